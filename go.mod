@@ -1,0 +1,3 @@
+module github.com/gopymesh/pymesh
+
+go 1.26

@@ -1,0 +1,128 @@
+//go:build unix
+
+package otsim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// prompt stands before the echo of a command, and now and then before an answer.
+const prompt = "> "
+
+// Command gives the program a command that it answers at once, and returns the lines
+// of the answer without the final Done. An answer of Error fails the test.
+func (p *Process) Command(format string, args ...any) []string {
+	p.c.t.Helper()
+	lines, err := p.TryCommand(format, args...)
+	if err != nil {
+		p.c.t.Fatalf("otsim: node %d: %v", p.id, err)
+	}
+	return lines
+}
+
+// TryCommand is Command for one that may fail. The error is the program's own words.
+func (p *Process) TryCommand(format string, args ...any) ([]string, error) {
+	p.c.t.Helper()
+	line := fmt.Sprintf(format, args...)
+	first := p.write(line)
+	last := -1
+	p.await(func() bool {
+		last = slices.IndexFunc(p.lines[first:], isFinal)
+		return last >= 0
+	}, "the answer to "+line)
+	last += first
+	answer := slices.Clone(p.lines[first:last])
+	final := p.lines[last]
+	p.lines = slices.Delete(p.lines, first, last+1)
+	if len(answer) > 0 && answer[0] == line { // the echo
+		answer = answer[1:]
+	}
+	switch {
+	case strings.HasPrefix(final, "Error"):
+		return answer, fmt.Errorf("%s: %s", line, final)
+	case final != done: // "coap request: Done"
+		answer = append(answer, final)
+	}
+	return answer, nil
+}
+
+// Send gives the program a command without waiting for an answer, for one that needs
+// virtual time (ping, scan) or has none (reset). What it prints is left for Await and
+// Lines.
+func (p *Process) Send(format string, args ...any) {
+	p.c.t.Helper()
+	before := p.barriers
+	line := fmt.Sprintf(format, args...)
+	p.write(line)
+	p.await(func() bool { return p.barriers > before }, "an alarm after "+line)
+}
+
+// write writes a command and returns the number of lines that nobody has taken before it.
+func (p *Process) write(line string) int {
+	p.c.t.Helper()
+	p.c.synchronize() // a test may have called a station's methods
+	p.readOutput()
+	if _, err := p.stdin.Write([]byte(line + "\n")); err != nil {
+		p.c.t.Fatalf("otsim: node %d: %s: %v", p.id, line, err)
+	}
+	return len(p.lines)
+}
+
+// Lines returns what the program has printed on its own since the last call.
+func (p *Process) Lines() []string {
+	lines := p.lines
+	p.lines = nil
+	return lines
+}
+
+// Await lets virtual time pass until the program has printed a line that contains
+// text, and returns that line, taking it and all before it. It returns false when
+// the time given is over.
+func (p *Process) Await(text string, limit time.Duration) (string, bool) {
+	p.c.t.Helper()
+	contains := func(line string) bool { return strings.Contains(line, text) }
+	ok := p.c.RunUntil(limit, func() bool { return slices.ContainsFunc(p.lines, contains) })
+	if !ok {
+		return "", false
+	}
+	i := slices.IndexFunc(p.lines, contains)
+	line := p.lines[i]
+	p.lines = slices.Delete(p.lines, 0, i+1)
+	return line, true
+}
+
+// AwaitState lets virtual time pass until the program's role is one of those named, and
+// returns it. It returns false when the time given is over.
+func (p *Process) AwaitState(limit time.Duration, states ...string) (string, bool) {
+	p.c.t.Helper()
+	const interval = time.Second
+	for end := p.c.now.Add(limit); ; p.c.Run(interval) {
+		state := strings.Join(p.Command("state"), " ")
+		if slices.Contains(states, state) {
+			return state, true
+		}
+		if !p.c.now.Before(end) {
+			return state, false
+		}
+	}
+}
+
+// Ping sends one echo request of size bytes and reports whether the reply came within
+// the time given.
+func (p *Process) Ping(addr string, size int, limit time.Duration) bool {
+	p.c.t.Helper()
+	p.Lines()
+	p.Send("ping %s %d", addr, size)
+	_, ok := p.Await("icmp_seq=", limit)
+	return ok
+}
+
+// done is the line that ends an answer.
+const done = "Done"
+
+func isFinal(line string) bool {
+	return line == done || strings.HasSuffix(line, ": "+done) || strings.HasPrefix(line, "Error ")
+}

@@ -1,0 +1,198 @@
+package lorasim
+
+import (
+	"time"
+
+	"github.com/gopymesh/pymesh/lora"
+)
+
+// Endpoint is a [*Node] or a [*Radio].
+type Endpoint interface{ endpoint() *antenna }
+
+// Stats count what happened to packets. As a receiver, an antenna counts the packets
+// of each sender that is near enough to matter; packets that never arrive because a
+// link is cut, a partition lies between or the antenna is off are not counted.
+type Stats struct {
+	Sent    uint64        // transmissions completed
+	Airtime time.Duration // time spent in them
+	Busy    uint64        // packets refused because the channel was busy
+	Aborted uint64        // transmissions cut short
+
+	Delivered  uint64 // packets received
+	Collided   uint64 // lost to other packets
+	HalfDuplex uint64 // lost because the receiver was sending
+	TooWeak    uint64 // below the sensitivity, but strong enough to disturb
+	Lost       uint64 // lost by chance
+	Overrun    uint64 // dropped because a Radio's queue was full
+}
+
+func (s *Stats) add(t *Stats) {
+	s.Sent += t.Sent
+	s.Airtime += t.Airtime
+	s.Busy += t.Busy
+	s.Aborted += t.Aborted
+	s.Delivered += t.Delivered
+	s.Collided += t.Collided
+	s.HalfDuplex += t.HalfDuplex
+	s.TooWeak += t.TooWeak
+	s.Lost += t.Lost
+	s.Overrun += t.Overrun
+}
+
+// antenna is one end of the air: a place, settings, and what goes on there.
+//
+//	        send                  free
+//	idle ─────────▶ listening ──────────▶ transmitting
+//	 ▲                  │ busy, fault          │ end
+//	 └──────────────────┴──────────────────────┘
+type antenna struct {
+	m     *medium
+	id    int32
+	cfg   lora.Config // with defaults
+	modem modem
+	fault error // of cfg; such an antenna hears and sends nothing
+	pos   Position
+	group int    // of the partition
+	off   bool   // switched off
+	dead  bool   // the device behind it has no power
+	links []link // to antennas that hear this one, by id
+
+	// As a sender.
+	state    state
+	deadline int64 // end of listening or transmitting
+	start    int64 // of the transmission
+	refusal  error // what the end of listening will report
+	packet   []byte
+
+	// As a receiver.
+	power     int64    // sum of all signals here, in attowatts
+	lock      *antenna // whose packet it is receiving
+	lockPower int64    // its strength, in attowatts
+	lockUntil int64    // end of its preamble: a stronger packet may take over till then
+	spoiled   bool     // it met a collision
+
+	stats Stats
+}
+
+type state uint8
+
+const (
+	idle state = iota
+	listening
+	transmitting
+)
+
+// link says how strongly a sender arrives at a receiver.
+type link struct {
+	to    int32
+	rssi  float32 // dBm
+	power int64   // the same in attowatts
+}
+
+// modem holds what the PHY and the settings of an antenna come to.
+type modem struct {
+	channel     channel
+	sync        lora.SyncWord
+	preamble    int64 // ns
+	sensitivity float64
+	noiseFloor  float64
+	maxPacket   int
+}
+
+// channel is what two antennas must share to be there for each other.
+type channel struct {
+	frequency lora.Frequency
+	bandwidth lora.Bandwidth
+	sf        lora.SpreadingFactor
+}
+
+func newModem(phy PHY, cfg lora.Config) modem {
+	if phy == IEEE802154 {
+		return modem{
+			preamble:    int64(oqpskPreamble),
+			sensitivity: oqpskSensitivity,
+			noiseFloor:  oqpskNoiseFloor,
+			maxPacket:   oqpskMaxPacket,
+		}
+	}
+	return modem{
+		channel:     channel{cfg.Frequency, cfg.Bandwidth, cfg.SpreadingFactor},
+		sync:        cfg.SyncWord,
+		preamble:    int64(cfg.PreambleTime()),
+		sensitivity: cfg.Sensitivity(),
+		noiseFloor:  cfg.Bandwidth.NoiseFloor(),
+		maxPacket:   lora.MaxPacket,
+	}
+}
+
+func (a *antenna) endpoint() *antenna { return a }
+
+// ID returns the number of the antenna, counted from 0 in the order in which they
+// came.
+func (a *antenna) ID() int { return int(a.id) }
+
+// Config returns the settings, with all defaults filled in.
+func (a *antenna) Config() lora.Config {
+	a.m.mu.Lock()
+	defer a.m.mu.Unlock()
+	return a.cfg
+}
+
+// Configure changes the settings. They hold from the next packet on; a packet that is
+// on the air between antennas whose channels no longer match is lost.
+func (a *antenna) Configure(cfg lora.Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	a.m.mu.Lock()
+	defer a.m.mu.Unlock()
+	a.setConfig(cfg)
+	a.m.relink(a)
+	return nil
+}
+
+func (a *antenna) setConfig(cfg lora.Config) {
+	a.cfg = cfg.WithDefaults()
+	a.fault = cfg.Validate()
+	a.modem = newModem(a.m.opt.PHY, a.cfg)
+}
+
+// Position returns where the antenna stands.
+func (a *antenna) Position() Position {
+	a.m.mu.Lock()
+	defer a.m.mu.Unlock()
+	return a.pos
+}
+
+// Move puts the antenna elsewhere. Packets on the air go on with the new strength.
+func (a *antenna) Move(to Position) {
+	a.m.mu.Lock()
+	defer a.m.mu.Unlock()
+	a.pos = to
+	a.m.relink(a)
+}
+
+// SwitchOff disconnects the antenna: it hears nothing, and what it sends reaches
+// nobody. The device behind it does not notice.
+func (a *antenna) SwitchOff() { a.toggle(&a.off, true) }
+
+// SwitchOn connects the antenna again.
+func (a *antenna) SwitchOn() { a.toggle(&a.off, false) }
+
+func (a *antenna) toggle(flag *bool, to bool) {
+	a.m.mu.Lock()
+	defer a.m.mu.Unlock()
+	if *flag != to {
+		*flag = to
+		a.m.relink(a)
+	}
+}
+
+func (a *antenna) works() bool { return !a.off && !a.dead && a.fault == nil }
+
+// Stats returns what happened to packets at this antenna.
+func (a *antenna) Stats() Stats {
+	a.m.mu.Lock()
+	defer a.m.mu.Unlock()
+	return a.stats
+}

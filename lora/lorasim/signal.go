@@ -1,0 +1,198 @@
+package lorasim
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/gopymesh/pymesh/lora"
+)
+
+// captureRatio is captureDB as a ratio of powers, a little less so that rounding to
+// whole attowatts does not spoil an exact 6 dB.
+const captureRatio = 3.98
+
+// refusalTime is how long it takes to refuse a packet without listening: enough for a
+// sender that tries again at once not to stop the time.
+const refusalTime = time.Millisecond
+
+// outcome is what the deadline of an antenna brought.
+type outcome uint8
+
+const (
+	outcomeStarted outcome = iota // the transmission has begun; a new deadline is set
+	outcomeRefused                // nothing was sent; antenna.refusal says why
+	outcomeSent                   // the transmission has ended; medium.heard says who heard it
+)
+
+// send begins to listen or to transmit. The antenna must be idle. A driver calls advance
+// at a.deadline.
+func (m *medium) send(a *antenna, packet []byte, now int64) {
+	a.packet = append(a.packet[:0], packet...)
+	a.refusal = a.fault
+	if a.refusal == nil && (len(packet) == 0 || len(packet) > a.modem.maxPacket) {
+		a.refusal = lora.ErrPacketSize
+	}
+	listen := m.listenTime(packet)
+	if listen == 0 && a.refusal == nil {
+		m.begin(a, now)
+		return
+	}
+	a.state = listening
+	a.deadline = now + int64(cmp.Or(listen, refusalTime))
+	if a.power >= m.busyAt {
+		a.sense()
+	}
+}
+
+// listenTime returns how long to listen before a packet.
+func (m *medium) listenTime(packet []byte) time.Duration {
+	switch {
+	case m.opt.NoListen:
+		return 0
+	case m.opt.PHY == LoRa:
+		return loraListen
+	case len(packet) > 0 && packet[0]&frameTypeMask == frameTypeAck:
+		return 0
+	default:
+		return oqpskListen
+	}
+}
+
+// sense notes that the channel was busy.
+func (a *antenna) sense() {
+	if a.refusal == nil {
+		a.refusal = lora.ErrChannelBusy
+	}
+}
+
+// advance does what is due at the deadline of an antenna.
+func (m *medium) advance(a *antenna) outcome {
+	if a.state == transmitting {
+		m.end(a)
+		return outcomeSent
+	}
+	if a.refusal != nil {
+		a.state = idle
+		if a.refusal == lora.ErrChannelBusy {
+			a.stats.Busy++
+		}
+		return outcomeRefused
+	}
+	m.begin(a, a.deadline)
+	return outcomeStarted
+}
+
+// begin puts the packet on the air.
+func (m *medium) begin(a *antenna, now int64) {
+	a.state = transmitting
+	a.start = now
+	a.deadline = now + int64(m.airtime(a, len(a.packet)))
+	m.capture.write(a)
+	if a.lock != nil && !m.opt.Ideal {
+		a.lock = nil
+		a.stats.HalfDuplex++
+	}
+	for i := range a.links {
+		l := &a.links[i]
+		b := m.antennas[l.to]
+		b.power += l.power
+		if b.state == listening && b.power >= m.busyAt {
+			b.sense()
+		}
+		if !m.opt.Ideal {
+			m.arrive(a, b, l, now)
+		}
+	}
+}
+
+// arrive decides what a receiver does with a packet that begins.
+func (m *medium) arrive(a, b *antenna, l *link, now int64) {
+	if b.lock != nil && !stands(b.lockPower, b.power) {
+		b.spoiled = true
+	}
+	switch {
+	case a.modem.sync != b.modem.sync:
+	case float64(l.rssi) < b.modem.sensitivity:
+		b.stats.TooWeak++
+	case b.state == transmitting:
+		b.stats.HalfDuplex++
+	case !stands(l.power, b.power), b.lock != nil && now >= b.lockUntil:
+		b.stats.Collided++
+	default:
+		if b.lock != nil {
+			b.stats.Collided++
+		}
+		b.lock, b.lockPower, b.lockUntil, b.spoiled = a, l.power, now+a.modem.preamble, false
+	}
+}
+
+// stands reports whether a signal stands above the rest of a sum.
+func stands(signal, sum int64) bool {
+	return float64(signal) >= captureRatio*float64(sum-signal)
+}
+
+// end takes the packet off the air and lists in m.heard who received it.
+func (m *medium) end(a *antenna) {
+	m.heard = m.heard[:0]
+	for i := range a.links {
+		l := &a.links[i]
+		b := m.antennas[l.to]
+		b.power -= l.power
+		switch {
+		case m.opt.Ideal:
+			if a.modem.sync != b.modem.sync || float64(l.rssi) < b.modem.sensitivity {
+				continue
+			}
+		case b.lock != a:
+			continue
+		case b.spoiled:
+			b.lock = nil
+			b.stats.Collided++
+			continue
+		default:
+			b.lock = nil
+		}
+		if m.lose(a, b) {
+			b.stats.Lost++
+			continue
+		}
+		b.stats.Delivered++
+		m.heard = append(m.heard, hearing{b, float64(l.rssi)})
+	}
+	a.state = idle
+	a.stats.Sent++
+	a.stats.Airtime += time.Duration(a.deadline - a.start)
+}
+
+// abort takes an antenna back to idle, whatever it did; a packet on the air is lost.
+func (m *medium) abort(a *antenna) {
+	if a.state == transmitting {
+		a.stats.Aborted++
+		for i := range a.links {
+			b := m.antennas[a.links[i].to]
+			b.power -= a.links[i].power
+			if b.lock == a {
+				b.lock = nil
+			}
+		}
+	}
+	a.state = idle
+}
+
+// lose draws whether a packet is lost by chance.
+func (m *medium) lose(a, b *antenna) bool {
+	p := m.opt.Loss
+	if len(m.loss) > 0 {
+		if own, ok := m.loss[pair{a.id, b.id}]; ok {
+			p = own
+		}
+	}
+	return p > 0 && m.rand.Float64() < p
+}
+
+func (m *medium) airtime(a *antenna, n int) time.Duration {
+	if m.opt.PHY == IEEE802154 {
+		return time.Duration(oqpskHeader+n) * oqpskByte
+	}
+	return a.cfg.Airtime(n)
+}

@@ -1,0 +1,44 @@
+package thread
+
+// Counters counts what an engine sent, received and dropped since it was made. Every dropped frame and datagram is in exactly one
+// of the drop counters.
+type Counters struct {
+	// MAC transmissions. TxFrames counts frames handed to the radio, first tries only.
+	TxFrames, TxAcks, TxRetries, TxAcked uint64
+	// TxDeferred counts tries that the radio refused, for a busy channel as a rule. TxNoAck counts frames given up without an
+	// acknowledgement, TxChannelBusy those that never found the channel free.
+	TxDeferred, TxNoAck, TxChannelBusy uint64
+
+	// MAC receptions: RxFrames counts all, the others what became of them.
+	RxFrames, RxAcks, RxData, RxCommands, RxBeacons uint64
+	// Dropped by the MAC.
+	RxMalformed, RxOtherDestination, RxOwnSource, RxUnknownNeighbor, RxSecurity, RxDuplicate, RxUnsupported uint64
+
+	// 6LoWPAN: datagrams complete, fragments received, mesh frames forwarded.
+	RxDatagrams, RxFragments, Forwarded uint64
+	// Dropped by 6LoWPAN and mesh forwarding.
+	LowpanMalformed, ReassemblyDropped, ReassemblyTimeout, MeshHopsExceeded, MeshNoRoute, MeshUnsecured uint64
+
+	// IPv6.
+	IPMalformed, IPNotForUs, IPHopLimit, IPNoRoute, IPBadChecksum, IPUnsupported, MPLDuplicate uint64
+
+	// Queues: datagrams refused because the send queue was full, lost while waiting for an address, or not fetched by the host in
+	// time; events not fetched in time.
+	QueueFull, AddressUnresolved, HostQueueFull, EventsLost uint64
+	// TxDatagrams counts datagrams sent, TxDatagramsFailed those given up.
+	TxDatagrams, TxDatagramsFailed uint64
+
+	// MLE.
+	TxMLE, RxMLE uint64
+	// Dropped by MLE.
+	MLEMalformed, MLESecurity, MLEReplay, MLEUnknownNeighbor, MLEUnexpected uint64
+
+	// TMF.
+	TMFMalformed, TMFUnexpected uint64
+
+	// StoreFailed counts settings that could not be kept; secured frames wait until they can.
+	StoreFailed uint64
+
+	// Roles and partitions.
+	AttachAttempts, PartitionChanges, BetterPartitionAttempts uint64
+}

@@ -1,0 +1,307 @@
+package mpl
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/ip6"
+)
+
+var (
+	epoch = time.Unix(0, 0)
+	rloc  = netip.MustParseAddr("fdde:ad00:beef::ff:fe00:5800")
+	mlEID = netip.MustParseAddr("fdde:ad00:beef:0:1234:5678:9abc:def0")
+)
+
+func TestSeedOf(t *testing.T) {
+	elided := OptionFor(0x5800, rloc, rloc, 9)
+	if elided.SeedIDLength != ip6.SeedIDElided || elided.Sequence != 9 {
+		t.Errorf("option from the RLOC: %+v", elided)
+	}
+	if id, ok := SeedOf(elided, rloc); !ok || id != 0x5800 {
+		t.Errorf("seed %v, %v", id, ok)
+	}
+	short := OptionFor(0x5800, rloc, mlEID, 9)
+	if short.SeedIDLength != ip6.SeedID16 || short.Sequence != 9 {
+		t.Errorf("option from the ML-EID: %+v", short)
+	}
+	if id, ok := SeedOf(short, mlEID); !ok || id.String() != "0x5800" {
+		t.Errorf("seed %v, %v", id, ok)
+	}
+	for _, l := range []ip6.SeedIDLength{ip6.SeedID64, ip6.SeedID128} {
+		if _, ok := SeedOf(ip6.MPLOption{SeedIDLength: l}, rloc); ok {
+			t.Errorf("seed id length %d is accepted", l)
+		}
+	}
+}
+
+// RFC 7731 §8: sequence numbers are compared in the sense of RFC 1982.
+func TestSeedSetSequence(t *testing.T) {
+	for d := range 256 {
+		s := NewSeedSet(DefaultSeeds, DefaultSeedLifetime)
+		if !s.Accept(epoch, 1, 200) {
+			t.Fatal("first datagram is not new")
+		}
+		if got, want := s.Accept(epoch, 1, 200+uint8(d)), d > 0 && d < 128; got != want {
+			t.Errorf("sequence %d after: new %v, want %v", d, got, want)
+		}
+		if !s.Accept(epoch, 2, 200+uint8(d)) {
+			t.Error("another seed's datagram is not new")
+		}
+	}
+}
+
+func TestSeedSetLifetime(t *testing.T) {
+	s := NewSeedSet(DefaultSeeds, DefaultSeedLifetime)
+	s.Accept(epoch, 1, 10)
+	if s.Accept(epoch.Add(DefaultSeedLifetime-1), 1, 10) {
+		t.Error("forgotten too early")
+	}
+	if !s.Accept(epoch.Add(DefaultSeedLifetime-1), 1, 11) {
+		t.Error("next datagram is not new")
+	}
+	if s.Accept(epoch.Add(2*DefaultSeedLifetime-2), 1, 11) {
+		t.Error("a new datagram does not renew the lifetime")
+	}
+	if !s.Accept(epoch.Add(2*DefaultSeedLifetime-1), 1, 3) {
+		t.Error("not forgotten")
+	}
+}
+
+func TestSeedSetFull(t *testing.T) {
+	s := NewSeedSet(DefaultSeeds, DefaultSeedLifetime)
+	for i := range SeedID(DefaultSeeds) {
+		if !s.Accept(epoch.Add(time.Duration(i)*time.Millisecond), i, 0) {
+			t.Fatalf("seed %v does not fit", i)
+		}
+	}
+	if s.Accept(epoch.Add(time.Second), 1000, 0) {
+		t.Error("a seed too many is accepted")
+	}
+	if !s.Accept(epoch.Add(time.Second), 7, 1) {
+		t.Error("a known seed is not accepted in a full set")
+	}
+	if !s.Accept(epoch.Add(DefaultSeedLifetime), 1000, 0) {
+		t.Error("no place after one was forgotten")
+	}
+	if s.Accept(epoch.Add(DefaultSeedLifetime), 1001, 0) {
+		t.Error("more places than were forgotten")
+	}
+	if NewSeedSet(0, time.Second).Accept(epoch, 1, 1) || NewSeedSet(-1, time.Second).Accept(epoch, 1, 1) {
+		t.Error("a set without places accepts")
+	}
+}
+
+func router() BufferConfig {
+	return BufferConfig{Interval: DefaultInterval, Expirations: RouterExpirations, Datagrams: 4}
+}
+
+func newBuffer(seed uint64, c BufferConfig) *Buffer {
+	return NewBuffer(rand.New(rand.NewPCG(seed, 0)), c)
+}
+
+func datagram(t testing.TB, hopLimit uint8, payload string) []byte {
+	t.Helper()
+	h := ip6.Header{HopLimit: hopLimit, Src: rloc, Dst: ip6.RealmLocalAllNodes}
+	b, err := ip6.AppendUDP(nil, h, 1, 2, []byte(payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// drain returns when the buffer sends, each after the epoch, and checks that what it sends is want.
+func drain(t *testing.T, b *Buffer, want []byte) (times []time.Duration) {
+	t.Helper()
+	for {
+		now, ok := b.NextTimeout()
+		if !ok {
+			return times
+		}
+		if _, ok := b.Poll(now.Add(-1)); ok {
+			t.Fatal("sends too early")
+		}
+		got, ok := b.Poll(now)
+		if !ok || !bytes.Equal(got, want) {
+			t.Fatalf("sends %x, want %x", got, want)
+		}
+		times = append(times, now.Sub(epoch))
+	}
+}
+
+func TestForward(t *testing.T) {
+	in, out := datagram(t, 64, "x"), datagram(t, 63, "x")
+	var first, second time.Duration
+	const runs = 2000
+	for seed := range uint64(runs) {
+		b := newBuffer(seed, router())
+		if !b.Forward(epoch, in, 1, 1) || b.Len() != 1 {
+			t.Fatal("not buffered")
+		}
+		times := drain(t, b, out)
+		if len(times) != 2 || times[0] < 0 || times[0] >= DefaultInterval || times[1] < DefaultInterval || times[1] >= 2*DefaultInterval {
+			t.Fatalf("sends at %v", times)
+		}
+		first, second = first+times[0], second+times[1]-DefaultInterval
+	}
+	for _, mean := range []time.Duration{first / runs, second / runs} {
+		if mean < 30*time.Millisecond || mean > 34*time.Millisecond {
+			t.Errorf("mean time in the interval %v, want about half of it", mean)
+		}
+	}
+	if in[7] != 64 {
+		t.Error("Forward changes its argument")
+	}
+}
+
+func TestOriginate(t *testing.T) {
+	d := datagram(t, 64, "x")
+	b := newBuffer(1, router())
+	if !b.Originate(epoch, d, 1, 1) {
+		t.Fatal("not buffered")
+	}
+	if times := drain(t, b, d); len(times) != 1 || times[0] >= DefaultInterval {
+		t.Errorf("sends again at %v", times)
+	}
+}
+
+func TestChildDoesNotForward(t *testing.T) {
+	c := router()
+	c.Expirations = ChildExpirations
+	b := newBuffer(1, c)
+	if b.Forward(epoch, datagram(t, 64, "x"), 1, 1) || b.Originate(epoch, datagram(t, 64, "x"), 2, 1) || b.Len() != 0 {
+		t.Error("a child buffers")
+	}
+}
+
+func TestSetExpirations(t *testing.T) {
+	b := newBuffer(1, router())
+	b.Forward(epoch, datagram(t, 64, "x"), 1, 1)
+	b.Originate(epoch, datagram(t, 64, "x"), 2, 1)
+	b.SetExpirations(1)
+	if b.Len() != 1 {
+		t.Errorf("%d datagrams, want the one that was not sent yet", b.Len())
+	}
+	b.SetExpirations(ChildExpirations)
+	if _, ok := b.NextTimeout(); ok || b.Len() != 0 {
+		t.Error("a child keeps datagrams")
+	}
+}
+
+func TestHopLimit(t *testing.T) {
+	for hops, want := range map[uint8]bool{0: false, 1: false, 2: true, 255: true} {
+		if got := newBuffer(1, router()).Forward(epoch, datagram(t, hops, "x"), 1, 1); got != want {
+			t.Errorf("hop limit %d: %v", hops, got)
+		}
+	}
+	if newBuffer(1, router()).Forward(epoch, make([]byte, 39), 1, 1) {
+		t.Error("what is no datagram is forwarded")
+	}
+	if newBuffer(1, router()).Originate(epoch, make([]byte, 1281), 1, 1) {
+		t.Error("too large a datagram is sent")
+	}
+}
+
+// A newer datagram of a seed takes the place of the older one, even if it is itself not forwarded.
+func TestSupersede(t *testing.T) {
+	b := newBuffer(1, router())
+	b.Forward(epoch, datagram(t, 64, "old"), 1, 255)
+	b.Forward(epoch, datagram(t, 64, "new"), 1, 0)
+	if times := drain(t, b, datagram(t, 63, "new")); len(times) != 2 {
+		t.Errorf("sends at %v", times)
+	}
+	b.Forward(epoch, datagram(t, 64, "old"), 1, 1)
+	if b.Forward(epoch, datagram(t, 1, "new"), 1, 2) || b.Len() != 0 {
+		t.Error("the older datagram is still there")
+	}
+}
+
+func TestBufferFull(t *testing.T) {
+	b := newBuffer(1, router())
+	for i := range SeedID(4) {
+		if !b.Forward(epoch, datagram(t, 64, "x"), i, 1) {
+			t.Fatal("not buffered")
+		}
+	}
+	if b.Forward(epoch, datagram(t, 64, "x"), 9, 1) {
+		t.Error("a datagram too many is buffered")
+	}
+	sent := 0
+	for {
+		now, ok := b.NextTimeout()
+		if !ok {
+			break
+		}
+		for _, ok := b.Poll(now); ok; _, ok = b.Poll(now) {
+			sent++
+		}
+	}
+	if sent != 8 {
+		t.Errorf("%d transmissions", sent)
+	}
+	b.Forward(epoch, datagram(t, 64, "x"), 9, 1)
+	b.Reset()
+	if b.Len() != 0 {
+		t.Error("Reset leaves something")
+	}
+}
+
+// A late poll keeps the rest of the interval between the two transmissions.
+func TestLatePoll(t *testing.T) {
+	b := newBuffer(1, router())
+	b.Forward(epoch, datagram(t, 64, "x"), 1, 1)
+	due, _ := b.NextTimeout()
+	late := epoch.Add(time.Minute)
+	if _, ok := b.Poll(late); !ok {
+		t.Fatal("sends nothing")
+	}
+	next, ok := b.NextTimeout()
+	if rest := DefaultInterval - due.Sub(epoch); !ok || next.Before(late.Add(rest)) {
+		t.Errorf("sends again %v later, want %v at least", next.Sub(late), rest)
+	}
+}
+
+func TestNoInterval(t *testing.T) {
+	c := router()
+	c.Interval = 0
+	b := newBuffer(1, c)
+	b.Forward(epoch, datagram(t, 64, "x"), 1, 1)
+	if times := drain(t, b, datagram(t, 63, "x")); len(times) != 2 || times[1] != 0 {
+		t.Errorf("sends at %v", times)
+	}
+}
+
+func TestAllocs(t *testing.T) {
+	b, s := newBuffer(1, router()), NewSeedSet(DefaultSeeds, DefaultSeedLifetime)
+	d := datagram(t, 64, "x")
+	sequence := uint8(0)
+	if n := testing.AllocsPerRun(100, func() {
+		sequence++
+		if !s.Accept(epoch, 1, sequence) || !b.Forward(epoch, d, 1, sequence) {
+			t.Fatal("not new")
+		}
+		for now, ok := b.NextTimeout(); ok; now, ok = b.NextTimeout() {
+			b.Poll(now)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkForward(b *testing.B) {
+	buffer, s := newBuffer(1, router()), NewSeedSet(DefaultSeeds, DefaultSeedLifetime)
+	d := datagram(b, 64, "x")
+	sequence := uint8(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		sequence++
+		s.Accept(epoch, 1, sequence)
+		buffer.Forward(epoch, d, 1, sequence)
+		for now, ok := buffer.NextTimeout(); ok; now, ok = buffer.NextTimeout() {
+			buffer.Poll(now)
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package thread
+
+import "time"
+
+// Timing holds every duration, count and radio figure by which one radio's Thread differs from another's. The zero value is not
+// usable: start from [TimingIEEE802154] or [TimingPymesh] and change what must change.
+//
+// All durations are positive. Where a comment says "stock", the value is the one that OpenThread of December 2018 uses, the engine
+// from which Pymesh was built.
+type Timing struct {
+	// Medium access control, IEEE 802.15.4-2006 §7.5.1.4 and §7.5.6.4.
+
+	// BackoffUnit is one unit of the CSMA-CA random delay (aUnitBackoffPeriod, 20 symbols).
+	BackoffUnit time.Duration
+	// MinBE and MaxBE bound the backoff exponent (macMinBE, macMaxBE).
+	MinBE, MaxBE int
+	// MaxCSMABackoffs is how often a busy channel is tried again before the frame fails.
+	MaxCSMABackoffs int
+	// MaxFrameRetries is how often an unacknowledged frame is sent again.
+	MaxFrameRetries int
+	// AckWait is the wait for an acknowledgement, counted from the hand-over of the frame to the radio.
+	AckWait time.Duration
+
+	// ReceiveSensitivity in dBm is the zero of the link margin.
+	ReceiveSensitivity int8
+
+	// Attaching, Thread 1.1 §4.7.
+
+	// ParentRequestRouters is how long answers to a Parent Request to routers are collected, ParentRequestREEDs to routers and
+	// router-eligible end devices; the latter also bounds the wait for a Child ID Response.
+	ParentRequestRouters, ParentRequestREEDs time.Duration
+	// ParentDecision ends the collection early once a candidate is known. Zero waits for the end.
+	ParentDecision time.Duration
+	// ParentResponseRouters and ParentResponseAll bound the random delay of a Parent Response.
+	ParentResponseRouters, ParentResponseAll time.Duration
+	// AttachBackoffMin and AttachBackoffMax bound the delay between failed attach attempts; AttachBackoffJitter is added at random.
+	AttachBackoffMin, AttachBackoffMax, AttachBackoffJitter time.Duration
+	// ChildIDRequest is how long a parent remembers a half-open child.
+	ChildIDRequest time.Duration
+
+	// ChildTimeout is asked of the parent: the silence after which it drops this child.
+	ChildTimeout time.Duration
+	// ChildUpdateRetry is the time between Child Update Requests that stay unanswered, KeepAliveAttempts their number.
+	ChildUpdateRetry  time.Duration
+	KeepAliveAttempts int
+	// FailedChildTransmissions is the number of unacknowledged frames to a child after which it no longer answers address queries.
+	FailedChildTransmissions int
+	// FailedRouterTransmissions is the number of unacknowledged frames to a router after which the link is taken as lost.
+	FailedRouterTransmissions int
+
+	// LinkRequest is how long an answer to a Link Request is awaited.
+	LinkRequest time.Duration
+	// ResponseDelay bounds the random delay of answers to multicast MLE requests.
+	ResponseDelay time.Duration
+	// DataResponseJitter bounds the delay before new network data is passed on by multicast.
+	DataResponseJitter time.Duration
+
+	// Routing and partitions, Thread 1.1 §5.
+
+	// AdvertiseMin and AdvertiseMax are the Trickle interval bounds of Advertisements (RFC 6206).
+	AdvertiseMin, AdvertiseMax time.Duration
+	// REEDAdvertise is the period of a router-eligible end device's Advertisements, REEDAdvertiseJitter what is added at random.
+	REEDAdvertise, REEDAdvertiseJitter time.Duration
+	// MaxNeighborAge is the silence after which a router neighbor is lost.
+	MaxNeighborAge time.Duration
+	// RouterSelectionJitter bounds the random delay before a router upgrade or downgrade.
+	RouterSelectionJitter time.Duration
+	// NetworkIDTimeout is the time without a newer router ID sequence after which the leader is taken as lost.
+	NetworkIDTimeout time.Duration
+	// RouterIDSequence is the period at which the leader increments the router ID sequence.
+	RouterIDSequence time.Duration
+	// RouterIDReuse is how long a released router ID stays unassigned.
+	RouterIDReuse time.Duration
+	// LeaderToRouter is how long the leader keeps a router ID to which it has no route.
+	LeaderToRouter time.Duration
+
+	// Address query, Thread 1.1 §5.4.2.
+
+	// AddressQuery is the wait for an Address Notification; AddressQueryRetry the first pause after a failure, doubled up to
+	// AddressQueryRetryMax.
+	AddressQuery, AddressQueryRetry, AddressQueryRetryMax time.Duration
+
+	// Reassembly is how long an incomplete 6LoWPAN datagram is kept (RFC 4944 §5.3).
+	Reassembly time.Duration
+
+	// MPLInterval bounds the random delay between the transmissions of one MPL message (RFC 7731 §5.4);
+	// MPLSeedLifetime is how long a seed is remembered.
+	MPLInterval, MPLSeedLifetime time.Duration
+
+	// CoAPAckTimeout is the wait before a confirmable TMF message is sent again (RFC 7252 §4.8).
+	CoAPAckTimeout time.Duration
+
+	// KeyRotation is the life of a key sequence; KeySwitchGuard the part of it in which the next one is not accepted
+	// (Thread 1.1 §7.1.5).
+	KeyRotation, KeySwitchGuard time.Duration
+}
+
+// TimingIEEE802154 returns the timing of Thread over a 2.4 GHz IEEE 802.15.4 radio, as stock OpenThread has it. It is the profile
+// for standing among OpenThread's simulated nodes.
+func TimingIEEE802154() Timing {
+	return Timing{
+		BackoffUnit:     320 * time.Microsecond,
+		MinBE:           3,
+		MaxBE:           5,
+		MaxCSMABackoffs: 32,
+		MaxFrameRetries: 3,
+		AckWait:         16 * time.Millisecond,
+
+		ReceiveSensitivity: -100,
+
+		ParentRequestRouters:  750 * time.Millisecond,
+		ParentRequestREEDs:    1250 * time.Millisecond,
+		ParentResponseRouters: 500 * time.Millisecond,
+		ParentResponseAll:     1000 * time.Millisecond,
+		AttachBackoffMin:      251 * time.Millisecond,
+		AttachBackoffMax:      20 * time.Minute,
+		AttachBackoffJitter:   2 * time.Second,
+
+		// Deviation: stock parents forget after 5 s, before a Pymesh child has ended its 10 s of listening for Parent Responses.
+		ChildIDRequest: 15 * time.Second,
+
+		ChildTimeout:              240 * time.Second,
+		ChildUpdateRetry:          time.Second,
+		KeepAliveAttempts:         4,
+		FailedChildTransmissions:  4,
+		FailedRouterTransmissions: 4,
+
+		LinkRequest:        2 * time.Second,
+		ResponseDelay:      time.Second,
+		DataResponseJitter: 500 * time.Millisecond,
+
+		AdvertiseMin:          time.Second,
+		AdvertiseMax:          32 * time.Second,
+		REEDAdvertise:         570 * time.Second,
+		REEDAdvertiseJitter:   60 * time.Second,
+		MaxNeighborAge:        100 * time.Second,
+		RouterSelectionJitter: 120 * time.Second,
+		NetworkIDTimeout:      120 * time.Second,
+		RouterIDSequence:      10 * time.Second,
+		RouterIDReuse:         100 * time.Second,
+		LeaderToRouter:        90 * time.Second,
+
+		AddressQuery:         3 * time.Second,
+		AddressQueryRetry:    15 * time.Second,
+		AddressQueryRetryMax: 8 * time.Hour,
+
+		Reassembly: 5 * time.Second,
+
+		MPLInterval:     64 * time.Millisecond,
+		MPLSeedLifetime: 5 * time.Second,
+
+		CoAPAckTimeout: 2 * time.Second,
+
+		KeyRotation:    672 * time.Hour,
+		KeySwitchGuard: 624 * time.Hour,
+	}
+}
+
+// TimingPymesh returns the timing of Pycom's Pymesh: Thread over LoRa at SF7 and SF8. It is what LoPy4 and FiPy boards use, except
+// where a value is a node's own affair and LoRa's slowness asks for more patience.
+func TimingPymesh() Timing {
+	t := TimingIEEE802154()
+
+	// What Pycom changed.
+	t.AckWait = 2 * time.Second
+	t.ReceiveSensitivity = -128
+	t.ParentRequestRouters = 10 * time.Second
+	t.ParentRequestREEDs = 10 * time.Second
+	t.ParentResponseRouters = time.Second
+	t.KeepAliveAttempts = 6
+	t.FailedChildTransmissions = 6
+	t.LinkRequest = 10 * time.Second
+
+	// Deviation: a Pymesh node listens for Parent Responses during its whole 10 s; a stock OpenThread parent has forgotten it after
+	// 5 s. With a candidate at hand this node answers in time for both.
+	t.ParentDecision = 4 * time.Second
+	// Deviation: stock backs off in units of 0.32 ms, which no LoRa receiver can tell from zero: all who waited for the same frame
+	// to end would start within its preamble. A LoRa preamble at SF7 lasts 12.5 ms.
+	t.BackoffUnit = 8 * time.Millisecond
+	// Deviation: stock repeats after 64 ms at most, less than one frame's airtime, so that routers in range of each other collide.
+	t.MPLInterval = 500 * time.Millisecond
+	// Deviation: stock waits 3 s; a query and its answer over several LoRa hops with a lost frame (2 s until it is sent
+	// again) take longer.
+	t.AddressQuery = 8 * time.Second
+	// Deviation: stock repeats a keep-alive every second, faster than the MAC can report the loss of one.
+	t.ChildUpdateRetry = 4 * time.Second
+	// Deviation: stock gives up after 5 s without the next fragment's arrival; twelve fragments with one loss need longer.
+	t.Reassembly = 15 * time.Second
+	// Deviation: stock sends a confirmable request again after 2 s, while the first may still wait for a MAC acknowledgement.
+	t.CoAPAckTimeout = 4 * time.Second
+	return t
+}
