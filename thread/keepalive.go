@@ -197,15 +197,15 @@ func (e *Engine) resumeChild(m mle.Message, info mleInfo) error {
 	if err != nil {
 		return err
 	}
+	leader, err := m.LeaderData()
+	if err != nil {
+		return err
+	}
 	e.parent.mac = keys.ReplayFrom(info.keySequence, linkCounter)
 	e.parent.mle = keys.ReplayFrom(info.keySequence, mleCounter)
 	e.parent.link.reset(e.timing.ReceiveSensitivity, info.rssi)
 	e.parent.qualityOut = e.parent.link.quality
 	e.parent.state = stateValid
-	leader, err := m.LeaderData()
-	if err != nil {
-		return err
-	}
 	e.setLeaderData(leader)
 	e.becomeChild(e.rloc)
 	e.netData.wanted = true

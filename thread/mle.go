@@ -328,9 +328,9 @@ func (e *Engine) removeNeighbor(n *neighbor) {
 		if n.kind == kindChild {
 			if n.validOrRestoring() {
 				e.emit(Event{Type: EventChildRemoved, ExtAddr: n.ext, RLOC16: n.rloc})
-			}
-			if n.fullThreadDevice() {
-				e.resolver.removeRLOC(n.rloc)
+				if n.fullThreadDevice() {
+					e.resolver.removeRLOC(n.rloc)
+				}
 			}
 		} else if n.state == stateValid && n.kind == kindRouter {
 			e.linkLost(e.routers.get(n.rloc.RouterID()))

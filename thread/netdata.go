@@ -167,7 +167,7 @@ func (e *Engine) handleDataRequest(m mle.Message, info mleInfo) error {
 	if err != nil {
 		return err
 	}
-	if !e.isRouter() {
+	if !e.attached() || !e.fullThreadDevice() {
 		return errMLEUnexpected
 	}
 	e.sendDataResponse(info.src, requested.Contains(mle.TLVNetworkData), 0)

@@ -80,6 +80,7 @@ func (e *Engine) becomeDetached() {
 	e.attach.state, e.attach.timer = attachIdle, time.Time{}
 	e.keepAlive = keepAlive{}
 	e.routers.clearLinks()
+	e.cancelAddressSolicit() // the answer would go to an address that is given up
 	e.stopRouting()
 	e.tick = time.Time{}
 	e.setRole(RoleDetached)

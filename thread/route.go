@@ -230,9 +230,6 @@ func (e *Engine) routerAdvertised(source mle.RLOC16, leader mle.LeaderData, rout
 
 // otherPartition considers joining a partition whose router was heard.
 func (e *Engine) otherPartition(leader mle.LeaderData, route *mle.Route64, margin uint8, info mleInfo) bool {
-	if margin < partitionMargin {
-		return true
-	}
 	r := &e.routing
 	if route != nil && e.now.Before(r.lastPartitionUntil) && leader.PartitionID == r.lastPartition &&
 		int8(route.IDSequence-r.lastSequence) <= 0 {
@@ -241,7 +238,11 @@ func (e *Engine) otherPartition(leader mle.LeaderData, route *mle.Route64, margi
 	if e.role == RoleChild && e.parent.ext == info.ext {
 		return true // the parent changed partition: follow it
 	}
-	single := route == nil || route.Routers.Len() <= 1
+	if margin < partitionMargin {
+		return false
+	}
+	// Without routes it comes from an end device, which has a router next to it.
+	single := route != nil && route.Routers.Len() <= 1
 	if comparePartitions(single, leader, e.Single(), e.leader) > 0 {
 		e.startSearch(attachBetter)
 	}

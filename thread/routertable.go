@@ -120,7 +120,7 @@ func (t *routerTable) setAssigned(now time.Time, assigned mle.RouterIDSet, seque
 		was, is := t.isAssigned(id), assigned.Contains(id)
 		switch {
 		case is && !was:
-			t.assign(id)
+			t.assign(id).lastHeard = now // or a restarted leader would release at once what it has no route to yet
 		case was && !is:
 			t.routers[id].nextHop = noNextHop
 			dropped(&t.routers[id])

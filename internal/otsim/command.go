@@ -30,16 +30,13 @@ func (p *Process) TryCommand(format string, args ...any) ([]string, error) {
 	first := p.write(line)
 	last := -1
 	p.await(func() bool {
+		p.dropEcho(first, line)
 		last = slices.IndexFunc(p.lines[first:], isFinal)
 		return last >= 0
 	}, "the answer to "+line)
 	last += first
-	answer := slices.Clone(p.lines[first:last])
-	final := p.lines[last]
+	answer, final := slices.Clone(p.lines[first:last]), p.lines[last]
 	p.lines = slices.Delete(p.lines, first, last+1)
-	if len(answer) > 0 && answer[0] == line { // the echo
-		answer = answer[1:]
-	}
 	switch {
 	case strings.HasPrefix(final, "Error"):
 		return answer, fmt.Errorf("%s: %s", line, final)
@@ -56,8 +53,9 @@ func (p *Process) Send(format string, args ...any) {
 	p.c.t.Helper()
 	before := p.barriers
 	line := fmt.Sprintf(format, args...)
-	p.write(line)
+	first := p.write(line)
 	p.await(func() bool { return p.barriers > before }, "an alarm after "+line)
+	p.dropEcho(first, line)
 }
 
 // write writes a command and returns the number of lines that nobody has taken before it.
@@ -69,6 +67,13 @@ func (p *Process) write(line string) int {
 		p.c.t.Fatalf("otsim: node %d: %s: %v", p.id, line, err)
 	}
 	return len(p.lines)
+}
+
+// dropEcho forgets the echo of a command if it is the line at index i.
+func (p *Process) dropEcho(i int, command string) {
+	if i < len(p.lines) && p.lines[i] == command {
+		p.lines = slices.Delete(p.lines, i, i+1)
+	}
 }
 
 // Lines returns what the program has printed on its own since the last call.

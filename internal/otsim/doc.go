@@ -1,5 +1,3 @@
-//go:build unix
-
 // Package otsim is the controller of OpenThread's simulated nodes in virtual time, for
 // tests that put this project's nodes among real ones.
 //
@@ -24,10 +22,10 @@
 // to all others and then, as its "transmission done", to the sender itself. There is no
 // airtime and no collision, and every link has -20 dBm.
 //
-// A program's command line is its standard input and output. It may print more than one
-// alarm's worth: a line that appears on its own wakes it once again. So after each
-// barrier the controller waits until the process sleeps and has nothing left to say,
-// which makes a run depend on nothing but the programs' own random numbers.
+// A program's command line is its standard input and output. One that prints wakes once
+// more to do so, and announces an alarm each time. So after the barrier the controller
+// waits until the process sleeps and nothing of it is left to read, which makes a run
+// depend on nothing but the programs' own random numbers.
 //
 // Stations of this process, such as thread.Engine, live on the same air.
 package otsim

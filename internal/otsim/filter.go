@@ -1,3 +1,5 @@
+//go:build unix
+
 package otsim
 
 import "slices"

@@ -42,7 +42,7 @@ const (
 	HasSecurityPolicy
 )
 
-// Dataset is an Active or a Pending Operational Dataset (§8.7.2): what the nodes of a network must agree on. Those of
+// Dataset is an Active or a Pending Operational Dataset (Thread 1.1 chapter 8): what the nodes of a network must agree on. Those of
 // its fields that Present names are set.
 type Dataset struct {
 	Present Components

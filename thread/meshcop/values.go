@@ -12,7 +12,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/tlv"
 )
 
-// Fields of a timestamp (§8.10.1.8): 48 bits of seconds, 15 of ticks, 1 authoritative.
+// Fields of a timestamp: 48 bits of seconds, 15 of ticks, 1 authoritative.
 const (
 	maxSeconds        = 1<<48 - 1
 	secondsShift      = 16
@@ -58,7 +58,7 @@ func (t Timestamp) Compare(u Timestamp) int {
 // String prints seconds and ticks.
 func (t Timestamp) String() string { return fmt.Sprintf("%d.%05d", t.Seconds, t.Ticks) }
 
-// SecurityFlags are the flags of a security policy (§8.10.1.15).
+// SecurityFlags are the flags of a security policy (Thread 1.1 §8.10.1.15).
 type SecurityFlags uint8
 
 // The security policy flags. A set bit allows.
@@ -120,7 +120,7 @@ func (m ChannelMask) Channels() iter.Seq[uint8] {
 	}
 }
 
-// ParseChannelMask parses the value of a Channel Mask TLV (§8.10.1.18.1) and returns the channels of page 0; none if it
+// ParseChannelMask parses the value of a Channel Mask TLV and returns the channels of page 0; none if it
 // has no entry for that page. The first channel is the highest bit on the air.
 func ParseChannelMask(value []byte) (ChannelMask, error) {
 	var mask ChannelMask
@@ -145,7 +145,7 @@ func (m ChannelMask) AppendBinary(b []byte) ([]byte, error) {
 	return binary.BigEndian.AppendUint32(append(b, 0, pageMaskSize), bits.Reverse32(uint32(m))), nil
 }
 
-// State is the value of a State TLV (§8.10.1.11): accepted, pending or rejected.
+// State is the value of a State TLV: accepted, pending or rejected.
 type State int8
 
 // The states.
@@ -206,7 +206,7 @@ func AppendJoinerUDPPort(b []byte, port uint16) []byte {
 	return append16(b, TypeJoinerUDPPort, port)
 }
 
-// Fields of the discovery TLVs (§8.4.4.1.1): version in the upper nibble, a flag, reserved bits.
+// Fields of the discovery TLVs: version in the upper nibble, a flag, reserved bits.
 const (
 	discoveryVersionShift = 4
 	discoveryVersionMask  = 0xf

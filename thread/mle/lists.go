@@ -8,7 +8,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/tlv"
 )
 
-// Fields of a Route64 entry (§4.5.10): 2 bits of quality out, 2 of quality in, 4 of cost.
+// Fields of a Route64 entry: 2 bits of quality out, 2 of quality in, 4 of cost.
 const (
 	linkQualityOutShift = 6
 	linkQualityInShift  = 4
@@ -23,7 +23,7 @@ type Route struct {
 	Cost           uint8 // of the sender's route to the router: 1 to 15; 0 for none, and 1 for the sender itself
 }
 
-// Route64 is the routing table that a router advertises (§4.5.10).
+// Route64 is the routing table that a router advertises.
 type Route64 struct {
 	IDSequence uint8       // the leader's ID sequence number
 	Routers    RouterIDSet // the assigned Router IDs
@@ -71,7 +71,7 @@ func AppendRoute64(b []byte, r Route64) []byte {
 	return b
 }
 
-// ParentPriority is how much a router wants to be a parent (§4.5.16).
+// ParentPriority is how much a router wants to be a parent.
 type ParentPriority int8
 
 // The parent priorities. On the air they are 2-bit two's complement numbers; -2 is reserved.
@@ -83,13 +83,13 @@ const (
 
 const parentPriorityShift = 6
 
-// Buffering for sleepy end devices that a parent has when its Connectivity TLV does not say (§4.5.16).
+// Buffering for sleepy end devices that a parent has when its Connectivity TLV does not say.
 const (
 	DefaultSEDBufferSize    = 1280 // bytes
 	DefaultSEDDatagramCount = 1
 )
 
-// Connectivity describes a router as a parent (§4.5.16).
+// Connectivity describes a router as a parent.
 type Connectivity struct {
 	ParentPriority ParentPriority
 	LinkQuality3   uint8 // number of neighboring routers with link quality 3
@@ -143,7 +143,7 @@ func AppendConnectivity(b []byte, c Connectivity) []byte {
 	return b
 }
 
-// TLVRequest lists the TLV types that a node wants in the answer (§4.5.14), one a byte.
+// TLVRequest lists the TLV types that a node wants in the answer, one a byte.
 type TLVRequest []byte
 
 // ParseTLVRequest parses a TLV Request TLV. The result aliases value.
@@ -181,7 +181,7 @@ func AppendTLVRequest(b []byte, types ...TLVType) []byte {
 	return b
 }
 
-// Control byte of an Address Registration entry (§4.5.20).
+// Control byte of an Address Registration entry.
 const (
 	entryCompressed    = 1 << 7
 	entryContextIDMask = 0x0f

@@ -25,10 +25,10 @@ var (
 const UDPPort = 19788
 
 // HopLimit is the IPv6 hop limit of every MLE message; a message with another one has crossed a router and is
-// dropped (Thread 1.1 §4.3).
+// dropped (Thread 1.1 chapter 4).
 const HopLimit = 255
 
-// Command is the type of an MLE message (Thread 1.1 §4.4).
+// Command is the type of an MLE message (Thread 1.1 chapter 4).
 type Command uint8
 
 // The commands of Thread 1.1.

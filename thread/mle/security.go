@@ -17,7 +17,7 @@ var (
 	ErrAuth = errors.New("mle: message authentication failed")
 )
 
-// SecuritySuite is the first byte of an MLE message (draft-kelsey-intarea-mesh-link-establishment-06 §6).
+// SecuritySuite is the first byte of an MLE message (draft-kelsey-intarea-mesh-link-establishment-06).
 type SecuritySuite uint8
 
 // The security suites.
@@ -50,7 +50,7 @@ type Header struct {
 
 // ParseHeader parses the header of the MLE message in a UDP payload. With SuiteIEEE802154 open the message next, with
 // SuiteNone payload[h.Size():] is the plaintext. It accepts security level 5 and key identifier mode 2 alone (Thread 1.1
-// §4.2, §7.2.2).
+// chapter 4).
 func ParseHeader(payload []byte) (Header, error) {
 	if len(payload) <= suiteSize {
 		return Header{}, ErrHeader
@@ -122,7 +122,7 @@ func AppendUnsecured(b []byte, plaintext []byte) []byte {
 }
 
 // associatedData is what the MIC covers besides the plaintext: both IPv6 addresses and the auxiliary header, which aux
-// starts with (draft-kelsey-intarea-mesh-link-establishment-06 §8).
+// starts with (draft-kelsey-intarea-mesh-link-establishment-06).
 func associatedData(source, destination netip.Addr, aux []byte) (aad [aadSize]byte) {
 	s, d := source.As16(), destination.As16()
 	copy(aad[:], s[:])

@@ -54,7 +54,7 @@ func append32(b []byte, t TLVType, v uint32) []byte {
 	return binary.BigEndian.AppendUint32(tlv.AppendHeader(b, t, 4), v)
 }
 
-// ParseSourceAddress parses a Source Address TLV: the sender's RLOC16 (§4.5.1).
+// ParseSourceAddress parses a Source Address TLV: the sender's RLOC16.
 func ParseSourceAddress(value []byte) (RLOC16, error) {
 	v, err := parse16(TLVSourceAddress, value)
 	return RLOC16(v), err
@@ -63,7 +63,7 @@ func ParseSourceAddress(value []byte) (RLOC16, error) {
 // AppendSourceAddress appends a Source Address TLV.
 func AppendSourceAddress(b []byte, r RLOC16) []byte { return append16(b, TLVSourceAddress, uint16(r)) }
 
-// ParseAddress16 parses an Address16 TLV: the RLOC16 that a parent gives its child (§4.5.11).
+// ParseAddress16 parses an Address16 TLV: the RLOC16 that a parent gives its child.
 func ParseAddress16(value []byte) (RLOC16, error) {
 	v, err := parse16(TLVAddress16, value)
 	return RLOC16(v), err
@@ -72,7 +72,7 @@ func ParseAddress16(value []byte) (RLOC16, error) {
 // AppendAddress16 appends an Address16 TLV.
 func AppendAddress16(b []byte, r RLOC16) []byte { return append16(b, TLVAddress16, uint16(r)) }
 
-// Mode says what a node is able and wants to do (§4.5.2).
+// Mode says what a node is able and wants to do (Thread 1.1 §4.5.2).
 type Mode uint8
 
 // The bits of Mode.
@@ -116,7 +116,7 @@ func ParseMode(value []byte) (Mode, error) {
 // AppendMode appends a Mode TLV.
 func AppendMode(b []byte, m Mode) []byte { return append8(b, TLVMode, uint8(m)) }
 
-// ParseTimeout parses a Timeout TLV: how long a parent keeps a silent child, in whole seconds (§4.5.3).
+// ParseTimeout parses a Timeout TLV: how long a parent keeps a silent child, in whole seconds.
 func ParseTimeout(value []byte) (time.Duration, error) {
 	v, err := parse32(TLVTimeout, value)
 	return time.Duration(v) * time.Second, err
@@ -127,8 +127,8 @@ func AppendTimeout(b []byte, d time.Duration) []byte {
 	return append32(b, TLVTimeout, uint32(d/time.Second))
 }
 
-// Challenge is the value of a Challenge TLV, and of the Response TLV that repeats it: 4 to 8 random bytes (§4.5.4,
-// §4.5.5). Challenges compare with ==. The zero Challenge is none.
+// Challenge is the value of a Challenge TLV, and of the Response TLV that repeats it: 4 to 8 random bytes.
+// Challenges compare with ==. The zero Challenge is none.
 type Challenge struct {
 	bytes [maxChallengeSize]byte
 	size  uint8
@@ -163,7 +163,7 @@ func AppendResponse(b []byte, c Challenge) []byte {
 // String prints c in hexadecimal.
 func (c Challenge) String() string { return fmt.Sprintf("%x", c.bytes[:c.size]) }
 
-// ParseFrameCounter parses the value of a Link-layer Frame Counter or an MLE Frame Counter TLV (§4.5.6, §4.5.9).
+// ParseFrameCounter parses the value of a Link-layer Frame Counter or an MLE Frame Counter TLV.
 func ParseFrameCounter(value []byte) (uint32, error) { return parse32(TLVMLEFrameCounter, value) }
 
 // AppendLinkLayerFrameCounter appends a Link-layer Frame Counter TLV.
@@ -176,7 +176,7 @@ func AppendMLEFrameCounter(b []byte, counter uint32) []byte {
 	return append32(b, TLVMLEFrameCounter, counter)
 }
 
-// LeaderData describes a partition (§4.5.12).
+// LeaderData describes a partition.
 type LeaderData struct {
 	PartitionID       uint32
 	Weighting         uint8
@@ -206,7 +206,7 @@ func AppendLeaderData(b []byte, d LeaderData) []byte {
 	return append(b, d.Weighting, d.DataVersion, d.StableDataVersion, uint8(d.LeaderRouterID))
 }
 
-// ScanMask says who shall answer a Parent Request (§4.5.15).
+// ScanMask says who shall answer a Parent Request.
 type ScanMask uint8
 
 // The bits of ScanMask.
@@ -229,13 +229,13 @@ func ParseScanMask(value []byte) (ScanMask, error) {
 // AppendScanMask appends a Scan Mask TLV.
 func AppendScanMask(b []byte, s ScanMask) []byte { return append8(b, TLVScanMask, uint8(s)) }
 
-// ParseLinkMargin parses a Link Margin TLV: how far the received signal lay above the sensitivity, in dB (§4.5.17).
+// ParseLinkMargin parses a Link Margin TLV: how far the received signal lay above the sensitivity, in dB.
 func ParseLinkMargin(value []byte) (uint8, error) { return parse8(TLVLinkMargin, value) }
 
 // AppendLinkMargin appends a Link Margin TLV, in dB.
 func AppendLinkMargin(b []byte, dB uint8) []byte { return append8(b, TLVLinkMargin, dB) }
 
-// Status is the value of a Status TLV (§4.5.18).
+// Status is the value of a Status TLV.
 type Status uint8
 
 // StatusError is the one status that Thread 1.1 defines: a request failed or is refused.
@@ -250,7 +250,7 @@ func ParseStatus(value []byte) (Status, error) {
 // AppendStatus appends a Status TLV.
 func AppendStatus(b []byte, s Status) []byte { return append8(b, TLVStatus, uint8(s)) }
 
-// Version is a version of the Thread protocol (§4.5.19).
+// Version is a version of the Thread protocol.
 type Version uint16
 
 // Versions of Thread.
@@ -270,7 +270,7 @@ func ParseVersion(value []byte) (Version, error) {
 // AppendVersion appends a Version TLV.
 func AppendVersion(b []byte, v Version) []byte { return append16(b, TLVVersion, uint16(v)) }
 
-// Channel is an IEEE 802.15.4 channel (§4.5.21). On LoRa it is a number without a meaning for the radio.
+// Channel is an IEEE 802.15.4 channel. On LoRa it is a number without a meaning for the radio.
 type Channel struct {
 	Page   uint8
 	Number uint16
@@ -295,7 +295,7 @@ func AppendChannel(b []byte, c Channel) []byte {
 	return binary.BigEndian.AppendUint16(b, c.Number)
 }
 
-// ParsePANID parses a PAN ID TLV (§4.5.22).
+// ParsePANID parses a PAN ID TLV.
 func ParsePANID(value []byte) (ieee802154.PANID, error) {
 	v, err := parse16(TLVPANID, value)
 	return ieee802154.PANID(v), err

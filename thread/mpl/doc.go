@@ -14,6 +14,6 @@
 //	-------------|-----------t---|---------------
 //	             0               I
 //
-// Routers send each datagram twice, others not at all (Thread 1.1 §5.4.2): that is the caller's number of expirations.
+// Routers send each datagram twice, others not at all (Thread 1.1 §5): that is the caller's number of expirations.
 // The datagram that a node puts into the mesh itself counts as its first transmission.
 package mpl

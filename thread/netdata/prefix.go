@@ -9,7 +9,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-// Sizes and fields of the values (Thread 1.1 §5.18.1 to §5.18.4).
+// Sizes and fields of the values (Thread 1.1 §5.18).
 const (
 	prefixHeaderSize      = 2 // domain ID and prefix length
 	maxPrefixLength       = 128
@@ -28,7 +28,7 @@ const (
 // prefixBytes returns the number of bytes that hold a prefix of so many bits: 8 for a /60.
 func prefixBytes(bits int) int { return (bits + 7) / 8 }
 
-// Prefix is the value of a Prefix TLV (§5.18.1): an IPv6 prefix and what is known of it.
+// Prefix is the value of a Prefix TLV: an IPv6 prefix and what is known of it.
 type Prefix struct {
 	DomainID uint8
 	Prefix   netip.Prefix // masked: bits beyond its length are zero
@@ -91,7 +91,7 @@ func (p Preference) String() string {
 	}
 }
 
-// Route is an entry of a Has Route TLV (§5.18.2): a border router with a route to the prefix.
+// Route is an entry of a Has Route TLV: a border router with a route to the prefix.
 type Route struct {
 	RLOC16     mle.RLOC16
 	Preference Preference
@@ -138,7 +138,7 @@ func (h HasRoute) All() iter.Seq[Route] {
 // the preference and not part of the flags.
 type BorderRouterFlags uint16
 
-// The flags (§5.18.3).
+// The flags.
 const (
 	// FlagPreferred (P_preferred): SLAAC addresses of the prefix are preferred ones.
 	FlagPreferred BorderRouterFlags = 1 << 13
@@ -159,7 +159,7 @@ const (
 // Has reports whether all bits of flags are set in f.
 func (f BorderRouterFlags) Has(flags BorderRouterFlags) bool { return f&flags == flags }
 
-// BorderRouter is an entry of a Border Router TLV (§5.18.3): a border router that serves the prefix.
+// BorderRouter is an entry of a Border Router TLV: a border router that serves the prefix.
 type BorderRouter struct {
 	RLOC16     mle.RLOC16 // in the stable subset 0xfffe, or the ALOC of a DHCPv6 agent
 	Preference Preference // of its default route
@@ -204,7 +204,7 @@ func (r BorderRouters) All() iter.Seq[BorderRouter] {
 	}
 }
 
-// ContextTLV is the value of a 6LoWPAN Context TLV (§5.18.4).
+// ContextTLV is the value of a 6LoWPAN Context TLV.
 type ContextTLV struct {
 	ID       uint8 // 1 to 15; 0 is the mesh-local prefix and not in network data
 	Compress bool  // may be used to compress; without it, to decompress alone

@@ -65,7 +65,7 @@ func (s Service) AppendBinary(b []byte) ([]byte, error) {
 	return append(b, s.SubTLVs...), nil
 }
 
-// Server is the value of a Server TLV (§5.18.7): a node that provides the service around it.
+// Server is the value of a Server TLV: a node that provides the service around it.
 type Server struct {
 	RLOC16 mle.RLOC16
 	Data   []byte

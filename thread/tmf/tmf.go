@@ -1,23 +1,25 @@
 // Package tmf holds the vocabulary of Thread Management Framework messages: the URIs of its CoAP resources, the
-// network-layer TLVs of the address and network data messages (Thread 1.1 §5.22, §10.11), and the types of the
+// network-layer TLVs of the address and network data messages (Thread 1.1 chapter 5), and the types of the
 // diagnostic TLVs.
 //
 // A TMF message is a CoAP message to UDP port 61631 whose payload is a sequence of TLVs in the form that package tlv
 // describes. Messages under c/ carry the TLVs of package meshcop.
 //
-//	Address Solicit   a/as  CON POST  ML-EID ext. address, RLOC16 (if it had one), Status
-//	  response              2.04      Status, RLOC16, Router Mask
+//	Address Solicit   a/as  CON POST  Extended MAC Address, RLOC16 (the router's former one), Status
+//	  response              2.04      Status, RLOC16, Router Mask (Status alone if refused)
 //	Address Release   a/ar  CON POST  RLOC16, Extended MAC Address
-//	Server Data       a/sd  CON POST  Thread Network Data, RLOC16
-//	Address Query     a/aq  NON POST  Target EID, to ff03::2
-//	Address Notify    a/an  CON POST  Target EID, RLOC16, ML-EID, Time Since Last Transaction
-//	Address Error     a/ae  POST      Target EID, ML-EID
+//	Server Data       a/sd  CON POST  Thread Network Data, RLOC16 (a former one, to forget)
+//	Address Query     a/aq  NON POST  Target EID; to ff03::2
+//	Address Notify    a/an  CON POST  Target EID, ML-EID, RLOC16, Time Since Last Transaction (of a child)
+//	Address Error     a/ae      POST  Target EID, ML-EID; CON to a node, NON to ff03::2
+//
+// All other confirmable requests are answered with an empty 2.04.
 package tmf
 
-// UDPPort is the UDP port of TMF (Thread 1.1 §5.21).
+// UDPPort is the UDP port of TMF (Thread 1.1 chapter 5).
 const UDPPort = 61631
 
-// The URI paths of TMF resources (Thread 1.1 §5.21, §8.10, §10.11). Where Thread names two methods for a path, a GET
+// The URI paths of TMF resources (Thread 1.1 chapters 5, 8 and 10). Where Thread names two methods for a path, a GET
 // asks and a POST sets.
 const (
 	// Network layer.

@@ -8,7 +8,7 @@
 //	|---------t--|------------------------t|-----------------------------------t------------|
 //	0            I                        3I                                               7I
 //
-// Thread paces the Advertisements of routers this way (Thread 1.1 §4.7.1), with Imin 1 s, Imax 32 s and no redundancy
+// Thread paces the Advertisements of routers this way (Thread 1.1 §4), with Imin 1 s, Imax 32 s and no redundancy
 // constant. Those of router-eligible end devices come at plain random intervals: see [Plain].
 package trickle
 

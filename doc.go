@@ -1,0 +1,53 @@
+// Package pymesh lets a Linux host take part in a Pymesh, Pycom's mesh of LoPy4 and FiPy boards: Thread 1.1 over raw LoRa.
+//
+// # Quick start
+//
+//	node, err := pymesh.New(radio, pymesh.WithKey(key))
+//	if err != nil {
+//		return err
+//	}
+//	defer node.Close()
+//	if err := node.WaitAttached(ctx); err != nil {
+//		return err
+//	}
+//	conn, err := node.ListenUDP(netip.MustParseAddrPort("[::]:1234"))
+//	if err != nil {
+//		return err
+//	}
+//	conn.WriteToUDPAddrPort([]byte("Hello World!"), netip.AddrPortFrom(peer, 1234))
+//
+// The radio is a [github.com/gopymesh/pymesh/lora.Radio]: on a simulated air (package lora/lorasim), or any other that sends and
+// receives whole LoRa packets.
+//
+// # The mesh
+//
+// A node attaches by itself: it looks for a parent, becomes its child, and a router where routers are few; where nobody
+// answers it founds a partition and leads it. Partitions that meet merge. [Node.State] tells the present role, [Node.Events]
+// the changes. Attaching takes 10 to 20 seconds, founding a partition 20 to 30, becoming a router up to two minutes more.
+//
+// Each node has several IPv6 addresses, see [Node.IPAddrs]. Applications use the mesh-local EID, [Node.MeshLocalEID]: it stays
+// when the topology changes. A datagram to it may have to wait for an address query, some seconds.
+//
+// # Sockets
+//
+// [Node.ListenUDP] and [Node.DialUDP] give a [UDPConn], which is a net.PacketConn and, dialled, a net.Conn. Datagrams have at most
+// [MaxDatagramSize] bytes, and large ones cost much air: 1000 bytes are twelve frames on each hop.
+//
+// # Lifecycle
+//
+// A Node runs from [New] to [Node.Close]. Close leaves no goroutine behind and does not close the radio. A node with a store
+// (see [WithStore]) that is made again takes up its old place in the mesh.
+//
+// # Where it differs from the firmware
+//
+//   - A key of more than 16 bytes is an error; the firmware cuts it.
+//   - There is no bound on the number of sockets; WithMaxSockets(3) gives the firmware's.
+//   - A socket's queue holds 64 datagrams of any size; the firmware's holds 5 of at most 512 bytes. Both drop the oldest.
+//   - Reading from an empty socket waits; the firmware returns an empty result at once. Use SetReadDeadline for the same.
+//   - Timing is Pycom's, except where a constant's comment in package thread starts with "Deviation:".
+//
+// # Limits
+//
+// Not implemented yet: border router and on-mesh prefixes, sleepy end devices, operational datasets, commissioning, network
+// diagnostics, the OpenThread command line, and a driver for the SX1276.
+package pymesh

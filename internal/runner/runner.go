@@ -1,0 +1,257 @@
+// Package runner drives one thread.Engine in real time, or in the time of a radio that brings its own.
+//
+//	      calls                  ┌── receiver ◄── Radio.Receive
+//	Do ─────────► runner ◄───────┤
+//	              │   ▲          └── sender ───► Radio.Send
+//	              ▼   │ timer            ▲
+//	            Engine ──────────────────┘
+//
+// One goroutine, the runner, owns the engine and its timer and alone reads the clock. Two more only wait for the radio.
+package runner
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/thread"
+)
+
+// receiveRetry is the pause after a failure of the radio to receive.
+const receiveRetry = time.Second
+
+// Hooks are what a Runner calls, always from its own goroutine. They must not block and must not call Do. Nil hooks are skipped.
+type Hooks struct {
+	// Packet takes an IPv6 datagram for the host.
+	Packet func(now time.Time, datagram []byte)
+	// Event takes an event of the engine.
+	Event func(thread.Event)
+	// Frame sees each packet that the radio receives or is given to send. psdu must not be kept.
+	Frame func(now time.Time, psdu []byte)
+}
+
+// Runner is a running engine.
+type Runner struct {
+	engine *thread.Engine
+	radio  lora.Radio
+	clock  lora.Clock
+	log    *slog.Logger
+	hooks  Hooks
+	last   time.Time // of the last input; the runner's own
+
+	calls  chan func(now time.Time)
+	rx     chan *reception
+	free   chan *reception
+	tx     chan []byte
+	txDone chan error
+
+	cancel context.CancelFunc
+	ctx    context.Context
+	done   chan struct{} // closed when all goroutines have ended
+	once   sync.Once
+	err    error // why the runner ended; valid once done is closed
+}
+
+type reception struct {
+	buf  [lora.MaxPacket]byte
+	n    int
+	rssi int
+}
+
+// receptions bounds the packets between receiver and runner.
+const receptions = 8
+
+// Start starts the engine on the radio. The Runner does not close the radio.
+func Start(engine *thread.Engine, radio lora.Radio, log *slog.Logger, hooks Hooks) (*Runner, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &Runner{
+		engine: engine, radio: radio, clock: lora.ClockOf(radio), log: log, hooks: hooks,
+		calls: make(chan func(time.Time)), rx: make(chan *reception, receptions), free: make(chan *reception, receptions),
+		tx: make(chan []byte), txDone: make(chan error, 1),
+		ctx: ctx, cancel: cancel, done: make(chan struct{}),
+	}
+	for range receptions {
+		r.free <- new(reception)
+	}
+	if err := engine.Start(r.clock.Now()); err != nil {
+		cancel()
+		return nil, err
+	}
+	var wg sync.WaitGroup
+	wg.Go(r.receive)
+	wg.Go(r.send)
+	wg.Go(func() {
+		defer cancel()
+		r.run()
+	})
+	go func() {
+		wg.Wait()
+		close(r.done)
+	}()
+	return r, nil
+}
+
+// Do runs f in the runner's goroutine and waits for it. It reports false, and f has not run, if the runner has ended.
+func (r *Runner) Do(f func(now time.Time)) bool {
+	finished := make(chan struct{})
+	call := func(now time.Time) {
+		f(now)
+		close(finished)
+	}
+	select {
+	case r.calls <- call:
+		<-finished
+		return true
+	case <-r.ctx.Done():
+		return false
+	}
+}
+
+// Close stops the engine and waits until no goroutine is left. Closing twice is no error.
+func (r *Runner) Close() error {
+	r.once.Do(r.cancel)
+	<-r.done
+	return nil
+}
+
+// Done is closed when the runner has ended, by Close or because the radio was closed; Err then says why.
+func (r *Runner) Done() <-chan struct{} { return r.done }
+
+// Err returns nil after Close, or why the runner ended by itself.
+func (r *Runner) Err() error {
+	select {
+	case <-r.done:
+		return r.err
+	default:
+		return nil
+	}
+}
+
+func (r *Runner) run() {
+	e := r.engine
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	now := func() time.Time {
+		// The engine's time never goes back, whatever the clock does.
+		if t := r.clock.Now(); t.After(r.last) {
+			r.last = t
+		}
+		return r.last
+	}
+	var ready []byte // a packet for the sender
+	busy := false    // the sender has one
+	for {
+		for {
+			packet, ok := e.PollPacket()
+			if !ok {
+				break
+			}
+			if r.hooks.Packet != nil {
+				r.hooks.Packet(r.last, packet)
+			}
+		}
+		for {
+			ev, ok := e.PollEvent()
+			if !ok {
+				break
+			}
+			if r.hooks.Event != nil {
+				r.hooks.Event(ev)
+			}
+		}
+		if ready == nil && !busy {
+			if psdu, ok := e.PollTransmit(); ok {
+				ready = psdu
+				r.frame(now(), psdu)
+			}
+		}
+		var tx chan []byte
+		if ready != nil {
+			tx = r.tx
+		}
+		var wake <-chan time.Time
+		if deadline, ok := e.NextTimeout(); ok {
+			timer.Reset(max(r.clock.Until(deadline), 0))
+			wake = timer.C
+		} else {
+			timer.Stop()
+		}
+		select {
+		case f := <-r.calls:
+			f(now())
+		case p := <-r.rx:
+			t := now()
+			r.frame(t, p.buf[:p.n])
+			e.HandleFrame(t, p.buf[:p.n], rssi(p.rssi))
+			r.free <- p
+		case tx <- ready:
+			ready, busy = nil, true
+		case err := <-r.txDone:
+			busy = false
+			if err != nil && r.ctx.Err() == nil && !errors.Is(err, lora.ErrChannelBusy) {
+				r.log.Warn("radio did not send", "err", err)
+			}
+			e.HandleTransmitDone(now(), err)
+		case <-wake:
+			e.HandleTimeout(now())
+		case <-r.ctx.Done():
+			e.Stop(now())
+			return
+		}
+	}
+}
+
+func (r *Runner) frame(now time.Time, psdu []byte) {
+	if r.hooks.Frame != nil {
+		r.hooks.Frame(now, psdu)
+	}
+}
+
+// rssi fits a radio's value into the engine's.
+func rssi(v int) int8 { return int8(min(max(v, -128), 126)) }
+
+func (r *Runner) send() {
+	for {
+		select {
+		case psdu := <-r.tx:
+			r.txDone <- r.radio.Send(r.ctx, psdu)
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+func (r *Runner) receive() {
+	for {
+		var p *reception
+		select {
+		case p = <-r.free:
+		case <-r.ctx.Done():
+			return
+		}
+		info, err := r.radio.Receive(r.ctx, p.buf[:])
+		switch {
+		case err == nil:
+			p.n, p.rssi = info.N, info.RSSI
+			r.rx <- p
+			continue
+		case r.ctx.Err() != nil:
+			return
+		case errors.Is(err, lora.ErrClosed):
+			r.log.Error("radio closed")
+			r.err = err
+			r.cancel()
+			return
+		}
+		r.free <- p
+		r.log.Warn("radio does not receive", "err", err)
+		select {
+		case <-time.After(receiveRetry):
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}

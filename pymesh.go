@@ -1,0 +1,607 @@
+package pymesh
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gopymesh/pymesh/internal/pcap"
+	"github.com/gopymesh/pymesh/internal/runner"
+	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// MaxKeySize is the size of a network key in bytes. A shorter key is filled with zeros on the right.
+const MaxKeySize = 16
+
+var (
+	// DefaultKey is the key that Pycom documents as the default, 0134c0de1ab51234c0de1ab5ca1a110f. It is public: a mesh that
+	// uses it is open to everyone.
+	DefaultKey = []byte{0x01, 0x34, 0xc0, 0xde, 0x1a, 0xb5, 0x12, 0x34, 0xc0, 0xde, 0x1a, 0xb5, 0xca, 0x1a, 0x11, 0x0f}
+	// FirmwareDefaultKey is the key that the published firmware uses where none is set, 1234c0de1ab51234c0de1ab5ca1a110f.
+	FirmwareDefaultKey = []byte{0x12, 0x34, 0xc0, 0xde, 0x1a, 0xb5, 0x12, 0x34, 0xc0, 0xde, 0x1a, 0xb5, 0xca, 0x1a, 0x11, 0x0f}
+)
+
+// ErrClosed is the error of a node that was closed. It is net.ErrClosed.
+var ErrClosed = net.ErrClosed
+
+// State is a node's role in the mesh, with Pymesh's numbers.
+type State uint8
+
+// The states.
+const (
+	StateDisabled State = iota // the Pymesh stack is disabled
+	StateDetached              // not currently participating in a Pymesh
+	StateChild                 // the Pymesh Child role
+	StateRouter                // the Pymesh Router role
+	StateLeader                // the Pymesh Leader role
+)
+
+// String returns the name of the state in lower case.
+func (s State) String() string { return thread.Role(s).String() }
+
+// MAC is a LoRa MAC address, which is also the node's IEEE 802.15.4 extended address.
+type MAC uint64
+
+// ParseMAC parses 16 hexadecimal digits.
+func ParseMAC(s string) (MAC, error) {
+	ext, err := ieee802154.ParseExtAddr(s)
+	if err != nil {
+		return 0, fmt.Errorf("pymesh: MAC %q is not 16 hexadecimal digits", s)
+	}
+	return macOf(ext), nil
+}
+
+// String returns 16 hexadecimal digits.
+func (m MAC) String() string { return fmt.Sprintf("%016x", uint64(m)) }
+
+func macOf(ext ieee802154.ExtAddr) MAC { return MAC(binary.BigEndian.Uint64(ext[:])) }
+
+func (m MAC) ext() (ext ieee802154.ExtAddr) {
+	binary.BigEndian.PutUint64(ext[:], uint64(m))
+	return ext
+}
+
+// Mode says what part a node can take in the mesh.
+type Mode uint8
+
+// The modes. Sleepy end devices are not supported yet.
+const (
+	// FullThreadDevice becomes a router where routers are needed, as LoPy4 and FiPy do. It is the default.
+	FullThreadDevice Mode = iota
+	// EndDevice never routes for others, but finds its way to any node.
+	EndDevice
+	// MinimalEndDevice leaves everything to its parent.
+	MinimalEndDevice
+)
+
+type config struct {
+	thread.Config
+	key        []byte
+	mode       Mode
+	capture    io.Writer
+	maxSockets int
+	err        error
+}
+
+// An Option changes how a node is made.
+type Option func(*config)
+
+// fail keeps the first error of the options.
+func (c *config) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+// WithKey sets the network key: 1 to 16 bytes, filled with zeros on the right. All nodes of a mesh have the same.
+// Without this option the key is DefaultKey, which is public; a warning in the log says so.
+func WithKey(key []byte) Option {
+	return func(c *config) {
+		if len(key) == 0 || len(key) > MaxKeySize {
+			c.fail(fmt.Errorf("pymesh: WithKey: key has %d bytes, need 1 to %d", len(key), MaxKeySize))
+			return
+		}
+		c.key = append([]byte(nil), key...)
+	}
+}
+
+// WithMAC sets the MAC address. A node with a fixed address must remember its frame counters, so New asks for WithStore with
+// it. Without this option the address is the stored one, or else random.
+func WithMAC(mac MAC) Option {
+	return func(c *config) {
+		if mac == 0 {
+			c.fail(errors.New("pymesh: WithMAC: 0 is not an address"))
+		}
+		c.ExtAddr = mac.ext()
+	}
+}
+
+// WithPANID sets the PAN ID, 0x1234 by default.
+func WithPANID(id uint16) Option {
+	return func(c *config) {
+		if id == 0xffff {
+			c.fail(errors.New("pymesh: WithPANID: 0xffff is the broadcast PAN ID"))
+		}
+		c.PANID = ieee802154.PANID(id)
+	}
+}
+
+// WithNetworkName sets the network's name, at most 16 bytes, "OpenThread" by default.
+func WithNetworkName(name string) Option { return func(c *config) { c.NetworkName = name } }
+
+// WithExtPANID sets the extended PAN ID, dead00beef00cafe by default.
+func WithExtPANID(id [8]byte) Option { return func(c *config) { c.ExtPANID = id } }
+
+// WithMeshLocalPrefix sets the prefix of mesh-local addresses, a /64 inside fd00::/8. It is fdde:ad00:beef::/64 by default.
+func WithMeshLocalPrefix(p netip.Prefix) Option { return func(c *config) { c.MeshLocalPrefix = p } }
+
+// WithChannel sets the channel number, 11 to 26. It stands in messages only and has no meaning for LoRa. 11 by default.
+func WithChannel(ch uint8) Option {
+	return func(c *config) {
+		if ch == 0 {
+			c.fail(errors.New("pymesh: WithChannel: channel 0 is not in 11 to 26"))
+		}
+		c.Channel = ch
+	}
+}
+
+// WithLogger sets where the node logs: role changes at Info, failures at Warn and Error, messages at Debug. It is silent by
+// default. Keys are never logged.
+func WithLogger(l *slog.Logger) Option { return func(c *config) { c.Logger = l } }
+
+// WithStore sets where the node keeps what must survive a restart, its frame counters above all.
+func WithStore(s thread.Store) Option { return func(c *config) { c.Store = s } }
+
+// WithTiming sets the timing. It is thread.TimingPymesh by default.
+func WithTiming(t thread.Timing) Option { return func(c *config) { c.Timing = t } }
+
+// WithMode sets the part that the node can take, FullThreadDevice by default.
+func WithMode(m Mode) Option { return func(c *config) { c.mode = m } }
+
+// WithCapture writes all packets that the node sends and hears to w, in the pcap format with link type 195 (IEEE 802.15.4).
+func WithCapture(w io.Writer) Option { return func(c *config) { c.capture = w } }
+
+// WithMaxSockets bounds the number of open sockets. The firmware allows 3; there is no bound by default.
+func WithMaxSockets(n int) Option {
+	return func(c *config) {
+		if n < 1 {
+			c.fail(fmt.Errorf("pymesh: WithMaxSockets: %d is not positive", n))
+		}
+		c.maxSockets = n
+	}
+}
+
+// WithRand sets the source of identifiers, challenges and jitter. It is crypto/rand's by default, which is the right one for
+// everything but simulations that must repeat.
+func WithRand(r io.Reader) Option { return func(c *config) { c.Rand = r } }
+
+// complete checks the options and fills in what depends on others.
+func (c *config) complete() error {
+	if c.err != nil {
+		return c.err
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.key == nil {
+		c.key = DefaultKey
+		c.Logger.Warn("no network key given: using the documented default key, which everybody knows")
+	}
+	copy(c.NetworkKey[:], c.key)
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	switch c.mode {
+	case FullThreadDevice:
+	case EndDevice:
+		c.Config.EndDevice = true
+	case MinimalEndDevice:
+		c.Mode = thread.ModeMinimalEndDevice
+	default:
+		return fmt.Errorf("pymesh: WithMode: %d is not a mode", c.mode)
+	}
+	if c.Store == nil {
+		if c.ExtAddr != (ieee802154.ExtAddr{}) {
+			return errors.New("pymesh: WithMAC needs WithStore: a node that restarts under the same address must never use a frame " +
+				"counter twice (for a simulation: WithStore(new(thread.MemoryStore)))")
+		}
+		c.Store = new(thread.MemoryStore)
+	}
+	if c.ExtAddr == (ieee802154.ExtAddr{}) {
+		s, ok, err := c.Store.Load()
+		if err != nil {
+			return fmt.Errorf("pymesh: WithStore: %w", err)
+		}
+		if c.ExtAddr = s.ExtAddr; !ok {
+			if _, err := io.ReadFull(c.Rand, c.ExtAddr[:]); err != nil {
+				return fmt.Errorf("pymesh: WithRand: %w", err)
+			}
+			const locallyAdministered, group = 0x02, 0x01
+			c.ExtAddr[0] = c.ExtAddr[0]&^group | locallyAdministered
+		}
+	}
+	return nil
+}
+
+// Node is a node of a Pymesh. All methods may be called by several goroutines at a time. After Close they return zero values,
+// and those with an error ErrClosed.
+type Node struct {
+	engine  *thread.Engine
+	run     *runner.Runner
+	log     *slog.Logger
+	mac     MAC
+	capture *pcap.Writer
+	wg      sync.WaitGroup
+
+	mu      sync.Mutex
+	sockets sockets
+	pings   map[uint16]chan pong
+	pingSeq uint16
+	pingID  uint16
+	watch   map[*watcher]struct{}
+	closed  bool
+}
+
+// New makes a node on a radio and starts it: it attaches to the mesh in reach, or founds one. The node uses the radio until
+// Close, and does not close it: New works again on the same radio after that.
+func New(radio lora.Radio, options ...Option) (*Node, error) {
+	c := config{}
+	for _, o := range options {
+		o(&c)
+	}
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	engine, err := thread.New(c.Config)
+	if err != nil {
+		return nil, fmt.Errorf("pymesh: %w", err)
+	}
+	n := &Node{engine: engine, log: c.Logger, mac: macOf(c.ExtAddr), pings: map[uint16]chan pong{}, watch: map[*watcher]struct{}{}}
+	n.sockets.init(n, c.maxSockets)
+	var id [2]byte
+	if _, err := io.ReadFull(c.Rand, id[:]); err != nil {
+		return nil, fmt.Errorf("pymesh: WithRand: %w", err)
+	}
+	n.pingID = binary.BigEndian.Uint16(id[:])
+	hooks := runner.Hooks{Packet: n.handlePacket, Event: n.handleEvent}
+	if c.capture != nil {
+		if n.capture, err = pcap.NewWriter(c.capture, pcap.IEEE802154); err != nil {
+			return nil, fmt.Errorf("pymesh: WithCapture: %w", err)
+		}
+		hooks.Frame = n.captureFrame
+	}
+	if n.run, err = runner.Start(engine, radio, c.Logger, hooks); err != nil {
+		return nil, fmt.Errorf("pymesh: %w", err)
+	}
+	n.wg.Go(func() {
+		<-n.run.Done()
+		n.ended()
+	})
+	return n, nil
+}
+
+// Close leaves the mesh, closes all sockets, and waits until no goroutine of the node is left. Closing twice is no error.
+func (n *Node) Close() error {
+	err := n.run.Close()
+	n.wg.Wait()
+	return err
+}
+
+// ended closes everything that hangs on the running engine.
+func (n *Node) ended() {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return
+	}
+	n.closed = true
+	for w := range n.watch {
+		close(w.events)
+	}
+	clear(n.watch)
+	for _, c := range n.pings {
+		close(c)
+	}
+	clear(n.pings)
+	n.mu.Unlock()
+	n.sockets.closeAll()
+}
+
+// Err returns nil while the node runs and after Close, or why it stopped by itself: its radio was closed.
+func (n *Node) Err() error { return n.run.Err() }
+
+func (n *Node) captureFrame(now time.Time, psdu []byte) {
+	if n.capture == nil {
+		return
+	}
+	if err := n.capture.WriteRecord(pcap.Record{Time: now, Data: psdu}); err != nil {
+		n.log.Error("capture ends", "err", err)
+		n.capture = nil
+	}
+}
+
+// get returns what f reads from the engine, or the zero value of a closed node.
+func get[T any](n *Node, f func(e *thread.Engine) T) (v T) {
+	n.run.Do(func(time.Time) { v = f(n.engine) })
+	return v
+}
+
+// MAC returns the node's address.
+func (n *Node) MAC() MAC { return n.mac }
+
+// State returns the node's role.
+func (n *Node) State() State {
+	return get(n, func(e *thread.Engine) State { return State(e.Role()) })
+}
+
+// Single reports whether this node is the only leader or router in its mesh.
+func (n *Node) Single() bool { return get(n, (*thread.Engine).Single) }
+
+// IPAddrs returns all IPv6 unicast addresses: on the leader its anycast address, the RLOC, the mesh-local EID, the link-local address.
+func (n *Node) IPAddrs() []netip.Addr { return get(n, (*thread.Engine).Addresses) }
+
+// MeshLocalEID returns the address that applications should use: it stays when the topology changes.
+func (n *Node) MeshLocalEID() netip.Addr { return get(n, (*thread.Engine).MeshLocalEID) }
+
+// RLOC16 returns the short form of the routing locator, 0xfffe for a node that has none.
+func (n *Node) RLOC16() uint16 {
+	rloc := uint16(mle.InvalidRLOC16)
+	n.run.Do(func(time.Time) { rloc = uint16(n.engine.RLOC16()) })
+	return rloc
+}
+
+// Counters returns what the node has sent, received and dropped.
+func (n *Node) Counters() thread.Counters { return get(n, (*thread.Engine).Counters) }
+
+// Neighbor is a node with a direct radio connection.
+type Neighbor struct {
+	MAC    MAC
+	Role   State         // StateChild or StateRouter; the leader is shown as a router
+	RLOC16 uint16        // routing locator
+	RSSI   int           // average received signal strength in dBm
+	Age    time.Duration // since the last packet was received from it
+}
+
+// Neighbors returns the nodes with a direct radio connection.
+func (n *Node) Neighbors() []Neighbor {
+	return get(n, func(e *thread.Engine) (list []Neighbor) {
+		for _, i := range e.Neighbors() {
+			list = append(list, Neighbor{
+				MAC: macOf(i.ExtAddr), Role: State(i.Role), RLOC16: uint16(i.RLOC16), RSSI: int(i.RSSI), Age: i.Age,
+			})
+		}
+		return list
+	})
+}
+
+// Router is a node that relays packets inside the mesh.
+type Router struct {
+	MAC    MAC // 0 if this node has not had a radio connection to it
+	RLOC16 uint16
+	ID     uint8 // router ID
+	// PathCost is the cost of the path behind the first hop: 0 for a neighbor and for the node itself, in a row of nodes with good
+	// links 1 for the second next, and so on.
+	PathCost uint8
+	// NextHop is the RLOC16 of the first router on the way, of this one where the connection is direct.
+	NextHop uint16
+	Age     time.Duration // since the last keep-alive was received from it
+}
+
+// Routers returns all routers of the mesh.
+func (n *Node) Routers() []Router {
+	return get(n, func(e *thread.Engine) (list []Router) {
+		for _, i := range e.Routers() {
+			r := Router{
+				MAC: macOf(i.ExtAddr), RLOC16: uint16(i.RLOC16), ID: uint8(i.ID), PathCost: i.PathCost, Age: i.Age,
+				NextHop: uint16(i.RLOC16),
+			}
+			if i.NextHop.Valid() {
+				r.NextHop = uint16(i.NextHop.RLOC16())
+			}
+			list = append(list, r)
+		}
+		return list
+	})
+}
+
+// Leader describes the mesh's leader.
+type Leader struct {
+	PartitionID uint32
+	MAC         MAC // 0 if this node has not had a radio connection to the leader
+	RLOC16      uint16
+}
+
+// Leader returns the leader, and false if the node is not part of a mesh.
+func (n *Node) Leader() (leader Leader, ok bool) {
+	n.run.Do(func(time.Time) {
+		var i thread.LeaderInfo
+		if i, ok = n.engine.Leader(); ok {
+			leader = Leader{PartitionID: i.PartitionID, MAC: macOf(i.ExtAddr), RLOC16: uint16(i.RLOC16)}
+		}
+	})
+	return leader, ok
+}
+
+// Event is a change of the node's state.
+type Event = thread.Event
+
+// eventBuffer is how many events wait for a slow reader; the oldest are lost then.
+const eventBuffer = 64
+
+type watcher struct{ events chan Event }
+
+// Events returns the node's events from now on, until ctx ends or the node is closed; then the channel is closed. A reader that
+// is more than 64 events behind loses the oldest.
+func (n *Node) Events(ctx context.Context) <-chan Event {
+	w := &watcher{events: make(chan Event, eventBuffer)}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed || ctx.Err() != nil {
+		close(w.events)
+		return w.events
+	}
+	n.watch[w] = struct{}{}
+	context.AfterFunc(ctx, func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if _, ok := n.watch[w]; ok {
+			delete(n.watch, w)
+			close(w.events)
+		}
+	})
+	return w.events
+}
+
+func (n *Node) handleEvent(ev Event) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for w := range n.watch {
+		for {
+			select {
+			case w.events <- ev:
+			default:
+				select {
+				case <-w.events:
+				default:
+				}
+				continue
+			}
+			break
+		}
+	}
+}
+
+// WaitAttached waits until the node is part of a mesh: a child, a router or the leader. It returns ctx's error, or ErrClosed.
+func (n *Node) WaitAttached(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	events := n.Events(ctx)
+	for {
+		if n.State() >= StateChild {
+			return nil
+		}
+		if _, ok := <-events; !ok {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return ErrClosed
+		}
+	}
+}
+
+// Pong is the answer to a ping.
+type Pong struct {
+	From     netip.Addr
+	Size     int           // bytes of data
+	HopLimit int           // of the answer as it arrived
+	RTT      time.Duration // by the radio's clock
+}
+
+type pong struct {
+	from     netip.Addr
+	size     int
+	hopLimit int
+	at       time.Time
+}
+
+// MaxPingSize is the largest size of a ping's data in bytes.
+const MaxPingSize = ip6.MinMTU - ip6.HeaderSize - 8 - 8 // ICMPv6 header, and an MPL option for multicasts
+
+// Ping sends an echo request with size bytes of data to dst and waits for the first answer.
+func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error) {
+	if size < 0 || size > MaxPingSize {
+		return Pong{}, fmt.Errorf("pymesh: Ping: size %d is not in 0 to %d", size, MaxPingSize)
+	}
+	if !dst.Is6() || dst.Is4In6() {
+		return Pong{}, fmt.Errorf("pymesh: Ping: %v is not an IPv6 address", dst)
+	}
+	dst = dst.WithZone("")
+	answer := make(chan pong, 1)
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return Pong{}, ErrClosed
+	}
+	n.pingSeq++
+	seq := n.pingSeq
+	n.pings[seq] = answer
+	n.mu.Unlock()
+	defer func() {
+		n.mu.Lock()
+		delete(n.pings, seq)
+		n.mu.Unlock()
+	}()
+	var start time.Time
+	var err error
+	running := n.run.Do(func(now time.Time) {
+		start = now
+		var packet []byte
+		packet, err = ip6.AppendEcho(nil, ip6.Header{HopLimit: 64, Src: n.engine.SelectSource(dst), Dst: dst},
+			ip6.ICMPv6EchoRequest, ip6.Echo{Identifier: n.pingID, Sequence: seq, Data: make([]byte, size)})
+		if err == nil {
+			err = n.engine.HandlePacket(now, packet)
+		}
+	})
+	if !running {
+		return Pong{}, ErrClosed
+	}
+	if err != nil {
+		return Pong{}, fmt.Errorf("pymesh: Ping: %w", err)
+	}
+	select {
+	case p, ok := <-answer:
+		if !ok {
+			return Pong{}, ErrClosed
+		}
+		return Pong{From: p.from, Size: p.size, HopLimit: p.hopLimit, RTT: p.at.Sub(start)}, nil
+	case <-ctx.Done():
+		return Pong{}, ctx.Err()
+	}
+}
+
+// handlePacket takes a datagram from the engine.
+func (n *Node) handlePacket(now time.Time, datagram []byte) {
+	d, err := ip6.ParseDatagram(datagram)
+	if err != nil {
+		return
+	}
+	switch d.Protocol {
+	case ip6.ProtocolUDP:
+		n.sockets.deliver(&d)
+	case ip6.ProtocolICMPv6:
+		m, err := ip6.ParseICMPv6(d.Payload)
+		if err != nil || m.Type != ip6.ICMPv6EchoReply {
+			return
+		}
+		echo, err := ip6.ParseEcho(m.Body)
+		if err != nil || echo.Identifier != n.pingID {
+			return
+		}
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if c, ok := n.pings[echo.Sequence]; ok {
+			select {
+			case c <- pong{from: d.Src, size: len(echo.Data), hopLimit: int(d.HopLimit), at: now}:
+			default: // a second answer to a multicast
+			}
+		}
+	}
+}
+
+// String returns the node's state in short form, for logs.
+func (n *Node) String() string {
+	return "pymesh node " + n.mac.String() + " " + n.State().String() + " 0x" + strconv.FormatUint(uint64(n.RLOC16()), 16)
+}
