@@ -109,6 +109,7 @@ func (e *Engine) startAttach() {
 }
 
 func (e *Engine) restoreChildren() {
+	clear(e.children.children) // those of before a Stop
 	for _, s := range e.settings.Children {
 		if c := e.children.add(s.ExtAddr); c != nil {
 			c.rloc, c.mode, c.timeout = s.RLOC16, s.Mode, s.Timeout

@@ -97,6 +97,7 @@ func (e *Engine) stopForwarding() {
 		f.free(m)
 	}
 	f.queue, f.waiting, f.current = f.queue[:0], f.waiting[:0], nil
+	e.forgetAddresses()
 	e.reasm.Reset()
 	e.mplSent.Reset()
 }
@@ -171,10 +172,16 @@ func (e *Engine) nextFrame() {
 // chooseMessage returns the message whose turn it is and its way, nil if there is none.
 func (e *Engine) chooseMessage() (chosen *message, way hop) {
 	f := &e.fwd
+	passed := false // an MLE message has been passed over
 	for i := 0; i < len(f.queue); {
 		m := f.queue[i]
 		if chosen != nil && m.priority != chosen.priority {
 			break
+		}
+		if m.mle && passed {
+			// Sealed already, MLE messages keep their order: a neighbor takes one that comes after a later broadcast for a replay.
+			i++
+			continue
 		}
 		h, result := e.routeMessage(m)
 		switch result {
@@ -198,6 +205,7 @@ func (e *Engine) chooseMessage() (chosen *message, way hop) {
 		if chosen == nil {
 			chosen, way = m, h
 		}
+		passed = passed || m.mle
 		i++
 	}
 	return chosen, way

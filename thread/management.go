@@ -177,9 +177,7 @@ func (e *Engine) solicitRouterID(reason tmf.Status) {
 	payload = tmf.AppendStatus(payload, reason)
 	r.solicited++
 	r.solicit = r.solicited
-	e.coap.Request(e.now, e.tmfPeer(e.leaderRLOC()), post(coap.Confirmable, tmf.URIAddressSolicit, payload),
-		tmfRequest{uri: tmf.URIAddressSolicit, id: r.solicit})
-	e.drainCoAP()
+	e.askLeader(tmf.URIAddressSolicit, payload, r.solicit)
 }
 
 // cancelAddressSolicit forgets an open Address Solicit: its leader is not ours any more.
@@ -248,7 +246,13 @@ func (e *Engine) handleAddressReply(p tmf.Payload) error {
 func (e *Engine) sendAddressRelease() {
 	payload := tmf.AppendRLOC16(nil, e.routing.previousID.RLOC16())
 	payload = tmf.AppendExtendedMACAddress(payload, e.ext)
-	e.coap.Request(e.now, e.tmfPeer(e.leaderRLOC()), post(coap.Confirmable, tmf.URIAddressRelease, payload),
-		tmfRequest{uri: tmf.URIAddressRelease})
+	e.askLeader(tmf.URIAddressRelease, payload, 0)
+}
+
+// askLeader sends a confirmable request to the leader.
+func (e *Engine) askLeader(uri string, payload []byte, id uint32) {
+	m := post(coap.Confirmable, uri, payload)
+	m.Token = e.coap.NewToken()
+	e.coap.Request(e.now, e.tmfPeer(e.leaderRLOC()), m, tmfRequest{uri: uri, id: id})
 	e.drainCoAP()
 }

@@ -70,8 +70,15 @@ func (e *Engine) sendMLE(dst netip.Addr, plain []byte) {
 	e.enqueue(msg)
 }
 
+// maxDelayed bounds the messages that wait for their random delay, however many requests come.
+const maxDelayed = 32
+
 // delayMLE sends a message after a delay.
 func (e *Engine) delayMLE(dst netip.Addr, plain []byte, delay time.Duration) {
+	if len(e.delayed) >= maxDelayed {
+		e.counters.QueueFull++
+		return
+	}
 	e.delayed = append(e.delayed, delayedMessage{at: e.now.Add(delay), dst: dst, plain: slices.Clone(plain)})
 	e.scratch = plain[:0]
 }

@@ -126,6 +126,17 @@ func (e *Engine) resolve(target netip.Addr) (mle.RLOC16, routeResult) {
 	return 0, routeWait
 }
 
+// forgetAddresses empties the cache; what waits for an answer waits in vain.
+func (e *Engine) forgetAddresses() {
+	for i := range e.resolver.entries {
+		if en := &e.resolver.entries[i]; en.state == resolveAsking {
+			e.dropWaiting(en.target)
+		}
+	}
+	e.resolver.clear()
+	e.queries = e.queries[:0]
+}
+
 // sendQueries sends the queries that resolve asked for, once the send queue is not being walked.
 func (e *Engine) sendQueries() {
 	for len(e.queries) > 0 {

@@ -108,7 +108,7 @@ func (e *Engine) becomeRouter(id mle.RouterID) {
 // becomeLeader starts to lead the partition that e.leader describes, under router ID id.
 func (e *Engine) becomeLeader(id mle.RouterID) {
 	e.startRouting(id, RoleLeader)
-	e.resolver.clear()
+	e.forgetAddresses()
 }
 
 func (e *Engine) startRouting(id mle.RouterID, role Role) {
@@ -156,7 +156,7 @@ func (e *Engine) setLeaderData(d mle.LeaderData) {
 		r.lastPartition = e.leader.PartitionID
 		r.lastSequence = e.routers.sequence
 		r.lastPartitionUntil = e.now.Add(e.timing.NetworkIDTimeout)
-		e.resolver.clear()
+		e.forgetAddresses()
 		e.cancelAddressSolicit()
 		e.routers.clear()
 		e.log.Info("partition", "id", d.PartitionID)

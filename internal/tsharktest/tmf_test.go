@@ -35,28 +35,29 @@ func TestTMF(t *testing.T) {
 		{
 			tmf.URIAddressNotify, coap.Confirmable, coap.POST,
 			tmf.AppendTimeSinceLastTransaction(tmf.AppendMLEID(tmf.AppendRLOC16(tmf.AppendTargetEID(nil, target), theirRLOC16), mleid), time.Minute),
-			fields{"coap.type": "0", "thread_address.tlv.target_eid": target.String(), "thread_address.tlv.rloc16": "58:03",
+			fields{"coap.type": "0", "thread_address.tlv.target_eid": target.String(), "thread_address.tlv.rloc16": "0x5803",
 				"thread_address.tlv.ml_eid": "01:02:03:04:05:06:07:08", "thread_address.tlv.last_transaction_time": "60"},
 		},
 		{
 			tmf.URIAddressSolicit, coap.Confirmable, coap.POST,
 			tmf.AppendStatus(tmf.AppendRLOC16(tmf.AppendExtendedMACAddress(nil, ourExt), ourRLOC16), tmf.ReasonTooFewRouters),
-			fields{"thread_address.tlv.ext_mac_addr": "70:b3:d5:49:90:00:00:01", "thread_address.tlv.rloc16": "58:00", "thread_address.tlv.status": "2"},
+			fields{"thread_address.tlv.ext_mac_addr": "70:b3:d5:49:90:00:00:01", "thread_address.tlv.rloc16": "0x5800", "thread_address.tlv.status": "2"},
 		},
 		{
 			tmf.URIAddressRelease, coap.Confirmable, coap.POST,
 			tmf.AppendExtendedMACAddress(tmf.AppendRLOC16(nil, ourRLOC16), ourExt),
-			fields{"thread_address.tlv.ext_mac_addr": "70:b3:d5:49:90:00:00:01", "thread_address.tlv.rloc16": "58:00"},
+			fields{"thread_address.tlv.ext_mac_addr": "70:b3:d5:49:90:00:00:01", "thread_address.tlv.rloc16": "0x5800"},
 		},
 		{
 			tmf.URIAddressSolicit, coap.Acknowledgement, coap.Changed,
 			tmf.AppendRouterMask(tmf.AppendRLOC16(tmf.AppendStatus(nil, tmf.StatusSuccess), theirRLOC16), tmf.RouterMask{IDSequence: 9, Routers: routers}),
-			fields{"coap.type": "2", "coap.code": "68"},
+			fields{"coap.type": "2", "coap.code": "68", "thread_address.tlv.status": "0", "thread_address.tlv.rloc16": "0x5803",
+				"thread_address.tlv.router_mask_id_seq": "9", "thread_address.tlv.router_mask_assigned": "80:00:02:00:00:00:00:00"},
 		},
 		{
 			tmf.URIServerData, coap.Confirmable, coap.POST,
 			tmf.AppendRLOC16(tmf.AppendThreadNetworkData(nil, networkData()), ourRLOC16),
-			fields{"coap.code": "2"},
+			fields{"coap.code": "2", "thread_nwd.tlv.prefix": "2001:dead:beef:cafe::", "thread_address.tlv.rloc16": "0x5800"},
 		},
 	}
 	s := newSender(t, 0)

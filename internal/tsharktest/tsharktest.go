@@ -24,6 +24,10 @@ import (
 // variable is the environment variable that asks for tshark or does without.
 const variable = "PYMESH_TSHARK"
 
+// decodeAs says what the port of Thread management carries: CoAP with Thread's TLVs as
+// payload. It is a file, since no option names that dissector.
+const decodeAs = "decode_as_entry: udp.port,61631,(none),CoAP-TMF\n"
+
 // frameInterval is the time between the frames of a capture.
 const frameInterval = time.Millisecond
 
@@ -53,6 +57,9 @@ func Decode(t testing.TB, n Network, psdus [][]byte) []Frame {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "frames.pcap")
 	if err := writeCapture(file, psdus); err != nil {
+		t.Fatalf("tsharktest: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "decode_as_entries"), []byte(decodeAs), 0o600); err != nil {
 		t.Fatalf("tsharktest: %v", err)
 	}
 	cmd := exec.Command(program, append([]string{"-r", file, "-T", "pdml"}, n.options()...)...)
@@ -125,7 +132,6 @@ func (n Network) options() []string {
 		"-o", "thread.thr_auto_acq_thr_seq_ctr:TRUE",
 		"-o", fmt.Sprintf("thread.thr_seq_ctr:%08x", n.KeySequence),
 		"-o", "udp.check_checksum:TRUE",
-		"-d", "udp.port==61631,coap", // Thread management
 		"-d", "udp.port==5683,data", // whatever a user sends: it need not be CoAP
 	}
 	for short, ext := range n.Addresses {

@@ -1,0 +1,216 @@
+//go:build unix
+
+package otsim_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopymesh/pymesh/internal/otsim"
+	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/ip6"
+)
+
+// A mixedNode is a node of this project or a real one, seen in the same way.
+type mixedNode interface {
+	state() string
+	eid() netip.Addr
+	rloc() netip.Addr
+	ping(dst netip.Addr, size int) bool
+}
+
+type engineNode struct {
+	*thread.Engine
+	c   *otsim.Controller
+	cfg thread.Config
+	id  int
+}
+
+func startEngine(t *testing.T, c *otsim.Controller, id int, timing thread.Timing) *engineNode {
+	t.Helper()
+	var seed [32]byte
+	binary.BigEndian.PutUint64(seed[:], uint64(id))
+	var key [16]byte
+	fmt.Sscanf(networkKey, "%x", new([]byte))
+	copy(key[:], mustHex(t, networkKey))
+	n := &engineNode{c: c, id: id, cfg: thread.Config{
+		NetworkKey: key,
+		ExtAddr:    ieee802154.ExtAddr{0x70, 0xb3, 0xd5, 0x49, 0x90, 0, 0, byte(id)},
+		Rand:       rand.NewChaCha8(seed), Timing: timing, Store: new(thread.MemoryStore),
+	}}
+	n.boot(t)
+	return n
+}
+
+func (n *engineNode) boot(t *testing.T) {
+	t.Helper()
+	var err error
+	if n.Engine, err = thread.New(n.cfg); err != nil {
+		t.Fatal(err)
+	}
+	n.c.AddStation(n.id, n.Engine)
+	if err := n.Start(n.c.Now()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustHex(t *testing.T, s string) []byte {
+	var b []byte
+	if _, err := fmt.Sscanf(s, "%x", &b); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (n *engineNode) state() string    { return n.Role().String() }
+func (n *engineNode) eid() netip.Addr  { return n.MeshLocalEID() }
+func (n *engineNode) rloc() netip.Addr { return n.RLOC16().Addr(thread.DefaultMeshLocalPrefix) }
+
+func (n *engineNode) ping(dst netip.Addr, size int) bool {
+	for { // answers to earlier pings
+		if _, ok := n.PollPacket(); !ok {
+			break
+		}
+	}
+	echo := ip6.Echo{Identifier: 1, Sequence: uint16(size), Data: make([]byte, size)}
+	packet, err := ip6.AppendEcho(nil, ip6.Header{HopLimit: 64, Src: n.SelectSource(dst), Dst: dst}, ip6.ICMPv6EchoRequest, echo)
+	if err != nil || n.HandlePacket(n.c.Now(), packet) != nil {
+		return false
+	}
+	return n.c.RunUntil(pingLimit, func() bool {
+		for {
+			p, ok := n.PollPacket()
+			if !ok {
+				return false
+			}
+			if d, err := ip6.ParseDatagram(p); err == nil && d.Protocol == ip6.ProtocolICMPv6 {
+				if m, err := ip6.ParseICMPv6(d.Payload); err == nil && m.Type == ip6.ICMPv6EchoReply && len(m.Body) == 4+size {
+					return true
+				}
+			}
+		}
+	})
+}
+
+const pingLimit = 30 * time.Second
+
+type processNode struct {
+	*otsim.Process
+}
+
+func (n processNode) state() string {
+	lines := n.Command("state")
+	return lines[len(lines)-1]
+}
+
+func (n processNode) eid() netip.Addr { return netip.MustParseAddr(meshLocal(n.Process)[0]) }
+
+func (n processNode) rloc() netip.Addr {
+	for _, a := range n.Command("ipaddr") {
+		if strings.Contains(a, ":0:ff:fe00:") && !strings.HasSuffix(a, ":fc00") {
+			return netip.MustParseAddr(a)
+		}
+	}
+	return netip.Addr{}
+}
+
+func (n processNode) ping(dst netip.Addr, size int) bool {
+	return n.Process.Ping(dst.StringExpanded(), size, pingLimit)
+}
+
+func await(t *testing.T, c *otsim.Controller, n mixedNode, limit time.Duration, states ...string) {
+	t.Helper()
+	deadline := c.Now().Add(limit)
+	for c.Now().Before(deadline) {
+		s := n.state()
+		for _, want := range states {
+			if s == want {
+				return
+			}
+		}
+		c.Run(500 * time.Millisecond)
+	}
+	if name := os.Getenv("PYMESH_CAPTURE"); name != "" {
+		c.WriteCapture(name)
+	}
+	t.Fatalf("state is %s after %v, want %v", n.state(), limit, states)
+}
+
+func pingAll(t *testing.T, a, b mixedNode) {
+	t.Helper()
+	for _, size := range []int{8, 200, 1000} {
+		for _, way := range []struct{ from, to mixedNode }{{a, b}, {b, a}} {
+			for _, dst := range []netip.Addr{way.to.eid(), way.to.rloc()} {
+				if !way.from.ping(dst, size) {
+					t.Errorf("%T: no reply from %v to %d bytes", way.from, dst, size)
+				}
+			}
+		}
+	}
+}
+
+// makers are the ways to make a node.
+func makers(t *testing.T, c *otsim.Controller) map[byte]func(id int) mixedNode {
+	timing := thread.TimingPymesh()
+	if os.Getenv("PYMESH_OT_TIMING") == "stock" {
+		timing = thread.TimingIEEE802154()
+	}
+	return map[byte]func(id int) mixedNode{
+		'o': func(id int) mixedNode { return startEngine(t, c, id, timing) },
+		'r': func(id int) mixedNode { return processNode{startPeer(c, id)} },
+	}
+}
+
+// TestMixedPairs: each side leads, each side is child and then router.
+func TestMixedPairs(t *testing.T) {
+	for _, order := range []string{"or", "ro", "oo", "rr"} {
+		t.Run(order, func(t *testing.T) {
+			c := otsim.NewController(t)
+			c.Program()
+			m := makers(t, c)
+			leader := m[order[0]](1)
+			await(t, c, leader, 60*time.Second, "leader")
+			other := m[order[1]](2)
+			await(t, c, other, 60*time.Second, "child", "router")
+			pingAll(t, leader, other)
+			await(t, c, other, 200*time.Second, "router")
+			c.Run(40 * time.Second)
+			pingAll(t, leader, other)
+		})
+	}
+}
+
+// TestMixedChains: four in a row, with nodes of either kind in all places.
+func TestMixedChains(t *testing.T) {
+	for _, order := range []string{"oroo", "rorr", "roor", "orro", "oror", "roro"} {
+		t.Run(order, func(t *testing.T) {
+			c := otsim.NewController(t)
+			c.Program()
+			m := makers(t, c)
+			c.SetFilter(otsim.Chain(1, 2, 3, 4))
+			var nodes []mixedNode
+			for i := range order {
+				n := m[order[i]](i + 1)
+				if i == 0 {
+					await(t, c, n, 60*time.Second, "leader")
+				} else {
+					await(t, c, n, 400*time.Second, "router")
+				}
+				nodes = append(nodes, n)
+			}
+			c.Run(100 * time.Second)
+			for i := range nodes {
+				for j := range i {
+					pingAll(t, nodes[i], nodes[j])
+				}
+			}
+		})
+	}
+}
