@@ -1,6 +1,7 @@
 package pymesh
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -10,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"strconv"
 	"sync"
 	"time"
 
@@ -129,49 +129,88 @@ func WithMAC(mac MAC) Option {
 	}
 }
 
-// WithPANID sets the PAN ID, 0x1234 by default.
+// WithPANID sets the PAN ID, 0x0001 to 0xfffe, 0x1234 by default.
 func WithPANID(id uint16) Option {
 	return func(c *config) {
-		if id == 0xffff {
-			c.fail(errors.New("pymesh: WithPANID: 0xffff is the broadcast PAN ID"))
+		if id == 0 || id == uint16(ieee802154.BroadcastPAN) {
+			c.fail(fmt.Errorf("pymesh: WithPANID: 0x%04x is not in 0x0001 to 0xfffe", id))
 		}
 		c.PANID = ieee802154.PANID(id)
 	}
 }
 
-// WithNetworkName sets the network's name, at most 16 bytes, "OpenThread" by default.
-func WithNetworkName(name string) Option { return func(c *config) { c.NetworkName = name } }
+// WithNetworkName sets the network's name, 1 to 16 bytes, "OpenThread" by default.
+func WithNetworkName(name string) Option {
+	const maxSize = 16 // Thread 1.1 §8.10.1
+	return func(c *config) {
+		if len(name) < 1 || len(name) > maxSize {
+			c.fail(fmt.Errorf("pymesh: WithNetworkName: %q has %d bytes, need 1 to %d", name, len(name), maxSize))
+		}
+		c.NetworkName = name
+	}
+}
 
-// WithExtPANID sets the extended PAN ID, dead00beef00cafe by default.
-func WithExtPANID(id [8]byte) Option { return func(c *config) { c.ExtPANID = id } }
+// WithExtPANID sets the extended PAN ID, any but zero, dead00beef00cafe by default.
+func WithExtPANID(id [8]byte) Option {
+	return func(c *config) {
+		if id == [8]byte{} {
+			c.fail(errors.New("pymesh: WithExtPANID: 0 is not an extended PAN ID"))
+		}
+		c.ExtPANID = id
+	}
+}
 
 // WithMeshLocalPrefix sets the prefix of mesh-local addresses, a /64 inside fd00::/8. It is fdde:ad00:beef::/64 by default.
-func WithMeshLocalPrefix(p netip.Prefix) Option { return func(c *config) { c.MeshLocalPrefix = p } }
+func WithMeshLocalPrefix(p netip.Prefix) Option {
+	return func(c *config) {
+		if a := p.Addr(); !a.Is6() || a.As16()[0] != 0xfd || p.Bits() != 64 {
+			c.fail(fmt.Errorf("pymesh: WithMeshLocalPrefix: %v is not a /64 inside fd00::/8", p))
+		}
+		c.MeshLocalPrefix = p
+	}
+}
 
 // WithChannel sets the channel number, 11 to 26. It stands in messages only and has no meaning for LoRa. 11 by default.
 func WithChannel(ch uint8) Option {
+	const first, last = 11, 26 // of the 2.4 GHz band, IEEE 802.15.4-2006 §6.1.2.1
 	return func(c *config) {
-		if ch == 0 {
-			c.fail(errors.New("pymesh: WithChannel: channel 0 is not in 11 to 26"))
+		if ch < first || ch > last {
+			c.fail(fmt.Errorf("pymesh: WithChannel: %d is not in %d to %d", ch, first, last))
 		}
 		c.Channel = ch
 	}
 }
 
 // WithLogger sets where the node logs: role changes at Info, failures at Warn and Error, messages at Debug. It is silent by
-// default. Keys are never logged.
+// default. Keys are never logged. The logger's handler holds the node up and must not call its methods.
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.Logger = l } }
 
-// WithStore sets where the node keeps what must survive a restart, its frame counters above all.
+// WithStore sets where the node keeps what must survive a restart, its frame counters above all. Its default keeps them while
+// the node lives: one that is made anew is another node.
 func WithStore(s thread.Store) Option { return func(c *config) { c.Store = s } }
 
 // WithTiming sets the timing. It is thread.TimingPymesh by default.
-func WithTiming(t thread.Timing) Option { return func(c *config) { c.Timing = t } }
+func WithTiming(t thread.Timing) Option {
+	return func(c *config) {
+		if t == (thread.Timing{}) {
+			c.fail(errors.New("pymesh: WithTiming: the zero Timing is not usable, start from thread.TimingPymesh"))
+		}
+		c.Timing = t
+	}
+}
 
 // WithMode sets the part that the node can take, FullThreadDevice by default.
-func WithMode(m Mode) Option { return func(c *config) { c.mode = m } }
+func WithMode(m Mode) Option {
+	return func(c *config) {
+		if m > MinimalEndDevice {
+			c.fail(fmt.Errorf("pymesh: WithMode: %d is not a mode", m))
+		}
+		c.mode = m
+	}
+}
 
 // WithCapture writes all packets that the node sends and hears to w, in the pcap format with link type 195 (IEEE 802.15.4).
+// A writer that fails gets no more. w holds the node up and must not call its methods.
 func WithCapture(w io.Writer) Option { return func(c *config) { c.capture = w } }
 
 // WithMaxSockets bounds the number of open sockets. The firmware allows 3; there is no bound by default.
@@ -205,13 +244,10 @@ func (c *config) complete() error {
 		c.Rand = rand.Reader
 	}
 	switch c.mode {
-	case FullThreadDevice:
 	case EndDevice:
 		c.Config.EndDevice = true
 	case MinimalEndDevice:
 		c.Mode = thread.ModeMinimalEndDevice
-	default:
-		return fmt.Errorf("pymesh: WithMode: %d is not a mode", c.mode)
 	}
 	if c.Store == nil {
 		if c.ExtAddr != (ieee802154.ExtAddr{}) {
@@ -220,11 +256,11 @@ func (c *config) complete() error {
 		}
 		c.Store = new(thread.MemoryStore)
 	}
+	s, ok, err := c.Store.Load()
+	if err != nil {
+		return fmt.Errorf("pymesh: WithStore: %w", err)
+	}
 	if c.ExtAddr == (ieee802154.ExtAddr{}) {
-		s, ok, err := c.Store.Load()
-		if err != nil {
-			return fmt.Errorf("pymesh: WithStore: %w", err)
-		}
 		if c.ExtAddr = s.ExtAddr; !ok {
 			if _, err := io.ReadFull(c.Rand, c.ExtAddr[:]); err != nil {
 				return fmt.Errorf("pymesh: WithRand: %w", err)
@@ -258,6 +294,12 @@ type Node struct {
 // New makes a node on a radio and starts it: it attaches to the mesh in reach, or founds one. The node uses the radio until
 // Close, and does not close it: New works again on the same radio after that.
 func New(radio lora.Radio, options ...Option) (*Node, error) {
+	if radio == nil {
+		return nil, errors.New("pymesh: New: the radio is nil")
+	}
+	if err := radio.Config().Validate(); err != nil {
+		return nil, fmt.Errorf("pymesh: New: the radio's settings: %w", err)
+	}
 	c := config{}
 	for _, o := range options {
 		o(&c)
@@ -294,6 +336,7 @@ func New(radio lora.Radio, options ...Option) (*Node, error) {
 }
 
 // Close leaves the mesh, closes all sockets, and waits until no goroutine of the node is left. Closing twice is no error.
+// A handler of OnReceive may call Close; so Close does not wait for one that is running, but none is called after it.
 func (n *Node) Close() error {
 	err := n.run.Close()
 	n.wg.Wait()
@@ -309,6 +352,7 @@ func (n *Node) ended() {
 	}
 	n.closed = true
 	for w := range n.watch {
+		w.stop()
 		close(w.events)
 	}
 	clear(n.watch)
@@ -441,7 +485,10 @@ type Event = thread.Event
 // eventBuffer is how many events wait for a slow reader; the oldest are lost then.
 const eventBuffer = 64
 
-type watcher struct{ events chan Event }
+type watcher struct {
+	events chan Event
+	stop   func() bool // ends the wait for the context's end
+}
 
 // Events returns the node's events from now on, until ctx ends or the node is closed; then the channel is closed. A reader that
 // is more than 64 events behind loses the oldest.
@@ -454,7 +501,7 @@ func (n *Node) Events(ctx context.Context) <-chan Event {
 		return w.events
 	}
 	n.watch[w] = struct{}{}
-	context.AfterFunc(ctx, func() {
+	w.stop = context.AfterFunc(ctx, func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		if _, ok := n.watch[w]; ok {
@@ -484,7 +531,8 @@ func (n *Node) handleEvent(ev Event) {
 	}
 }
 
-// WaitAttached waits until the node is part of a mesh: a child, a router or the leader. It returns ctx's error, or ErrClosed.
+// WaitAttached waits until the node is part of a mesh: a child, a router or the leader. It returns ctx's error when that ends
+// first, and ErrClosed, or an error that wraps it, when the node does.
 func (n *Node) WaitAttached(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -497,7 +545,7 @@ func (n *Node) WaitAttached(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return ErrClosed
+			return cmp.Or(n.Err(), ErrClosed)
 		}
 	}
 }
@@ -520,13 +568,17 @@ type pong struct {
 // MaxPingSize is the largest size of a ping's data in bytes.
 const MaxPingSize = ip6.MinMTU - ip6.HeaderSize - 8 - 8 // ICMPv6 header, and an MPL option for multicasts
 
-// Ping sends an echo request with size bytes of data to dst and waits for the first answer.
+// Ping sends an echo request with size bytes of data to dst and waits for the first answer, until ctx ends. A request may get lost
+// on the air: give it some seconds for each hop, then try again.
 func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error) {
 	if size < 0 || size > MaxPingSize {
 		return Pong{}, fmt.Errorf("pymesh: Ping: size %d is not in 0 to %d", size, MaxPingSize)
 	}
 	if !dst.Is6() || dst.Is4In6() {
 		return Pong{}, fmt.Errorf("pymesh: Ping: %v is not an IPv6 address", dst)
+	}
+	if err := ctx.Err(); err != nil {
+		return Pong{}, err
 	}
 	dst = dst.WithZone("")
 	answer := make(chan pong, 1)
@@ -603,5 +655,5 @@ func (n *Node) handlePacket(now time.Time, datagram []byte) {
 
 // String returns the node's state in short form, for logs.
 func (n *Node) String() string {
-	return "pymesh node " + n.mac.String() + " " + n.State().String() + " 0x" + strconv.FormatUint(uint64(n.RLOC16()), 16)
+	return fmt.Sprintf("pymesh node %v %v 0x%04x", n.mac, n.State(), n.RLOC16())
 }

@@ -313,6 +313,9 @@ func (e *Engine) handleParentResponse(m mle.Message, info mleInfo) error {
 		response: challenge, connectivity: connectivity, leader: leader, margin: margin,
 	}
 	a.candidate.link.reset(e.timing.ReceiveSensitivity, info.rssi)
+	if e.timing.ParentDecision > 0 && a.timer.Equal(a.windowEnd) {
+		a.timer = e.now // late already: a parent that forgets early must not wait for the end
+	}
 	return nil
 }
 

@@ -323,6 +323,9 @@ func (e *Engine) isDue(t time.Time) bool { return !t.IsZero() && !t.After(e.now)
 // NextTimeout returns when HandleTimeout is due, and false if no timer runs.
 func (e *Engine) NextTimeout() (time.Time, bool) {
 	next := earliest(e.mac.timer, e.tick)
+	if e.mac.state == macIdle {
+		next = earliest(next, e.fwd.timer)
+	}
 	next = earliest(next, e.attach.timer)
 	next = earliest(next, e.keepAlive.timer)
 	for i := range e.delayed {

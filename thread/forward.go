@@ -3,6 +3,7 @@ package thread
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -48,7 +49,8 @@ type message struct {
 	command  mle.Command
 	priority priority
 	tag      uint16
-	offset   int // bytes of a datagram that have been sent
+	offset   int       // bytes of a datagram that have been sent
+	after    time.Time // when the next fragment may go
 }
 
 type forwarder struct {
@@ -56,8 +58,10 @@ type forwarder struct {
 	waiting []*message // for an address
 	pool    []*message
 
-	current *message // the one whose frame the MAC has
-	next    int      // its offset once that frame is sent
+	current *message  // the one whose frame the MAC has
+	next    int       // its offset once that frame is sent
+	relayed bool      // the next hop passes that frame on
+	timer   time.Time // when a message that pauses may go on
 	served  ieee802154.Addr
 	tag     uint16
 }
@@ -172,11 +176,17 @@ func (e *Engine) nextFrame() {
 // chooseMessage returns the message whose turn it is and its way, nil if there is none.
 func (e *Engine) chooseMessage() (chosen *message, way hop) {
 	f := &e.fwd
+	f.timer = noTime
 	passed := false // an MLE message has been passed over
 	for i := 0; i < len(f.queue); {
 		m := f.queue[i]
 		if chosen != nil && m.priority != chosen.priority {
 			break
+		}
+		if m.after.After(e.now) {
+			f.timer = earliest(f.timer, m.after)
+			i++
+			continue
 		}
 		if m.mle && passed {
 			// Sealed already, MLE messages keep their order: a neighbor takes one that comes after a later broadcast for a replay.
@@ -223,7 +233,7 @@ func (e *Engine) startFrame(m *message, h hop) error {
 	if err != nil {
 		return err
 	}
-	e.fwd.current, e.fwd.served = m, h.dst
+	e.fwd.current, e.fwd.served, e.fwd.relayed = m, h.dst, h.mesh
 	return e.transmit()
 }
 
@@ -297,6 +307,9 @@ func (e *Engine) frameSent(result txResult, n *neighbor) {
 			f.remove(m)
 		case f.next < len(m.data):
 			m.offset = f.next
+			if f.relayed {
+				m.after = e.now.Add(e.timing.FragmentGap)
+			}
 		default:
 			if m.mesh {
 				e.counters.Forwarded++

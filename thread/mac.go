@@ -184,13 +184,13 @@ func (e *Engine) channelBusy() {
 		e.backoff()
 		return
 	}
-	m.backoffs = 0
 	e.retry(txBusy)
 }
 
 // retry sends the frame again, the same bytes under the same counter, unless it was sent often enough.
 func (e *Engine) retry(result txResult) {
 	m := &e.mac
+	m.backoffs = 0
 	if m.retries >= e.timing.MaxFrameRetries {
 		e.frameDone(result)
 		return

@@ -2,6 +2,7 @@ package dissect
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 )
 
 const (
-	maxExchanges     = 64               // ours
+	maxExchanges     = 64                // ours
 	exchangeLifetime = 247 * time.Second // EXCHANGE_LIFETIME (RFC 7252 §4.8.2)
 )
 
@@ -29,9 +30,13 @@ type exchange struct {
 // exchanges are the latest requests, oldest first.
 type exchanges []exchange
 
+// add records a request, once even if it is heard on every hop.
 func (e *exchanges) add(x exchange) {
+	*e = slices.DeleteFunc(*e, func(y exchange) bool {
+		return y.client == x.client && y.id == x.id && y.token == x.token && y.uri == x.uri
+	})
 	if len(*e) == maxExchanges {
-		*e = append((*e)[:0], (*e)[1:]...)
+		*e = slices.Delete(*e, 0, 1)
 	}
 	*e = append(*e, x)
 }

@@ -2,6 +2,7 @@ package dissect
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -128,7 +129,7 @@ type pendingAcks []pendingAck
 
 func (p *pendingAcks) add(frame pendingAck) {
 	if len(*p) == maxPendingAcks {
-		*p = append((*p)[:0], (*p)[1:]...)
+		*p = slices.Delete(*p, 0, 1)
 	}
 	*p = append(*p, frame)
 }
@@ -138,7 +139,7 @@ func (p *pendingAcks) answer(now time.Time, seq uint8) (from, to ieee802154.Addr
 	for i := len(*p) - 1; i >= 0; i-- {
 		frame := (*p)[i]
 		if frame.seq == seq && now.Sub(frame.at) < ackLifetime {
-			*p = append((*p)[:i], (*p)[i+1:]...)
+			*p = slices.Delete(*p, i, i+1)
 			return frame.dst, frame.src
 		}
 	}

@@ -1,0 +1,191 @@
+package dissect
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gopymesh/pymesh/thread/meshcop"
+	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/netdata"
+	"github.com/gopymesh/pymesh/thread/tmf"
+)
+
+// mleFacts picks what matters from the TLVs of a message, whatever its command. Challenges, responses and frame counters
+// are left out.
+func mleFacts(m mle.Message) []string {
+	var facts []string
+	add := func(format string, args ...any) { facts = append(facts, fmt.Sprintf(format, args...)) }
+
+	leader, leaderErr := m.LeaderData()
+	if r, err := m.SourceAddress(); err == nil {
+		add("%s", named(r, leader, leaderErr == nil))
+	}
+	if r, err := m.Address16(); err == nil {
+		add("child becomes %v", r)
+	}
+	if s, err := m.Status(); err == nil {
+		add("status %s", mleStatusText(s))
+	}
+	if mode, err := m.Mode(); err == nil {
+		add("mode %v", mode)
+	}
+	if d, err := m.Timeout(); err == nil {
+		add("timeout %s", seconds(d))
+	}
+	if s, err := m.ScanMask(); err == nil {
+		add("asks %s", scanMaskText(s))
+	}
+	if leaderErr == nil {
+		add("partition %08x", leader.PartitionID)
+	}
+	if r, err := m.Route64(); err == nil {
+		add("routers%s", routerList(r.Routers))
+	}
+	if c, err := m.Connectivity(); err == nil {
+		add("cost %d", c.LeaderCost)
+	}
+	if dB, err := m.LinkMargin(); err == nil {
+		add("margin %d dB", dB)
+	}
+	if r, err := m.TLVRequest(); err == nil && len(r) > 0 {
+		add("wants %s", tlvRequestText(r))
+	}
+	if r, err := m.AddressRegistration(); err == nil {
+		n := 0
+		for range r.All() {
+			n++
+		}
+		add("%s", count(n, "address", "addresses"))
+	}
+	if c, err := m.Channel(); err == nil {
+		add("channel %s", channelText(c))
+	}
+	if id, err := m.PANID(); err == nil {
+		add("PAN %v", id)
+	}
+	if data, ok := m.Find(mle.TLVNetworkData); ok {
+		add("%s", networkDataFact(data))
+	}
+	if data, ok := m.Find(mle.TLVActiveOperationalDataset); ok {
+		add("%s", datasetFact("active dataset", data))
+	}
+	if data, ok := m.Find(mle.TLVPendingOperationalDataset); ok {
+		add("%s", datasetFact("pending dataset", data))
+	}
+	if data, ok := m.Find(mle.TLVThreadDiscovery); ok {
+		if name, ok := meshcop.Find(data, meshcop.TypeNetworkName); ok {
+			add("network %q", name)
+		}
+	}
+	if v, err := m.Version(); err == nil && v != mle.Version1_1 {
+		add("version %s", versionText(v))
+	}
+	return facts
+}
+
+// named prints a locator with the part that its node plays.
+func named(r mle.RLOC16, leader mle.LeaderData, hasLeader bool) string {
+	switch {
+	case r.IsChild():
+		return fmt.Sprintf("child %v", r)
+	case hasLeader && r.RouterID() == leader.LeaderRouterID:
+		return fmt.Sprintf("leader %v", r)
+	case r.Valid():
+		return fmt.Sprintf("router %v", r)
+	default:
+		return r.String()
+	}
+}
+
+// networkDataFact counts what network data holds, and names its prefixes.
+func networkDataFact(b []byte) string {
+	var words []string
+	services, others := 0, 0
+	for t := range netdata.All(b) {
+		switch t.Type {
+		case netdata.TypePrefix:
+			if p, err := netdata.ParsePrefix(t.Value); err == nil {
+				words = append(words, p.Prefix.String())
+			}
+		case netdata.TypeService:
+			services++
+		default:
+			others++
+		}
+	}
+	if services > 0 {
+		words = append(words, count(services, "service", "services"))
+	}
+	if len(words) == 0 {
+		return "no prefixes"
+	}
+	_ = others
+	return "network data " + strings.Join(words, " ")
+}
+
+func datasetFact(kind string, b []byte) string {
+	d, err := meshcop.ParseDataset(b)
+	if err != nil || !d.Has(meshcop.HasNetworkName) {
+		return kind
+	}
+	return fmt.Sprintf("%s of %q", kind, d.NetworkName)
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// coapFacts picks what matters from a message of network management, or tells the size of an application's.
+func (f *Frame) coapFacts() []string {
+	m := f.CoAP
+	if !m.TMF {
+		if len(m.Payload) == 0 {
+			return nil
+		}
+		return payloadFacts(m.Payload)
+	}
+	if !strings.HasPrefix(m.URI, "a/") {
+		return tlvFacts(f.TLVs)
+	}
+	p := tmf.Payload(m.Payload)
+	var facts []string
+	if s, err := p.Status(); err == nil {
+		facts = append(facts, s.String())
+	}
+	if a, err := p.TargetEID(); err == nil {
+		facts = append(facts, f.addr(a))
+	}
+	if r, err := p.RLOC16(); err == nil {
+		facts = append(facts, "is "+r.String())
+	}
+	if ext, err := p.ExtendedMACAddress(); err == nil {
+		facts = append(facts, ext.String())
+	}
+	if mask, err := p.RouterMask(); err == nil {
+		facts = append(facts, "routers"+routerList(mask.Routers))
+	}
+	if data, err := p.ThreadNetworkData(); err == nil {
+		facts = append(facts, networkDataFact(data))
+	}
+	return facts
+}
+
+// tlvFacts names the TLVs of a message whose details only [Frame.Details] shows.
+func tlvFacts(tlvs []TLV) []string {
+	if len(tlvs) == 0 {
+		return nil
+	}
+	const limit = 4
+	var names []string
+	for i := range tlvs {
+		if i == limit {
+			names = append(names, fmt.Sprintf("%d more", len(tlvs)-limit))
+			break
+		}
+		names = append(names, tlvs[i].Name)
+	}
+	return []string{strings.Join(names, ", ")}
+}

@@ -1,0 +1,358 @@
+package thread_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/keys"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// counterLog fails when a frame counter is used twice.
+type counterLog struct {
+	t        *testing.T
+	mac, mle map[[2]uint32]bool // by key sequence or index, and counter
+}
+
+func newCounterLog(t *testing.T) *counterLog {
+	return &counterLog{t: t, mac: map[[2]uint32]bool{}, mle: map[[2]uint32]bool{}}
+}
+
+func (l *counterLog) note(psdu []byte) {
+	l.t.Helper()
+	f := parse(l.t, psdu)
+	use := func(set map[[2]uint32]bool, seq, counter uint32) {
+		l.t.Helper()
+		if k := [2]uint32{seq, counter}; set[k] {
+			l.t.Fatalf("counter %d used twice under key %d: %x", counter, seq, psdu)
+		} else {
+			set[k] = true
+		}
+	}
+	if f.Security.Level != ieee802154.SecurityNone {
+		use(l.mac, uint32(f.Security.KeyIndex), f.Security.FrameCounter)
+	} else if h, err := openMLE(psdu); err == nil {
+		use(l.mle, uint32(h.KeySequence), h.FrameCounter)
+	}
+}
+
+// TestCountersAcrossRestarts kills a node after a number of frames, without a word to the store, and starts it again: no frame
+// counter is ever used twice under the same key.
+func TestCountersAcrossRestarts(t *testing.T) {
+	for _, frames := range []int{0, 1, 999, 1000, 1001, 2500} {
+		t.Run(fmt.Sprint(frames), func(t *testing.T) {
+			store := new(thread.MemoryStore)
+			l := newCounterLog(t)
+			for life := range 3 {
+				b := newBench(t, func(c *thread.Config) { stock(c); c.Store = store; c.Rand = seeded(uint64(life), frames) })
+				if life == 1 {
+					if err := b.SetKeySequence(b.now, 5); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for range frames {
+					b.sendTo(2, 1, 0)
+					for acked := false; !acked; {
+						psdu := b.must(time.Second)
+						l.note(psdu)
+						b.HandleTransmitDone(b.now, nil)
+						b.ack(psdu)
+						acked = psdu[1]&0x0c == 0x0c
+					}
+				}
+				for range 50 { // as many messages as a leader sends in some minutes
+					if psdu, ok := b.wait(time.Minute); ok {
+						l.note(psdu)
+						b.HandleTransmitDone(b.now, nil)
+					}
+				}
+			}
+			if len(l.mac) != 3*frames || len(l.mle) < 20 {
+				t.Errorf("%d MAC frames and %d MLE messages", len(l.mac), len(l.mle))
+			}
+		})
+	}
+}
+
+// brokenStore fails on demand, and counts.
+type brokenStore struct {
+	thread.MemoryStore
+	err   error
+	saves int
+}
+
+func (s *brokenStore) Save(set thread.Settings) error {
+	if s.err != nil {
+		return s.err
+	}
+	s.saves++
+	return s.MemoryStore.Save(set)
+}
+
+// TestStoreFailure sends nothing secured beyond the counters that the store knows of.
+func TestStoreFailure(t *testing.T) {
+	store := new(brokenStore)
+	b := newBench(t, func(c *thread.Config) { idle(thread.TimingIEEE802154())(c); c.Store = store })
+	send := func() bool {
+		b.sendTo(2, 1, 0)
+		psdu, ok := b.wait(time.Second)
+		if ok {
+			b.HandleTransmitDone(b.now, nil)
+			b.ack(psdu)
+		}
+		return ok
+	}
+	if !send() {
+		t.Fatal("nothing sent")
+	}
+	store.err = errors.New("worn out")
+	sent := 1
+	for send() {
+		sent++
+	}
+	saved, _, _ := store.Load()
+	if uint32(sent) != saved.MACFrameCounter {
+		t.Errorf("%d frames sent, counters stored up to %d", sent, saved.MACFrameCounter)
+	}
+	if b.Counters().StoreFailed == 0 {
+		t.Error("failure not counted")
+	}
+	store.err = nil
+	if !send() {
+		t.Error("the store works again, still nothing sent")
+	}
+
+	store.err = errors.New("worn out")
+	if err := b.SetKeySequence(b.now, 1); err != nil {
+		t.Fatal(err)
+	}
+	if send() {
+		t.Error("sent under a key sequence that is not stored")
+	}
+	cfg := thread.Config{NetworkKey: testKey, ExtAddr: extAddr(1), Rand: seeded(1, 1), Store: store}
+	e, err := thread.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(b.now); err == nil {
+		t.Error("started without a working store")
+	}
+}
+
+// TestSettingsOfAnotherNetwork keeps the counters but nothing else of settings that belong to another key or address.
+func TestSettingsOfAnotherNetwork(t *testing.T) {
+	store := new(thread.MemoryStore)
+	_ = store.Save(thread.Settings{NetworkKey: [16]byte{1}, ExtAddr: extAddr(1), Role: thread.RoleRouter, RLOC16: 0x5800, KeySequence: 9,
+		Mode: thread.ModeFullThreadDevice, MACFrameCounter: 7000, MLEFrameCounter: 8000})
+	b := newBench(t, func(c *thread.Config) { stock(c); c.Store = store })
+	if b.KeySequence() != 0 || b.RLOC16() != mle.InvalidRLOC16 {
+		t.Errorf("sequence %d, RLOC16 %v", b.KeySequence(), b.RLOC16())
+	}
+	h := must(openMLE(b.must(time.Minute)))
+	if h.Command != mle.ParentRequest || h.FrameCounter != 8000 {
+		t.Errorf("%v with counter %d", h.Command, h.FrameCounter)
+	}
+}
+
+// steady returns a chain of routers that has settled.
+func steady(t *testing.T, opt lorasim.Options, n int, change func(*thread.Config)) *mesh {
+	t.Helper()
+	m := chain(t, opt, n, change)
+	m.startOneByOne()
+	return m
+}
+
+// startOneByOne starts each node once those before it are routers.
+func (m *mesh) startOneByOne() {
+	m.t.Helper()
+	for _, n := range m.nodes {
+		n.start()
+		m.until(5*time.Minute, "router", func() bool { return n.Role() >= thread.RoleRouter })
+	}
+	m.until(5*time.Minute, "one mesh", m.oneMesh)
+	m.run(time.Minute)
+}
+
+func (m *mesh) sequences() []keys.Sequence {
+	var s []keys.Sequence
+	for _, n := range m.nodes {
+		s = append(s, n.KeySequence())
+	}
+	return s
+}
+
+func (m *mesh) allAt(seq keys.Sequence) bool {
+	for _, n := range m.nodes {
+		if n.KeySequence() != seq {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *mesh) pingAll(limit time.Duration) {
+	m.t.Helper()
+	for i, a := range m.nodes {
+		for k, b := range m.nodes {
+			if i == k {
+				continue
+			}
+			if _, ok := a.ping(b.MeshLocalEID(), 20, limit); !ok {
+				m.t.Errorf("node %d has no reply from node %d\n%s", i+1, k+1, m)
+			}
+		}
+	}
+}
+
+// TestKeySequence spreads a new key sequence through the mesh, by MLE and by MAC frames alike, and keeps the traffic going.
+func TestKeySequence(t *testing.T) {
+	m := steady(t, ideal(), 3, stock)
+	first, last := m.nodes[0], m.nodes[2]
+	if err := first.SetKeySequence(m.sim.Now(), 1); err != nil {
+		t.Fatal(err)
+	}
+	// A frame secured under the next key makes a neighbor follow, before any Advertisement does.
+	if _, ok := first.ping(last.MeshLocalEID(), 8, time.Second); !ok {
+		t.Error("no reply under the next key sequence")
+	}
+	if !m.allAt(1) {
+		t.Errorf("sequences %v after a ping", m.sequences())
+	}
+
+	// Within the guard time the next one is not followed, though its frames are still understood …
+	if err := first.SetKeySequence(m.sim.Now(), 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := first.ping(last.MeshLocalEID(), 8, time.Second); !ok {
+		t.Error("no reply across a key sequence")
+	}
+	m.run(time.Minute)
+	if got := fmt.Sprint(m.sequences()); got != "[2 1 1]" {
+		t.Errorf("sequences %v within the guard time", got)
+	}
+	m.pingAll(time.Second)
+
+	// … one further ahead is, by MLE: the first frame is lost (shared facts, point 11).
+	if err := last.SetKeySequence(m.sim.Now(), 9); err != nil {
+		t.Fatal(err)
+	}
+	m.until(2*time.Minute, "all follow", func() bool { return m.allAt(9) })
+	m.pingAll(time.Second)
+
+	for _, seq := range []keys.Sequence{0, 8} {
+		if err := first.SetKeySequence(m.sim.Now(), seq); !errors.Is(err, thread.ErrKeySequence) {
+			t.Errorf("back to %d: %v", seq, err)
+		}
+	}
+	if err := first.SetKeySequence(m.sim.Now(), 9); err != nil {
+		t.Errorf("to the present one: %v", err)
+	}
+}
+
+// TestKeyRotation moves on by itself, once for all: the first to rotate takes the others along.
+func TestKeyRotation(t *testing.T) {
+	m := steady(t, ideal(), 3, func(c *thread.Config) {
+		stock(c)
+		c.Timing.KeyRotation, c.Timing.KeySwitchGuard = time.Hour, 50*time.Minute
+	})
+	m.run(time.Hour - m.sim.Now().Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) + time.Minute)
+	if !m.allAt(1) {
+		t.Fatalf("sequences %v after an hour", m.sequences())
+	}
+	m.run(3 * time.Hour)
+	if !m.allAt(4) {
+		t.Errorf("sequences %v after four hours", m.sequences())
+	}
+	m.pingAll(time.Second)
+}
+
+// TestKeySequenceBehind lets a node that slept through rotations in.
+func TestKeySequenceBehind(t *testing.T) {
+	for _, seq := range []keys.Sequence{1, 2, 200} {
+		t.Run(fmt.Sprint(seq), func(t *testing.T) {
+			m := steady(t, ideal(), 2, stock)
+			late := m.add(1, lorasim.Position{X: 2}, stock)
+			if err := m.nodes[0].SetKeySequence(m.sim.Now(), seq); err != nil {
+				t.Fatal(err)
+			}
+			m.run(2 * time.Minute)
+			late.start()
+			m.until(5*time.Minute, "router", func() bool { return late.Role() >= thread.RoleRouter && m.oneMesh() })
+			if !m.allAt(seq) {
+				t.Errorf("sequences %v", m.sequences())
+			}
+			m.run(time.Minute)
+			m.pingAll(time.Second)
+		})
+	}
+}
+
+// TestKeySequenceKept starts again under the sequence that was in use.
+func TestKeySequenceKept(t *testing.T) {
+	m := steady(t, ideal(), 2, stock)
+	if err := m.nodes[0].SetKeySequence(m.sim.Now(), 7); err != nil {
+		t.Fatal(err)
+	}
+	m.until(2*time.Minute, "all follow", func() bool { return m.allAt(7) })
+	m.nodes[1].restart()
+	if got := m.nodes[1].KeySequence(); got != 7 {
+		t.Errorf("sequence %d after a restart", got)
+	}
+}
+
+// TestReplay takes a frame once.
+func TestReplay(t *testing.T) {
+	m := newMesh(t, ideal())
+	n := m.add(1, lorasim.Position{}, stock)
+	n.start()
+	m.until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+	p := m.peer(2, lorasim.Position{})
+	p.attach(n, fullMode, time.Minute)
+
+	src, dst := linkLocal(p.ext), linkLocal(n.ExtAddr())
+	datagram := must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: src, Dst: dst}, 1000, 1000, []byte("once")))
+	received := func() int {
+		m.run(time.Second)
+		count := 0
+		for {
+			if _, ok := n.PollPacket(); !ok {
+				return count
+			}
+			count++
+		}
+	}
+	old := p.sendDatagram(ieee802154.ExtAddress(n.ExtAddr()), datagram)
+	if got := received(); got != 1 {
+		t.Fatalf("received %d", got)
+	}
+	p.transmit(old)
+	if got := received(); got != 0 || n.Counters().RxDuplicate != 1 {
+		t.Errorf("duplicate: received %d, %+v", got, n.Counters())
+	}
+	p.sendDatagram(ieee802154.ExtAddress(n.ExtAddr()), datagram)
+	p.transmit(old)
+	if got := received(); got != 1 || n.Counters().RxSecurity != 1 {
+		t.Errorf("replay: received %d, %+v", got, n.Counters())
+	}
+	p.mac += 5000 // lost frames, or a restart
+	p.sendDatagram(ieee802154.ExtAddress(n.ExtAddr()), datagram)
+	if got := received(); got != 1 {
+		t.Errorf("jump: received %d, %+v", got, n.Counters())
+	}
+
+	// The same for MLE.
+	update := mle.AppendTimeout(mle.AppendMode(mle.AppendCommand(nil, mle.ChildUpdateRequest), fullMode), time.Minute)
+	old = p.sendMLE(dst, update)
+	p.await(mle.ChildUpdateResponse, n.ExtAddr(), time.Second)
+	p.transmit(old)
+	m.run(time.Second)
+	if got := len(p.find(mle.ChildUpdateResponse, n.ExtAddr())); got != 1 || n.Counters().MLEReplay != 1 {
+		t.Errorf("replay: %d responses, %+v", got, n.Counters())
+	}
+}
