@@ -141,7 +141,7 @@ func WithPANID(id uint16) Option {
 
 // WithNetworkName sets the network's name, 1 to 16 bytes, "OpenThread" by default.
 func WithNetworkName(name string) Option {
-	const maxSize = 16 // Thread 1.1 §8.10.1
+	const maxSize = 16 // of Thread's Network Name TLV
 	return func(c *config) {
 		if len(name) < 1 || len(name) > maxSize {
 			c.fail(fmt.Errorf("pymesh: WithNetworkName: %q has %d bytes, need 1 to %d", name, len(name), maxSize))

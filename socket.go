@@ -14,6 +14,8 @@ import (
 
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
 // Ports that a socket can be bound to, as Pymesh documents them; MaxPort is no slip of the pen here.
@@ -41,8 +43,8 @@ type sockets struct {
 	closed   bool
 	nextPort uint16
 	handler  func(*UDPConn)
-	pending  []*UDPConn // sockets that the handler must be called for
-	calling  bool
+	due      []*UDPConn // the calls that the handler is to get
+	calling  bool       // a goroutine makes them
 }
 
 func (s *sockets) init(n *Node, limit int) {
@@ -55,6 +57,8 @@ type UDPConn struct {
 	sockets *sockets
 	local   netip.AddrPort // the address is :: for all addresses of the node
 	remote  netip.AddrPort // valid if dialled
+
+	groups []netip.Addr // joined; the runner's
 
 	mu      sync.Mutex
 	queue   []datagram
@@ -76,7 +80,10 @@ var (
 )
 
 // ListenUDP opens a socket that receives datagrams to a port of the node, at one of its addresses or at all of them if the address
-// is :: or not set. Ports are 1024 to 63535; with port 0 a free one is chosen.
+// is :: or not set. Ports are 1024 to 63535; with port 0 a free one is chosen. The mesh itself uses 19788 and 61631.
+//
+// Errors are *net.OpError values around those that a UDP socket of the system gives: EADDRINUSE, EADDRNOTAVAIL, EMFILE (see
+// WithMaxSockets), net.ErrClosed.
 func (n *Node) ListenUDP(local netip.AddrPort) (*UDPConn, error) {
 	c, err := n.sockets.listen(local, netip.AddrPort{})
 	if err != nil {
@@ -86,7 +93,7 @@ func (n *Node) ListenUDP(local netip.AddrPort) (*UDPConn, error) {
 }
 
 // DialUDP opens a socket that exchanges datagrams with one peer alone. local may be the zero AddrPort: then address and port are
-// chosen. The address that is chosen follows from the peer's, see ListenUDP for ports.
+// chosen, the address by what the peer can reach. See ListenUDP for ports and errors.
 func (n *Node) DialUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 	fail := func(err error) (*UDPConn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "udp", Source: udpAddr(local), Addr: udpAddr(remote), Err: err}
@@ -98,20 +105,32 @@ func (n *Node) DialUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 		return fail(&net.AddrError{Err: "port 0 is no peer's", Addr: remote.String()})
 	}
 	remote = netip.AddrPortFrom(remote.Addr().WithZone(""), remote.Port())
-	c, err := n.sockets.listen(local, remote)
+	from := local
+	if !from.Addr().IsValid() || from.Addr().IsUnspecified() {
+		addr := get(n, func(e *thread.Engine) netip.Addr { return e.SelectSource(remote.Addr()) })
+		from = netip.AddrPortFrom(addr, local.Port())
+	}
+	c, err := n.sockets.listen(from, remote)
 	if err != nil {
 		return fail(err)
 	}
 	return c, nil
 }
 
-// OnReceive sets the function that is called when a datagram has arrived at any socket: the rx_cb of the Pymesh API. It is called
-// for one socket at a time, with the socket to read from, which may hold several datagrams. nil ends that.
+// OnReceive sets the function that is called for each datagram that has arrived, at whatever socket: the rx_cb of the Pymesh API.
+// The handler gets the socket, of which it should read one datagram; a read does not wait then, unless somebody else reads from
+// the socket. There is one call at a time, in a goroutine of its own, and datagrams that waited already get theirs too.
+// A new handler replaces the old one, nil ends the calls.
 func (n *Node) OnReceive(handler func(*UDPConn)) {
 	s := &n.sockets
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.handler = handler
+	s.handler, s.due = handler, nil
+	for _, c := range s.open {
+		for range c.waiting() {
+			s.schedule(c)
+		}
+	}
 }
 
 func isIPv6(a netip.Addr) bool { return a.Is6() && !a.Is4In6() }
@@ -161,8 +180,12 @@ func (s *sockets) listen(local, remote netip.AddrPort) (*UDPConn, error) {
 	return c, nil
 }
 
-// taken reports whether a socket is bound to port at addr; :: overlaps with every address.
+// taken reports whether a socket is bound to port at addr; :: overlaps with every address. The network's own ports are taken
+// always: what arrives there never reaches a socket.
 func (s *sockets) taken(addr netip.Addr, port uint16) bool {
+	if port == mle.UDPPort || port == tmf.UDPPort {
+		return true
+	}
 	return slices.ContainsFunc(s.open, func(c *UDPConn) bool {
 		other := c.local.Addr()
 		return c.local.Port() == port && (other == addr || other.IsUnspecified() || addr.IsUnspecified())
@@ -215,40 +238,44 @@ func (s *sockets) deliver(d *ip6.Datagram) {
 		return // no one listens: as the firmware, no ICMPv6 error
 	}
 	best.put(datagram{from: from, payload: slices.Clone(d.Payload[ip6.UDPHeaderSize:h.Length])})
-	s.notify(best)
-}
-
-// notify has the handler of OnReceive called for c.
-func (s *sockets) notify(c *UDPConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.handler == nil || s.closed {
-		return
-	}
-	if !slices.Contains(s.pending, c) {
-		s.pending = append(s.pending, c)
-	}
-	if s.calling {
-		return
-	}
-	s.calling = true
-	s.node.wg.Go(s.call)
+	s.schedule(best)
 }
 
-// call runs the handler until nothing is pending.
+// schedule has the handler of OnReceive called for c, once for each datagram there at most. s.mu is held.
+func (s *sockets) schedule(c *UDPConn) {
+	due := 0
+	for _, other := range s.due {
+		if other == c {
+			due++
+		}
+	}
+	if s.handler == nil || s.closed || due >= c.waiting() {
+		return
+	}
+	s.due = append(s.due, c)
+	if !s.calling {
+		s.calling = true
+		go s.call() // not waited for: the handler may close the node
+	}
+}
+
+// call runs the handler until no call is due.
 func (s *sockets) call() {
 	for {
 		s.mu.Lock()
-		handler := s.handler
-		if len(s.pending) == 0 || handler == nil || s.closed {
-			s.pending, s.calling = nil, false
+		if len(s.due) == 0 || s.closed {
+			s.calling = false
 			s.mu.Unlock()
 			return
 		}
-		c := s.pending[0]
-		s.pending = s.pending[1:]
+		handler, c := s.handler, s.due[0]
+		s.due = s.due[1:]
 		s.mu.Unlock()
-		handler(c)
+		if c.waiting() > 0 {
+			handler(c)
+		}
 	}
 }
 
@@ -256,7 +283,7 @@ func (s *sockets) closeAll() {
 	s.mu.Lock()
 	s.closed = true
 	open := s.open
-	s.open = nil
+	s.open, s.due = nil, nil
 	s.mu.Unlock()
 	for _, c := range open {
 		c.shut()
@@ -280,6 +307,13 @@ func (c *UDPConn) wake() {
 	case c.ready <- struct{}{}:
 	default:
 	}
+}
+
+// waiting returns how many datagrams are there to read.
+func (c *UDPConn) waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue)
 }
 
 // Dropped returns how many datagrams were lost because the program did not read them in time.
@@ -319,11 +353,11 @@ func (c *UDPConn) take() (datagram, error) {
 }
 
 func (c *UDPConn) opError(op string, err error) error {
-	e := &net.OpError{Op: op, Net: "udp", Source: c.LocalAddr(), Err: err}
-	if c.remote.IsValid() {
-		e.Addr = c.RemoteAddr()
-	}
-	return e
+	return &net.OpError{Op: op, Net: "udp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+}
+
+func (c *UDPConn) writeError(to net.Addr, err error) error {
+	return &net.OpError{Op: "write", Net: "udp", Source: c.LocalAddr(), Addr: to, Err: err}
 }
 
 // ReadFromUDPAddrPort reads one datagram. What does not fit into b is lost.
@@ -364,10 +398,10 @@ func (c *UDPConn) Write(b []byte) (int, error) {
 // WriteToUDPAddrPort sends a datagram. It returns once the datagram is queued; delivery is not confirmed.
 func (c *UDPConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if c.remote.IsValid() {
-		return 0, c.opError("write", net.ErrWriteToConnected)
+		return 0, c.writeError(udpAddr(to), net.ErrWriteToConnected)
 	}
 	if !isIPv6(to.Addr()) || to.Port() == 0 {
-		return 0, c.opError("write", &net.AddrError{Err: "not an IPv6 address with a port", Addr: to.String()})
+		return 0, c.writeError(udpAddr(to), &net.AddrError{Err: "not an IPv6 address with a port", Addr: to.String()})
 	}
 	return c.send(b, netip.AddrPortFrom(to.Addr().WithZone(""), to.Port()))
 }
@@ -376,19 +410,26 @@ func (c *UDPConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 func (c *UDPConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	addr, ok := to.(*net.UDPAddr)
 	if !ok || addr == nil {
-		return 0, c.opError("write", &net.AddrError{Err: "not a *net.UDPAddr", Addr: fmt.Sprint(to)})
+		return 0, c.writeError(to, &net.AddrError{Err: "not a *net.UDPAddr", Addr: fmt.Sprint(to)})
 	}
 	return c.WriteToUDPAddrPort(b, addr.AddrPort())
 }
 
 func (c *UDPConn) send(b []byte, to netip.AddrPort) (int, error) {
+	if err := c.sendDatagram(b, to); err != nil {
+		return 0, c.writeError(udpAddr(to), err)
+	}
+	return len(b), nil
+}
+
+func (c *UDPConn) sendDatagram(b []byte, to netip.AddrPort) error {
 	switch {
 	case c.isClosed():
-		return 0, c.opError("write", net.ErrClosed)
+		return net.ErrClosed
 	case c.write.passed():
-		return 0, c.opError("write", os.ErrDeadlineExceeded)
+		return os.ErrDeadlineExceeded
 	case len(b) > MaxDatagramSize:
-		return 0, c.opError("write", os.NewSyscallError("sendto", syscall.EMSGSIZE))
+		return os.NewSyscallError("sendto", syscall.EMSGSIZE)
 	}
 	var err error
 	running := c.sockets.node.run.Do(func(now time.Time) {
@@ -405,50 +446,78 @@ func (c *UDPConn) send(b []byte, to netip.AddrPort) (int, error) {
 	})
 	switch {
 	case !running:
-		err = net.ErrClosed
+		return net.ErrClosed
 	case errors.Is(err, thread.ErrDetached):
-		err = os.NewSyscallError("sendto", syscall.ENETUNREACH)
+		return os.NewSyscallError("sendto", syscall.ENETUNREACH)
 	case errors.Is(err, thread.ErrQueueFull):
-		err = os.NewSyscallError("sendto", syscall.ENOBUFS)
+		return os.NewSyscallError("sendto", syscall.ENOBUFS)
 	case errors.Is(err, thread.ErrPacket):
-		err = os.NewSyscallError("sendto", syscall.EADDRNOTAVAIL) // the bound address is gone
+		return os.NewSyscallError("sendto", syscall.EADDRNOTAVAIL) // the bound address is gone
 	}
-	if err != nil {
-		return 0, c.opError("write", err)
-	}
-	return len(b), nil
+	return err
 }
 
-// JoinGroup makes the node receive datagrams to a multicast address, LeaveGroup ends that. ff02::1 and ff03::1 are joined always.
-func (c *UDPConn) JoinGroup(group netip.Addr) error {
-	return c.group(group, (*thread.Engine).Subscribe)
-}
+// JoinGroup makes the node receive datagrams to a multicast address, until LeaveGroup or Close. ff02::1 and ff03::1 are joined
+// always.
+func (c *UDPConn) JoinGroup(group netip.Addr) error { return c.group(group, (*UDPConn).join) }
 
 // LeaveGroup undoes JoinGroup.
-func (c *UDPConn) LeaveGroup(group netip.Addr) error {
-	return c.group(group, (*thread.Engine).Unsubscribe)
-}
+func (c *UDPConn) LeaveGroup(group netip.Addr) error { return c.group(group, (*UDPConn).leave) }
 
-func (c *UDPConn) group(group netip.Addr, f func(*thread.Engine, netip.Addr)) error {
+// group runs join or leave where the engine is.
+func (c *UDPConn) group(group netip.Addr, f func(*UDPConn, netip.Addr)) error {
 	if !isIPv6(group) || !group.IsMulticast() {
 		return c.opError("set", &net.AddrError{Err: "not an IPv6 multicast address", Addr: group.String()})
 	}
-	n := c.sockets.node
-	if !n.run.Do(func(time.Time) { f(n.engine, group.WithZone("")) }) || c.isClosed() {
+	closed := true
+	c.sockets.node.run.Do(func(time.Time) {
+		if closed = c.isClosed(); !closed {
+			f(c, group.WithZone(""))
+		}
+	})
+	if closed {
 		return c.opError("set", net.ErrClosed)
 	}
 	return nil
+}
+
+func (c *UDPConn) join(group netip.Addr) {
+	if !slices.Contains(c.groups, group) {
+		c.groups = append(c.groups, group)
+		c.sockets.node.engine.Subscribe(group)
+	}
+}
+
+// leave leaves a group, which the node leaves with the last socket.
+func (c *UDPConn) leave(group netip.Addr) {
+	i := slices.Index(c.groups, group)
+	if i < 0 {
+		return
+	}
+	c.groups = slices.Delete(c.groups, i, i+1)
+	s := c.sockets
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.ContainsFunc(s.open, func(o *UDPConn) bool { return slices.Contains(o.groups, group) }) {
+		s.node.engine.Unsubscribe(group)
+	}
 }
 
 // Close closes the socket and unblocks all that wait for it. Closing twice returns net.ErrClosed in a *net.OpError.
 func (c *UDPConn) Close() error {
 	s := c.sockets
 	s.mu.Lock()
-	s.open = slices.DeleteFunc(s.open, func(o *UDPConn) bool { return o == c })
+	isThis := func(o *UDPConn) bool { return o == c }
+	s.open, s.due = slices.DeleteFunc(s.open, isThis), slices.DeleteFunc(s.due, isThis)
 	s.mu.Unlock()
 	if !c.shut() {
 		return c.opError("close", net.ErrClosed)
 	}
+	s.node.run.Do(func(time.Time) {
+		for len(c.groups) > 0 {
+			c.leave(c.groups[0])
+		}
+	})
 	return nil
 }
 

@@ -308,6 +308,11 @@ func (e *Engine) receive(psdu []byte, rssi int8) {
 			e.counters.RxUnknownNeighbor++
 			return
 		}
+		if secured && n.kind == kindRouter {
+			// Deviation: stock takes Advertisements alone for signs of life. They are not repeated, and a busy LoRa channel
+			// swallows three in a row now and then, while other frames get through.
+			n.lastHeard = e.now
+		}
 	}
 
 	switch f.Type {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
@@ -18,10 +19,9 @@ func (f *Frame) Details() []string {
 	add := func(name, format string, args ...any) {
 		lines = append(lines, fmt.Sprintf("%-*s%s", nameWidth, name, fmt.Sprintf(format, args...)))
 	}
-	if f.Protocol() == "?" {
-		return nil
+	if f.MAC.readable {
+		add("IEEE 802.15.4", "%s", f.MAC.text())
 	}
-	add("IEEE 802.15.4", "%s", f.MAC.text())
 	if f.MAC.Opened {
 		add("secured", "%s", f.MAC.securityText())
 	}
@@ -35,7 +35,7 @@ func (f *Frame) Details() []string {
 		ip := &f.IP[i]
 		add("IPv6", "%v > %v, %v, hop limit %d, %d bytes", ip.Src, ip.Dst, ip.Protocol, ip.HopLimit, len(ip.Payload))
 		if ip.HasMPL {
-			add("MPL", "%s", mplFact(ip.MPL))
+			add("MPL", "%s", mplText(ip.MPL))
 		}
 	}
 	if f.UDP != nil {
@@ -44,10 +44,17 @@ func (f *Frame) Details() []string {
 	if f.MLE != nil && f.MLE.Suite == mle.SuiteIEEE802154 {
 		add("MLE", "from %v, frame counter %d, key sequence %d", f.MLE.Sender, f.MLE.FrameCounter, f.MLE.KeySequence)
 	}
-	if m := f.CoAP; m != nil {
-		add("CoAP", "%v %v, message ID %d, token %v", m.Type, m.Code, m.MessageID, m.Token)
+	if f.ICMPv6 != nil {
+		add("ICMPv6", "%s", strings.Join(f.icmpv6Facts(), ", "))
 	}
-	return appendTLVs(lines, f.TLVs, "")
+	if f.CoAP != nil {
+		add("CoAP", "%s", f.CoAP.text())
+	}
+	lines = appendTLVs(lines, f.TLVs, "")
+	if f.Problem != nil {
+		add("packet", "%x", f.PSDU)
+	}
+	return lines
 }
 
 // appendTLVs appends a line for each TLV, and those of the TLVs inside after it.
@@ -81,6 +88,28 @@ func (m *MAC) text() string {
 		}
 	}
 	return s
+}
+
+func mplText(o ip6.MPLOption) string {
+	s := fmt.Sprintf("sequence %d", o.Sequence)
+	if n := o.SeedIDLength.Size(); n > 0 {
+		s += fmt.Sprintf(", seed %x", o.SeedID[:n])
+	}
+	if o.Max {
+		s += ", the latest"
+	}
+	return s
+}
+
+func (m *CoAP) text() string {
+	s := fmt.Sprintf("%v %v, message ID %d", m.Type, m.Code, m.MessageID)
+	if m.Token.Len() > 0 {
+		s += fmt.Sprintf(", token %v", m.Token)
+	}
+	if m.URI != "" {
+		s += ", " + m.URI
+	}
+	return fmt.Sprintf("%s, %d bytes", s, len(m.Payload))
 }
 
 func (m *MAC) securityText() string {

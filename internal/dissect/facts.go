@@ -63,8 +63,8 @@ func mleFacts(m mle.Message) []string {
 	if id, err := m.PANID(); err == nil {
 		add("PAN %v", id)
 	}
-	if data, ok := m.Find(mle.TLVNetworkData); ok {
-		add("%s", networkDataFact(data))
+	if data, ok := m.Find(mle.TLVNetworkData); ok && leaderErr == nil {
+		add("network data %d: %s", leader.DataVersion, networkDataFact(data))
 	}
 	if data, ok := m.Find(mle.TLVActiveOperationalDataset); ok {
 		add("%s", datasetFact("active dataset", data))
@@ -97,10 +97,10 @@ func named(r mle.RLOC16, leader mle.LeaderData, hasLeader bool) string {
 	}
 }
 
-// networkDataFact counts what network data holds, and names its prefixes.
+// networkDataFact names the prefixes in network data and counts the services.
 func networkDataFact(b []byte) string {
 	var words []string
-	services, others := 0, 0
+	services := 0
 	for t := range netdata.All(b) {
 		switch t.Type {
 		case netdata.TypePrefix:
@@ -109,8 +109,6 @@ func networkDataFact(b []byte) string {
 			}
 		case netdata.TypeService:
 			services++
-		default:
-			others++
 		}
 	}
 	if services > 0 {
@@ -119,8 +117,7 @@ func networkDataFact(b []byte) string {
 	if len(words) == 0 {
 		return "no prefixes"
 	}
-	_ = others
-	return "network data " + strings.Join(words, " ")
+	return strings.Join(words, " ")
 }
 
 func datasetFact(kind string, b []byte) string {
@@ -155,11 +152,14 @@ func (f *Frame) coapFacts() []string {
 	if s, err := p.Status(); err == nil {
 		facts = append(facts, s.String())
 	}
-	if a, err := p.TargetEID(); err == nil {
-		facts = append(facts, f.addr(a))
-	}
-	if r, err := p.RLOC16(); err == nil {
-		facts = append(facts, "is "+r.String())
+	r, rlocErr := p.RLOC16()
+	switch a, err := p.TargetEID(); {
+	case err == nil && rlocErr == nil:
+		facts = append(facts, fmt.Sprintf("%s is at %v", f.addr(a), r))
+	case err == nil:
+		facts = append(facts, "who has "+f.addr(a)+"?")
+	case rlocErr == nil:
+		facts = append(facts, named(r, mle.LeaderData{}, false))
 	}
 	if ext, err := p.ExtendedMACAddress(); err == nil {
 		facts = append(facts, ext.String())
@@ -168,7 +168,7 @@ func (f *Frame) coapFacts() []string {
 		facts = append(facts, "routers"+routerList(mask.Routers))
 	}
 	if data, err := p.ThreadNetworkData(); err == nil {
-		facts = append(facts, networkDataFact(data))
+		facts = append(facts, "offers "+networkDataFact(data))
 	}
 	return facts
 }

@@ -81,6 +81,8 @@ type MAC struct {
 
 	// Plaintext is the payload, decrypted.
 	Plaintext []byte
+
+	readable bool // the header is not malformed
 }
 
 // authentic reports whether a node of the network has sent the frame.

@@ -26,6 +26,7 @@ func (d *Dissector) mac(f *Frame) []byte {
 		f.fail(err)
 		return nil
 	}
+	m.readable = true
 	m.FCSValid = ieee802154.FCSValid(f.PSDU)
 	m.From, m.To = m.Src, m.Dst
 	if m.Type == ieee802154.Ack {

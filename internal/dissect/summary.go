@@ -26,7 +26,7 @@ func (f *Frame) Summary() string {
 }
 
 // Protocol says what the frame is in at most 27 letters: an MLE command, a resource of network management, UDP ports, or
-// what the lower layers show. It is "?" if not even the MAC header can be read.
+// what the lower layers show; "?" if not even the MAC header can be read.
 func (f *Frame) Protocol() string {
 	switch {
 	case f.MLE != nil:
@@ -41,10 +41,10 @@ func (f *Frame) Protocol() string {
 		return "IPv6 " + f.innermost().Protocol.String()
 	case f.Fragment != nil:
 		return "fragment"
-	case f.MAC.Frame.Type == ieee802154.Command:
-		return f.MAC.Command.String()
-	case f.MAC.Version == 0 && f.MAC.Type == ieee802154.Beacon && f.Beacon == nil:
+	case !f.MAC.readable:
 		return "?"
+	case f.MAC.Type == ieee802154.Command:
+		return f.MAC.Command.String()
 	case f.MAC.Type == ieee802154.Data && len(f.MAC.Payload) == 0:
 		return "empty data"
 	default:
@@ -137,6 +137,9 @@ func (f *Frame) macFacts() []string {
 	if f.Beacon != nil {
 		facts = append(facts, fmt.Sprintf("network %q, extended PAN %x", f.Beacon.NetworkName, f.Beacon.ExtPANID))
 	}
+	if f.MAC.readable && f.MAC.Plaintext == nil && len(f.MAC.Payload) > 0 {
+		facts = append(facts, fmt.Sprintf("%d bytes", len(f.MAC.Payload)))
+	}
 	if f.MAC.WellKnownKey {
 		facts = append(facts, "under the well-known key")
 	}
@@ -156,9 +159,9 @@ func (f *Frame) lowpanFacts() []string {
 		case g.Completes:
 			facts = append(facts, fmt.Sprintf("%d bytes from fragments", g.DatagramSize))
 		case g.Offset == 0:
-			facts = append(facts, fmt.Sprintf("the first of %d bytes, tag %d", g.DatagramSize, g.Tag))
+			facts = append(facts, fmt.Sprintf("start of %d bytes, tag %d", g.DatagramSize, g.Tag))
 		default:
-			facts = append(facts, fmt.Sprintf("from byte %d of %d, tag %d", g.Offset, g.DatagramSize, g.Tag))
+			facts = append(facts, fmt.Sprintf("byte %d of %d, tag %d", g.Offset, g.DatagramSize, g.Tag))
 		}
 	}
 	if m := f.Mesh; m != nil {
@@ -189,7 +192,7 @@ func (f *Frame) ipFacts() []string {
 
 func mplFact(o ip6.MPLOption) string {
 	if o.SeedIDLength == ip6.SeedID16 {
-		return fmt.Sprintf("MPL %d of %v", o.Sequence, mle.RLOC16(o.SeedID16()))
+		return fmt.Sprintf("MPL %d from %v", o.Sequence, mle.RLOC16(o.SeedID16()))
 	}
 	return fmt.Sprintf("MPL %d", o.Sequence)
 }
@@ -220,7 +223,7 @@ func (f *Frame) addr(a netip.Addr) string {
 func (f *Frame) icmpv6Facts() []string {
 	switch m := f.ICMPv6; {
 	case m.Echo != nil:
-		return []string{fmt.Sprintf("%d bytes, number %d of %d", len(m.Echo.Data), m.Echo.Sequence, m.Echo.Identifier)}
+		return []string{fmt.Sprintf("%d bytes, id %d, sequence %d", len(m.Echo.Data), m.Echo.Identifier, m.Echo.Sequence)}
 	case m.Type == ip6.ICMPv6DestinationUnreachable:
 		facts := []string{ip6.UnreachableCode(m.Code).String()}
 		if m.Invoking != nil {

@@ -13,8 +13,17 @@ func mleTLVs(b []byte) []TLV {
 	return readTLVs(b, FamilyMLE, func(t *TLV) decoder {
 		typ := mle.TLVType(t.Type)
 		t.Name, t.Known = typ.String(), typ.Known()
+		if name, ok := laterMLENames[typ]; ok {
+			t.Name = name
+		}
 		return mleDecoders[typ]
 	})
+}
+
+// laterMLENames are TLV types of Thread 1.2 that current nodes send to any other.
+var laterMLENames = map[mle.TLVType]string{
+	27: "Supervision Interval",
+	86: "CSL Clock Accuracy",
 }
 
 var mleDecoders = map[mle.TLVType]decoder{

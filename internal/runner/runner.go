@@ -29,7 +29,7 @@ type Hooks struct {
 	Packet func(now time.Time, datagram []byte)
 	// Event takes an event of the engine.
 	Event func(thread.Event)
-	// Frame sees each packet that the radio receives or is given to send. psdu must not be kept.
+	// Frame sees each packet that the radio has received or sent. psdu must not be kept.
 	Frame func(now time.Time, psdu []byte)
 }
 
@@ -141,31 +141,13 @@ func (r *Runner) run() {
 		}
 		return r.last
 	}
-	var ready []byte // a packet for the sender
-	busy := false    // the sender has one
+	defer r.poll()
+	var ready, sending []byte // a packet for the sender, and the one that it has
 	for {
-		for {
-			packet, ok := e.PollPacket()
-			if !ok {
-				break
-			}
-			if r.hooks.Packet != nil {
-				r.hooks.Packet(r.last, packet)
-			}
-		}
-		for {
-			ev, ok := e.PollEvent()
-			if !ok {
-				break
-			}
-			if r.hooks.Event != nil {
-				r.hooks.Event(ev)
-			}
-		}
-		if ready == nil && !busy {
+		r.poll()
+		if ready == nil && sending == nil {
 			if psdu, ok := e.PollTransmit(); ok {
 				ready = psdu
-				r.frame(now(), psdu)
 			}
 		}
 		var tx chan []byte
@@ -188,18 +170,44 @@ func (r *Runner) run() {
 			e.HandleFrame(t, p.buf[:p.n], rssi(p.rssi))
 			r.free <- p
 		case tx <- ready:
-			ready, busy = nil, true
+			ready, sending = nil, ready
 		case err := <-r.txDone:
-			busy = false
-			if err != nil && r.ctx.Err() == nil && !errors.Is(err, lora.ErrChannelBusy) {
+			t := now()
+			switch {
+			case err == nil:
+				r.frame(t, sending)
+			case r.ctx.Err() == nil && !errors.Is(err, lora.ErrChannelBusy):
 				r.log.Warn("radio did not send", "err", err)
 			}
-			e.HandleTransmitDone(now(), err)
+			sending = nil
+			e.HandleTransmitDone(t, err)
 		case <-wake:
 			e.HandleTimeout(now())
 		case <-r.ctx.Done():
 			e.Stop(now())
 			return
+		}
+	}
+}
+
+// poll hands on what the engine has for the host.
+func (r *Runner) poll() {
+	for {
+		packet, ok := r.engine.PollPacket()
+		if !ok {
+			break
+		}
+		if r.hooks.Packet != nil {
+			r.hooks.Packet(r.last, packet)
+		}
+	}
+	for {
+		ev, ok := r.engine.PollEvent()
+		if !ok {
+			break
+		}
+		if r.hooks.Event != nil {
+			r.hooks.Event(ev)
 		}
 	}
 }
