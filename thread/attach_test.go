@@ -133,7 +133,7 @@ func TestParentChoice(t *testing.T) {
 		{"link quality in", []answer{
 			with(func(a *answer) { a.rloc, a.rssi = router(1), -85 }), // margin 15, quality 2
 			with(func(a *answer) { a.rloc = router(2) }),
-		}, 1, true},
+		}, 1, false},
 		{"link quality out", []answer{
 			with(func(a *answer) { a.rloc, a.margin = router(1), 8 }), // quality 1
 			with(func(a *answer) { a.rloc, a.margin = router(2), 12 }),
@@ -146,6 +146,14 @@ func TestParentChoice(t *testing.T) {
 			with(func(a *answer) { a.rloc = router(1) | 3 }),
 			with(func(a *answer) { a.rloc = router(2) }),
 			with(func(a *answer) { a.rloc = router(3) | 1 }),
+		}, 1, false},
+		{"end device if it links better", []answer{
+			with(func(a *answer) { a.rloc, a.margin = router(1), 15 }),
+			with(func(a *answer) { a.rloc = router(2) | 1 }),
+		}, 1, true},
+		{"router before end device in the second round", []answer{
+			with(func(a *answer) { a.rloc, a.margin = router(1)|3, 15 }),
+			with(func(a *answer) { a.rloc, a.margin = router(2), 15 }),
 		}, 1, true},
 		{"priority", []answer{
 			with(func(a *answer) { a.rloc, a.c.ParentPriority = router(1), mle.ParentPriorityLow; a.c.LinkQuality3 = 9 }),
@@ -370,16 +378,16 @@ func TestParentRefuses(t *testing.T) {
 	a.attach(parent, fullMode, time.Minute)
 	b.sendMLE(ip6.LinkLocalAllRouters, parentRequest(challenge(1), mle.ScanRouters|mle.ScanEndDevices))
 	m.run(5 * time.Second)
-	if got := b.find(mle.ParentResponse, parent.ExtAddr()); len(got) != 0 {
+	if got := b.answers(mle.ParentResponse, parent.ExtAddr()); len(got) != 0 {
 		t.Error("a full parent answered")
 	}
-	if got := b.find(mle.ParentResponse, full.ExtAddr()); len(got) != 0 {
+	if got := b.answers(mle.ParentResponse, full.ExtAddr()); len(got) != 0 {
 		t.Error("an end device answered")
 	}
 	m.run(time.Minute) // the first peer's timeout
 	b.sendMLE(ip6.LinkLocalAllRouters, parentRequest(challenge(2), mle.ScanEndDevices))
 	m.run(5 * time.Second)
-	if got := b.find(mle.ParentResponse, parent.ExtAddr()); len(got) != 0 {
+	if got := b.answers(mle.ParentResponse, parent.ExtAddr()); len(got) != 0 {
 		t.Error("a router answered a request to end devices")
 	}
 	b.sendMLE(ip6.LinkLocalAllRouters, parentRequest(challenge(3), mle.ScanRouters))
@@ -467,15 +475,30 @@ func TestStranger(t *testing.T) {
 	if h := p.await(mle.ChildUpdateResponse, n.ExtAddr(), time.Second); must(h.Status()) != mle.StatusError {
 		t.Errorf("Child Update Request of a stranger: %+v", h)
 	}
-	// Wrong key, wrong addresses.
-	good := p.sendMLE(linkLocal(n.ExtAddr()), update)
-	m.run(time.Second)
-	bad := slices.Clone(good)
-	bad[len(bad)-5] ^= 1
+	// Another key, another sender's nonce, other addresses, another key sequence than it says.
 	before = n.Counters()
-	p.transmit(bad)
+	to := linkLocal(n.ExtAddr())
+	for i, payload := range [][]byte{
+		mle.AppendSealed(nil, linkLocal(p.ext), to, p.ext, 0, 100, ieee802154.NewCCM([16]byte{1}), update),
+		mle.AppendSealed(nil, linkLocal(p.ext), to, extAddr(99), 0, 101, mleCipher(0), update),
+		mle.AppendSealed(nil, linkLocal(extAddr(99)), to, p.ext, 0, 102, mleCipher(0), update),
+		mle.AppendSealed(nil, linkLocal(p.ext), ip6.LinkLocalAllNodes, p.ext, 0, 103, mleCipher(0), update),
+		mle.AppendSealed(nil, linkLocal(p.ext), to, p.ext, 50, 104, mleCipher(0), update),
+	} {
+		p.sendMLEPayload(to, payload)
+		m.run(time.Second)
+		if got := n.Counters().MLESecurity - before.MLESecurity; got != uint64(i+1) {
+			t.Errorf("forgery %d: %+v", i, n.Counters())
+		}
+	}
+	if n.KeySequence() != 0 {
+		t.Errorf("key sequence %d", n.KeySequence())
+	}
+	altered := slices.Clone(p.sendMLE(to, update))
+	altered[len(altered)-5] ^= 1
+	p.transmit(altered)
 	m.run(time.Second)
-	if got := n.Counters().MLESecurity - before.MLESecurity; got != 1 {
+	if got := n.Counters().IPBadChecksum - before.IPBadChecksum; got != 1 {
 		t.Errorf("altered message: %+v", n.Counters())
 	}
 	// Secured by the MAC, but from nobody.

@@ -165,40 +165,40 @@ func setDefault[T comparable](v *T, def T) {
 // An Engine is not safe for concurrent use. All its randomness comes from Config.Rand: the same inputs give the same outputs.
 type Engine struct {
 	// Fixed by the configuration.
-	timing          Timing
-	networkKey      [keys.Size]byte
-	ext             ieee802154.ExtAddr
-	pan             ieee802154.PANID
-	networkName     string
-	extPANID        [8]byte
-	meshLocal       netip.Prefix
-	channel         uint8
-	mode            mle.Mode
-	routerEligible  bool
-	upgradeAt       int
-	downgradeAt     int
-	leaderWeight    uint8
-	fixedPartition  uint32
-	store           Store
-	entropy         io.Reader
-	rand            *mathrand.Rand
-	log             *slog.Logger
-	debug           bool // log messages
-	linkLocalAddr   netip.Addr
-	allThreadLink   netip.Addr // ff32:40:<mesh-local prefix>::1
-	allThreadRealm  netip.Addr // ff33:40:<mesh-local prefix>::1
-	meshLocalIID    ip6.InterfaceID
-	meshLocalEID    netip.Addr
-	rlocAddr        netip.Addr
-	leaderALOC      netip.Addr
-	settings        Settings
-	keyring         keyring
-	keySequence     keys.Sequence
-	keyRotated      time.Time
-	keyGuarded      bool
-	mleCounter      uint32 // next MLE frame counter
-	storedMAC       uint32 // limits up to which the counters are stored
-	storedMLE       uint32
+	timing         Timing
+	networkKey     [keys.Size]byte
+	ext            ieee802154.ExtAddr
+	pan            ieee802154.PANID
+	networkName    string
+	extPANID       [8]byte
+	meshLocal      netip.Prefix
+	channel        uint8
+	mode           mle.Mode
+	routerEligible bool
+	upgradeAt      int
+	downgradeAt    int
+	leaderWeight   uint8
+	fixedPartition uint32
+	store          Store
+	entropy        io.Reader
+	rand           *mathrand.Rand
+	log            *slog.Logger
+	debug          bool // log messages
+	linkLocalAddr  netip.Addr
+	allThreadLink  netip.Addr // ff32:40:<mesh-local prefix>::1
+	allThreadRealm netip.Addr // ff33:40:<mesh-local prefix>::1
+	meshLocalIID   ip6.InterfaceID
+	meshLocalEID   netip.Addr
+	rlocAddr       netip.Addr
+	leaderALOC     netip.Addr
+	settings       Settings
+	keyring        keyring
+	keySequence    keys.Sequence
+	keyRotated     time.Time
+	keyGuarded     bool
+	mleCounter     uint32 // next MLE frame counter
+	storedMAC      uint32 // limits up to which the counters are stored
+	storedMLE      uint32
 
 	now      time.Time
 	up       bool

@@ -37,17 +37,17 @@ const (
 )
 
 type neighbor struct {
-	ext         ieee802154.ExtAddr
-	rloc        mle.RLOC16
-	kind        neighborKind
-	state       neighborState
-	mode        mle.Mode
-	qualityOut  uint8 // as the neighbor reports it
-	failures    uint8 // unacknowledged frames in a row
-	mac, mle    keys.Replay // frame counters of the MAC and of MLE
-	lastHeard   time.Time
-	link        linkInfo
-	challenge   mle.Challenge
+	ext        ieee802154.ExtAddr
+	rloc       mle.RLOC16
+	kind       neighborKind
+	state      neighborState
+	mode       mle.Mode
+	qualityOut uint8       // as the neighbor reports it
+	failures   uint8       // unacknowledged frames in a row
+	mac, mle   keys.Replay // frame counters of the MAC and of MLE
+	lastHeard  time.Time
+	link       linkInfo
+	challenge  mle.Challenge
 }
 
 func (n *neighbor) validOrRestoring() bool {

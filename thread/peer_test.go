@@ -152,6 +152,11 @@ func (p *peer) frame(dst ieee802154.Addr, payload []byte) *ieee802154.Frame {
 func (p *peer) sendMLE(dst netip.Addr, plain []byte) []byte {
 	payload := mle.AppendSealed(nil, linkLocal(p.ext), dst, p.ext, p.seq, p.mle, mleCipher(p.seq), plain)
 	p.mle++
+	return p.sendMLEPayload(dst, payload)
+}
+
+// sendMLEPayload sends an MLE message that is sealed already, well or badly.
+func (p *peer) sendMLEPayload(dst netip.Addr, payload []byte) []byte {
 	datagram, err := ip6.AppendUDP(nil, ip6.Header{HopLimit: mle.HopLimit, Src: linkLocal(p.ext), Dst: dst}, mle.UDPPort, mle.UDPPort, payload)
 	if err != nil {
 		p.t.Fatal(err)
@@ -217,14 +222,19 @@ func (p *peer) find(c mle.Command, from ieee802154.ExtAddr) []heard {
 	return found
 }
 
-// await runs the mesh until the peer has heard a message of a command from a node, counting from now.
+// answers are the messages among them that were meant for this peer.
+func (p *peer) answers(c mle.Command, from ieee802154.ExtAddr) []heard {
+	return slices.DeleteFunc(p.find(c, from), func(h heard) bool { return !h.dst.IsMulticast() && h.dst != linkLocal(p.ext) })
+}
+
+// await runs the mesh until a message of a command came from a node to this peer, counting from now.
 func (p *peer) await(c mle.Command, from ieee802154.ExtAddr, limit time.Duration) heard {
 	p.t.Helper()
-	before := len(p.find(c, from))
-	if !p.sim.RunUntil(func() bool { return len(p.find(c, from)) > before }, limit) {
+	before := len(p.answers(c, from))
+	if !p.sim.RunUntil(func() bool { return len(p.answers(c, from)) > before }, limit) {
 		p.t.Fatalf("no %v from %v within %v", c, from, limit)
 	}
-	return p.find(c, from)[before]
+	return p.answers(c, from)[before]
 }
 
 // challenge returns a challenge that is easy to tell.

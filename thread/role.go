@@ -11,14 +11,18 @@ import (
 // Role is a node's part in the network (Thread 1.1 §2.3). The numbers are those of the Pymesh API's state().
 type Role uint8
 
-//	           Start             Child ID Response
-//	Disabled ────────► Detached ───────────────────► Child
-//	   ▲                ▲  │ ▲  no parent answers     │ ▲
-//	   │ Stop           │  ▼ └──────────────────────┐ │ │ too many routers,
-//	(any role)          │ Leader ◄── no parent in   │ │ │ or no leader heard of
-//	                    │   │        the partition   │ ▼ │
-//	  a better partition│   └───────────────────────┼ Router  ◄── Address Solicit granted
-//	  parent lost ──────┴───────────────────────────┘
+//	Start             Child ID Response
+//
+// Disabled ────────► Detached ───────────────────► Child
+//
+//	▲                ▲  │ ▲  no parent answers     │ ▲
+//	│ Stop           │  ▼ └──────────────────────┐ │ │ too many routers,
+//
+// (any role)          │ Leader ◄── no parent in   │ │ │ or no leader heard of
+//
+//	                  │   │        the partition   │ ▼ │
+//	a better partition│   └───────────────────────┼ Router  ◄── Address Solicit granted
+//	parent lost ──────┴───────────────────────────┘
 const (
 	RoleDisabled Role = iota
 	RoleDetached

@@ -156,8 +156,10 @@ func (f *Frame) coapFacts() []string {
 	switch a, err := p.TargetEID(); {
 	case err == nil && rlocErr == nil:
 		facts = append(facts, fmt.Sprintf("%s is at %v", f.addr(a), r))
+	case err == nil && m.URI == tmf.URIAddressQuery:
+		facts = append(facts, "seeks "+f.addr(a))
 	case err == nil:
-		facts = append(facts, "who has "+f.addr(a)+"?")
+		facts = append(facts, f.addr(a))
 	case rlocErr == nil:
 		facts = append(facts, named(r, mle.LeaderData{}, false))
 	}

@@ -161,7 +161,7 @@ func (f *Frame) lowpanFacts() []string {
 		case g.Offset == 0:
 			facts = append(facts, fmt.Sprintf("start of %d bytes, tag %d", g.DatagramSize, g.Tag))
 		default:
-			facts = append(facts, fmt.Sprintf("byte %d of %d, tag %d", g.Offset, g.DatagramSize, g.Tag))
+			facts = append(facts, fmt.Sprintf("from byte %d of %d, tag %d", g.Offset, g.DatagramSize, g.Tag))
 		}
 	}
 	if m := f.Mesh; m != nil {
@@ -192,9 +192,9 @@ func (f *Frame) ipFacts() []string {
 
 func mplFact(o ip6.MPLOption) string {
 	if o.SeedIDLength == ip6.SeedID16 {
-		return fmt.Sprintf("MPL %d from %v", o.Sequence, mle.RLOC16(o.SeedID16()))
+		return fmt.Sprintf("MPL sequence %d from %v", o.Sequence, mle.RLOC16(o.SeedID16()))
 	}
-	return fmt.Sprintf("MPL %d", o.Sequence)
+	return fmt.Sprintf("MPL sequence %d", o.Sequence)
 }
 
 // implied reports whether an IPv6 address is made of a link-layer address.

@@ -4,24 +4,19 @@ package otsim
 
 import (
 	"net"
-	"net/netip"
 	"slices"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/otsim/wire"
 	"github.com/gopymesh/pymesh/lora/lorasim"
 )
 
 // What the wire fixes.
 const (
-	basePort      = 9000
-	portsPerGroup = 34  // node ids 0, the controller, to 33
-	maxPortOffset = 264 // keeps ports below 18000
-	maxNodeID     = portsPerGroup - 1
-
 	// RSSI is the strength of every frame in dBm.
-	RSSI = -20
+	RSSI = wire.RSSI
 	// flightTime is the time from a transmission to its reception and its end.
 	flightTime = time.Microsecond
 )
@@ -41,11 +36,11 @@ var Epoch = time.Date(2018, time.December, 14, 0, 0, 0, 0, time.UTC)
 // Controller is one virtual air and its clock. Its methods may be called by the
 // goroutine of the test alone. What goes wrong fails the test.
 type Controller struct {
-	t      testing.TB
-	dir    string // working directory of the programs
-	offset int    // PORT_OFFSET
-	conn   *net.UDPConn
-	raw    syscall.RawConn
+	t     testing.TB
+	dir   string // working directory of the programs
+	group wire.Group
+	conn  *net.UDPConn
+	raw   syscall.RawConn
 
 	now    time.Time
 	seq    uint64 // orders what happens at the same time
@@ -83,9 +78,12 @@ type node interface {
 func NewController(t testing.TB) *Controller {
 	t.Helper()
 	c := &Controller{t: t, dir: t.TempDir(), now: Epoch}
-	for c.offset = 1; c.offset <= maxPortOffset; c.offset++ {
-		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), c.port(0))
-		conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(addr))
+	for offset := 1; offset <= wire.MaxPortOffset; offset++ {
+		group, err := wire.NewGroup(offset)
+		if err != nil {
+			t.Fatalf("otsim: %v", err)
+		}
+		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: group.Port(0)})
 		if err != nil {
 			continue // taken by another controller
 		}
@@ -93,7 +91,7 @@ func NewController(t testing.TB) *Controller {
 		if err != nil {
 			t.Fatalf("otsim: %v", err)
 		}
-		c.conn, c.raw = conn, raw
+		c.group, c.conn, c.raw = group, conn, raw
 		t.Cleanup(func() {
 			c.keepEvidence()
 			conn.Close()
@@ -102,10 +100,6 @@ func NewController(t testing.TB) *Controller {
 	}
 	t.Fatal("otsim: no free group of ports")
 	return nil
-}
-
-func (c *Controller) port(id int) uint16 {
-	return uint16(basePort + portsPerGroup*c.offset + id)
 }
 
 // Now returns the virtual time.
@@ -124,8 +118,8 @@ func (c *Controller) AddStation(id int, s lorasim.Station) {
 func (c *Controller) add(n node) {
 	c.t.Helper()
 	id := n.nodeID()
-	if id < 1 || id > maxNodeID {
-		c.t.Fatalf("otsim: node id %d is not in 1 to %d", id, maxNodeID)
+	if id < 1 || id > wire.MaxNodeID {
+		c.t.Fatalf("otsim: node id %d is not in 1 to %d", id, wire.MaxNodeID)
 	}
 	if c.node(id) != nil {
 		c.t.Fatalf("otsim: node id %d is taken", id)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/gopymesh/pymesh/internal/otsim/wire"
 )
 
 // fakeVariable turns the test program into a simulated node.
@@ -56,14 +58,13 @@ func runFake(arg string) error {
 	if err != nil {
 		return err
 	}
-	offset, err := strconv.Atoi(os.Getenv("PORT_OFFSET"))
+	group, err := wire.EnvironmentGroup()
 	if err != nil {
 		return err
 	}
-	base := basePort + portsPerGroup*offset
 	local := net.IPv4(127, 0, 0, 1)
-	f := &fake{controller: &net.UDPAddr{IP: local, Port: base}}
-	if f.conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: local, Port: base + id}); err != nil {
+	f := &fake{controller: &net.UDPAddr{IP: local, Port: group.Port(0)}}
+	if f.conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: local, Port: group.Port(id)}); err != nil {
 		return err
 	}
 	commands := make(chan string)
@@ -73,15 +74,15 @@ func runFake(arg string) error {
 		}
 		os.Exit(0)
 	}()
-	events := make(chan event)
+	events := make(chan wire.Event)
 	go func() {
 		for {
-			b := make([]byte, headerSize+maxData)
+			b := make([]byte, wire.HeaderSize+wire.MaxData)
 			n, err := f.conn.Read(b)
 			if err != nil {
 				os.Exit(0)
 			}
-			e, err := parseEvent(b[:n])
+			e, err := wire.ParseEvent(b[:n])
 			if err != nil {
 				os.Exit(1)
 			}
@@ -106,15 +107,15 @@ func runFake(arg string) error {
 }
 
 func (f *fake) sleep() error {
-	e := event{delay: 1<<63 - 1, typ: eventAlarm}
+	e := wire.Event{Delay: 1<<63 - 1, Type: wire.EventAlarm}
 	if f.timer != 0 {
-		e.delay = f.timer - f.clock
+		e.Delay = f.timer - f.clock
 	}
 	return f.write(e)
 }
 
-func (f *fake) write(e event) error {
-	b, err := e.appendBinary(nil)
+func (f *fake) write(e wire.Event) error {
+	b, err := e.AppendBinary(nil)
 	if err != nil {
 		return err
 	}
@@ -140,21 +141,21 @@ func (f *fake) command(line string) error {
 			return err
 		}
 		f.sent = append([]byte{Channel}, b...)
-		return f.write(event{delay: 1, typ: eventRadio, data: f.sent})
+		return f.write(wire.Event{Delay: 1, Type: wire.EventRadio, Data: f.sent})
 	default:
 		fmt.Print("Error 35: InvalidCommand\r\n")
 	}
 	return nil
 }
 
-func (f *fake) event(e event) {
-	f.clock += e.delay
+func (f *fake) event(e wire.Event) {
+	f.clock += e.Delay
 	switch {
-	case e.typ == eventRadio && string(e.data) == string(f.sent):
+	case e.Type == wire.EventRadio && string(e.Data) == string(f.sent):
 		f.sent = nil
 		fmt.Printf("sent %d\r\n", f.clock)
-	case e.typ == eventRadio:
-		fmt.Printf("heard %x %d\r\n", e.data, f.clock)
+	case e.Type == wire.EventRadio:
+		fmt.Printf("heard %x %d\r\n", e.Data, f.clock)
 	}
 	if f.timer != 0 && f.clock >= f.timer {
 		f.timer = 0

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/gopymesh/pymesh/internal/otsim/wire"
 )
 
 // Process is a program on the air: a simulated node of OpenThread, with its command
@@ -60,7 +62,7 @@ func (c *Controller) AddProcess(path string, id int) *Process {
 	c.add(p)
 	p.cmd = exec.Command(path, strconv.Itoa(id))
 	p.cmd.Dir = c.dir
-	p.cmd.Env = append(os.Environ(), "PORT_OFFSET="+strconv.Itoa(c.offset), "VIRTUAL_TIME=1")
+	p.cmd.Env = append(os.Environ(), "PORT_OFFSET="+strconv.Itoa(c.group.Offset), "VIRTUAL_TIME=1")
 	p.cmd.Stderr = &p.stderr
 	if err := p.start(); err != nil {
 		c.t.Fatalf("otsim: node %d: %v", id, err)
@@ -103,26 +105,26 @@ func (p *Process) alarm() (time.Time, uint64, bool) { return p.timeout, p.seq, p
 
 func (p *Process) wake() {
 	p.armed = false
-	p.send(eventAlarm, nil)
+	p.send(wire.EventAlarm, nil)
 }
 
-func (p *Process) deliver(d delivery) { p.send(eventRadio, d.data) }
+func (p *Process) deliver(d delivery) { p.send(wire.EventRadio, d.data) }
 
 func (p *Process) synchronize() {
 	if p.clock.Before(p.c.now) {
-		p.send(eventAlarm, nil)
+		p.send(wire.EventAlarm, nil)
 	}
 }
 
 // send delivers an event and waits until the program has handled it.
-func (p *Process) send(typ eventType, data []byte) {
+func (p *Process) send(typ wire.EventType, data []byte) {
 	delay := p.c.now.Sub(p.clock).Truncate(time.Microsecond)
 	p.clock = p.clock.Add(delay)
-	b, err := event{uint64(delay / time.Microsecond), typ, data}.appendBinary(nil)
+	b, err := wire.Event{Delay: uint64(delay / time.Microsecond), Type: typ, Data: data}.AppendBinary(nil)
 	if err != nil {
 		p.c.t.Fatalf("otsim: node %d: %v", p.id, err)
 	}
-	addr := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(p.c.port(p.id))}
+	addr := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p.c.group.Port(p.id)}
 	before := p.barriers
 	if _, err := p.c.conn.WriteToUDP(b, addr); err != nil {
 		p.c.t.Fatalf("otsim: node %d: %v", p.id, err)
@@ -157,18 +159,18 @@ func (p *Process) await(done func() bool, what string) {
 }
 
 // handle takes an event from the program.
-func (p *Process) handle(e event) {
-	switch e.typ {
-	case eventAlarm:
+func (p *Process) handle(e wire.Event) {
+	switch e.Type {
+	case wire.EventAlarm:
 		p.barriers++
-		delay, ok := e.timer()
+		delay, ok := e.Timer()
 		p.timeout, p.armed, p.seq = p.clock.Add(delay), ok, p.c.nextSeq()
-	case eventRadio:
-		if len(e.data) > 1 { // a channel and something after it
-			p.c.transmit(p, bytes.Clone(e.data))
+	case wire.EventRadio:
+		if len(e.Data) > 1 { // a channel and something after it
+			p.c.transmit(p, bytes.Clone(e.Data))
 		}
-	case eventUART:
-		p.output(e.data)
+	case wire.EventUART:
+		p.output(e.Data)
 	}
 }
 
@@ -216,7 +218,7 @@ func (c *Controller) receive(deadline time.Time) bool {
 	if soon := time.Now().Add(interval); soon.Before(deadline) {
 		deadline = soon
 	}
-	var buf [headerSize + maxData]byte
+	var buf [wire.HeaderSize + wire.MaxData]byte
 	if err := c.conn.SetReadDeadline(deadline); err != nil {
 		c.t.Fatalf("otsim: %v", err)
 	}
@@ -238,7 +240,7 @@ func (c *Controller) receivePending() bool {
 	}
 	received := false
 	for {
-		var buf [headerSize + maxData]byte
+		var buf [wire.HeaderSize + wire.MaxData]byte
 		n, port := -1, 0
 		err := c.raw.Read(func(fd uintptr) bool {
 			var from syscall.Sockaddr
@@ -260,11 +262,11 @@ func (c *Controller) receivePending() bool {
 // handle gives a datagram to the program that it came from. One of a program that was
 // removed is dropped.
 func (c *Controller) handle(b []byte, port int) {
-	p, ok := c.node(port - int(c.port(0))).(*Process)
+	p, ok := c.node(port - c.group.Port(0)).(*Process)
 	if !ok {
 		return
 	}
-	e, err := parseEvent(b)
+	e, err := wire.ParseEvent(b)
 	if err != nil {
 		c.t.Fatalf("otsim: node %d: %v: %x", p.id, err, b)
 	}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gopymesh/pymesh/internal/dissect"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+)
+
+// line is the layout of a line: time, from, to, packet, facts.
+const line = "%9s  %-16s  %-16s  %-27s  %s"
+
+// detailIndent is the column of the lines that -v adds.
+const detailIndent = 13
+
+// printer writes the lines.
+type printer struct {
+	w        io.Writer
+	verbose  bool
+	err      error // the first of w
+	packets  int
+	start    time.Time
+	problems map[string]int // reasons why packets could not be decoded
+}
+
+func (p *printer) printf(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintln(p.w, strings.TrimRight(fmt.Sprintf(format, args...), " "))
+	}
+}
+
+// frame writes the line of a packet.
+func (p *printer) frame(f *dissect.Frame) {
+	if p.packets == 0 {
+		p.start = f.Time
+		p.printf(line, "time", "from", "to", "packet", "")
+	}
+	p.packets++
+	if f.Problem != nil {
+		p.problems[f.Problem.Error()]++
+	}
+	seconds := fmt.Sprintf("%.3f", f.Time.Sub(p.start).Seconds())
+	p.printf(line, seconds, address(f.MAC.From), address(f.MAC.To), f.Protocol(), strings.Join(f.Facts(), ", "))
+	if p.verbose {
+		for _, detail := range f.Details() {
+			p.printf("%*s%s", detailIndent, "", detail)
+		}
+		p.printf("")
+	}
+}
+
+// end writes how many packets there were and what was wrong with them.
+func (p *printer) end(incomplete uint64) {
+	if p.packets > 0 && !p.verbose {
+		p.printf("")
+	}
+	bad := 0
+	for _, n := range p.problems {
+		bad += n
+	}
+	if bad == 0 {
+		p.printf("%d packets, all decoded", p.packets)
+	} else {
+		p.printf("%d packets, %d not decoded:", p.packets, bad)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(p.problems)) {
+		p.printf("%9d  %s", p.problems[reason], reason)
+	}
+	if incomplete > 0 {
+		p.printf("%d datagrams lack a fragment", incomplete)
+	}
+}
+
+func address(a ieee802154.Addr) string {
+	switch {
+	case a.IsNone():
+		return "-"
+	case a.IsBroadcast():
+		return "all"
+	default:
+		return a.String()
+	}
+}

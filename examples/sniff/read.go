@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/gopymesh/pymesh/internal/pcap"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+)
+
+// fcs32Size is the size of the frame check sequence of PHYs that Thread does not use, in bytes.
+const fcs32Size = 4
+
+// packet is a PSDU with its two FCS bytes.
+type packet struct {
+	at   time.Time
+	psdu []byte
+}
+
+// read sends the packets of a pcap file to the channel until the file ends or ctx is done.
+func read(ctx context.Context, r io.Reader, packets chan<- packet) error {
+	file, err := pcap.NewReader(r)
+	if errors.Is(err, pcap.ErrFormat) {
+		return fmt.Errorf("%w (of pcapng, make one with: editcap -F pcap IN OUT)", err)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := psduOf(file.LinkType(), nil); errors.Is(err, errLinkType) {
+		return fmt.Errorf("%w: %v", err, file.LinkType())
+	}
+	for {
+		record, err := file.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		// A record that is cut off, or whose header is, stays in the list: the dissector says what is wrong with it.
+		psdu, _ := psduOf(file.LinkType(), record.Data)
+		select {
+		case packets <- packet{record.Time, psdu}:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+var errLinkType = errors.New("link type carries no IEEE 802.15.4 frames")
+
+// psduOf returns a copy of the PSDU in a record, with two FCS bytes whether the record has them or not.
+func psduOf(link pcap.LinkType, record []byte) ([]byte, error) {
+	switch link {
+	case pcap.IEEE802154:
+		return slices.Clone(record), nil
+	case pcap.IEEE802154NoFCS:
+		return withFCS(record), nil
+	case pcap.LinkLoRaTap:
+		_, psdu, err := pcap.ParseLoRaTap(record)
+		return slices.Clone(psdu), err
+	case pcap.IEEE802154TAP:
+		tap, frame, err := pcap.ParseTAP(record)
+		switch {
+		case err != nil:
+			return nil, err
+		case tap.FCS == pcap.FCS16:
+			return slices.Clone(frame), nil
+		case tap.FCS == pcap.FCS32:
+			frame = frame[:max(0, len(frame)-fcs32Size)]
+		}
+		return withFCS(frame), nil
+	default:
+		return nil, errLinkType
+	}
+}
+
+func withFCS(frame []byte) []byte {
+	psdu := append(make([]byte, 0, len(frame)+ieee802154.FCSSize), frame...)
+	return binary.LittleEndian.AppendUint16(psdu, ieee802154.FCS(frame))
+}
