@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"math/bits"
 	"net/netip"
 	"slices"
 
@@ -14,9 +15,7 @@ import (
 func (e *Engine) initAddresses() {
 	e.linkLocalAddr = linkLocalOf(e.ext)
 	e.randomBytes(e.meshLocalIID[:])
-	e.allThreadLink = prefixMulticast(ip6.ScopeLinkLocal, e.meshLocal)
-	e.allThreadRealm = prefixMulticast(ip6.ScopeRealmLocal, e.meshLocal)
-	e.updateContexts()
+	e.applyMeshLocalPrefix()
 }
 
 // prefixMulticast is the unicast-prefix-based multicast address of all Thread nodes (RFC 3306, Thread 1.1 §5.2.2.3).
@@ -33,20 +32,36 @@ func (e *Engine) updateAddresses() {
 	before := e.addresses
 	e.meshLocalEID = ip6.WithInterfaceID(e.meshLocal, e.meshLocalIID)
 	e.rlocAddr, e.leaderALOC = netip.Addr{}, netip.Addr{}
-	e.addresses = e.addressBuf[e.addressSet][:0]
-	e.addressSet = 1 - e.addressSet
+	var buf [maxAddresses]netip.Addr
+	list := buf[:0]
 	if e.role == RoleLeader {
 		e.leaderALOC = mle.ALOCLeader.Addr(e.meshLocal)
-		e.addresses = append(e.addresses, e.leaderALOC)
+		list = append(list, e.leaderALOC)
 	}
 	if e.rloc != mle.InvalidRLOC16 && e.role != RoleDisabled {
 		e.rlocAddr = e.rloc.Addr(e.meshLocal)
-		e.addresses = append(e.addresses, e.rlocAddr)
+		list = append(list, e.rlocAddr)
 	}
+	list = append(list, e.external...)
 	if e.role != RoleDisabled {
-		e.addresses = append(e.addresses, e.meshLocalEID)
+		list = append(list, e.meshLocalEID)
 	}
-	e.addresses = append(e.addresses, e.linkLocalAddr)
+	if e.ifUp {
+		list = append(list, e.linkLocalAddr)
+	}
+	// The newest come first.
+	e.addresses = e.addressBuf[e.addressSet][:0]
+	e.addressSet = 1 - e.addressSet
+	for _, a := range list {
+		if !slices.Contains(before, a) {
+			e.addresses = append(e.addresses, a)
+		}
+	}
+	for _, a := range before {
+		if slices.Contains(list, a) {
+			e.addresses = append(e.addresses, a)
+		}
+	}
 	if !slices.Equal(before, e.addresses) {
 		e.emit(Event{Type: EventAddresses})
 	}
@@ -58,8 +73,10 @@ func (e *Engine) isOwn(a netip.Addr) bool { return slices.Contains(e.addresses, 
 // isSubscribed reports whether this node listens to a multicast address.
 func (e *Engine) isSubscribed(a netip.Addr) bool {
 	switch a {
-	case ip6.LinkLocalAllNodes, ip6.RealmLocalAllNodes, ip6.AllMPLForwarders, e.allThreadLink, e.allThreadRealm:
+	case ip6.LinkLocalAllNodes, ip6.RealmLocalAllNodes, ip6.AllMPLForwarders:
 		return true
+	case e.allThreadLink, e.allThreadRealm:
+		return e.role != RoleDisabled
 	case ip6.LinkLocalAllRouters, ip6.RealmLocalAllRouters:
 		return e.attached() && e.fullThreadDevice()
 	}
@@ -78,7 +95,8 @@ func (e *Engine) Unsubscribe(group netip.Addr) {
 	e.groups = slices.DeleteFunc(e.groups, func(a netip.Addr) bool { return a == group })
 }
 
-// Addresses returns the unicast addresses of this node: the leader's anycast locator, RLOC, mesh-local EID, link-local.
+// Addresses returns the unicast addresses of this node: the leader's anycast locator, RLOC, mesh-local EID, link-local, and those
+// added by AddAddress among them.
 func (e *Engine) Addresses() []netip.Addr { return slices.Clone(e.addresses) }
 
 // SelectSource returns the address from which a datagram to dst is sent (RFC 6724): the one whose scope fits; of the mesh-local
@@ -89,8 +107,60 @@ func (e *Engine) SelectSource(dst netip.Addr) netip.Addr {
 		return dst
 	case dst.IsLinkLocalUnicast(), dst.IsMulticast() && ip6.ScopeOf(dst) <= ip6.ScopeLinkLocal:
 		return e.linkLocalAddr
+	case !dst.IsMulticast() && !e.meshLocal.Contains(dst) && len(e.external) > 0:
+		return slices.MaxFunc(e.external, func(a, b netip.Addr) int { return commonPrefix(a, dst) - commonPrefix(b, dst) })
 	}
 	return e.meshLocalEID
+}
+
+// commonPrefix is the number of leading bits that two addresses share.
+func commonPrefix(a, b netip.Addr) int {
+	x, y := a.As16(), b.As16()
+	for i := range x {
+		if d := x[i] ^ y[i]; d != 0 {
+			return 8*i + bits.LeadingZeros8(d)
+		}
+	}
+	return 8 * len(x)
+}
+
+// Limits that this implementation chose.
+const (
+	maxExternal  = 4               // addresses added by AddAddress
+	maxAddresses = 4 + maxExternal // the leader's anycast locator, RLOC, mesh-local EID, link-local, and those
+)
+
+// AddAddress gives this node another unicast address, until RemoveAddress or InterfaceDown. It fails with ErrArgument if that is
+// not a unicast address beyond the link or one that the node has by itself, and with ErrTableFull if four have been added.
+func (e *Engine) AddAddress(a netip.Addr) error {
+	switch {
+	case slices.Contains(e.external, a):
+		return nil
+	case !a.Is6() || a.IsLinkLocalUnicast() || a.IsMulticast() || e.isOwn(a):
+		return ErrArgument
+	case len(e.external) == maxExternal:
+		return ErrTableFull
+	}
+	e.external = append(e.external, a)
+	e.updateAddresses()
+	e.parentMustKnow()
+	return nil
+}
+
+// RemoveAddress undoes AddAddress. It fails with ErrNotFound, and with ErrArgument for an address that the node has by itself.
+func (e *Engine) RemoveAddress(a netip.Addr) error {
+	i := slices.Index(e.external, a)
+	switch {
+	case i >= 0:
+	case e.isOwn(a):
+		return ErrArgument
+	default:
+		return ErrNotFound
+	}
+	e.external = slices.Delete(e.external, i, i+1)
+	e.updateAddresses()
+	e.parentMustKnow()
+	return nil
 }
 
 // rlocOf returns the locator in an address of this mesh, RLOC or ALOC.

@@ -190,11 +190,7 @@ func (e *Engine) handleAttachTimer() {
 	case attachStart:
 		a.candidate.state = stateInvalid
 		a.heardParent = false
-		if a.mode == attachSame1 || a.mode == attachSame2 {
-			e.requestParents(attachParentRequestREEDs)
-		} else {
-			e.requestParents(attachParentRequestRouters)
-		}
+		e.requestParents(attachParentRequestRouters)
 	case attachParentRequestRouters:
 		e.requestParents(attachParentRequestREEDs)
 	case attachParentRequestREEDs, attachChildIDRequest:
@@ -209,7 +205,8 @@ func (e *Engine) requestParents(state attachState) {
 	a := &e.attach
 	a.state = state
 	window, mask := e.timing.ParentRequestRouters, mle.ScanRouters
-	if state == attachParentRequestREEDs {
+	// Who has lost the leader's partition asks everybody from the first.
+	if state == attachParentRequestREEDs || a.mode == attachSame1 || a.mode == attachSame2 {
 		window, mask = e.timing.ParentRequestREEDs, mle.ScanRouters|mle.ScanEndDevices
 	}
 	a.windowEnd = e.now.Add(window)

@@ -8,11 +8,15 @@ type Counters struct {
 	// TxDeferred counts tries that the radio refused, for a busy channel as a rule. TxNoAck counts frames given up without an
 	// acknowledgement, TxChannelBusy those that never found the channel free.
 	TxDeferred, TxNoAck, TxChannelBusy uint64
+	// TxUnicast and TxBroadcast count the frames that are over, whatever became of them.
+	TxUnicast, TxBroadcast uint64
 
 	// MAC receptions: RxFrames counts all, the others what became of them.
 	RxFrames, RxAcks, RxData, RxCommands, RxBeacons uint64
+	// RxUnicast and RxBroadcast count the frames that the address filter let pass, before they were authenticated.
+	RxUnicast, RxBroadcast uint64
 	// Dropped by the MAC.
-	RxMalformed, RxOtherDestination, RxOwnSource, RxUnknownNeighbor, RxSecurity, RxDuplicate, RxUnsupported uint64
+	RxMalformed, RxOtherDestination, RxOwnSource, RxUnknownNeighbor, RxFiltered, RxSecurity, RxDuplicate, RxUnsupported uint64
 
 	// 6LoWPAN: datagrams complete, fragments received, mesh frames forwarded.
 	RxDatagrams, RxFragments, Forwarded uint64

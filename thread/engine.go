@@ -99,6 +99,9 @@ type Config struct {
 	// Store keeps what must survive a restart. A new MemoryStore by default, with which a restarted program starts its frame
 	// counters anew: peers then drop its frames until they forget it.
 	Store Store
+	// StoredNetwork is for a node that commands configure, as those of the command line do: what SetNetwork, SetExtAddr and SetMode
+	// had set when the node last attached is stored, and then goes before the fields above.
+	StoredNetwork bool
 	// Rand is the source of challenges, identifiers and jitter: crypto/rand's Reader, or a seeded one for a simulation that repeats.
 	// It must not fail.
 	Rand io.Reader
@@ -131,10 +134,10 @@ func (c *Config) complete() error {
 		return errors.New("thread: Config.ExtAddr is not set")
 	case len(c.NetworkName) > maxNetworkName:
 		return fmt.Errorf("thread: Config.NetworkName %q has more than %d bytes", c.NetworkName, maxNetworkName)
-	case c.MeshLocalPrefix.Bits() != 64 || c.MeshLocalPrefix.Addr().As16()[0] != 0xfd:
+	case !isMeshLocalPrefix(c.MeshLocalPrefix):
 		return fmt.Errorf("thread: Config.MeshLocalPrefix %v is not a /64 inside fd00::/8", c.MeshLocalPrefix)
-	case c.Channel < 11 || c.Channel > 26:
-		return fmt.Errorf("thread: Config.Channel %d is not in 11 to 26", c.Channel)
+	case c.Channel < minChannel || c.Channel > maxChannel:
+		return fmt.Errorf("thread: Config.Channel %d is not in %d to %d", c.Channel, minChannel, maxChannel)
 	case !c.Mode.Has(mle.ModeRxOnWhenIdle):
 		return fmt.Errorf("thread: Config.Mode %v: sleepy end devices are not supported yet, set ModeRxOnWhenIdle", c.Mode)
 	case c.MaxChildren < 1 || c.MaxChildren > maxMaxChildren:
@@ -156,15 +159,15 @@ func setDefault[T comparable](v *T, def T) {
 // An Engine is one Thread node as a state machine: no goroutine, no clock, no I/O but the Store's. Whoever drives it brings the
 // time and moves packets between it and a radio:
 //
-//   - Inputs: Start, Stop, HandleFrame, HandleTransmitDone, HandlePacket, HandleTimeout, and commands. Each takes the time, which must
-//     not go back.
+//   - Inputs: Start, Stop, HandleFrame, HandleTransmitDone, HandlePacket, HandleTimeout, and commands. Those that take the time want
+//     one that does not go back.
 //   - After each input, fetch the outputs: PollTransmit until it has none; PollPacket and PollEvent likewise, at leisure.
 //   - Then NextTimeout tells when HandleTimeout is due, unless another input comes first.
 //   - Getters may be called at any time in between.
 //
 // An Engine is not safe for concurrent use. All its randomness comes from Config.Rand: the same inputs give the same outputs.
 type Engine struct {
-	// Fixed by the configuration.
+	// The configuration, and what follows from it. Commands may change it.
 	timing         Timing
 	networkKey     [keys.Size]byte
 	ext            ieee802154.ExtAddr
@@ -174,7 +177,11 @@ type Engine struct {
 	meshLocal      netip.Prefix
 	channel        uint8
 	mode           mle.Mode
-	routerEligible bool
+	routerRole     bool // the router role is not disabled
+	routerEligible bool // and the mode allows it
+	parentPriority mle.ParentPriority
+	filter         MACFilter
+	storesNetwork  bool
 	upgradeAt      int
 	downgradeAt    int
 	leaderWeight   uint8
@@ -201,7 +208,8 @@ type Engine struct {
 	storedMLE      uint32
 
 	now      time.Time
-	up       bool
+	ifUp     bool // the interface is up
+	up       bool // and Thread started
 	role     Role
 	rloc     mle.RLOC16
 	leader   mle.LeaderData
@@ -233,8 +241,9 @@ type Engine struct {
 	groups  []netip.Addr // subscribed by the host
 	queries []netip.Addr // address queries to send
 
+	external   []netip.Addr // added by AddAddress
 	addresses  []netip.Addr
-	addressBuf [2][4]netip.Addr
+	addressBuf [2][maxAddresses]netip.Addr
 	addressSet int
 
 	// Working memory.
@@ -248,6 +257,9 @@ type Engine struct {
 
 // New returns an engine in role Disabled.
 func New(c Config) (*Engine, error) {
+	if err := c.restore(); err != nil {
+		return nil, err
+	}
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
@@ -261,7 +273,9 @@ func New(c Config) (*Engine, error) {
 		meshLocal:      c.MeshLocalPrefix,
 		channel:        c.Channel,
 		mode:           c.Mode,
-		routerEligible: !c.EndDevice && c.Mode.Has(mle.ModeFullThreadDevice),
+		routerRole:     !c.EndDevice,
+		parentPriority: AutomaticParentPriority,
+		storesNetwork:  c.StoredNetwork,
 		upgradeAt:      c.RouterUpgradeThreshold,
 		downgradeAt:    c.RouterDowngradeThreshold,
 		leaderWeight:   c.LeaderWeight,
@@ -271,8 +285,10 @@ func New(c Config) (*Engine, error) {
 		rand:           mathrand.New(source{c.Rand}),
 		log:            c.Logger,
 		rloc:           mle.InvalidRLOC16,
+		routing:        routing{id: mle.InvalidRouterID, previousID: mle.InvalidRouterID},
 	}
 	e.debug = c.Logger.Enabled(context.Background(), slog.LevelDebug)
+	e.updateEligibility()
 	e.advertise = trickle.NewTimer(e.rand)
 	e.coap = coap.NewEndpoint[tmfRequest](coap.Config{Timing: coapTiming(&e.timing), Rand: e.rand, IsAnycast: e.isAnycast})
 	e.mac.init(uint8(e.rand.Uint32()))
@@ -394,27 +410,9 @@ func (e *Engine) settle() {
 
 // Start brings the interface up and starts attaching. Starting twice does nothing.
 func (e *Engine) Start(now time.Time) error {
-	e.now = now
-	if e.up {
-		return nil
-	}
-	if !e.saveSettings() {
-		return errStoreFailed
-	}
-	e.up = true
-	e.keyRotated, e.keyGuarded = now, false
-	e.startAttach()
-	e.settle()
-	return nil
+	e.InterfaceUp(now)
+	return e.StartThread(now)
 }
 
 // Stop leaves the network and takes the interface down. The packet that the radio is sending is finished; nothing follows it.
-func (e *Engine) Stop(now time.Time) {
-	e.now = now
-	if !e.up {
-		return
-	}
-	e.becomeDetached()
-	e.becomeDisabled()
-	e.up = false
-}
+func (e *Engine) Stop(now time.Time) { e.InterfaceDown(now) }

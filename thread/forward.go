@@ -49,8 +49,9 @@ type message struct {
 	command  mle.Command
 	priority priority
 	tag      uint16
-	offset   int       // bytes of a datagram that have been sent
-	after    time.Time // when the next fragment may go
+	offset   int             // bytes of a datagram that have been sent
+	after    time.Time       // when the next fragment may go
+	hop      ieee802154.Addr // that passed the last one on
 }
 
 type forwarder struct {
@@ -209,6 +210,10 @@ func (e *Engine) chooseMessage() (chosen *message, way hop) {
 			f.waiting = append(f.waiting, m)
 			continue
 		}
+		if h.mesh && f.pausing(i, h.dst) {
+			i++ // it would spoil the pause, and overtake
+			continue
+		}
 		if h.dst != f.served {
 			return m, h
 		}
@@ -219,6 +224,14 @@ func (e *Engine) chooseMessage() (chosen *message, way hop) {
 		i++
 	}
 	return chosen, way
+}
+
+// pausing reports whether one of the first n messages pauses between fragments that hop passes on.
+func (f *forwarder) pausing(n int, hop ieee802154.Addr) bool {
+	if f.timer.IsZero() {
+		return false
+	}
+	return slices.ContainsFunc(f.queue[:n], func(m *message) bool { return !m.after.IsZero() && m.hop == hop })
 }
 
 // startFrame builds the next frame of a message and hands it to the MAC.
@@ -308,7 +321,7 @@ func (e *Engine) frameSent(result txResult, n *neighbor) {
 		case f.next < len(m.data):
 			m.offset = f.next
 			if f.relayed {
-				m.after = e.now.Add(e.timing.FragmentGap)
+				m.after, m.hop = e.now.Add(e.timing.FragmentGap), f.served
 			}
 		default:
 			if m.mesh {

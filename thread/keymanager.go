@@ -46,11 +46,16 @@ func (e *Engine) keysFor(seq keys.Sequence) *keySet {
 // advanceKeySequence follows a neighbor to a later key sequence (Thread 1.1 §7.1.5). Within the guard time the next sequence is not
 // taken over: a node that announces it too early would make all others rotate with it.
 func (e *Engine) advanceKeySequence(seq keys.Sequence) {
-	if seq == e.keySequence+1 && e.keyGuarded && e.now.Sub(e.keyRotated) < e.timing.KeySwitchGuard {
+	if e.KeySwitchGuarded(seq) {
 		return
 	}
 	e.setKeySequence(seq)
 	e.keyGuarded = true
+}
+
+// KeySwitchGuarded reports whether the present key sequence is too young for a neighbor's seq to be followed.
+func (e *Engine) KeySwitchGuarded(seq keys.Sequence) bool {
+	return seq == e.keySequence+1 && e.keyGuarded && e.now.Sub(e.keyRotated) < e.timing.KeySwitchGuard
 }
 
 // setKeySequence makes seq the sequence under which this node sends, with frame counters from zero.
@@ -75,7 +80,10 @@ func (e *Engine) SetKeySequence(now time.Time, seq keys.Sequence) error {
 	if seq < e.keySequence {
 		return ErrKeySequence
 	}
-	e.setKeySequence(seq)
+	if seq > e.keySequence {
+		e.setKeySequence(seq)
+		e.keyGuarded = e.up
+	}
 	e.settle()
 	return nil
 }

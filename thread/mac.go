@@ -204,6 +204,11 @@ func (e *Engine) retry(result txResult) {
 func (e *Engine) frameDone(result txResult) {
 	m := &e.mac
 	m.state, m.timer = macIdle, time.Time{}
+	if m.frame.Dst.IsBroadcast() {
+		e.counters.TxBroadcast++
+	} else {
+		e.counters.TxUnicast++
+	}
 	switch result {
 	case txAcked:
 		e.counters.TxAcked++
@@ -217,7 +222,9 @@ func (e *Engine) frameDone(result txResult) {
 		switch result {
 		case txAcked:
 			n.failures = 0
-			n.link.add(e.timing.ReceiveSensitivity, m.ackRSSI)
+			if _, fixed := e.filter.fixedRSSI(n.ext); !fixed {
+				n.link.add(e.timing.ReceiveSensitivity, m.ackRSSI)
+			}
 		case txNoAck:
 			n.failures = min(n.failures+1, 255-1)
 		}
@@ -289,6 +296,22 @@ func (e *Engine) receive(psdu []byte, rssi int8) {
 			return
 		}
 	}
+	fixed := false
+	if !f.Src.IsNone() {
+		if !e.filter.pass(src) {
+			e.counters.RxFiltered++
+			return
+		}
+		var strength int8
+		if strength, fixed = e.filter.fixedRSSI(src); fixed {
+			rssi = strength
+		}
+	}
+	if f.Dst.IsBroadcast() {
+		e.counters.RxBroadcast++
+	} else {
+		e.counters.RxUnicast++
+	}
 
 	secured := f.Security.Level != ieee802154.SecurityNone
 	payload := f.Payload
@@ -303,7 +326,11 @@ func (e *Engine) receive(psdu []byte, rssi int8) {
 		}
 	}
 	if n != nil {
-		n.link.add(e.timing.ReceiveSensitivity, rssi)
+		if fixed {
+			n.link.reset(e.timing.ReceiveSensitivity, rssi) // it holds at once
+		} else {
+			n.link.add(e.timing.ReceiveSensitivity, rssi)
+		}
 		if secured && n.state != stateValid {
 			e.counters.RxUnknownNeighbor++
 			return

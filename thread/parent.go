@@ -105,6 +105,9 @@ func (e *Engine) connectivity() mle.Connectivity {
 	if places := len(e.children.children); places-e.children.attached() < places/3 {
 		c.ParentPriority = mle.ParentPriorityLow
 	}
+	if e.parentPriority != AutomaticParentPriority {
+		c.ParentPriority = e.parentPriority
+	}
 	count := func(quality uint8) {
 		switch quality {
 		case 3:
@@ -285,7 +288,12 @@ func (e *Engine) appendChildAddresses(b []byte, c *child) []byte {
 
 // appendAddressRegistration registers this node's own addresses with its parent.
 func (e *Engine) appendAddressRegistration(b []byte) []byte {
-	return mle.AppendAddressRegistration(b, e.addressEntry(e.meshLocalEID))
+	entries := make([]mle.AddressEntry, 0, maxAddresses)
+	entries = append(entries, e.addressEntry(e.meshLocalEID))
+	for _, a := range e.external {
+		entries = append(entries, e.addressEntry(a))
+	}
+	return mle.AppendAddressRegistration(b, entries...)
 }
 
 func (e *Engine) addressEntry(a netip.Addr) mle.AddressEntry {

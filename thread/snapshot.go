@@ -75,12 +75,7 @@ func (e *Engine) Single() bool {
 // Neighbors returns children and routers with a link to this node, or the parent.
 func (e *Engine) Neighbors() []NeighborInfo {
 	var list []NeighborInfo
-	add := func(n *neighbor, r Role, timeout time.Duration) {
-		list = append(list, NeighborInfo{
-			ExtAddr: n.ext, RLOC16: n.rloc, Role: r, Mode: n.mode, RSSI: n.link.rssi(), LastRSSI: n.link.last,
-			LinkQualityIn: n.link.quality, LinkQualityOut: n.qualityOut, Age: e.now.Sub(n.lastHeard), Timeout: timeout,
-		})
-	}
+	add := func(n *neighbor, r Role, timeout time.Duration) { list = append(list, e.neighborInfo(n, r, timeout)) }
 	if e.role == RoleChild && e.parent.state == stateValid {
 		add(&e.parent.neighbor, RoleRouter, 0)
 	}

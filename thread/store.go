@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -29,6 +30,11 @@ type Settings struct {
 	Parent ieee802154.ExtAddr
 	// Children are those of a router.
 	Children []ChildSettings
+
+	// Network is that of the last attachment. It is nil without Config.StoredNetwork.
+	Network *Network
+	// AutoStart says that the node shall be started when the program is.
+	AutoStart bool
 }
 
 // ChildSettings is what a router remembers of a child.
@@ -81,6 +87,10 @@ func (e *Engine) saveSettings() bool {
 		if e.role == RoleChild {
 			s.Parent = e.parent.ext
 		}
+		if e.storesNetwork {
+			n := e.Network()
+			s.Network = &n
+		}
 		for i := range e.children.children {
 			if c := &e.children.children[i]; c.validOrRestoring() {
 				s.Children = append(s.Children, ChildSettings{ExtAddr: c.ext, RLOC16: c.rloc, Mode: c.mode, Timeout: c.timeout})
@@ -97,6 +107,25 @@ func (e *Engine) saveSettings() bool {
 	return true
 }
 
+// restore lets what commands have configured go before the configuration, if it shall.
+func (c *Config) restore() error {
+	if !c.StoredNetwork || c.Store == nil {
+		return nil
+	}
+	s, ok, err := c.Store.Load()
+	if err != nil {
+		return fmt.Errorf("thread: loading settings: %w", err)
+	}
+	if !ok || s.Network == nil {
+		return nil
+	}
+	n := s.Network
+	c.NetworkKey, c.PANID, c.NetworkName, c.ExtPANID = n.Key, n.PANID, n.Name, n.ExtPANID
+	c.MeshLocalPrefix, c.Channel = n.MeshLocalPrefix, n.Channel
+	c.ExtAddr, c.Mode = s.ExtAddr, s.Mode
+	return nil
+}
+
 // restoreSettings takes over what the store has.
 func (e *Engine) restoreSettings() error {
 	s, ok, err := e.store.Load()
@@ -106,11 +135,15 @@ func (e *Engine) restoreSettings() error {
 	// Frame counters go on where they may have been used, even under another key: a counter that is too high does no harm.
 	e.mac.counter, e.mleCounter = s.MACFrameCounter, s.MLEFrameCounter
 	e.storedMAC, e.storedMLE = 0, 0
+	e.settings.AutoStart, e.settings.Network = s.AutoStart, s.Network
 	if s.NetworkKey != e.networkKey || s.ExtAddr != e.ext {
 		return nil
 	}
 	e.keySequence = s.KeySequence
 	e.settings = s
 	e.meshLocalIID = s.MeshLocalIID
+	if s.Role >= RoleChild {
+		e.rloc = s.RLOC16
+	}
 	return nil
 }

@@ -181,8 +181,14 @@ func TimingPymesh() Timing {
 	// Deviation: stock backs off in units of 0.32 ms, which no LoRa receiver can tell from zero: all who waited for the same frame
 	// to end would start within its preamble. A LoRa preamble at SF7 lasts 12.5 ms.
 	t.BackoffUnit = 8 * time.Millisecond
+	// Deviation: stock ends at 5. Two senders that do not hear each other lose both frames, wait the same AckWait, and try again at the
+	// same time: the spread must grow beyond the length of a frame, 210 ms.
+	t.MaxBE = 7
 	// Deviation: stock repeats after 64 ms at most, less than one frame's airtime, so that routers in range of each other collide.
 	t.MPLInterval = 500 * time.Millisecond
+	// Deviation: stock forgets a seed after 5 s. A multicast that waits longer in a LoRa node's queue would then be new to all who
+	// sent it on already, and circulate.
+	t.MPLSeedLifetime = 30 * time.Second
 	// Deviation: stock waits 3 s; a query and its answer over several LoRa hops with a lost frame (2 s until it is sent
 	// again) take longer.
 	t.AddressQuery = 8 * time.Second
@@ -195,7 +201,7 @@ func TimingPymesh() Timing {
 	// time, and each collision costs AckWait: measured over three hops at SF7, 1000 bytes there and back took 45 s without
 	// a gap and 20 s with this one, with an eighth of the retries.
 	t.FragmentGap = 600 * time.Millisecond
-	// Deviation: stock sends a confirmable request again after 2 s, while the first may still wait for a MAC acknowledgement.
-	t.CoAPAckTimeout = 4 * time.Second
+	// Deviation: stock sends a confirmable request again after 2 s, while the first may still be in the MAC with its retries.
+	t.CoAPAckTimeout = 6 * time.Second
 	return t
 }

@@ -144,8 +144,11 @@ func sniff(ctx context.Context, input io.Reader, d *dissect.Dissector, p *printe
 			return p.err
 		case packet, ok := <-packets:
 			if !ok {
-				p.end(d.Incomplete())
-				return errors.Join(p.err, <-failed)
+				err := <-failed
+				if err == nil || p.packets > 0 {
+					p.end(d.Incomplete())
+				}
+				return errors.Join(err, p.err)
 			}
 			f := d.Dissect(packet.at, packet.psdu)
 			if p.frame(&f); p.err != nil {

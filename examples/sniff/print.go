@@ -56,7 +56,11 @@ func (p *printer) frame(f *dissect.Frame) {
 
 // end writes how many packets there were and what was wrong with them.
 func (p *printer) end(incomplete uint64) {
-	if p.packets > 0 && !p.verbose {
+	if p.packets == 0 {
+		p.printf("no packets")
+		return
+	}
+	if !p.verbose {
 		p.printf("")
 	}
 	bad := 0
@@ -64,15 +68,15 @@ func (p *printer) end(incomplete uint64) {
 		bad += n
 	}
 	if bad == 0 {
-		p.printf("%d packets, all decoded", p.packets)
+		p.printf("packets: %d, all decoded", p.packets)
 	} else {
-		p.printf("%d packets, %d not decoded:", p.packets, bad)
+		p.printf("packets: %d, of which %d could not be decoded:", p.packets, bad)
 	}
 	for _, reason := range slices.Sorted(maps.Keys(p.problems)) {
 		p.printf("%9d  %s", p.problems[reason], reason)
 	}
 	if incomplete > 0 {
-		p.printf("%d datagrams lack a fragment", incomplete)
+		p.printf("datagrams that lack a fragment: %d", incomplete)
 	}
 }
 

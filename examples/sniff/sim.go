@@ -17,11 +17,16 @@ import (
 
 const (
 	maxNodes = 1000
-	// spacing is the distance between neighbors in the row of nodes, in meters: the next but one is out of reach.
-	spacing = 700
+	// spacing is the distance between neighbors in the row of nodes, in meters. A packet reaches the next but one, but no
+	// farther.
+	spacing = 500
 	// greetingInterval is the time between datagrams from the last node to the first.
 	greetingInterval = time.Minute
 	greetingPort     = 1234
+
+	// The first node has become leader by headStart; then the others join, one by one until the end of joinWindow.
+	headStart  = 30 * time.Second
+	joinWindow = 30 * time.Second
 )
 
 // simulation is a row of nodes on LoRa in virtual time. The last one greets the first now and then.
@@ -52,6 +57,7 @@ func (s *simulation) start() io.ReadCloser {
 // run writes a pcap file of all that is sent.
 func (s *simulation) run(capture io.Writer) error {
 	sim := lorasim.New(lorasim.Options{Seed: s.seed, Capture: capture})
+	var startErr error
 	var engines []*thread.Engine
 	var antennas []*lorasim.Node
 	for i := range s.nodes {
@@ -64,10 +70,10 @@ func (s *simulation) run(capture io.Writer) error {
 			return err
 		}
 		antenna := sim.Add(engine, lorasim.Position{X: float64(i) * spacing})
-		if err := engine.Start(sim.Now()); err != nil {
-			return err
-		}
-		antenna.Touch()
+		sim.After(s.startOf(i), func() {
+			startErr = errors.Join(startErr, engine.Start(sim.Now()))
+			antenna.Touch()
+		})
 		engines, antennas = append(engines, engine), append(antennas, antenna)
 	}
 
@@ -82,11 +88,16 @@ func (s *simulation) run(capture io.Writer) error {
 	if last > 0 {
 		sim.After(greetingInterval, greet)
 	}
-	sim.RunUntil(func() bool { return sim.CaptureErr() != nil }, s.duration)
-	if err := sim.CaptureErr(); !errors.Is(err, io.ErrClosedPipe) {
-		return err
+	sim.RunUntil(func() bool { return sim.CaptureErr() != nil || startErr != nil }, s.duration)
+	return errors.Join(startErr, sim.CaptureErr())
+}
+
+// startOf returns when node i starts.
+func (s *simulation) startOf(i int) time.Duration {
+	if i == 0 {
+		return 0
 	}
-	return nil
+	return headStart + time.Duration(i)*joinWindow/time.Duration(s.nodes)
 }
 
 func greetFrom(e *thread.Engine, to netip.Addr, now time.Time) error {

@@ -45,8 +45,7 @@ func (e *exchanges) add(x exchange) {
 // token that of a response of its own (RFC 7252 §5.3.2). The server may have another address than the request went to.
 func (e exchanges) find(now time.Time, client netip.AddrPort, m coap.Message) (exchange, bool) {
 	byID := m.Type == coap.Acknowledgement || m.Type == coap.Reset
-	for i := len(e) - 1; i >= 0; i-- {
-		x := e[i]
+	for _, x := range slices.Backward(e) {
 		if x.client == client && now.Sub(x.at) < exchangeLifetime &&
 			(byID && x.id == m.MessageID || !byID && x.token == m.Token) {
 			return x, true

@@ -10,7 +10,10 @@ import (
 )
 
 // nameWidth is the column at which values stand in details.
-const nameWidth = 30
+const nameWidth = 32
+
+// tlvIndent is how far a TLV stands to the right of what holds it.
+const tlvIndent = "  "
 
 // Details returns lines that tell all that is in the frame: one a layer, then one a TLV, those inside of another
 // indented. They have no line ends.
@@ -50,7 +53,7 @@ func (f *Frame) Details() []string {
 	if f.CoAP != nil {
 		add("CoAP", "%s", f.CoAP.text())
 	}
-	lines = appendTLVs(lines, f.TLVs, "")
+	lines = appendTLVs(lines, f.TLVs, tlvIndent)
 	if f.Problem != nil {
 		add("packet", "%x", f.PSDU)
 	}
@@ -69,7 +72,7 @@ func appendTLVs(lines []string, tlvs []TLV, indent string) []string {
 			value = strings.TrimSuffix("stable, "+value, ", ")
 		}
 		line := fmt.Sprintf("%-*s%s", nameWidth, indent+t.Name, value)
-		lines = appendTLVs(append(lines, strings.TrimRight(line, " ")), t.Sub, indent+"  ")
+		lines = appendTLVs(append(lines, strings.TrimRight(line, " ")), t.Sub, indent+tlvIndent)
 	}
 	return lines
 }

@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
-	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/lowpan"
 )
@@ -81,21 +80,4 @@ func (d *Dissector) meshLocal() netip.Prefix {
 func (d *Dissector) setMeshLocal(p netip.Prefix) {
 	// It fails for a prefix that is none: the context stays as it is then.
 	_ = d.contexts.Set(lowpan.MeshLocalContext, lowpan.Context{Prefix: p, Compress: true})
-}
-
-// linkLayer returns the addresses from which interface identifiers are derived: those of the mesh header, if there is
-// one, or else of the frame.
-func (f *Frame) linkLayer() (src, dst ieee802154.Addr) {
-	if f.Mesh != nil {
-		return f.Mesh.Src, f.Mesh.Dst
-	}
-	return f.MAC.Src, f.MAC.Dst
-}
-
-// innermost returns the datagram that carries the message: the one inside of a tunnel.
-func (f *Frame) innermost() *ip6.Datagram {
-	if len(f.IP) == 0 {
-		return nil
-	}
-	return &f.IP[len(f.IP)-1]
 }

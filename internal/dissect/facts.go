@@ -160,6 +160,10 @@ func (f *Frame) coapFacts() []string {
 		facts = append(facts, "seeks "+f.addr(a))
 	case err == nil:
 		facts = append(facts, f.addr(a))
+	case rlocErr == nil && m.URI == tmf.URIAddressSolicit && m.Code.IsRequest():
+		facts = append(facts, "was "+r.String())
+	case rlocErr == nil && m.URI == tmf.URIAddressSolicit:
+		facts = append(facts, "becomes "+r.String())
 	case rlocErr == nil:
 		facts = append(facts, named(r, mle.LeaderData{}, false))
 	}

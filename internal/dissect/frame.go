@@ -132,3 +132,20 @@ func (f *Frame) fail(err error) {
 		f.Problem = err
 	}
 }
+
+// linkLayer returns the addresses from which interface identifiers are derived: those of the mesh header, if there is
+// one, or else of the frame.
+func (f *Frame) linkLayer() (src, dst ieee802154.Addr) {
+	if f.Mesh != nil {
+		return f.Mesh.Src, f.Mesh.Dst
+	}
+	return f.MAC.Src, f.MAC.Dst
+}
+
+// innermost returns the datagram that carries the message: the one inside of a tunnel.
+func (f *Frame) innermost() *ip6.Datagram {
+	if len(f.IP) == 0 {
+		return nil
+	}
+	return &f.IP[len(f.IP)-1]
+}

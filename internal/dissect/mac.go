@@ -125,7 +125,7 @@ type pendingAck struct {
 	src, dst ieee802154.Addr
 }
 
-// pendingAcks are the frames that asked for one and have none yet, oldest first.
+// pendingAcks are the latest frames that asked for an acknowledgment, oldest first.
 type pendingAcks []pendingAck
 
 func (p *pendingAcks) add(frame pendingAck) {
@@ -135,12 +135,11 @@ func (p *pendingAcks) add(frame pendingAck) {
 	*p = append(*p, frame)
 }
 
-// answer returns from whom to whom an acknowledgment goes, if that is known.
-func (p *pendingAcks) answer(now time.Time, seq uint8) (from, to ieee802154.Addr) {
-	for i := len(*p) - 1; i >= 0; i-- {
-		frame := (*p)[i]
+// answer returns from whom to whom an acknowledgment goes, if that is known. A frame may have several: two partitions that
+// have not met may each have a node with its destination address.
+func (p pendingAcks) answer(now time.Time, seq uint8) (from, to ieee802154.Addr) {
+	for _, frame := range slices.Backward(p) {
 		if frame.seq == seq && now.Sub(frame.at) < ackLifetime {
-			*p = slices.Delete(*p, i, i+1)
 			return frame.dst, frame.src
 		}
 	}

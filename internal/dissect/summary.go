@@ -25,7 +25,7 @@ func (f *Frame) Summary() string {
 	return f.Protocol() + ": " + strings.Join(facts, ", ")
 }
 
-// Protocol says what the frame is in at most 27 letters: an MLE command, a resource of network management, UDP ports, or
+// Protocol says what the frame is in a few words, all but rare ones in at most 27 letters: an MLE command, a resource of network management, UDP ports, or
 // what the lower layers show; "?" if not even the MAC header can be read.
 func (f *Frame) Protocol() string {
 	switch {
@@ -33,8 +33,14 @@ func (f *Frame) Protocol() string {
 		return "MLE " + f.MLE.Command.String()
 	case f.CoAP != nil:
 		return f.CoAP.protocol()
+	case f.ICMPv6 != nil && f.ICMPv6.Type == ip6.ICMPv6DestinationUnreachable:
+		return "ICMPv6 Unreachable"
 	case f.ICMPv6 != nil:
 		return "ICMPv6 " + f.ICMPv6.Type.String()
+	case f.UDP != nil && f.UDP.DstPort == mle.UDPPort:
+		return "MLE"
+	case f.UDP != nil && (f.UDP.DstPort == tmf.UDPPort || f.UDP.SrcPort == tmf.UDPPort):
+		return "TMF"
 	case f.UDP != nil:
 		return fmt.Sprintf("UDP %d > %d", f.UDP.SrcPort, f.UDP.DstPort)
 	case len(f.IP) > 0:

@@ -26,13 +26,14 @@ func (p *Process) Command(format string, args ...any) []string {
 // TryCommand is Command for one that may fail. The error is the program's own words.
 func (p *Process) TryCommand(format string, args ...any) ([]string, error) {
 	p.c.t.Helper()
+	before := p.barriers
 	line := fmt.Sprintf(format, args...)
 	first := p.write(line)
 	last := -1
 	p.await(func() bool {
 		p.dropEcho(first, line)
 		last = slices.IndexFunc(p.lines[first:], isFinal)
-		return last >= 0
+		return last >= 0 && p.barriers > before
 	}, "the answer to "+line)
 	last += first
 	answer, final := slices.Clone(p.lines[first:last]), p.lines[last]

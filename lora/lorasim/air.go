@@ -14,10 +14,16 @@ import (
 // All methods may be called by many goroutines at once.
 type Air struct {
 	medium
-	wall   time.Time // of the wall clock, at the beginning
-	queue  queue     // slots are the ids of the radios
-	radios []*Radio
-	timer  *time.Timer
+	wall    time.Time // of the wall clock, at the beginning
+	queue   queue     // slots are the ids of the devices
+	devices []device
+	timer   *time.Timer
+}
+
+// device is a *Radio or a *Transceiver.
+type device interface {
+	// due does what the device has set its slot of the queue for. Air.mu is held.
+	due()
 }
 
 // Radio is a radio on an Air. It is a [lora.Radio], and [lora.Clocked].
@@ -68,7 +74,7 @@ func (a *Air) Radio(cfg lora.Config, pos Position) *Radio {
 		closed: make(chan struct{}),
 	}
 	a.attach(&r.antenna, cfg, pos)
-	a.radios = append(a.radios, r)
+	a.devices = append(a.devices, r)
 	a.queue.add()
 	return r
 }
@@ -112,22 +118,27 @@ func (a *Air) catchUp() int64 {
 			return now
 		}
 		a.queue.clear(id)
-		a.radioDue(a.radios[id])
+		a.devices[id].due()
 	}
 }
 
-// radioDue ends listening or transmitting. a.mu is held.
-func (a *Air) radioDue(r *Radio) {
-	switch a.advance(&r.antenna) {
+// due ends listening or transmitting.
+func (r *Radio) due() {
+	switch r.air.advance(&r.antenna) {
 	case outcomeStarted:
-		a.queue.set(r.id, r.deadline)
+		r.air.queue.set(r.id, r.deadline)
 	case outcomeRefused:
 		r.done <- r.refusal
 	case outcomeSent:
-		for _, h := range a.heard {
-			a.radios[h.by.id].deliver(r.packet, r.deadline, h.rssi)
-		}
+		r.air.deliver(&r.antenna)
 		r.done <- nil
+	}
+}
+
+// deliver hands a packet that has ended to the radios that heard it. a.mu is held.
+func (a *Air) deliver(from *antenna) {
+	for _, h := range a.heard {
+		a.devices[h.by.id].(*Radio).deliver(from.packet, from.deadline, h.rssi)
 	}
 }
 

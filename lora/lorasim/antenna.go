@@ -6,7 +6,7 @@ import (
 	"github.com/gopymesh/pymesh/lora"
 )
 
-// Endpoint is a [*Node] or a [*Radio].
+// Endpoint is a [*Node], a [*Radio] or a [*Transceiver].
 type Endpoint interface{ endpoint() *antenna }
 
 // Stats count what happened to packets. As a receiver, an antenna counts the packets
@@ -22,7 +22,8 @@ type Stats struct {
 	Collided   uint64 // lost to other packets
 	HalfDuplex uint64 // lost because the receiver was sending
 	TooWeak    uint64 // below the sensitivity, but strong enough to disturb
-	Lost       uint64 // lost by chance
+	Lost       uint64 // lost by chance, or with another framing
+	Deaf       uint64 // lost because the Transceiver was not listening
 	Overrun    uint64 // dropped because a Radio's queue was full
 }
 
@@ -36,6 +37,7 @@ func (s *Stats) add(t *Stats) {
 	s.HalfDuplex += t.HalfDuplex
 	s.TooWeak += t.TooWeak
 	s.Lost += t.Lost
+	s.Deaf += t.Deaf
 	s.Overrun += t.Overrun
 }
 
@@ -56,6 +58,8 @@ type antenna struct {
 	off   bool   // switched off
 	dead  bool   // the device behind it has no power
 	links []link // to antennas that hear this one, by id
+
+	front *Transceiver // nil where a Radio or a Node is behind the antenna
 
 	// As a sender.
 	state    state
@@ -79,6 +83,7 @@ type state uint8
 const (
 	idle state = iota
 	listening
+	starting // of a Transceiver: will transmit, without listening
 	transmitting
 )
 
@@ -93,17 +98,21 @@ type link struct {
 type modem struct {
 	channel     channel
 	sync        lora.SyncWord
+	framing     Framing
 	preamble    int64 // ns
+	symbol      int64 // ns, of a Transceiver
 	sensitivity float64
 	noiseFloor  float64
 	maxPacket   int
 }
 
-// channel is what two antennas must share to be there for each other.
+// channel is what two antennas must share to be there for each other. Carriers less than
+// a kilohertz apart, such as one that a chip had to round, are the same.
 type channel struct {
-	frequency lora.Frequency
+	frequency lora.Frequency // to the kilohertz
 	bandwidth lora.Bandwidth
 	sf        lora.SpreadingFactor
+	inverted  bool
 }
 
 func newModem(phy PHY, cfg lora.Config) modem {
@@ -116,8 +125,13 @@ func newModem(phy PHY, cfg lora.Config) modem {
 		}
 	}
 	return modem{
-		channel:     channel{cfg.Frequency, cfg.Bandwidth, cfg.SpreadingFactor},
+		channel: channel{
+			frequency: (cfg.Frequency + lora.KHz/2) / lora.KHz * lora.KHz,
+			bandwidth: cfg.Bandwidth,
+			sf:        cfg.SpreadingFactor,
+		},
 		sync:        cfg.SyncWord,
+		framing:     Framing{LowDataRate: cfg.LowDataRateOptimize()},
 		preamble:    int64(cfg.PreambleTime()),
 		sensitivity: cfg.Sensitivity(),
 		noiseFloor:  cfg.Bandwidth.NoiseFloor(),

@@ -188,6 +188,7 @@ func (m *medium) relinkPair(a, b *antenna) {
 		b.lockPower = after
 		if after == 0 {
 			b.lock = nil
+			b.tellLost(a)
 		}
 	}
 }

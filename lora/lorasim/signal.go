@@ -67,9 +67,13 @@ func (a *antenna) sense() {
 
 // advance does what is due at the deadline of an antenna.
 func (m *medium) advance(a *antenna) outcome {
-	if a.state == transmitting {
+	switch a.state {
+	case transmitting:
 		m.end(a)
 		return outcomeSent
+	case starting:
+		m.begin(a, a.deadline)
+		return outcomeStarted
 	}
 	if a.refusal != nil {
 		a.state = idle
@@ -107,8 +111,9 @@ func (m *medium) begin(a *antenna, now int64) {
 
 // arrive decides what a receiver does with a packet that begins.
 func (m *medium) arrive(a, b *antenna, l *link, now int64) {
-	if b.lock != nil && !stands(b.lockPower, b.power) {
+	if b.lock != nil && !stands(b.lockPower, b.power) && !b.spoiled {
 		b.spoiled = true
+		b.tellPacket(PacketSpoiled, b.lock, now)
 	}
 	switch {
 	case a.modem.sync != b.modem.sync:
@@ -116,14 +121,22 @@ func (m *medium) arrive(a, b *antenna, l *link, now int64) {
 		b.stats.TooWeak++
 	case b.state == transmitting:
 		b.stats.HalfDuplex++
+	case b.front != nil && !b.front.hearing:
+		b.stats.Deaf++
 	case !stands(l.power, b.power), b.lock != nil && now >= b.lockUntil:
 		b.stats.Collided++
 	default:
 		if b.lock != nil {
 			b.stats.Collided++
 		}
-		b.lock, b.lockPower, b.lockUntil, b.spoiled = a, l.power, now+a.modem.preamble, false
+		b.lockOn(a, l)
+		b.tellPacket(PacketBegins, a, now)
 	}
+}
+
+// lockOn makes the packet of another antenna the one that is received.
+func (b *antenna) lockOn(a *antenna, l *link) {
+	b.lock, b.lockPower, b.lockUntil, b.spoiled = a, l.power, a.start+a.modem.preamble, false
 }
 
 // stands reports whether a signal stands above the rest of a sum.
@@ -143,20 +156,30 @@ func (m *medium) end(a *antenna) {
 			if a.modem.sync != b.modem.sync || float64(l.rssi) < b.modem.sensitivity {
 				continue
 			}
+			if b.front != nil && !b.front.hearing {
+				b.stats.Deaf++
+				continue
+			}
 		case b.lock != a:
 			continue
 		case b.spoiled:
 			b.lock = nil
 			b.stats.Collided++
+			b.tellEnd(a, l, false)
 			continue
 		default:
 			b.lock = nil
 		}
-		if m.lose(a, b) {
+		if m.lose(a, b) || b.front == nil && a.modem.framing != b.modem.framing {
 			b.stats.Lost++
+			b.tellEnd(a, l, false)
 			continue
 		}
 		b.stats.Delivered++
+		if b.front != nil {
+			b.tellEnd(a, l, true)
+			continue
+		}
 		m.heard = append(m.heard, hearing{b, float64(l.rssi)})
 	}
 	a.state = idle
@@ -173,6 +196,7 @@ func (m *medium) abort(a *antenna) {
 			b.power -= a.links[i].power
 			if b.lock == a {
 				b.lock = nil
+				b.tellLost(a)
 			}
 		}
 	}
@@ -191,8 +215,12 @@ func (m *medium) lose(a, b *antenna) bool {
 }
 
 func (m *medium) airtime(a *antenna, n int) time.Duration {
-	if m.opt.PHY == IEEE802154 {
+	switch {
+	case a.front != nil:
+		return a.front.airtime
+	case m.opt.PHY == IEEE802154:
 		return time.Duration(oqpskHeader+n) * oqpskByte
+	default:
+		return a.cfg.Airtime(n)
 	}
-	return a.cfg.Airtime(n)
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // MaxLine is the number of bytes that a command line may have, its end not counted.
-const MaxLine = 127
+const MaxLine = 512
 
 // Request is something that a command asks of the driver, because an Interpreter cannot do it.
 type Request uint8

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"net"
 	"time"
 )
@@ -33,13 +34,13 @@ func (r *RealTime) Close() error { return r.conn.Close() }
 // maxFrame is the size of a datagram: the channel and a PSDU, and a byte by which a longer one is noticed.
 const maxFrame = 1 + 127 + 1
 
-// Run lets the device live until calls is closed, with what comes in calls between its other inputs. All happens in this
-// goroutine.
-func (r *RealTime) Run(d Device, calls <-chan func(now time.Time)) error {
+// Run lets the device live until ctx ends, and then returns nil. What comes in calls happens between its other inputs, all
+// in this goroutine.
+func (r *RealTime) Run(ctx context.Context, d Device, calls <-chan func(now time.Time)) error {
 	frames := make(chan []byte)
 	failed := make(chan error, 1)
-	done := make(chan struct{})
-	defer close(done)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	go func() {
 		for {
 			b := make([]byte, maxFrame)
@@ -50,14 +51,14 @@ func (r *RealTime) Run(d Device, calls <-chan func(now time.Time)) error {
 			}
 			select {
 			case frames <- b[:n]:
-			case <-done:
+			case <-ctx.Done():
 				return
 			}
 		}
 	}()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for ctx.Err() == nil {
 		r.transmit(d)
 		var wake <-chan time.Time
 		if at, ok := d.NextTimeout(); ok {
@@ -71,15 +72,14 @@ func (r *RealTime) Run(d Device, calls <-chan func(now time.Time)) error {
 			}
 		case <-wake:
 			d.HandleTimeout(time.Now())
-		case call, ok := <-calls:
-			if !ok {
-				return nil
-			}
+		case call := <-calls:
 			call(time.Now())
 		case err := <-failed:
 			return err
+		case <-ctx.Done():
 		}
 	}
+	return nil
 }
 
 // transmit sends all that the device has to send. The air takes no time.

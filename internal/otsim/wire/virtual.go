@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"time"
@@ -46,15 +47,15 @@ func (v *Virtual) Close() error { return v.conn.Close() }
 // Now returns the time on the node's clock.
 func (v *Virtual) Now() time.Time { return v.now }
 
-// Run lets the device live until calls is closed: as the controller's events say, and with
-// what comes in calls between them, such as lines of a command line. All happens in this
-// goroutine. The controller hears an alarm at the start, and one after each event and
-// each call.
-func (v *Virtual) Run(d Device, calls <-chan func(now time.Time)) error {
+// Run lets the device live until ctx ends, and then returns nil: as the controller's events
+// say, and with what comes in calls between them, such as lines of a command line. All
+// happens in this goroutine. The controller hears an alarm at the start, and one after
+// each event and each call.
+func (v *Virtual) Run(ctx context.Context, d Device, calls <-chan func(now time.Time)) error {
 	events := make(chan Event)
 	failed := make(chan error, 1)
-	done := make(chan struct{})
-	defer close(done)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	go func() {
 		for {
 			e, err := v.receive()
@@ -64,27 +65,26 @@ func (v *Virtual) Run(d Device, calls <-chan func(now time.Time)) error {
 			}
 			select {
 			case events <- e:
-			case <-done:
+			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	for {
+	for ctx.Err() == nil {
 		if err := v.sleep(d); err != nil {
 			return err
 		}
 		select {
 		case e := <-events:
 			v.handle(d, e)
-		case call, ok := <-calls:
-			if !ok {
-				return nil
-			}
+		case call := <-calls:
 			call(v.now)
 		case err := <-failed:
 			return err
+		case <-ctx.Done():
 		}
 	}
+	return nil
 }
 
 // receive returns the next event. What is none is passed over.
