@@ -152,7 +152,7 @@ func (e *Engine) startSearch(mode attachMode) {
 // searchDelay is at random for the first attempt, then grows exponentially.
 func (e *Engine) searchDelay() time.Duration {
 	if e.role != RoleDetached {
-		return time.Millisecond
+		return time.Millisecond + e.randomUpTo(e.timing.SearchJitter)
 	}
 	t := &e.timing
 	if e.attach.counter == 0 {

@@ -325,6 +325,9 @@ func (e *Engine) randomBytes(b []byte) {
 	}
 }
 
+// Rand returns the source of the engine's random numbers, for protocols that are built on it.
+func (e *Engine) Rand() *mathrand.Rand { return e.rand }
+
 // randomUpTo returns a random duration in [0, d], in milliseconds as Thread counts.
 func (e *Engine) randomUpTo(d time.Duration) time.Duration {
 	if d < time.Millisecond {

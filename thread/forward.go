@@ -321,7 +321,7 @@ func (e *Engine) frameSent(result txResult, n *neighbor) {
 		case f.next < len(m.data):
 			m.offset = f.next
 			if f.relayed {
-				m.after, m.hop = e.now.Add(e.timing.FragmentGap), f.served
+				m.after, m.hop = e.now.Add(e.fragmentGap(m)), f.served
 			}
 		default:
 			if m.mesh {
@@ -336,6 +336,12 @@ func (e *Engine) frameSent(result txResult, n *neighbor) {
 		e.log.Info("link lost", "router", n.rloc, "frames", n.failures)
 		e.removeNeighbor(n)
 	}
+}
+
+// fragmentGap is the pause between the fragments of a datagram.
+func (e *Engine) fragmentGap(m *message) time.Duration {
+	const fragmentSize = 88 // bytes of a datagram in one fragment behind a mesh header
+	return min(e.timing.FragmentGap, e.timing.FragmentGaps*fragmentSize/time.Duration(len(m.data)))
 }
 
 // dropQueuedMLE drops MLE messages to a node that has started over.

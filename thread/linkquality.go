@@ -102,3 +102,14 @@ func linkCost(quality uint8) uint8 {
 	}
 	return maxRouteCost
 }
+
+// LinkQuality returns the quality, 0 to 3, of a link with the given received power in dBm.
+func (e *Engine) LinkQuality(rssi int8) uint8 {
+	return linkQuality(linkMargin(e.timing.ReceiveSensitivity, rssi), -1)
+}
+
+// RSSIOf returns a received power in dBm that has the given link quality.
+func (e *Engine) RSSIOf(quality uint8) int8 {
+	margin := [...]int{0, 5, 15, 50}[min(quality, 3)]
+	return int8(min(int(e.timing.ReceiveSensitivity)+margin, rssiUnknown-1))
+}

@@ -172,7 +172,7 @@ func (e *Engine) backoff() {
 	m := &e.mac
 	exponent := min(e.timing.MinBE+m.backoffs+m.retries, e.timing.MaxBE)
 	m.state = macBackoff
-	m.timer = e.now.Add(time.Duration(e.rand.IntN(1<<exponent)) * e.timing.BackoffUnit)
+	m.timer = e.now.Add(time.Duration(e.rand.IntN(1<<exponent))*e.timing.BackoffUnit + e.randomUpTo(time.Duration(m.retries)*e.timing.RetryJitter))
 }
 
 // channelBusy handles a frame that the radio did not send: somebody else was on the air.

@@ -61,6 +61,9 @@ func (e *Engine) ExtAddr() ieee802154.ExtAddr { return e.ext }
 // Mode returns the node's mode.
 func (e *Engine) Mode() mle.Mode { return e.mode }
 
+// Channel returns the channel number.
+func (e *Engine) Channel() uint8 { return e.channel }
+
 // MeshLocalEID returns the address that stays when the node moves in the mesh.
 func (e *Engine) MeshLocalEID() netip.Addr { return e.meshLocalEID }
 

@@ -16,6 +16,8 @@ type Timing struct {
 	MinBE, MaxBE int
 	// MaxCSMABackoffs is how often a busy channel is tried again before the frame fails.
 	MaxCSMABackoffs int
+	// RetryJitter bounds a random delay before each retry, on top of the backoff and as many times as there were retries. Zero in stock.
+	RetryJitter time.Duration
 	// MaxFrameRetries is how often an unacknowledged frame is sent again.
 	MaxFrameRetries int
 	// AckWait is the wait for an acknowledgement, counted from the hand-over of the frame to the radio.
@@ -25,8 +27,8 @@ type Timing struct {
 	ReceiveSensitivity int8
 
 	// FragmentGap is the pause after a fragment that goes over several hops: the next one must not meet it, passed on by nodes
-	// that do not hear each other.
-	FragmentGap time.Duration
+	// that do not hear each other. FragmentGaps bounds the sum of a datagram's pauses: it must arrive within the peer's Reassembly.
+	FragmentGap, FragmentGaps time.Duration
 
 	// Attaching, Thread 1.1 §4.7.
 
@@ -39,6 +41,8 @@ type Timing struct {
 	ParentResponseRouters, ParentResponseAll time.Duration
 	// AttachBackoffMin and AttachBackoffMax bound the delay between failed attach attempts; AttachBackoffJitter is added at random.
 	AttachBackoffMin, AttachBackoffMax, AttachBackoffJitter time.Duration
+	// SearchJitter bounds the random delay before an attached node searches, most of all for a better partition. Zero in stock.
+	SearchJitter time.Duration
 	// ChildIDRequest is how long a parent remembers a half-open child.
 	ChildIDRequest time.Duration
 
@@ -186,6 +190,11 @@ func TimingPymesh() Timing {
 	t.MaxBE = 7
 	// Deviation: stock repeats after 64 ms at most, less than one frame's airtime, so that routers in range of each other collide.
 	t.MPLInterval = 500 * time.Millisecond
+	// Deviation: two nodes whose frames met wait for an acknowledgement equally long. Stock's backoff then spreads them over less than
+	// an airtime, and listening before talking does not hear weak signals: they would meet again.
+	t.RetryJitter = 500 * time.Millisecond
+	// Deviation: stock searches 1 ms after it heard of a better partition; all who heard the same Advertisement would ask at once.
+	t.SearchJitter = 3 * time.Second
 	// Deviation: stock forgets a seed after 5 s. A multicast that waits longer in a LoRa node's queue would then be new to all who
 	// sent it on already, and circulate.
 	t.MPLSeedLifetime = 30 * time.Second
@@ -198,9 +207,9 @@ func TimingPymesh() Timing {
 	// take half a minute: this is the most that RFC 4944 §5.3 allows.
 	t.Reassembly = 60 * time.Second
 	// Deviation: stock sends fragment after fragment. The second next hop, which this node does not hear, then sends at the same
-	// time, and each collision costs AckWait: measured over three hops at SF7, 1000 bytes there and back took 45 s without
-	// a gap and 20 s with this one, with an eighth of the retries.
-	t.FragmentGap = 600 * time.Millisecond
+	// time, and each collision costs AckWait: measured over three hops at SF7, 200 bytes there and back took 11 s without a gap
+	// and 5 s with this one, with a third of the retries. Boards reassemble for 5 s, which leaves large datagrams small gaps.
+	t.FragmentGap, t.FragmentGaps = 600*time.Millisecond, 1800*time.Millisecond
 	// Deviation: stock sends a confirmable request again after 2 s, while the first may still be in the MAC with its retries.
 	t.CoAPAckTimeout = 6 * time.Second
 	return t

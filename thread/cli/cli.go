@@ -8,18 +8,32 @@
 //	NextTimeout ──► HandleTimeout ─┘       │       └─► PollRequest ─► reset, factory reset, exit
 //	                                  thread.Engine
 //
-// An Interpreter neither echoes nor prompts: that is the driver's part. Every line is answered by "Done" or "Error N: Name"; a ping's
-// and a scan's answer may come later, after the text that they bring.
+// An Interpreter neither echoes nor prompts: that is the driver's part. A line is answered by "Done" or "Error N: Name", except
+// where OpenThread does not either: a ping is answered by its replies, and help, counter with an argument, reset, factoryreset and
+// exit by nothing more than what they print. What the engine cannot do yet is answered by "Error 12: NotImplemented".
 package cli
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
 )
 
-// MaxLine is the number of bytes that a command line may have, its end not counted.
-const MaxLine = 512
+// Limits of a command line.
+const (
+	// MaxLine is the number of bytes that a command line may have, its end not counted. A longer one is answered by
+	// "Error 6: Parse". (Deviation: OpenThread executes the first 512 bytes.)
+	MaxLine = 512
+
+	maxWords = 32
+)
+
+// DefaultVersion is what the command version prints, unless Interpreter.Version says something else.
+const DefaultVersion = "PYMESH; Thread 1.1"
 
 // Request is something that a command asks of the driver, because an Interpreter cannot do it.
 type Request uint8
@@ -34,31 +48,125 @@ const (
 	RequestExit
 )
 
+func (r Request) String() string {
+	switch r {
+	case RequestReset:
+		return "reset"
+	case RequestFactoryReset:
+		return "factoryreset"
+	case RequestExit:
+		return "exit"
+	}
+	return fmt.Sprintf("Request(%d)", uint8(r))
+}
+
 // An Interpreter executes command lines on one engine. It is not safe for concurrent use, and calls the engine: after any of its
 // Handle methods the engine's outputs must be fetched as after an input of the engine's own.
 type Interpreter struct {
-	engine *thread.Engine
+	// EUI64 is what the command eui64 prints, the engine's extended address at the time of New unless it is changed.
+	EUI64 ieee802154.ExtAddr
+	// Version is what the command version prints, DefaultVersion unless it is changed.
+	Version string
+
+	engine   *thread.Engine
+	now      time.Time
+	out      []byte
+	requests []Request
+	ping     ping
+	udp      udpSocket
+	coap     coapService
+	groups   []groupAddr
 }
 
-// New returns an interpreter for engine. If the engine's settings say so (command autostart), the driver should call
-// HandleLine with "ifconfig up" and "thread start", see [thread.Engine.AutoStart].
-func New(engine *thread.Engine) *Interpreter { return &Interpreter{engine: engine} }
+// New returns an interpreter for engine. Where [thread.Engine.AutoStart] reports true (command autostart), the driver should call
+// the engine's Start.
+func New(engine *thread.Engine) *Interpreter {
+	return &Interpreter{EUI64: engine.ExtAddr(), Version: DefaultVersion, engine: engine, ping: newPing()}
+}
 
 // HandleLine executes a command line. Its end ("\r", "\n") may be there or not; an empty line does nothing and has no answer.
-func (i *Interpreter) HandleLine(now time.Time, line string) {}
+func (i *Interpreter) HandleLine(now time.Time, line string) {
+	i.now = now
+	i.engine.Observe(now)
+	line = strings.TrimRight(line, "\r\n")
+	if line == "" {
+		return
+	}
+	if len(line) > MaxLine {
+		i.answer(Parse)
+		return
+	}
+	words := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' })
+	switch {
+	case len(words) == 0:
+		i.printf("Error: no given command.\r\n")
+	case len(words) > maxWords:
+		i.printf("Error: too many args (max %d)\r\n", maxWords)
+	default:
+		i.answer(i.execute(words[0], words[1:]))
+	}
+}
 
-// HandlePacket takes a datagram that the engine's PollPacket returned: answers to pings, UDP and CoAP messages. It reports
-// whether the datagram was for the command line.
-func (i *Interpreter) HandlePacket(now time.Time, datagram []byte) bool { return false }
+func (i *Interpreter) execute(name string, args []string) error {
+	all := commands()
+	if c := slices.IndexFunc(all, func(c command) bool { return c.name == name }); c >= 0 {
+		return all[c].run(i, args)
+	}
+	return Parse
+}
 
-// NextTimeout returns when HandleTimeout is due, and false if no timer runs.
-func (i *Interpreter) NextTimeout() (time.Time, bool) { return time.Time{}, false }
+// answer ends the output of a command.
+func (i *Interpreter) answer(err error) {
+	switch err {
+	case nil:
+		i.printf("Done\r\n")
+	case errNoAnswer:
+	default:
+		e := errorOf(err)
+		i.printf("Error %d: %s\r\n", uint8(e), e.Name())
+	}
+}
 
-// HandleTimeout does what is due at now: the next of several pings.
-func (i *Interpreter) HandleTimeout(now time.Time) {}
+func (i *Interpreter) printf(format string, args ...any) { i.out = fmt.Appendf(i.out, format, args...) }
 
 // PollOutput returns the text written since the last call, and false if there is none. It is the caller's to keep.
-func (i *Interpreter) PollOutput() (text []byte, ok bool) { return nil, false }
+func (i *Interpreter) PollOutput() (text []byte, ok bool) {
+	text, i.out = i.out, nil
+	return text, len(text) > 0
+}
+
+func (i *Interpreter) request(r Request) error {
+	i.requests = append(i.requests, r)
+	return errNoAnswer
+}
 
 // PollRequest returns the next request to the driver, and false if there is none.
-func (i *Interpreter) PollRequest() (Request, bool) { return 0, false }
+func (i *Interpreter) PollRequest() (Request, bool) {
+	if len(i.requests) == 0 {
+		return 0, false
+	}
+	r := i.requests[0]
+	i.requests = i.requests[1:]
+	return r, true
+}
+
+// NextTimeout returns when HandleTimeout is due, and false if no timer runs.
+func (i *Interpreter) NextTimeout() (time.Time, bool) {
+	next := i.ping.timer
+	if t := i.coap.nextTimeout(); next.IsZero() || !t.IsZero() && t.Before(next) {
+		next = t
+	}
+	return next, !next.IsZero()
+}
+
+// HandleTimeout does what is due at now: the next of several pings, CoAP's retransmissions.
+func (i *Interpreter) HandleTimeout(now time.Time) {
+	i.now = now
+	if t := i.ping.timer; !t.IsZero() && !t.After(now) {
+		i.sendPing()
+	}
+	if t := i.coap.nextTimeout(); !t.IsZero() && !t.After(now) {
+		i.coap.endpoint.HandleTimeout(now)
+		i.drainCoAP()
+	}
+}

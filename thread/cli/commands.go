@@ -1,0 +1,138 @@
+package cli
+
+// command is one word of the command line.
+type command struct {
+	name string
+	run  func(i *Interpreter, args []string) error
+}
+
+// commands returns all commands, in the order in which help lists them.
+func commands() []command {
+	return []command{
+		{"help", (*Interpreter).help},
+		{"?", (*Interpreter).help},
+		{"autostart", (*Interpreter).autostart},
+		{"bufferinfo", (*Interpreter).bufferinfo},
+		{"channel", (*Interpreter).channel},
+		{"child", (*Interpreter).child},
+		{"childmax", (*Interpreter).childmax},
+		{"childtimeout", (*Interpreter).childtimeout},
+		{"coap", (*Interpreter).coapCommand},
+		{"coaps", notImplemented},
+		{"commissioner", notImplemented},
+		{"contextreusedelay", constant(contextReuseDelay)},
+		{"counter", (*Interpreter).counter},
+		{"dataset", (*Interpreter).dataset},
+		{"delaytimermin", constant(delayTimerMin)},
+		{"diag", notImplemented},
+		{"discover", notImplemented},
+		{"dns", notImplemented},
+		{"eidcache", (*Interpreter).eidcache},
+		{"eui64", (*Interpreter).eui64},
+		{"exit", func(i *Interpreter, _ []string) error { return i.request(RequestExit) }},
+		{"extaddr", (*Interpreter).extaddr},
+		{"extpanid", (*Interpreter).extpanid},
+		{"factoryreset", func(i *Interpreter, _ []string) error { return i.request(RequestFactoryReset) }},
+		{"ifconfig", (*Interpreter).ifconfig},
+		{"ipaddr", (*Interpreter).ipaddr},
+		{"ipmaddr", (*Interpreter).ipmaddr},
+		{"joiner", notImplemented},
+		{"joinerid", notImplemented},
+		{"joinerport", constant(joinerPort)},
+		{"keysequence", (*Interpreter).keysequence},
+		{"leaderdata", (*Interpreter).leaderdata},
+		{"leaderpartitionid", (*Interpreter).leaderpartitionid},
+		{"leaderweight", leaderWeight},
+		{"linkquality", (*Interpreter).linkquality},
+		{"macfilter", (*Interpreter).macfilter},
+		{"masterkey", (*Interpreter).masterkey},
+		{"mode", (*Interpreter).mode},
+		{"neighbor", (*Interpreter).neighbor},
+		{"netdataregister", notImplemented},
+		{"netdatashow", (*Interpreter).netdatashow},
+		{"networkdiagnostic", notImplemented},
+		{"networkidtimeout", networkIDTimeout},
+		{"networkname", (*Interpreter).networkname},
+		{"panid", (*Interpreter).panid},
+		{"parent", (*Interpreter).parent},
+		{"parentpriority", parentPriority},
+		{"ping", (*Interpreter).pingCommand},
+		{"pollperiod", notImplemented},
+		{"promiscuous", (*Interpreter).promiscuous},
+		{"prefix", notImplemented},
+		{"pskc", notImplemented},
+		{"releaserouterid", (*Interpreter).releaserouterid},
+		{"reset", func(i *Interpreter, _ []string) error { return i.request(RequestReset) }},
+		{"rloc16", (*Interpreter).rloc16},
+		{"route", notImplemented},
+		{"router", (*Interpreter).router},
+		{"routerdowngradethreshold", routerDowngradeThreshold},
+		{"routerrole", (*Interpreter).routerrole},
+		{"routerselectionjitter", routerSelectionJitter},
+		{"routerupgradethreshold", routerUpgradeThreshold},
+		{"scan", notImplemented},
+		{"service", notImplemented},
+		{"singleton", (*Interpreter).singleton},
+		{"sntp", notImplemented},
+		{"state", (*Interpreter).state},
+		{"thread", (*Interpreter).thread},
+		{"txpower", notImplemented},
+		{"udp", (*Interpreter).udpCommand},
+		{"version", (*Interpreter).version},
+	}
+}
+
+// notImplemented answers for what the engine cannot do yet.
+func notImplemented(*Interpreter, []string) error { return NotImplemented }
+
+func (i *Interpreter) help([]string) error {
+	for _, c := range commands() {
+		i.printf("%s\r\n", c.name)
+	}
+	return errNoAnswer
+}
+
+func (i *Interpreter) version([]string) error {
+	i.printf("%s\r\n", i.Version)
+	return nil
+}
+
+// dataset has its help, and no data sets yet.
+func (i *Interpreter) dataset(args []string) error {
+	if len(args) == 0 || args[0] != "help" {
+		return NotImplemented
+	}
+	for _, name := range [...]string{
+		"help", "active", "activetimestamp", "channel", "channelmask", "clear", "commit", "delay", "extpanid", "masterkey",
+		"meshlocalprefix", "mgmtgetcommand", "mgmtsetcommand", "networkname", "panid", "pending", "pendingtimestamp", "pskc",
+		"securitypolicy",
+	} {
+		i.printf("%s\r\n", name)
+	}
+	return nil
+}
+
+// onOff shows or sets something that is enabled or disabled.
+func (i *Interpreter) onOff(args []string, enabled bool, set func(bool) error) error {
+	switch {
+	case len(args) == 0 && enabled:
+		i.printf("Enabled\r\n")
+		return nil
+	case len(args) == 0:
+		i.printf("Disabled\r\n")
+		return nil
+	case args[0] == "enable":
+		return set(true)
+	case args[0] == "disable":
+		return set(false)
+	}
+	return InvalidArgs
+}
+
+// onlyOff is onOff's set for what cannot be enabled yet.
+func onlyOff(on bool) error {
+	if on {
+		return NotImplemented
+	}
+	return nil
+}

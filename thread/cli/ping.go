@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ip6"
+)
+
+// Echo requests.
+const (
+	echoIdentifier = 1
+	echoHeader     = 8 // ICMPv6 header, identifier and sequence number
+	timestampSize  = 4
+	hopLimit       = 64
+
+	defaultPingSize     = 8
+	defaultPingInterval = time.Second
+	maxPingSize         = ip6.MinMTU - ip6.HeaderSize - echoHeader
+)
+
+// ping is the series of echo requests under way.
+type ping struct {
+	dst      netip.Addr
+	size     int
+	count    uint16 // still to send
+	interval time.Duration
+	timer    time.Time
+	sequence uint16              // of the next request
+	open     map[uint16]struct{} // requests of this series without a reply
+}
+
+func newPing() ping { return ping{sequence: 1, open: map[uint16]struct{}{}} }
+
+// Waiting reports whether answers to the last ping are still to come: requests that are to be sent, or that have no reply.
+func (i *Interpreter) Waiting() bool { return !i.ping.timer.IsZero() || len(i.ping.open) > 0 }
+
+func (i *Interpreter) pingCommand(args []string) error {
+	p := &i.ping
+	switch {
+	case len(args) == 0:
+		return InvalidArgs
+	case args[0] == "stop" && p.timer.IsZero():
+		return InvalidState
+	case args[0] == "stop":
+		p.timer = time.Time{}
+		return nil
+	case !p.timer.IsZero():
+		return Busy
+	}
+	dst, err := parseAddr(args[0])
+	if err != nil {
+		return err
+	}
+	const maxNumbers = 3
+	numbers := [maxNumbers]int64{defaultPingSize, 1, int64(defaultPingInterval / time.Second)}
+	for k, arg := range args[1:] {
+		v, err := parseLong(arg)
+		if err != nil {
+			return err
+		}
+		if k == maxNumbers {
+			return InvalidArgs
+		}
+		numbers[k] = v
+	}
+	if numbers[0] < 0 || numbers[0] > maxPingSize {
+		return InvalidArgs
+	}
+	p.dst, p.size, p.count = dst, int(numbers[0]), uint16(numbers[1])
+	p.interval = time.Duration(uint32(numbers[2])) * time.Second
+	clear(p.open)
+	i.sendPing()
+	return errNoAnswer
+}
+
+// sendPing sends one echo request, and sets the timer for the next. One that cannot be sent is tried again after the interval.
+func (i *Interpreter) sendPing() {
+	p := &i.ping
+	data := make([]byte, p.size)
+	if p.size >= timestampSize {
+		binary.BigEndian.PutUint32(data, i.timestamp())
+	}
+	if err := i.sendEcho(data); err == nil {
+		p.open[p.sequence] = struct{}{}
+		p.count--
+	}
+	p.sequence++
+	p.timer = time.Time{}
+	if p.count > 0 {
+		p.timer = i.now.Add(p.interval)
+	}
+}
+
+// timestamp is the time in milliseconds, as echo requests carry it.
+func (i *Interpreter) timestamp() uint32 { return uint32(i.now.UnixMilli()) }
+
+func (i *Interpreter) sendEcho(data []byte) error {
+	p := &i.ping
+	packet, err := ip6.AppendEcho(nil, ip6.Header{HopLimit: hopLimit, Src: i.engine.SelectSource(p.dst), Dst: p.dst},
+		ip6.ICMPv6EchoRequest, ip6.Echo{Identifier: echoIdentifier, Sequence: p.sequence, Data: data})
+	if err != nil {
+		return err
+	}
+	return i.send(packet)
+}
+
+// send gives the engine a datagram. One that a detached node cannot send is lost, which is no error.
+func (i *Interpreter) send(packet []byte) error {
+	err := i.engine.HandlePacket(i.now, packet)
+	if errors.Is(err, thread.ErrDetached) || errors.Is(err, thread.ErrDisabled) && i.engine.IsUp() {
+		return nil
+	}
+	return err
+}
+
+// HandlePacket takes a datagram that the engine's PollPacket returned: answers to pings, UDP and CoAP messages. It reports
+// whether the datagram was for the command line.
+func (i *Interpreter) HandlePacket(now time.Time, datagram []byte) bool {
+	i.now = now
+	d, err := ip6.ParseDatagram(datagram)
+	if err != nil {
+		return false
+	}
+	switch d.Protocol {
+	case ip6.ProtocolICMPv6:
+		return i.handleICMP(&d)
+	case ip6.ProtocolUDP:
+		return i.handleUDP(&d)
+	}
+	return false
+}
+
+func (i *Interpreter) handleICMP(d *ip6.Datagram) bool {
+	m, err := ip6.ParseICMPv6(d.Payload)
+	if err != nil || m.Type != ip6.ICMPv6EchoReply {
+		return false
+	}
+	echo, err := ip6.ParseEcho(m.Body)
+	if err != nil || echo.Identifier != echoIdentifier {
+		return false
+	}
+	delete(i.ping.open, echo.Sequence)
+	i.printf("%d bytes from %s: icmp_seq=%d hlim=%d", len(echo.Data)+echoHeader, formatAddr(d.Src), echo.Sequence, d.HopLimit)
+	if len(echo.Data) >= timestampSize {
+		i.printf(" time=%dms", i.timestamp()-binary.BigEndian.Uint32(echo.Data))
+	}
+	i.printf("\r\n")
+	return true
+}
