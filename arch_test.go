@@ -77,6 +77,11 @@ var layers = []layer{
 		imports:  []string{"thread/..."},
 	},
 	{
+		packages: []string{"internal/sx1276emu"},
+		imports:  []string{"lora/..."},
+		external: anyModule, // it is a periph.io port
+	},
+	{
 		packages: []string{"internal/..."},
 		imports:  []string{"lora/...", "thread/...", "internal/..."},
 	},

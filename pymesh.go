@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -109,12 +110,13 @@ func (c *config) fail(err error) {
 // WithKey sets the network key: 1 to 16 bytes, filled with zeros on the right. All nodes of a mesh have the same.
 // Without this option the key is DefaultKey, which is public; a warning in the log says so.
 func WithKey(key []byte) Option {
+	key = slices.Clone(key)
 	return func(c *config) {
 		if len(key) == 0 || len(key) > MaxKeySize {
 			c.fail(fmt.Errorf("pymesh: WithKey: key has %d bytes, need 1 to %d", len(key), MaxKeySize))
 			return
 		}
-		c.key = append([]byte(nil), key...)
+		c.key = key
 	}
 }
 
@@ -224,7 +226,7 @@ func WithMaxSockets(n int) Option {
 }
 
 // WithRand sets the source of identifiers, challenges and jitter. It is crypto/rand's by default, which is the right one for
-// everything but simulations that must repeat.
+// everything but simulations that must repeat. It must not fail; the node alone may read from it.
 func WithRand(r io.Reader) Option { return func(c *config) { c.Rand = r } }
 
 // complete checks the options and fills in what depends on others.
@@ -307,17 +309,19 @@ func New(radio lora.Radio, options ...Option) (*Node, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	engine, err := thread.New(c.Config)
-	if err != nil {
-		return nil, fmt.Errorf("pymesh: %w", err)
-	}
-	n := &Node{engine: engine, log: c.Logger, mac: macOf(c.ExtAddr), pings: map[uint16]chan pong{}, watch: map[*watcher]struct{}{}}
-	n.sockets.init(n, c.maxSockets)
 	var id [2]byte
 	if _, err := io.ReadFull(c.Rand, id[:]); err != nil {
 		return nil, fmt.Errorf("pymesh: WithRand: %w", err)
 	}
-	n.pingID = binary.BigEndian.Uint16(id[:])
+	engine, err := thread.New(c.Config)
+	if err != nil {
+		return nil, fmt.Errorf("pymesh: %w", err)
+	}
+	n := &Node{
+		engine: engine, log: c.Logger, mac: macOf(c.ExtAddr),
+		pings: map[uint16]chan pong{}, pingID: binary.BigEndian.Uint16(id[:]), watch: map[*watcher]struct{}{},
+	}
+	n.sockets.init(n, c.maxSockets)
 	hooks := runner.Hooks{Packet: n.handlePacket, Event: n.handleEvent}
 	if c.capture != nil {
 		if n.capture, err = pcap.NewWriter(c.capture, pcap.IEEE802154); err != nil {

@@ -622,5 +622,6 @@ func (d *deadline) wait() <-chan struct{} {
 func (d *deadline) passed() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return errors.Is(d.ctx.Err(), context.DeadlineExceeded)
+	t, ok := d.ctx.Deadline()
+	return ok && !time.Now().Before(t) // the context itself ends a moment later
 }

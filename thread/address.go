@@ -107,6 +107,8 @@ func (e *Engine) SelectSource(dst netip.Addr) netip.Addr {
 		return dst
 	case dst.IsLinkLocalUnicast(), dst.IsMulticast() && ip6.ScopeOf(dst) <= ip6.ScopeLinkLocal:
 		return e.linkLocalAddr
+	case e.role == RoleDisabled:
+		return e.linkLocalAddr // there is no other
 	case !dst.IsMulticast() && !e.meshLocal.Contains(dst) && len(e.external) > 0:
 		return slices.MaxFunc(e.external, func(a, b netip.Addr) int { return commonPrefix(a, dst) - commonPrefix(b, dst) })
 	}

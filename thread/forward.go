@@ -52,6 +52,7 @@ type message struct {
 	offset   int             // bytes of a datagram that have been sent
 	after    time.Time       // when the next fragment may go
 	hop      ieee802154.Addr // that passed the last one on
+	expires  time.Time       // zero for never; what has been begun is finished
 }
 
 type forwarder struct {
@@ -183,6 +184,11 @@ func (e *Engine) chooseMessage() (chosen *message, way hop) {
 		m := f.queue[i]
 		if chosen != nil && m.priority != chosen.priority {
 			break
+		}
+		if m.offset == 0 && e.isDue(m.expires) {
+			e.counters.TxDatagramsFailed++
+			f.remove(m)
+			continue
 		}
 		if m.after.After(e.now) {
 			f.timer = earliest(f.timer, m.after)
@@ -344,12 +350,12 @@ func (e *Engine) fragmentGap(m *message) time.Duration {
 	return min(e.timing.FragmentGap, e.timing.FragmentGaps*fragmentSize/time.Duration(len(m.data)))
 }
 
-// dropQueuedMLE drops MLE messages to a node that has started over.
-func (e *Engine) dropQueuedMLE(dst netip.Addr) {
+// dropQueuedMLE drops the messages of a command to dst that nobody has begun to send and something newer replaces.
+func (e *Engine) dropQueuedMLE(dst netip.Addr, command mle.Command) {
 	f := &e.fwd
 	for i := 0; i < len(f.queue); {
 		m := f.queue[i]
-		if m.mle && m != f.current {
+		if m.mle && m.command == command && m != f.current && m.offset == 0 {
 			if h, err := ip6.ParseHeader(m.data); err == nil && h.Dst == dst {
 				f.remove(m)
 				continue

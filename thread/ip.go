@@ -187,12 +187,15 @@ func (e *Engine) PollPacket() (datagram []byte, ok bool) {
 // is not kept.
 func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 	e.now = now
-	if !e.up {
+	if !e.up && !e.ifUp {
 		return ErrDisabled
 	}
 	d, err := ip6.ParseDatagram(packet)
 	if err != nil || len(packet) > ip6.MinMTU || !e.isOwn(d.Src) || d.Src.IsMulticast() {
 		return ErrPacket
+	}
+	if !e.up && !e.isOwn(d.Dst) {
+		return ErrDisabled
 	}
 	link := d.Dst.IsLinkLocalUnicast() || d.Dst.IsMulticast() && ip6.ScopeOf(d.Dst) <= ip6.ScopeLinkLocal
 	if !link && !e.attached() {

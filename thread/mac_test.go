@@ -189,8 +189,8 @@ func TestAckWait(t *testing.T) {
 		handed := b.now
 		b.HandleTransmitDone(b.now.Add(200*time.Millisecond), nil)
 		b.HandleFrame(b.now.Add(300*time.Millisecond), ieee802154.AppendAck(nil, first[2]+1, false), -50) // of another frame
-		again := b.must(4 * time.Second)
-		if wait := b.now.Sub(handed); wait < 2*time.Second || wait > 2*time.Second+128*8*time.Millisecond {
+		again := b.must(3 * time.Second)
+		if wait := b.now.Sub(handed); wait < 2*time.Second || wait > 2*time.Second+time.Duration(i+1)*500*time.Millisecond+32*8*time.Millisecond {
 			t.Errorf("retry %d after %v", i+1, wait)
 		}
 		if !bytes.Equal(first, again) {

@@ -66,6 +66,8 @@ func (e *Engine) sendMLE(dst netip.Addr, plain []byte) {
 		return
 	}
 	msg.mle, msg.command = true, command
+	// What a busy channel holds up for longer asks or answers nothing that still counts, and would hold up what follows.
+	msg.expires = e.now.Add(e.timing.LinkRequest)
 	msg.priority = priorityNet
 	e.enqueue(msg)
 }

@@ -187,7 +187,9 @@ func (e *Engine) handleChildIDRequest(m mle.Message, info mleInfo) error {
 		}
 	}
 
-	e.dropQueuedMLE(info.src)
+	for _, command := range []mle.Command{mle.ParentResponse, mle.ChildIDResponse, mle.ChildUpdateRequest, mle.DataResponse} {
+		e.dropQueuedMLE(info.src, command)
+	}
 	if r := e.routers.byExt(info.ext); r != nil && r.state != stateInvalid {
 		e.removeNeighbor(&r.neighbor)
 	}

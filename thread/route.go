@@ -54,6 +54,7 @@ func (e *Engine) sendAdvertisement() {
 	if e.attach.state != attachIdle || e.routing.solicit != 0 || !e.attached() || !e.fullThreadDevice() {
 		return
 	}
+	e.dropQueuedMLE(ip6.LinkLocalAllNodes, mle.Advertisement) // that one is outdated
 	b := mle.AppendSourceAddress(e.newMessage(mle.Advertisement), e.rloc)
 	b = mle.AppendLeaderData(b, e.leaderData())
 	if e.isRouter() {

@@ -110,17 +110,18 @@ func (e *Engine) CachedAddresses() []CachedAddress {
 // NetworkData returns the network data of the partition, as TLVs.
 func (e *Engine) NetworkData() []byte { return slices.Clone(e.netData.tlvs) }
 
-// Queues counts the datagrams that wait in this node.
+// Queues counts what waits in this node.
 type Queues struct {
-	Limit        int // the most that can wait in all of them
+	Limit        int // the most that can wait in all of them but CoAP
 	Sending      int // for the radio
 	Resolving    int // for an address
 	Reassembling int // for more fragments
 	MPL          int // multicasts that are to be repeated
 	MLE          int // MLE messages whose random delay is not over
+	CoAP         int // management requests without an answer
 }
 
-// Len returns the number of all.
+// Len returns the number of all that count against Limit.
 func (q Queues) Len() int { return q.Sending + q.Resolving + q.Reassembling + q.MPL + q.MLE }
 
 // Queues returns what waits in this node.
@@ -128,6 +129,7 @@ func (e *Engine) Queues() Queues {
 	return Queues{
 		Limit:   maxQueued + maxWaiting + reassemblies + mplDatagrams + maxDelayed,
 		Sending: len(e.fwd.queue), Resolving: len(e.fwd.waiting), Reassembling: e.reasm.Len(), MPL: e.mplSent.Len(), MLE: len(e.delayed),
+		CoAP: e.coap.Pending(),
 	}
 }
 

@@ -189,7 +189,7 @@ func TimingPymesh() Timing {
 	// same time: the spread must grow beyond the length of a frame, 210 ms.
 	t.MaxBE = 7
 	// Deviation: stock repeats after 64 ms at most, less than one frame's airtime, so that routers in range of each other collide.
-	t.MPLInterval = 500 * time.Millisecond
+	t.MPLInterval = time.Second
 	// Deviation: two nodes whose frames met wait for an acknowledgement equally long. Stock's backoff then spreads them over less than
 	// an airtime, and listening before talking does not hear weak signals: they would meet again.
 	t.RetryJitter = 500 * time.Millisecond

@@ -7,7 +7,8 @@
 //     [Station], which thread.Engine is) without goroutines or clocks, as fast as the
 //     machine can: thousands of nodes, the same result for the same seed.
 //   - [Air] runs in real time, or in real time multiplied by a factor, and gives out
-//     each radio as a [lora.Radio]. It works inside testing/synctest too.
+//     each radio as a [lora.Radio], or as a [Transceiver] to put a chip emulator on.
+//     It works inside testing/synctest too.
 //
 // # What is modeled
 //

@@ -135,8 +135,8 @@ func (m *medium) arrive(a, b *antenna, l *link, now int64) {
 }
 
 // lockOn makes the packet of another antenna the one that is received.
-func (b *antenna) lockOn(a *antenna, l *link) {
-	b.lock, b.lockPower, b.lockUntil, b.spoiled = a, l.power, a.start+a.modem.preamble, false
+func (a *antenna) lockOn(from *antenna, l *link) {
+	a.lock, a.lockPower, a.lockUntil, a.spoiled = from, l.power, from.start+from.modem.preamble, false
 }
 
 // stands reports whether a signal stands above the rest of a sum.

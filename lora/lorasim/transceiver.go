@@ -27,7 +27,7 @@ type Transceiver struct {
 // Modulation is how a Transceiver sends and hears.
 type Modulation struct {
 	// Config is used as it is, without defaults and without regard to the region. Its
-	// bandwidth may be any. Transmit, not Config, says how long packets last.
+	// bandwidth may be any but zero. Transmit, not Config, says how long packets last.
 	lora.Config
 	// Inverted turns I and Q around. Who differs in this is on another channel.
 	Inverted bool
@@ -146,7 +146,8 @@ func (t *Transceiver) plan(at time.Time) {
 	a.arm()
 }
 
-// Idle ends listening and transmitting. A packet on the air is cut short.
+// Idle ends listening and transmitting. A packet on the air is cut short. Events that were
+// not polled yet are dropped.
 func (t *Transceiver) Idle() {
 	t.air.mu.Lock()
 	defer t.air.mu.Unlock()
@@ -158,6 +159,7 @@ func (t *Transceiver) Idle() {
 func (t *Transceiver) idle() {
 	t.air.queue.clear(t.id)
 	t.air.abort(&t.antenna)
+	t.events = t.events[:0] // what it noticed in the meantime
 	t.hearing = false
 	if t.lock != nil {
 		t.lock = nil
@@ -236,46 +238,46 @@ func (t *Transceiver) tell(e Event) {
 	t.wake()
 }
 
-// tellPacket notes an event that concerns the packet which a sends and b has locked on, if
-// there is a Transceiver behind b. air.mu is held.
-func (b *antenna) tellPacket(kind EventKind, a *antenna, at int64) {
-	if b.front != nil {
-		b.front.tell(b.event(kind, a, at))
+// tellPacket notes an event that concerns a packet on which an antenna has locked, if there
+// is a Transceiver behind it. air.mu is held.
+func (a *antenna) tellPacket(kind EventKind, from *antenna, at int64) {
+	if a.front != nil {
+		a.front.tell(a.event(kind, from, at))
 	}
 }
 
-// tellLost notes that the packet which a sends does not arrive at b any more.
-func (b *antenna) tellLost(a *antenna) {
-	if b.front != nil {
-		b.front.tell(b.event(PacketLost, a, b.front.air.now()))
+// tellLost notes that the packet does not arrive any more.
+func (a *antenna) tellLost(from *antenna) {
+	if a.front != nil {
+		a.front.tell(a.event(PacketLost, from, a.front.air.now()))
 	}
 }
 
-// tellEnd notes that the packet which a sends has ended.
-func (b *antenna) tellEnd(a *antenna, l *link, intact bool) {
-	if b.front == nil {
+// tellEnd notes that the packet has ended.
+func (a *antenna) tellEnd(from *antenna, l *link, intact bool) {
+	if a.front == nil {
 		return
 	}
-	b.lockPower = l.power // there was no lock on an ideal air
-	e := b.event(PacketEnds, a, a.deadline)
+	a.lockPower = l.power // there was no lock on an ideal air
+	e := a.event(PacketEnds, from, from.deadline)
 	e.Intact = intact
-	b.front.tell(e)
+	a.front.tell(e)
 }
 
-func (b *antenna) event(kind EventKind, a *antenna, at int64) Event {
-	air := b.front.air
+func (a *antenna) event(kind EventKind, from *antenna, at int64) Event {
+	air := a.front.air
 	e := Event{
 		Kind:       kind,
 		Time:       air.time(at),
-		Start:      air.time(a.start),
-		Preamble:   time.Duration(a.modem.preamble),
-		Airtime:    time.Duration(a.deadline - a.start),
-		CodingRate: a.cfg.CodingRate,
-		Framing:    a.modem.framing,
-		RSSI:       dBm(b.lockPower),
+		Start:      air.time(from.start),
+		Preamble:   time.Duration(from.modem.preamble),
+		Airtime:    time.Duration(from.deadline - from.start),
+		CodingRate: from.cfg.CodingRate,
+		Framing:    from.modem.framing,
+		RSSI:       dBm(a.lockPower),
 	}
-	e.SNR = e.RSSI - b.modem.noiseFloor
-	e.N = copy(e.Payload[:], a.packet)
+	e.SNR = e.RSSI - a.modem.noiseFloor
+	e.N = copy(e.Payload[:], from.packet)
 	return e
 }
 

@@ -72,6 +72,7 @@ type Interpreter struct {
 	now      time.Time
 	out      []byte
 	requests []Request
+	err      error // of the last line
 	ping     ping
 	udp      udpSocket
 	coap     coapService
@@ -100,8 +101,10 @@ func (i *Interpreter) HandleLine(now time.Time, line string) {
 	switch {
 	case len(words) == 0:
 		i.printf("Error: no given command.\r\n")
+		i.err = InvalidArgs
 	case len(words) > maxWords:
 		i.printf("Error: too many args (max %d)\r\n", maxWords)
+		i.err = InvalidArgs
 	default:
 		i.answer(i.execute(words[0], words[1:]))
 	}
@@ -117,15 +120,19 @@ func (i *Interpreter) execute(name string, args []string) error {
 
 // answer ends the output of a command.
 func (i *Interpreter) answer(err error) {
+	i.err = nil
 	switch err {
 	case nil:
 		i.printf("Done\r\n")
 	case errNoAnswer:
 	default:
-		e := errorOf(err)
-		i.printf("Error %d: %s\r\n", uint8(e), e.Name())
+		i.err = errorOf(err)
+		i.printf("%v\r\n", i.err)
 	}
 }
+
+// Err returns the Error that answered the last line, and nil if none did.
+func (i *Interpreter) Err() error { return i.err }
 
 func (i *Interpreter) printf(format string, args ...any) { i.out = fmt.Appendf(i.out, format, args...) }
 

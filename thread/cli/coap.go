@@ -28,6 +28,13 @@ func (s *coapService) nextTimeout() time.Time {
 	return s.endpoint.NextTimeout()
 }
 
+func (s *coapService) pending() int {
+	if s.endpoint == nil {
+		return 0
+	}
+	return s.endpoint.Pending()
+}
+
 func (i *Interpreter) coapCommand(args []string) error {
 	s := &i.coap
 	if len(args) == 0 {
@@ -178,4 +185,3 @@ func (i *Interpreter) serveCoAP(ev coap.Event[bool]) {
 	}
 	i.printf("coap response sent successfully!\r\n")
 }
-

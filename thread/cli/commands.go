@@ -87,7 +87,9 @@ func notImplemented(*Interpreter, []string) error { return NotImplemented }
 
 func (i *Interpreter) help([]string) error {
 	for _, c := range commands() {
-		i.printf("%s\r\n", c.name)
+		if c.name != "?" {
+			i.printf("%s\r\n", c.name)
+		}
 	}
 	return errNoAnswer
 }

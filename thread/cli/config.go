@@ -251,7 +251,10 @@ var (
 		func(p *thread.Parameters, v int64) error { p.LeaderWeight = uint8(v); return nil })
 	networkIDTimeout = parameter(
 		func(p thread.Parameters) int64 { return int64(p.NetworkIDTimeout / time.Second) },
-		func(p *thread.Parameters, v int64) error { p.NetworkIDTimeout = time.Duration(uint8(v)) * time.Second; return nil })
+		func(p *thread.Parameters, v int64) error {
+			p.NetworkIDTimeout = time.Duration(uint8(v)) * time.Second
+			return nil
+		})
 	parentPriority = parameter(
 		func(p thread.Parameters) int64 { return int64(p.ParentPriority) },
 		func(p *thread.Parameters, v int64) error { p.ParentPriority = mle.ParentPriority(v); return nil })

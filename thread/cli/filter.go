@@ -58,7 +58,9 @@ func (i *Interpreter) printFixed(f *thread.MACFilter, label string) {
 	}
 }
 
-func (i *Interpreter) printRSS(rssi int8) { i.printf("rss %d (lqi %d)\r\n", rssi, i.engine.LinkQuality(rssi)) }
+func (i *Interpreter) printRSS(rssi int8) {
+	i.printf("rss %d (lqi %d)\r\n", rssi, i.engine.LinkQuality(rssi))
+}
 
 func (i *Interpreter) filterAddr(f *thread.MACFilter, args []string) error {
 	if len(args) == 0 {

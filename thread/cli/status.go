@@ -102,7 +102,9 @@ func seconds(d time.Duration) int { return int(d / time.Second) }
 func age(d time.Duration) uint8 { return uint8(seconds(d)) }
 
 // list reports whether the arguments ask for a list or table, and which.
-func isList(args []string) (table, ok bool) { return args[0] == "table", args[0] == "table" || args[0] == "list" }
+func isList(args []string) (table, ok bool) {
+	return args[0] == "table", args[0] == "table" || args[0] == "list"
+}
 
 // flags are the columns R, S, D and N of a table.
 func flags(m mle.Mode) [4]int {
@@ -283,6 +285,7 @@ func (i *Interpreter) bufferinfo([]string) error {
 		count int
 	}{
 		{"6lo send", q.Sending}, {"6lo reas", q.Reassembling}, {"ip6", 0}, {"mpl", q.MPL}, {"mle", q.MLE}, {"arp", q.Resolving},
+		{"coap", q.CoAP}, {"coap secure", 0}, {"application coap", i.coap.pending()},
 	} {
 		i.printf("%s: %d %d\r\n", l.name, l.count, l.count)
 	}

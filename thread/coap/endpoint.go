@@ -207,6 +207,9 @@ func (e *Endpoint[Tag]) Respond(now time.Time, req Event[Tag], m Message) {
 	})
 }
 
+// Pending returns the number of requests whose outcome is open.
+func (e *Endpoint[Tag]) Pending() int { return len(e.requests) }
+
 // Cancel forgets the requests whose tag matches. No event comes of them.
 func (e *Endpoint[Tag]) Cancel(match func(Tag) bool) {
 	e.requests = slices.DeleteFunc(e.requests, func(r request[Tag]) bool { return match(r.tag) })

@@ -1,0 +1,217 @@
+// Otcli is a Thread node with OpenThread's command line.
+//
+//	otcli NODE_ID            among OpenThread's simulated nodes
+//	otcli -sim [-nodes N]    on a simulated LoRa air, among N nodes of its own
+//
+// As NODE_ID, 1 to 33, it takes the place of OpenThread's own simulated node: frames go over UDP on 127.0.0.1, settings
+// are kept in ./tmp, and the environment says the rest: PORT_OFFSET which network of nodes, VIRTUAL_TIME=1 that a controller
+// rules the time. OpenThread's certification scripts start it when OT_CLI_PATH names it.
+//
+// On a terminal it has line editing and a history. With -sim try:
+//
+//	$ go run ./examples/otcli -sim
+//	> ifconfig up
+//	> thread start
+//	> state
+//	> neighbor table
+//	> ping ff03::1
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/gopymesh/pymesh/internal/otsim/wire"
+	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+)
+
+// timingVariable is the environment variable for -timing: a controller gives its nodes no flags.
+const timingVariable = "PYMESH_TIMING"
+
+// options are the command line's.
+type options struct {
+	id      int
+	virtual bool
+	timing  string
+	dir     string
+	verbose bool
+
+	sim   bool
+	nodes int
+	speed float64
+	seed  uint64
+}
+
+// place is what gives a device its time and its air.
+type place interface {
+	// Run lets the device live until ctx ends. Calls happen between its other inputs.
+	Run(ctx context.Context, d wire.Device, calls <-chan func(now time.Time)) error
+	Close() error
+}
+
+func main() {
+	// The controller of virtual time may look at the main thread's state to learn that this program is asleep.
+	runtime.LockOSThread()
+	o, err := parseOptions(os.Args[1:], os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "otcli:", err)
+		os.Exit(2)
+	}
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "otcli:", err)
+		os.Exit(1)
+	}
+}
+
+func parseOptions(args []string, usage io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("otcli", flag.ContinueOnError)
+	f.SetOutput(usage)
+	f.Usage = func() {
+		fmt.Fprintln(usage, "usage: otcli [flags] NODE_ID    a node among OpenThread's simulated ones, 1 to 33")
+		fmt.Fprintln(usage, "       otcli [flags] -sim       a node on a simulated LoRa air")
+		f.PrintDefaults()
+	}
+	f.BoolVar(&o.virtual, "vt", wire.VirtualTime(), "virtual time, ruled by a controller (default true if VIRTUAL_TIME is set)")
+	f.StringVar(&o.timing, "timing", os.Getenv(timingVariable),
+		"`profile` of Thread's timing, ieee802154 or pymesh (default PYMESH_TIMING, or else pymesh with -sim and ieee802154 without)")
+	f.StringVar(&o.dir, "settings", "tmp", "`directory` of the settings")
+	f.BoolVar(&o.verbose, "v", false, "log to standard error")
+	f.BoolVar(&o.sim, "sim", false, "run on a simulated LoRa air")
+	f.IntVar(&o.nodes, "nodes", 3, "number of other nodes on the simulated air")
+	f.Float64Var(&o.speed, "speed", 1, "seconds on the simulated air in a second")
+	f.Uint64Var(&o.seed, "seed", 0, "make the node's random numbers repeat; 0 does not")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if o.sim {
+		if f.NArg() > 0 {
+			return o, fmt.Errorf("-sim takes no node id, got %q", f.Args())
+		}
+		if o.nodes < 0 || o.speed <= 0 {
+			return o, errors.New("-nodes and -speed must be positive")
+		}
+		return o, nil
+	}
+	if f.NArg() != 1 {
+		f.Usage()
+		return o, errors.New("one argument is needed, the node id")
+	}
+	id, err := strconv.Atoi(f.Arg(0))
+	if err != nil || id < 1 || id > wire.MaxNodeID {
+		return o, fmt.Errorf("node id %q is not in 1 to %d", f.Arg(0), wire.MaxNodeID)
+	}
+	o.id = id
+	return o, nil
+}
+
+func run(o options) error {
+	console, err := openConsole(!o.virtual)
+	if err != nil {
+		return err
+	}
+	defer console.close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	cfg, err := o.config(console)
+	if err != nil {
+		return err
+	}
+	p, err := o.place(&cfg)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	d, err := newDevice(cfg, o.eui64(), console, cancel)
+	if err != nil {
+		return err
+	}
+	console.prompt()
+	calls := make(chan func(time.Time))
+	go func() {
+		defer cancel() // no more input
+		console.readLines(func(line string) bool {
+			handled := make(chan struct{})
+			call := func(now time.Time) {
+				d.handleLine(now, line)
+				console.prompt()
+				close(handled)
+			}
+			select {
+			case calls <- call:
+				<-handled
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		})
+	}()
+	if err := p.Run(ctx, d, calls); err != nil {
+		return err
+	}
+	return d.err
+}
+
+// config is the node as it is made, before settings and commands.
+func (o options) config(logTo io.Writer) (thread.Config, error) {
+	cfg := thread.Config{
+		// OpenThread's default, known to all.
+		NetworkKey:    [16]byte{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff},
+		StoredNetwork: true,
+		Rand:          o.random(o.id),
+	}
+	timing := o.timing
+	if timing == "" {
+		timing = "ieee802154"
+		if o.sim {
+			timing = "pymesh"
+		}
+	}
+	switch timing {
+	case "ieee802154":
+		cfg.Timing = thread.TimingIEEE802154()
+	case "pymesh":
+		cfg.Timing = thread.TimingPymesh()
+	default:
+		return cfg, fmt.Errorf("timing %q is neither ieee802154 nor pymesh", o.timing)
+	}
+	if o.verbose {
+		cfg.Logger = slog.New(slog.NewTextHandler(logTo, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	return cfg, nil
+}
+
+// eui64 is the factory address: that of OpenThread's simulation with the node id.
+func (o options) eui64() ieee802154.ExtAddr {
+	return ieee802154.ExtAddr{0x18, 0xb4, 0x30, 7: byte(o.id)}
+}
+
+// place opens the node's place and completes its configuration with what depends on it.
+func (o options) place(cfg *thread.Config) (place, error) {
+	if o.sim {
+		return o.simulate(cfg)
+	}
+	g, err := wire.EnvironmentGroup()
+	if err != nil {
+		return nil, err
+	}
+	// Virtual time stops while a disk is slow, and there is no power to lose in it.
+	cfg.Store = &fileStore{dir: o.dir, name: fmt.Sprintf("%d_%d.json", g.Offset, o.id), durable: !o.virtual}
+	if o.virtual {
+		return wire.ListenVirtual(g, o.id)
+	}
+	return wire.ListenRealTime(g, o.id)
+}

@@ -1,0 +1,95 @@
+package sx1276
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/gopymesh/pymesh/lora"
+)
+
+// Listen is how the driver listens before it talks. In the first four fields zero means the value
+// of [PycomListen].
+//
+// Besides, a packet waits while the modem receives one, however weak.
+type Listen struct {
+	// Threshold is the strength, in dBm, from which on the channel is busy.
+	Threshold int
+	// Time is how long the channel must have been free.
+	Time time.Duration
+	// Backoff bounds the random pause after a busy channel.
+	Backoff time.Duration
+	// Wait is how long a packet waits for a free channel before Send gives up with
+	// [lora.ErrChannelBusy].
+	Wait time.Duration
+	// Gap is the shortest pause between two packets of one's own; 0 is none.
+	Gap time.Duration
+	// MaxAirtime is the longest packet that may be sent; 0 is no limit.
+	MaxAirtime time.Duration
+}
+
+const (
+	// meshPacket is the longest packet of a mesh, in bytes.
+	meshPacket = 127
+	// samplePause is the pause between looks at the channel while listening.
+	samplePause = 100 * time.Microsecond
+	// rssiSettle is how long the strength needs to become true after the receiver was
+	// started.
+	rssiSettle = time.Millisecond
+	// minBackoff is the shortest pause after a busy channel.
+	minBackoff = time.Millisecond
+)
+
+// PycomListen returns what Pycom's firmware does, 1 ms below -85 dBm, but with a random pause after
+// a busy channel: up to four preambles, so that those who waited for the same packet to end do not
+// all start at once. A packet waits one and a half times the longest packet of a mesh.
+func PycomListen(c lora.Config) Listen {
+	return Listen{
+		Threshold: -85,
+		Time:      time.Millisecond,
+		Backoff:   4 * c.PreambleTime(),
+		Wait:      c.Airtime(meshPacket) * 3 / 2,
+	}
+}
+
+// PoliteListen returns the parameters of polite spectrum access, which in Europe takes the place of
+// a duty cycle: EN 300 220-1, section 5.21, at up to 100 mW. It asks for a threshold 15 dB above
+// the sensitivity limit of the bandwidth, transmissions of at most 1 s, and 100 ms between them. Its
+// limit of 100 s in an hour for 200 kHz is not kept here. Not every sub-band allows polite access,
+// and nobody has certified this implementation.
+func PoliteListen(c lora.Config) Listen {
+	const limit16kHz, above = -107, 15 // dBm, dB
+	l := PycomListen(c)
+	bandwidth := float64(c.WithDefaults().Bandwidth)
+	l.Threshold = int(math.Floor(limit16kHz + 10*math.Log10(bandwidth/16_000) + above))
+	l.Gap = 100 * time.Millisecond
+	l.MaxAirtime = time.Second
+	return l
+}
+
+func (l Listen) withDefaults(c lora.Config) Listen {
+	d := PycomListen(c)
+	if l.Threshold == 0 {
+		l.Threshold = d.Threshold
+	}
+	if l.Time == 0 {
+		l.Time = d.Time
+	}
+	if l.Backoff == 0 {
+		l.Backoff = d.Backoff
+	}
+	if l.Wait == 0 {
+		l.Wait = d.Wait
+	}
+	return l
+}
+
+func (l Listen) validate() error {
+	switch {
+	case l.Threshold > -20 || l.Threshold < -150:
+		return fmt.Errorf("sx1276: WithListen: Threshold %d dBm is not in -150 to -20", l.Threshold)
+	case l.Time < 0 || l.Backoff < 0 || l.Wait < 0 || l.Gap < 0 || l.MaxAirtime < 0:
+		return fmt.Errorf("sx1276: WithListen: a time is negative: %+v", l)
+	}
+	return nil
+}

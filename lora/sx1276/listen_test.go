@@ -1,0 +1,165 @@
+package sx1276_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gopymesh/pymesh/internal/sx1276emu"
+	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/sx1276"
+)
+
+// TestNeverCutsReception gives the chip a packet to send while it receives one that is far weaker
+// than the threshold.
+func TestNeverCutsReception(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.peer.Move(lorasim.Position{X: 800}) // about -119 dBm
+		long := make([]byte, 100)
+		for _, after := range []time.Duration{
+			5 * time.Millisecond, // in the preamble
+			10 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond, 150 * time.Millisecond,
+		} {
+			go b.peer.Send(context.Background(), long)
+			time.Sleep(time.Millisecond + after) // the peer listens first
+			if err := b.radio.Send(context.Background(), b.next()); err != nil {
+				b.Fatal(err)
+			}
+			var buf [lora.MaxPacket]byte
+			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			if p, err := b.radio.Receive(ctx, buf[:]); err != nil || p.N != len(long) {
+				b.Errorf("%v into it: %v", after, err)
+			}
+			cancel()
+			time.Sleep(time.Second)
+		}
+		if s := b.chip.Stats(); s.Cut != 0 {
+			b.Errorf("%d receptions cut", s.Cut)
+		}
+		b.count(sx1276.Stats{})
+	})
+}
+
+// TestBusyChannel keeps the channel busy with packets that cannot be received.
+func TestBusyChannel(t *testing.T) {
+	onBench(t, func(b *bench) {
+		cfg := b.radio.Config()
+		cfg.SyncWord = lora.SyncPrivate
+		noise := b.air.Transceiver(lorasim.Position{X: 5}, func() {})
+		noise.Configure(lorasim.Modulation{Config: cfg})
+		noise.Transmit(b.air.Clock().Now(), make([]byte, 200), cfg.PreambleTime(), time.Minute)
+		time.Sleep(time.Millisecond)
+		start := time.Now()
+		err := b.radio.Send(context.Background(), b.next())
+		if wait := sx1276.PycomListen(cfg).Wait; !errors.Is(err, lora.ErrChannelBusy) || time.Since(start) < wait {
+			b.Errorf("%v after %v, should wait %v", err, time.Since(start), wait)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		defer cancel()
+		if err := b.radio.Send(ctx, b.next()); !errors.Is(err, context.DeadlineExceeded) {
+			b.Errorf("cancelled: %v", err)
+		}
+		s := b.radio.Stats()
+		if s.Busy != 1 || s.Deferred < 5 || s.Sent != 0 {
+			b.Errorf("%+v", s)
+		}
+		noise.Idle()
+		b.works()
+	})
+}
+
+// TestBackoffIsRandom lets several chips wait for the same packet to end.
+func TestBackoffIsRandom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		air := lorasim.NewAir(lorasim.Options{})
+		const n = 4
+		var sent, heard int
+		talker := air.Radio(lora.Config{}, lorasim.Position{})
+		var radios []*sx1276.Radio
+		for i := range n {
+			chip := emulate(t, air, sx1276emu.Options{Position: lorasim.Position{X: float64(i)}})
+			radios = append(radios, drive(t, chip, pins(chip), lora.Config{}))
+		}
+		done := make(chan error, n)
+		const rounds = 50
+		for range rounds {
+			go talker.Send(context.Background(), make([]byte, 50))
+			time.Sleep(30 * time.Millisecond)
+			for _, r := range radios {
+				go func() { done <- r.Send(context.Background(), make([]byte, 5)) }()
+			}
+			for range n {
+				if err := <-done; err == nil {
+					sent++
+				} else if !errors.Is(err, lora.ErrChannelBusy) {
+					t.Fatal(err)
+				}
+			}
+			for {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				var buf [lora.MaxPacket]byte
+				_, err := talker.Receive(ctx, buf[:])
+				cancel()
+				if err != nil {
+					break
+				}
+				heard++
+			}
+		}
+		t.Logf("%d of %d sent, %d heard", sent, n*rounds, heard)
+		if heard < n*rounds*3/4 {
+			t.Error("too many collisions")
+		}
+	})
+}
+
+func TestPoliteListen(t *testing.T) {
+	tests := []struct {
+		bw   lora.Bandwidth
+		want int
+	}{{lora.BW125, -84}, {lora.BW250, -81}, {lora.BW500, -78}}
+	for _, tt := range tests {
+		if l := sx1276.PoliteListen(lora.Config{Bandwidth: tt.bw}); l.Threshold != tt.want || l.Gap != 100*time.Millisecond || l.MaxAirtime != time.Second {
+			t.Errorf("%v: %+v", tt.bw, l)
+		}
+	}
+	cfg := lora.Config{SpreadingFactor: lora.SF10}
+	onBenchWith(t, cfg, nil, func(b *bench) {
+		err := b.radio.Send(context.Background(), make([]byte, 127))
+		if !isLoraError(err) || !errors.Is(err, sx1276.ErrAirtime) {
+			b.Errorf("packet of %v: %v", b.radio.Config().Airtime(127), err)
+		}
+		start := time.Now()
+		for range 3 {
+			if err := b.radio.Send(context.Background(), make([]byte, 10)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if least := 3*b.radio.Config().Airtime(10) + 200*time.Millisecond; time.Since(start) < least {
+			b.Errorf("3 packets in %v, less than %v", time.Since(start), least)
+		}
+	}, sx1276.WithListen(sx1276.PoliteListen(cfg)))
+}
+
+// TestEndlessReception makes the modem receive a packet that does not end.
+func TestEndlessReception(t *testing.T) {
+	onBench(t, func(b *bench) {
+		cfg := b.radio.Config()
+		odd := b.air.Transceiver(lorasim.Position{X: 500}, func() {})
+		odd.Configure(lorasim.Modulation{Config: cfg})
+		odd.Transmit(b.air.Clock().Now(), make([]byte, 20), cfg.PreambleTime(), time.Hour)
+		time.Sleep(50 * time.Millisecond)
+		for b.radio.Stats().Stuck == 0 {
+			b.radio.Send(context.Background(), b.next())
+			if time.Sleep(time.Millisecond); b.air.Clock().Now().Minute() > 5 {
+				b.Fatal("never noticed")
+			}
+		}
+		odd.Idle()
+		time.Sleep(time.Second)
+		b.works()
+	})
+}

@@ -1,0 +1,218 @@
+package sx1276
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/gopymesh/pymesh/lora"
+	"periph.io/x/conn/v3/spi"
+)
+
+// queueLength is how many packets wait for Receive; the oldest is dropped for one more.
+const queueLength = 16
+
+// Radio is a chip that sends and receives. It is a [lora.Radio], and [lora.Clocked].
+//
+// Its methods may be called by many goroutines at once; of several calls of Send one is served
+// after the other.
+type Radio struct {
+	cfg      lora.Config
+	opt      options
+	clock    lora.Clock
+	model    *model
+	pins     Pins
+	settings []setting
+	closers  []io.Closer
+
+	// Between callers and loop.
+	turn     chan struct{} // held by Send
+	requests chan []byte
+	results  chan error
+	cancels  chan struct{}
+	rx       chan received
+	faults   chan error // why the chip is down, for Receive
+	closing  chan struct{}
+	ended    chan struct{}
+	once     sync.Once
+	closeErr error
+	count    counters
+
+	loop
+}
+
+var (
+	_ lora.Radio   = (*Radio)(nil)
+	_ lora.Clocked = (*Radio)(nil)
+)
+
+// received is a packet that waits for Receive.
+type received struct {
+	reception lora.Reception
+	packet    [lora.MaxPacket]byte
+}
+
+// New drives a chip at an SPI port, which it connects, with the pins given. Neither is closed by
+// Close. It returns when the chip receives.
+func New(port spi.Port, pins Pins, cfg lora.Config, opts ...Option) (*Radio, error) {
+	r, err := newRadio(pins, cfg, opts)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{func() error { return r.connect(port) }, r.findModel, r.makeSettings, r.setUp} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	r.opt.log.Info("LoRa radio found", "chip", r.model.name, "frequency", r.cfg.Frequency, "bandwidth", r.cfg.Bandwidth,
+		"sf", r.cfg.SpreadingFactor, "power", r.cfg.TxPower, "spi", r.opt.spiClock)
+	if pins.DIO0 == nil {
+		r.opt.log.Info("DIO0 is not wired: asking the chip instead", "every", r.pollEvery)
+	}
+	go r.run()
+	return r, nil
+}
+
+// newRadio makes a Radio that knows no chip yet.
+func newRadio(pins Pins, cfg lora.Config, opts []Option) (*Radio, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.WithDefaults()
+	o, err := makeOptions(cfg, opts)
+	if err != nil {
+		return nil, err
+	}
+	r := &Radio{
+		cfg: cfg, opt: o, clock: o.clock, pins: pins, model: &chip1276,
+		turn:     make(chan struct{}, 1),
+		requests: make(chan []byte),
+		results:  make(chan error, 1),
+		cancels:  make(chan struct{}),
+		rx:       make(chan received, queueLength),
+		faults:   make(chan error, 1),
+		closing:  make(chan struct{}),
+		ended:    make(chan struct{}),
+	}
+	r.chip.cs = pins.CS
+	if pins.DIO0 != nil {
+		r.edges = pins.DIO0.Edges()
+	}
+	r.pollEvery = min(max(cfg.Airtime(shortestPacket)/2, minPoll), maxPoll)
+	r.maxReception = cfg.Airtime(lora.MaxPacket)
+	return r, nil
+}
+
+// Config returns the settings in force.
+func (r *Radio) Config() lora.Config { return r.cfg }
+
+// Chip returns the name of the chip: "SX1276", which stands for SX1276 to SX1279, or "SX1272".
+func (r *Radio) Chip() string { return r.model.name }
+
+// Clock returns the clock by which the radio lives.
+func (r *Radio) Clock() lora.Clock { return r.clock }
+
+// Send transmits a packet, as [lora.Radio] says. While the channel is busy it waits, with random
+// pauses, as long as [Listen] allows.
+//
+// An [*lora.Error] says that the chip did not do its part; it is being reset then, and the next
+// packet may be given at once. When ctx ends during the transmission, the chip finishes the packet.
+func (r *Radio) Send(ctx context.Context, packet []byte) error {
+	if len(packet) == 0 || len(packet) > lora.MaxPacket {
+		return lora.ErrPacketSize
+	}
+	if limit := r.opt.listen.MaxAirtime; limit > 0 && r.cfg.Airtime(len(packet)) > limit {
+		return &lora.Error{Op: "send", Err: ErrAirtime}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case r.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.ended:
+		return lora.ErrClosed
+	}
+	defer func() { <-r.turn }()
+	select {
+	case r.requests <- packet:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.ended:
+		return lora.ErrClosed
+	}
+	select {
+	case err := <-r.results:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case r.cancels <- struct{}{}: // there will be no result
+		return ctx.Err()
+	case err := <-r.results:
+		return err
+	}
+}
+
+// Receive waits for a packet, as [lora.Radio] says. Its Time is that of the edge of DIO0; without
+// one, it is when the driver found the packet.
+//
+// While the chip does not answer, Receive returns an [*lora.Error] each time the driver has tried in
+// vain to set it up again, which it goes on to do.
+func (r *Radio) Receive(ctx context.Context, buf []byte) (lora.Reception, error) {
+	select {
+	case <-r.closing:
+		return lora.Reception{}, lora.ErrClosed
+	default:
+	}
+	select {
+	case p := <-r.rx:
+		p.reception.N = copy(buf, p.packet[:p.reception.N])
+		return p.reception, nil
+	case err := <-r.faults:
+		return lora.Reception{}, err
+	case <-ctx.Done():
+		return lora.Reception{}, ctx.Err()
+	case <-r.closing:
+		return lora.Reception{}, lora.ErrClosed
+	}
+}
+
+// Close puts the chip to sleep. A packet that is on the air is cut short.
+func (r *Radio) Close() error {
+	r.once.Do(func() {
+		close(r.closing)
+		<-r.ended
+		for _, c := range r.closers {
+			if err := c.Close(); err != nil && r.closeErr == nil {
+				r.closeErr = &lora.Error{Op: "close", Err: err}
+			}
+		}
+	})
+	<-r.ended
+	return r.closeErr
+}
+
+// deliver puts a packet into the queue. The loop alone calls it.
+func (r *Radio) deliver(p *received) {
+	r.count.received.Add(1)
+	for {
+		select {
+		case r.rx <- *p:
+			return
+		default:
+		}
+		select {
+		case <-r.rx:
+			r.count.overrun.Add(1)
+		default:
+		}
+	}
+}
+
+// sleep waits, by the radio's clock.
+func (r *Radio) sleep(d time.Duration) {
+	time.Sleep(r.clock.Until(r.clock.Now().Add(d)))
+}
