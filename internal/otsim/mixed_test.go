@@ -214,3 +214,154 @@ func TestMixedChains(t *testing.T) {
 		})
 	}
 }
+
+// TestMixedLeaderLost: the leader goes, and one of the other kind takes over.
+func TestMixedLeaderLost(t *testing.T) {
+	for _, order := range []string{"oro", "ror", "orr", "roo"} {
+		t.Run(order, func(t *testing.T) {
+			c := otsim.NewController(t)
+			c.Program()
+			m := makers(t, c)
+			var nodes []mixedNode
+			for i := range order {
+				n := m[order[i]](i + 1)
+				if i == 0 {
+					await(t, c, n, 60*time.Second, "leader")
+				} else {
+					await(t, c, n, 400*time.Second, "router")
+				}
+				nodes = append(nodes, n)
+			}
+			c.Run(60 * time.Second)
+			c.Remove(1)
+			c.Run(300 * time.Second)
+			a, b := nodes[1], nodes[2]
+			if !(a.state() == "leader" && b.state() != "leader" || b.state() == "leader" && a.state() != "leader") {
+				t.Fatalf("states %s and %s, want one leader", a.state(), b.state())
+			}
+			if !a.ping(b.eid(), 8) || !b.ping(a.eid(), 8) {
+				t.Error("no reply after the leader was lost")
+			}
+		})
+	}
+}
+
+// TestMixedRestart: a router restarts with what it stored, and is back at its place.
+func TestMixedRestart(t *testing.T) {
+	t.Run("ours", func(t *testing.T) {
+		c := otsim.NewController(t)
+		c.Program()
+		m := makers(t, c)
+		leader := m['r'](1)
+		await(t, c, leader, 60*time.Second, "leader")
+		n := m['o'](2).(*engineNode)
+		await(t, c, n, 400*time.Second, "router")
+		rloc, eid := n.rloc(), n.eid()
+		c.Run(60 * time.Second)
+		c.Remove(2)
+		n.boot(t)
+		await(t, c, n, 60*time.Second, "router")
+		if n.rloc() != rloc || n.eid() != eid {
+			t.Errorf("addresses %v %v after the restart, want %v %v", n.rloc(), n.eid(), rloc, eid)
+		}
+		c.Run(30 * time.Second)
+		pingAll(t, leader, n)
+	})
+	t.Run("theirs", func(t *testing.T) {
+		c := otsim.NewController(t)
+		c.Program()
+		m := makers(t, c)
+		leader := m['o'](1)
+		await(t, c, leader, 60*time.Second, "leader")
+		n := m['r'](2).(processNode)
+		await(t, c, n, 400*time.Second, "router")
+		rloc := n.rloc()
+		c.Run(60 * time.Second)
+		n.Send("reset")
+		n.Command("masterkey " + networkKey) // kept in a dataset alone, which our leader does not have
+		n.Command("panid 0x1234")
+		n.Command("ifconfig up")
+		n.Command("thread start")
+		await(t, c, n, 60*time.Second, "router")
+		if n.rloc() != rloc {
+			t.Errorf("RLOC %v after the restart, want %v", n.rloc(), rloc)
+		}
+		c.Run(30 * time.Second)
+		pingAll(t, leader, n)
+	})
+}
+
+// TestMixedKeySequence: either side moves the key sequence on, and the other follows.
+func TestMixedKeySequence(t *testing.T) {
+	c := otsim.NewController(t)
+	c.Program()
+	m := makers(t, c)
+	ours := m['o'](1).(*engineNode)
+	await(t, c, ours, 60*time.Second, "leader")
+	theirs := m['r'](2).(processNode)
+	await(t, c, theirs, 400*time.Second, "router")
+	c.Run(60 * time.Second)
+
+	if err := ours.SetKeySequence(c.Now(), 1); err != nil {
+		t.Fatal(err)
+	}
+	c.Run(60 * time.Second)
+	if got := theirs.Command("keysequence counter"); got[len(got)-1] != "1" {
+		t.Errorf("their key sequence %v, want 1", got)
+	}
+	pingAll(t, ours, theirs)
+
+	theirs.Command("keysequence counter 5") // more than one ahead
+	c.Run(60 * time.Second)
+	if ours.KeySequence() != 5 {
+		t.Errorf("our key sequence %d, want 5", ours.KeySequence())
+	}
+	pingAll(t, ours, theirs)
+}
+
+// TestMixedUDP: datagrams by mesh-local EID, RLOC and link-local address, both ways.
+func TestMixedUDP(t *testing.T) {
+	c := otsim.NewController(t)
+	c.Program()
+	m := makers(t, c)
+	ours := m['o'](1).(*engineNode)
+	await(t, c, ours, 60*time.Second, "leader")
+	theirs := m['r'](2).(processNode)
+	await(t, c, theirs, 60*time.Second, "child", "router")
+	c.Run(5 * time.Second)
+	theirs.Command("udp open")
+	theirs.Command("udp bind :: 1234")
+
+	for _, dst := range []netip.Addr{theirs.eid(), theirs.rloc()} {
+		text := fmt.Sprintf("to-%x", dst.As16()[15])
+		packet, err := ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: ours.SelectSource(dst), Dst: dst}, 4321, 1234, []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ours.HandlePacket(c.Now(), packet); err != nil {
+			t.Fatal(err)
+		}
+		c.Run(0)
+		if _, ok := theirs.Await(text, 20*time.Second); !ok {
+			t.Errorf("nothing arrived at %v", dst)
+		}
+	}
+	for _, dst := range []netip.Addr{ours.eid(), ours.rloc()} {
+		theirs.Command("udp send %s 4321 hello", dst.StringExpanded())
+		got := c.RunUntil(20*time.Second, func() bool {
+			for {
+				p, ok := ours.PollPacket()
+				if !ok {
+					return false
+				}
+				if d, err := ip6.ParseDatagram(p); err == nil && d.Protocol == ip6.ProtocolUDP && d.Dst == dst &&
+					strings.HasPrefix(string(d.Payload[ip6.UDPHeaderSize:]), "hello") {
+					return true
+				}
+			}
+		})
+		if !got {
+			t.Errorf("nothing arrived at our %v", dst)
+		}
+	}
+}
