@@ -278,8 +278,7 @@ func TestMixedRestart(t *testing.T) {
 		rloc := n.rloc()
 		c.Run(60 * time.Second)
 		n.Send("reset")
-		n.Command("masterkey " + networkKey) // kept in a dataset alone, which our leader does not have
-		n.Command("panid 0x1234")
+		setNetwork(n.Process) // it keeps these in a dataset, which our leader does not have
 		n.Command("ifconfig up")
 		n.Command("thread start")
 		await(t, c, n, 60*time.Second, "router")
