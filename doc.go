@@ -49,5 +49,5 @@
 // # Limits
 //
 // Not implemented yet: border router and on-mesh prefixes, sleepy end devices, operational datasets, commissioning, network
-// diagnostics, the OpenThread command line, and a driver for the SX1276.
+// diagnostics, and a driver for the SX1276.
 package pymesh

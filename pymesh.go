@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/gopymesh/pymesh/internal/runner"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/cli"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/mle"
@@ -291,6 +293,11 @@ type Node struct {
 	pingID  uint16
 	watch   map[*watcher]struct{}
 	closed  bool
+
+	shell        *cli.Interpreter
+	shellTurn    chan struct{} // holds the one command under way
+	shellActive  bool          // there is one; the runner's own
+	shellPrinted chan struct{} // it has printed more
 }
 
 // New makes a node on a radio and starts it: it attaches to the mesh in reach, or founds one. The node uses the radio until
@@ -320,9 +327,10 @@ func New(radio lora.Radio, options ...Option) (*Node, error) {
 	n := &Node{
 		engine: engine, log: c.Logger, mac: macOf(c.ExtAddr),
 		pings: map[uint16]chan pong{}, pingID: binary.BigEndian.Uint16(id[:]), watch: map[*watcher]struct{}{},
+		shell: cli.New(engine), shellTurn: make(chan struct{}, 1), shellPrinted: make(chan struct{}, 1),
 	}
 	n.sockets.init(n, c.maxSockets)
-	hooks := runner.Hooks{Packet: n.handlePacket, Event: n.handleEvent}
+	hooks := runner.Hooks{Packet: n.handlePacket, Event: n.handleEvent, Timer: n.shell}
 	if c.capture != nil {
 		if n.capture, err = pcap.NewWriter(c.capture, pcap.IEEE802154); err != nil {
 			return nil, fmt.Errorf("pymesh: WithCapture: %w", err)
@@ -443,7 +451,7 @@ type Router struct {
 	// PathCost is the cost of the path behind the first hop: 0 for a neighbor and for the node itself, in a row of nodes with good
 	// links 1 for the second next, and so on.
 	PathCost uint8
-	// NextHop is the RLOC16 of the first router on the way, of this one where the connection is direct.
+	// NextHop is the RLOC16 of the first router on the way, of this one where the connection is direct; 0xfffe if there is no way.
 	NextHop uint16
 	Age     time.Duration // since the last keep-alive was received from it
 }
@@ -451,18 +459,36 @@ type Router struct {
 // Routers returns all routers of the mesh.
 func (n *Node) Routers() []Router {
 	return get(n, func(e *thread.Engine) (list []Router) {
-		for _, i := range e.Routers() {
+		infos := e.Routers()
+		links := map[mle.RouterID]int{}
+		for _, i := range infos {
+			links[i.ID] = linkCost(i)
+		}
+		for _, i := range infos {
 			r := Router{
-				MAC: macOf(i.ExtAddr), RLOC16: uint16(i.RLOC16), ID: uint8(i.ID), PathCost: i.PathCost, Age: i.Age,
-				NextHop: uint16(i.RLOC16),
+				MAC: macOf(i.ExtAddr), RLOC16: uint16(i.RLOC16), ID: uint8(i.ID), NextHop: uint16(mle.InvalidRLOC16), Age: i.Age,
 			}
-			if i.NextHop.Valid() {
-				r.NextHop = uint16(i.NextHop.RLOC16())
+			switch own := e.RLOC16(); {
+			case i.NextHop.Valid() && int(i.PathCost)+links[i.NextHop] < links[i.ID]:
+				r.NextHop, r.PathCost = uint16(i.NextHop.RLOC16()), i.PathCost
+			case i.LinkEstablished, i.RLOC16 == own:
+				r.NextHop = r.RLOC16
+			case own.IsChild(): // all ways lead over the parent
+				r.NextHop = uint16(own.RouterID().RLOC16())
 			}
 			list = append(list, r)
 		}
 		return list
 	})
+}
+
+// linkCost is the cost of the direct link to a router (Thread 1.1 §5.4.2). A node that has one may know a way over others too.
+func linkCost(r thread.RouterInfo) int {
+	const none = 16 // the maximum route cost
+	if !r.LinkEstablished {
+		return none
+	}
+	return [...]int{none, 4, 2, 1}[min(r.LinkQualityIn, r.LinkQualityOut)]
 }
 
 // Leader describes the mesh's leader.
@@ -630,6 +656,9 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 
 // handlePacket takes a datagram from the engine.
 func (n *Node) handlePacket(now time.Time, datagram []byte) {
+	if n.shell.HandlePacket(now, datagram) {
+		n.shellOutput()
+	}
 	d, err := ip6.ParseDatagram(datagram)
 	if err != nil {
 		return
@@ -654,6 +683,68 @@ func (n *Node) handlePacket(now time.Time, datagram []byte) {
 			default: // a second answer to a multicast
 			}
 		}
+	}
+}
+
+// CLI executes a command of OpenThread's command line, see package [github.com/gopymesh/pymesh/thread/cli], and returns what it
+// prints: lines that end in "\r\n", without the final Done. Where it answers with an error, err is that [cli.Error]. A ping
+// is waited for: until its answers are there or ctx ends, which then is the error, beside the answers so far. One command is
+// executed at a time; what is printed between commands, such as datagrams that a udp command asked for, is lost.
+func (n *Node) CLI(ctx context.Context, command string) (text string, err error) {
+	select {
+	case n.shellTurn <- struct{}{}:
+		defer func() { <-n.shellTurn }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	var out []byte
+	var waiting bool
+	fetch := func(time.Time) {
+		b, _ := n.shell.PollOutput()
+		out = append(out, b...)
+		waiting = n.shell.Waiting()
+	}
+	running := n.run.Do(func(now time.Time) {
+		n.shell.PollOutput()
+		n.shellActive = true
+		n.shell.HandleLine(now, command)
+		err = n.shell.Err()
+		if r, ok := n.shell.PollRequest(); ok {
+			err = fmt.Errorf("pymesh: CLI: a Node cannot %v by itself: use Close and New", r)
+		}
+		fetch(now)
+	})
+	for running && waiting && err == nil {
+		select {
+		case <-n.shellPrinted:
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-n.run.Done():
+		}
+		running = n.run.Do(fetch)
+	}
+	running = running && n.run.Do(func(now time.Time) {
+		if n.shell.Waiting() {
+			n.shell.HandleLine(now, "ping stop")
+		}
+		n.shellActive = false
+	})
+	if !running {
+		err = ErrClosed
+	}
+	text, _ = strings.CutSuffix(string(out), "Done\r\n")
+	return text, err
+}
+
+// shellOutput tells CLI that there is more to fetch, or drops it if nobody waits for it.
+func (n *Node) shellOutput() {
+	if !n.shellActive {
+		n.shell.PollOutput()
+		return
+	}
+	select {
+	case n.shellPrinted <- struct{}{}:
+	default:
 	}
 }
 

@@ -5,6 +5,7 @@
 //
 //	     host: HandlePacket ▼  ▲ PollPacket                    PollEvent, Role, Neighbors, Routers, Leader …
 //	┌──────────────────────────────────────────────────────────────────────────────────────────────┐
+//	│ lifecycle.go, network.go, parameters.go, macfilter.go  commands  tables.go, snapshot.go  getters│
 //	│ ip.go       IPv6, ICMPv6, UDP, MPL             management.go, leader.go   TMF: router IDs       │
 //	│ address.go  addresses                          resolver.go                address query         │
 //	│ mle.go      MLE security, neighbors                                                             │

@@ -215,15 +215,16 @@ type Engine struct {
 	leader   mle.LeaderData
 	counters Counters
 
-	mac      mac
-	fwd      forwarder
-	reasm    *lowpan.Reassembler
-	contexts lowpan.Contexts
-	seeds    *mpl.SeedSet
-	mplSent  *mpl.Buffer
-	mplSeq   uint8
-	coap     *coap.Endpoint[tmfRequest]
-	resolver resolver
+	mac       mac
+	fwd       forwarder
+	reasm     *lowpan.Reassembler
+	contexts  lowpan.Contexts
+	seeds     *mpl.SeedSet
+	mplSent   *mpl.Buffer
+	mplSeq    uint8
+	storedMPL uint8 // limit up to which it is stored
+	coap      *coap.Endpoint[tmfRequest]
+	resolver  resolver
 
 	attach    attach
 	parent    parent

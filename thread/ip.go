@@ -263,12 +263,19 @@ func (e *Engine) sendIP(m *message) bool {
 	return e.enqueue(m)
 }
 
+// mplAhead is how far ahead of use the MPL sequence is stored. A node that began anew after a restart would not be heard: its neighbors
+// take its multicasts for old ones as long as they remember it. Less than half of the number space.
+const mplAhead = 64
+
 // sendMPL sends a multicast to the whole mesh (Thread 1.1 §5.11, RFC 7731): with an MPL option, in a tunnel if its scope is larger
 // than the mesh.
 func (e *Engine) sendMPL(m *message, h ip6.Header) bool {
 	if !e.attached() {
 		e.fwd.free(m)
 		return false
+	}
+	if int8(e.mplSeq-e.storedMPL) >= 0 {
+		e.saveSettings()
 	}
 	opt := ip6.MPLOption{Sequence: e.mplSeq}
 	e.mplSeq++

@@ -82,7 +82,7 @@ func (e *Engine) releaseRouterID(id mle.RouterID) {
 	e.routers.reuse[id] = e.now.Add(e.timing.RouterIDReuse)
 	for other := range e.routers.assigned.All() {
 		if o := &e.routers.routers[other]; o.nextHop == id {
-			o.nextHop, o.cost = noNextHop, 0
+			e.routeLost(o)
 		}
 	}
 	e.routers.sequence++

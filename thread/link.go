@@ -235,6 +235,7 @@ func (e *Engine) handleLinkAccept(m mle.Message, info mleInfo) error {
 	}
 	e.forgetMoved(info, source)
 
+	resumed := e.role == RoleDetached
 	switch e.role {
 	case RoleDetached:
 		if err := e.resumeRouter(m, info); err != nil {
@@ -274,7 +275,7 @@ func (e *Engine) handleLinkAccept(m mle.Message, info mleInfo) error {
 				return nil
 			}
 		}
-		if !e.routers.isAssigned(r.nextHop) {
+		if r.state != stateValid && !e.routers.isAssigned(r.nextHop) {
 			e.resetAdvertise() // a new link
 		}
 	}
@@ -284,13 +285,20 @@ func (e *Engine) handleLinkAccept(m mle.Message, info mleInfo) error {
 	r.mle = keys.ReplayFrom(info.keySequence, mleCounter+1)
 	r.lastHeard = e.now
 	r.mode = mle.ModeFullThreadDevice | mle.ModeRxOnWhenIdle | mle.ModeFullNetworkData
-	r.link.reset(e.timing.ReceiveSensitivity, info.rssi)
+	if r.state != stateValid {
+		r.link.reset(e.timing.ReceiveSensitivity, info.rssi)
+	}
 	r.qualityOut = linkQuality(margin, -1)
 	r.failures = 0
 	r.challenge = mle.Challenge{}
 	if r.state != stateValid {
 		r.state = stateValid
 		e.emit(Event{Type: EventNeighborAdded, ExtAddr: r.ext, RLOC16: r.rloc})
+	}
+	if resumed {
+		if route, err := m.Route64(); err == nil {
+			e.updateRoutes(&route, id) // the next Advertisement may be half a minute away
+		}
 	}
 	if m.Command == mle.LinkAcceptAndRequest {
 		challenge, err := m.Challenge()
@@ -367,7 +375,7 @@ func (e *Engine) linkLost(r *router) {
 	for id := range e.routers.assigned.All() {
 		other := &e.routers.routers[id]
 		if other.nextHop == r.rloc.RouterID() {
-			other.nextHop, other.cost = noNextHop, 0
+			e.routeLost(other)
 			if e.routers.linkCost(other) >= maxRouteCost {
 				e.resetAdvertise()
 			}

@@ -211,9 +211,9 @@ func TestAckWait(t *testing.T) {
 	}
 }
 
-// TestAckMatching takes an acknowledgement by frame type and sequence number alone (shared facts: 2018 sends 0x0002 and 0x0012,
+// TestInterop03AckMatching takes an acknowledgement by frame type and sequence number alone (shared facts: 2018 sends 0x0002 and 0x0012,
 // today's OpenThread 0x1002 and 0x1012), with any FCS, before or after the radio says that the frame has left.
-func TestAckMatching(t *testing.T) {
+func TestInterop03AckMatching(t *testing.T) {
 	for _, control := range []uint16{0x0002, 0x0012, 0x1002, 0x1012} {
 		for _, early := range []string{"early", "late"} {
 			t.Run(fmt.Sprintf("%04x/%s", control, early), func(t *testing.T) {

@@ -101,7 +101,11 @@ func post(t coap.Type, uri string, payload []byte) coap.Message {
 }
 
 func (e *Engine) tmfPeer(addr netip.Addr) coap.Path {
-	return coap.Path{Local: e.rlocAddr, Peer: netip.AddrPortFrom(addr, tmf.UDPPort)}
+	local := e.rlocAddr
+	if addr.IsLinkLocalUnicast() {
+		local = e.linkLocalAddr // both ends on one link, or both in the mesh: see isTMF
+	}
+	return coap.Path{Local: local, Peer: netip.AddrPortFrom(addr, tmf.UDPPort)}
 }
 
 func (e *Engine) handleTMFRequest(ev coap.Event[tmfRequest]) error {

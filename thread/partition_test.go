@@ -67,9 +67,10 @@ func TestLeaderLost(t *testing.T) {
 		opt    lorasim.Options
 		change func(*thread.Config)
 		limit  time.Duration
+		ping   time.Duration
 	}{
-		{"IEEE802154", ideal(), stock, 135 * time.Second},
-		{"LoRa", lorasim.Options{Seed: 3}, nil, 240 * time.Second},
+		{"IEEE802154", ideal(), stock, 135 * time.Second, time.Second},
+		{"LoRa", lorasim.Options{Seed: 3}, nil, 240 * time.Second, 5 * time.Minute},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := steady(t, tt.opt, 4, tt.change)
@@ -83,7 +84,7 @@ func TestLeaderLost(t *testing.T) {
 			m.until(5*time.Minute, "one mesh", m.oneMesh)
 			m.run(4 * time.Minute)
 			m.checkRLOCs()
-			m.pingAll(30 * time.Second)
+			m.pingAll(tt.ping)
 		})
 	}
 }
@@ -132,7 +133,7 @@ func TestMerge(t *testing.T) {
 		ping   time.Duration
 	}{
 		{"IEEE802154", func(seed uint64) lorasim.Options { o := ideal(); o.Seed = seed; return o }, stock, 5 * time.Minute, time.Second},
-		{"LoRa", func(seed uint64) lorasim.Options { return lorasim.Options{Seed: seed} }, nil, 10 * time.Minute, time.Minute},
+		{"LoRa", func(seed uint64) lorasim.Options { return lorasim.Options{Seed: seed} }, nil, 10 * time.Minute, 5 * time.Minute},
 	} {
 		for seed := range uint64(3) {
 			t.Run(fmt.Sprintf("%s/%d", tt.name, seed), func(t *testing.T) {

@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/thread/coap"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
 const testPAN ieee802154.PANID = 0x1234
@@ -209,6 +211,71 @@ func (p *peer) sendDatagram(dst ieee802154.Addr, datagram []byte) []byte {
 		p.t.Fatal(err)
 	}
 	return p.sendFrame(f)
+}
+
+// sendFragmented sends an MLE message in as many frames as it takes, secured by the MAC too (Thread 1.1 §4.9).
+func (p *peer) sendFragmented(dst netip.Addr, plain []byte) {
+	payload := mle.AppendSealed(nil, linkLocal(p.ext), dst, p.ext, p.seq, p.mle, mleCipher(p.seq), plain)
+	p.mle++
+	datagram := must(ip6.AppendUDP(nil, ip6.Header{HopLimit: mle.HopLimit, Src: linkLocal(p.ext), Dst: dst}, mle.UDPPort, mle.UDPPort, payload))
+	to := lowpan.AddrOf(ip6.InterfaceIDOf(dst))
+	for offset := 0; offset < len(datagram); {
+		f := p.frame(to, nil)
+		f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex}
+		var err error
+		f.Payload, offset, err = lowpan.Packet{Datagram: datagram, Tag: 77, Src: f.Src, Dst: to}.
+			AppendFrame(nil, offset, ieee802154.MaxPSDU-f.Overhead(), contexts())
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		f.FramePending = offset < len(datagram)
+		p.sendFrame(f)
+	}
+}
+
+// open decrypts a secured frame of one of the nodes.
+func (m *mesh) open(psdu []byte) (ieee802154.Frame, []byte, bool) {
+	f, err := ieee802154.ParseFrame(psdu)
+	if err != nil || f.Security.Level == ieee802154.SecurityNone {
+		return f, f.Payload, false
+	}
+	for _, n := range m.nodes {
+		if payload, err := f.Open(nil, psdu, macCipher(keys.Sequence(f.Security.KeyIndex-1)), n.ExtAddr()); err == nil {
+			return f, payload, true
+		}
+	}
+	return f, nil, false
+}
+
+// datagram returns the IPv6 datagram in a secured frame that holds a whole one, a mesh header in front or not.
+func (m *mesh) datagram(psdu []byte) (ip6.Datagram, bool) {
+	f, payload, ok := m.open(psdu)
+	if !ok || f.Type != ieee802154.Data {
+		return ip6.Datagram{}, false
+	}
+	src, dst := f.Src, f.Dst
+	if h, size, err := lowpan.ParseMeshHeader(payload); err == nil {
+		src, dst, payload = h.Src, h.Dst, payload[size:]
+	}
+	if lowpan.DispatchOf(payload) != lowpan.DispatchIPHC {
+		return ip6.Datagram{}, false
+	}
+	b, consumed, err := lowpan.Decompress(nil, payload, src, dst, contexts(), 0)
+	if err != nil {
+		return ip6.Datagram{}, false
+	}
+	d, err := ip6.ParseDatagram(append(b, payload[consumed:]...))
+	return d, err == nil
+}
+
+// tmfMessage returns the CoAP message in a datagram of network management.
+func tmfMessage(d ip6.Datagram) (coap.Message, bool) {
+	udp, err := ip6.ParseUDPHeader(d.Payload)
+	if d.Protocol != ip6.ProtocolUDP || err != nil || udp.DstPort != tmf.UDPPort {
+		return coap.Message{}, false
+	}
+	m, err := coap.ParseMessage(d.Payload[ip6.UDPHeaderSize:udp.Length])
+	return m, err == nil
 }
 
 // find returns the messages of a command that the peer heard from a node, in their order.

@@ -20,6 +20,8 @@ type routing struct {
 	challenge      mle.Challenge // of the last multicast Link Request
 	challengeUntil time.Time
 
+	askAgain time.Time // when to ask for routes again
+
 	selectAt  time.Time // when to change between router and child, zero if not considered
 	solicit   uint32    // identifies the open Address Solicit; 0 if none is open
 	solicited uint32
@@ -331,8 +333,7 @@ func (e *Engine) updateRoutes(route *mle.Route64, from mle.RouterID) {
 				if t.linkCost(r) >= maxRouteCost {
 					e.resetAdvertise() // a lost route
 				}
-				r.nextHop, r.cost = noNextHop, 0
-				r.lastHeard = e.now
+				e.routeLost(r)
 			}
 			again = again || r.nextHop != old
 		}
@@ -345,8 +346,17 @@ func (e *Engine) breakLoop(sender, dst mle.RLOC16) {
 		return
 	}
 	if r := e.routers.get(dst.RouterID()); r != nil {
-		r.nextHop = noNextHop
+		e.routeLost(r)
 		e.resetAdvertise()
+	}
+}
+
+// routeLost forgets the way to r over other routers. If no link to it is left, the time that the leader waits for another way
+// begins. Deviation: stock counts from when it last heard r itself, and so takes back the IDs of all routers behind a lost link at once.
+func (e *Engine) routeLost(r *router) {
+	r.nextHop, r.cost = noNextHop, 0
+	if r.state != stateValid {
+		r.lastHeard = e.now
 	}
 }
 
@@ -445,6 +455,7 @@ func (e *Engine) handleTick() {
 			return
 		}
 	case RoleRouter:
+		e.askForRoutes()
 		if e.leaderLost() {
 			return
 		}
@@ -472,6 +483,22 @@ func (e *Engine) selectChildRole() {
 		e.startTrickle(trickle.Config{
 			Imin: e.timing.REEDAdvertise, Imax: e.timing.REEDAdvertise + e.timing.REEDAdvertiseJitter, Mode: trickle.Plain,
 		})
+	}
+}
+
+// askForRoutes asks the next router on the way to the leader for its Route64, once half of the time has passed after which the leader
+// counts as lost. Deviation: stock relies on Advertisements alone. Nobody acknowledges those, and heavy traffic on LoRa swallows
+// four in a row, upon which a mesh in good order would fall apart.
+func (e *Engine) askForRoutes() {
+	r := &e.routing
+	if e.now.Sub(e.routers.updated) < e.timing.NetworkIDTimeout/2 || e.now.Before(r.askAgain) || e.attach.state != attachIdle {
+		return
+	}
+	if next, ok := e.nextHop(e.leader.LeaderRouterID.RLOC16()); ok {
+		if n := e.routers.neighborByRLOC(next); n != nil {
+			e.sendLinkRequest(n)
+			r.askAgain = e.now.Add(e.timing.NetworkIDTimeout / 8)
+		}
 	}
 }
 

@@ -18,6 +18,8 @@ type Settings struct {
 	KeySequence keys.Sequence
 	// MACFrameCounter and MLEFrameCounter are limits: counters below them may have been used, from them on they have not.
 	MACFrameCounter, MLEFrameCounter uint32
+	// MPLSequence is such a limit too, in the serial numbers of the multicasts that this node sends.
+	MPLSequence uint8
 
 	// Role, RLOC16 and what follows describe the last attachment. A Role of RoleDisabled means that there is none.
 	Role        Role
@@ -78,6 +80,7 @@ func (e *Engine) saveSettings() bool {
 	s.KeySequence = e.keySequence
 	s.MACFrameCounter = e.mac.counter + counterAhead
 	s.MLEFrameCounter = e.mleCounter + counterAhead
+	s.MPLSequence = e.mplSeq + mplAhead
 	if e.role >= RoleChild {
 		s.Role = e.role
 		s.RLOC16 = e.rloc
@@ -103,7 +106,7 @@ func (e *Engine) saveSettings() bool {
 		return false
 	}
 	e.settings = s
-	e.storedMAC, e.storedMLE = s.MACFrameCounter, s.MLEFrameCounter
+	e.storedMAC, e.storedMLE, e.storedMPL = s.MACFrameCounter, s.MLEFrameCounter, s.MPLSequence
 	return true
 }
 
@@ -135,6 +138,7 @@ func (e *Engine) restoreSettings() error {
 	// Frame counters go on where they may have been used, even under another key: a counter that is too high does no harm.
 	e.mac.counter, e.mleCounter = s.MACFrameCounter, s.MLEFrameCounter
 	e.storedMAC, e.storedMLE = 0, 0
+	e.mplSeq = s.MPLSequence
 	e.settings.AutoStart, e.settings.Network = s.AutoStart, s.Network
 	if s.NetworkKey != e.networkKey || s.ExtAddr != e.ext {
 		return nil

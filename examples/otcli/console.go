@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -58,10 +59,22 @@ func (c *console) prompt() {
 
 // Write prints text. It may be called while a line is being edited.
 func (c *console) Write(b []byte) (int, error) {
-	if c.editor != nil {
-		return c.editor.Write(b)
+	if c.editor == nil {
+		return os.Stdout.Write(b)
 	}
-	return os.Stdout.Write(b)
+	// The editor makes CR LF of LF.
+	if _, err := c.editor.Write(bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// log returns where a log goes: beside the answers, and not into a line that is being edited.
+func (c *console) log() io.Writer {
+	if c.editor == nil {
+		return os.Stderr
+	}
+	return c
 }
 
 // readLines calls handle for each line, without its end, until it returns false or the input ends.

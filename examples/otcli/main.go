@@ -126,7 +126,7 @@ func run(o options) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 
-	cfg, err := o.config(console)
+	cfg, err := o.config(console.log())
 	if err != nil {
 		return err
 	}

@@ -238,10 +238,9 @@ type pipe struct {
 	lines chan string // without ends and prompts
 }
 
-// startPipe starts a program as node id.
-func startPipe(t *testing.T, path, dir string, offset, id int) *pipe {
+func startPipe(t *testing.T, path, dir string, offset int, args ...string) *pipe {
 	t.Helper()
-	p := &pipe{t: t, cmd: exec.Command(path, strconv.Itoa(id)), lines: make(chan string, 100)}
+	p := &pipe{t: t, cmd: exec.Command(path, args...), lines: make(chan string, 100)}
 	p.cmd.Dir = dir
 	p.cmd.Env = append(os.Environ(), "PORT_OFFSET="+strconv.Itoa(offset), "VIRTUAL_TIME=")
 	p.cmd.Stderr = os.Stderr
@@ -300,6 +299,15 @@ func (p *pipe) write(command string) {
 	p.t.Helper()
 	if _, err := io.WriteString(p.in, command+"\n"); err != nil {
 		p.t.Fatalf("%s: %v", command, err)
+	}
+}
+
+// exit ends the program as a user does.
+func (p *pipe) exit() {
+	p.t.Helper()
+	p.write("exit")
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Errorf("exit: %v", err)
 	}
 }
 
@@ -367,7 +375,7 @@ func TestRealTime(t *testing.T) {
 			}
 			offset, dir := freeOffset(t), t.TempDir()
 			start := func(path string, id int) *pipe {
-				p := startPipe(t, path, dir, offset, id)
+				p := startPipe(t, path, dir, offset, strconv.Itoa(id))
 				p.command("masterkey %s", networkKey)
 				p.command("panid 0x1234")
 				p.command("ifconfig up")
@@ -389,12 +397,21 @@ func TestRealTime(t *testing.T) {
 			child.write("ping " + addrs[i] + " 200")
 			for line := ""; !strings.Contains(line, "icmp_seq="); line = child.line(10 * time.Second) {
 			}
-			leader.write("exit")
-			if err := leader.cmd.Wait(); err != nil {
-				t.Errorf("exit: %v", err)
-			}
+			leader.exit()
 		})
 	}
+}
+
+// TestSim joins the nodes of the simulated air, or leads them.
+func TestSim(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	p := startPipe(t, program(t), t.TempDir(), 0, "-sim", "-nodes", "1", "-speed", "20")
+	p.command("ifconfig up")
+	p.command("thread start")
+	p.await(20*time.Second, "child", "router", "leader")
+	p.exit()
 }
 
 func TestUsage(t *testing.T) {

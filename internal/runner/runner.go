@@ -31,6 +31,15 @@ type Hooks struct {
 	Event func(thread.Event)
 	// Frame sees each packet that the radio has received or sent. psdu must not be kept.
 	Frame func(now time.Time, psdu []byte)
+	// Timer has deadlines beside the engine's.
+	Timer Timer
+}
+
+// Timer is a state machine on top of the engine.
+type Timer interface {
+	// NextTimeout returns when HandleTimeout is due, and false if no timer runs.
+	NextTimeout() (time.Time, bool)
+	HandleTimeout(now time.Time)
 }
 
 // Runner is a running engine.
@@ -155,7 +164,7 @@ func (r *Runner) run() {
 			tx = r.tx
 		}
 		var wake <-chan time.Time
-		if deadline, ok := e.NextTimeout(); ok {
+		if deadline, ok := r.nextTimeout(); ok {
 			timer.Reset(max(r.clock.Until(deadline), 0))
 			wake = timer.C
 		} else {
@@ -182,12 +191,27 @@ func (r *Runner) run() {
 			sending = nil
 			e.HandleTransmitDone(t, err)
 		case <-wake:
-			e.HandleTimeout(now())
+			t := now()
+			e.HandleTimeout(t)
+			if r.hooks.Timer != nil {
+				r.hooks.Timer.HandleTimeout(t)
+			}
 		case <-r.ctx.Done():
 			e.Stop(now())
 			return
 		}
 	}
+}
+
+// nextTimeout returns the first deadline of all.
+func (r *Runner) nextTimeout() (time.Time, bool) {
+	next, ok := r.engine.NextTimeout()
+	if r.hooks.Timer != nil {
+		if t, too := r.hooks.Timer.NextTimeout(); too && (!ok || t.Before(next)) {
+			return t, true
+		}
+	}
+	return next, ok
 }
 
 // poll hands on what the engine has for the host.

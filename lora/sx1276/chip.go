@@ -76,19 +76,40 @@ func (c *chip) write(reg register, value byte) error {
 	return fail("write", reg, c.retry(2))
 }
 
-// setMode writes RegOpMode. After a failure it looks whether the chip has obeyed all the same:
-// a mode must not be entered twice.
-func (c *chip) setMode(mode byte) (err error) {
+// unknownMode is no value of RegOpMode.
+const unknownMode = -1
+
+// swapMode writes RegOpMode and returns the mode before, which the chip tells in the same transfer
+// (data sheet, section 4.3). After a failure it looks whether the chip has obeyed all the same: a mode
+// must not be entered twice.
+func (c *chip) swapMode(mode byte) (old int, err error) {
 	for range attempts {
 		c.w[0], c.w[1] = byte(regOpMode)|writeBit, mode
 		if err = c.tx(2); err == nil {
-			return nil
+			return int(c.r[1]), nil
 		}
 		if now, e := c.read(regOpMode); e == nil && now == mode {
-			return nil
+			return unknownMode, nil
 		}
 	}
-	return fail("write", regOpMode, err)
+	return unknownMode, fail("write", regOpMode, err)
+}
+
+// setMode writes RegOpMode.
+func (c *chip) setMode(mode byte) error {
+	_, err := c.swapMode(mode)
+	return err
+}
+
+// changeMode is setMode where the mode before is known. A chip that has restarted is put to sleep at
+// once, before it does something in the wrong mode.
+func (c *chip) changeMode(from, to byte) error {
+	old, err := c.swapMode(to)
+	if err != nil || old == unknownMode || old == int(from) {
+		return err
+	}
+	_ = c.setMode(modeSleep) // what matters is said here:
+	return differs("check", regOpMode, byte(old), from)
 }
 
 // look reads the registers from RegOpMode to the last one given.

@@ -8,10 +8,10 @@ import (
 	"github.com/gopymesh/pymesh/lora"
 )
 
-// Listen is how the driver listens before it talks. In the first four fields zero means the value
-// of [PycomListen].
+// Listen is how the driver listens before it talks. Besides, a packet waits while the modem receives
+// one, however weak.
 //
-// Besides, a packet waits while the modem receives one, however weak.
+// In the first four fields zero means the value of [PycomListen], in the others none.
 type Listen struct {
 	// Threshold is the strength, in dBm, from which on the channel is busy.
 	Threshold int
@@ -22,9 +22,12 @@ type Listen struct {
 	// Wait is how long a packet waits for a free channel before Send gives up with
 	// [lora.ErrChannelBusy].
 	Wait time.Duration
-	// Gap is the shortest pause between two packets of one's own; 0 is none.
+	// Turnaround is the shortest time from the end of a packet received to the start of one's own,
+	// such as its acknowledgment.
+	Turnaround time.Duration
+	// Gap is the shortest time from the end of a packet of one's own to the start of the next.
 	Gap time.Duration
-	// MaxAirtime is the longest packet that may be sent; 0 is no limit.
+	// MaxAirtime is the longest packet that may be sent.
 	MaxAirtime time.Duration
 }
 
@@ -38,17 +41,27 @@ const (
 	rssiSettle = time.Millisecond
 	// minBackoff is the shortest pause after a busy channel.
 	minBackoff = time.Millisecond
+	// pycomDeaf is how long Pycom's firmware hears nothing after each packet, sent or received:
+	// it takes 2 to 4 ms, through sleep, until it listens again. The wide bandwidths have preambles
+	// that would be over by then.
+	pycomDeaf = 5 * time.Millisecond
 )
 
 // PycomListen returns what Pycom's firmware does, 1 ms below -85 dBm, but with a random pause after
 // a busy channel: up to four preambles, so that those who waited for the same packet to end do not
 // all start at once. A packet waits one and a half times the longest packet of a mesh.
+//
+// Turnaround and Gap are 5 ms, because Pycom's nodes are deaf for up to 4 ms after each packet. Among nodes
+// with this driver both can be zero.
 func PycomListen(c lora.Config) Listen {
 	return Listen{
 		Threshold: -85,
 		Time:      time.Millisecond,
 		Backoff:   4 * c.PreambleTime(),
 		Wait:      c.Airtime(meshPacket) * 3 / 2,
+
+		Turnaround: pycomDeaf,
+		Gap:        pycomDeaf,
 	}
 }
 
@@ -88,7 +101,7 @@ func (l Listen) validate() error {
 	switch {
 	case l.Threshold > -20 || l.Threshold < -150:
 		return fmt.Errorf("sx1276: WithListen: Threshold %d dBm is not in -150 to -20", l.Threshold)
-	case l.Time < 0 || l.Backoff < 0 || l.Wait < 0 || l.Gap < 0 || l.MaxAirtime < 0:
+	case l.Time < 0 || l.Backoff < 0 || l.Wait < 0 || l.Turnaround < 0 || l.Gap < 0 || l.MaxAirtime < 0:
 		return fmt.Errorf("sx1276: WithListen: a time is negative: %+v", l)
 	}
 	return nil

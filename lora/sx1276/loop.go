@@ -42,6 +42,7 @@ type loop struct {
 
 	listenSince    time.Time // the receiver runs since then
 	lastEvent      time.Time // when the driver looked last
+	received       time.Time // the end of the last packet received
 	receivingSince time.Time // the modem receives a packet since then; zero if it does not
 	nextStart      byte      // where the next packet is to begin in the FIFO
 
@@ -314,6 +315,7 @@ func (r *Radio) receive(flags byte, at time.Time) error {
 		r.count.missed.Add(1)
 	}
 	r.nextStart = start + n
+	r.received = at
 	// The flags first: from now on they can tell of the next packet.
 	if err := r.chip.write(regIrqFlags, flags); err != nil {
 		return err
@@ -353,7 +355,7 @@ func (r *Radio) debug(what string) {
 func (r *Radio) restart() error {
 	r.count.stuck.Add(1)
 	r.opt.log.Warn("the modem receives a packet that does not end: starting it again")
-	if err := r.chip.setMode(r.mode(modeStandby)); err != nil {
+	if err := r.changeMode(modeRxContinuous, modeStandby); err != nil {
 		return err
 	}
 	return r.listen()
@@ -378,6 +380,10 @@ func (r *Radio) repair(cause error) {
 	r.repaired = now
 	if err := r.setUp(); err != nil {
 		r.goDown(err)
+		return
+	}
+	if r.tx.state != txIdle { // a packet that waits begins anew
+		r.tx.state, r.tx.at = txWaiting, r.clock.Now()
 	}
 }
 

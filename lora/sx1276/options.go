@@ -60,7 +60,7 @@ func withNoCS(o *options) { o.noCS = true }
 
 // makeOptions applies options to the defaults and validates them.
 func makeOptions(cfg lora.Config, opts []Option) (options, error) {
-	o := options{log: slog.New(slog.DiscardHandler), clock: systemClock{}, spiClock: DefaultSPIClock}
+	o := options{log: slog.New(slog.DiscardHandler), clock: systemClock{}, spiClock: DefaultSPIClock, listen: PycomListen(cfg)}
 	for _, set := range opts {
 		set(&o)
 	}

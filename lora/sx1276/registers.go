@@ -72,6 +72,7 @@ var registerNames = map[register]string{
 	regFifoRxBaseAddr:  "RegFifoRxBaseAddr",
 	regIrqFlagsMask:    "RegIrqFlagsMask",
 	regIrqFlags:        "RegIrqFlags",
+	regRssiValue:       "RegRssiValue",
 	regModemConfig1:    "RegModemConfig1",
 	regModemConfig2:    "RegModemConfig2",
 	regSymbTimeoutLsb:  "RegSymbTimeoutLsb",

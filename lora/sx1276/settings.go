@@ -43,8 +43,8 @@ func modelOf(version byte) (*model, bool) {
 	return nil, false
 }
 
-// lowBandEnd is the end of the frequencies that come in by the LF port (data sheet,
-// table 32, band 2).
+// lowBandEnd is the end of the frequencies that come in by the LF port: the chip's band 2 is 410 to
+// 525 MHz, band 1 begins at 862 MHz.
 const lowBandEnd = 525 * lora.MHz
 
 // lowFrequency reports whether the LF port is in use.

@@ -14,6 +14,8 @@ const (
 	resetTime    = 10 * time.Millisecond // 5 ms after a reset, 10 ms after power-on
 	wakeTime     = time.Millisecond      // TS_OSC, 250 µs: the oscillator after sleep
 	calibrateMax = 100 * time.Millisecond
+	// receiverStarts is how many times rssiSettle the receiver may need to start.
+	receiverStarts = 20
 )
 
 // connect connects the port.
@@ -130,10 +132,13 @@ func (r *Radio) wake() error {
 	if err != nil {
 		return err
 	}
-	for _, mode := range []byte{old&longRangeMode | r.fskMode(modeSleep), r.fskMode(modeSleep)} {
-		if err := c.setMode(mode); err != nil {
+	if old&longRangeMode != 0 {
+		if err := c.setMode(r.mode(modeSleep)); err != nil {
 			return err
 		}
+	}
+	if err := c.setMode(r.fskMode(modeSleep)); err != nil {
+		return err
 	}
 	tcxo, err := c.read(r.model.tcxo)
 	if err != nil {
@@ -155,8 +160,8 @@ func (r *Radio) wake() error {
 	return nil
 }
 
-// calibrate rejects the image frequency, at the frequency in use (data sheet, section 2.1.3.8). The chip does it by itself at
-// power-on, for its default of 434 MHz.
+// calibrate makes the receiver reject the image frequency, at the frequency in use. The chip does that by
+// itself at power-on, for its default of 434 MHz.
 func (r *Radio) calibrate() error {
 	if !r.model.lowBands {
 		return nil
@@ -232,12 +237,19 @@ func (r *Radio) testFIFO() error {
 	return nil
 }
 
-// verify reads the settings back.
+// verify reads the settings back, and waits until the receiver shows some noise: with that the oscillator
+// runs.
 func (r *Radio) verify() error {
-	if _, err := r.look(causeCheck); err != nil {
-		return &lora.Error{Op: "set up", Err: &Problem{err, remedySPI}}
+	for range receiverStarts {
+		if _, err := r.look(causeCheck); err != nil {
+			return &lora.Error{Op: "set up", Err: &Problem{err, remedySPI}}
+		}
+		if r.snap[regRssiValue] != 0 {
+			return nil
+		}
+		r.sleep(rssiSettle)
 	}
-	return nil
+	return &lora.Error{Op: "set up", Reg: regRssiValue.String(), Err: &Problem{ErrOscillator, remedyOscillator}}
 }
 
 // compare compares the registers of a snapshot with the settings.
@@ -259,7 +271,7 @@ func (r *Radio) listen() error {
 	if err := r.chip.write(regIrqFlags, irqAll); err != nil {
 		return err
 	}
-	if err := r.chip.setMode(r.mode(modeRxContinuous)); err != nil {
+	if err := r.changeMode(modeStandby, modeRxContinuous); err != nil {
 		return err
 	}
 	r.listenSince = r.clock.Now()

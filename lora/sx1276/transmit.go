@@ -1,6 +1,7 @@
 package sx1276
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -33,7 +34,7 @@ type transmission struct {
 	giveUp time.Time // without a free channel
 	freeAt time.Time // listening ends, if the channel stays free
 	late   time.Time // on the air: TxDone is overdue
-	last   time.Time // the end of the last packet
+	last   time.Time // the end of the last packet sent
 }
 
 const (
@@ -54,7 +55,7 @@ func (r *Radio) accept(packet []byte) {
 	t.n = copy(t.packet[:], packet)
 	t.state, t.silent = txWaiting, false
 	t.giveUp = now.Add(r.opt.listen.Wait)
-	t.at = later(now, t.last.Add(r.opt.listen.Gap))
+	t.at = now
 }
 
 func later(a, b time.Time) time.Time {
@@ -84,10 +85,17 @@ func (r *Radio) finish(err error) {
 // continueSend does the next step.
 func (r *Radio) continueSend(now time.Time) error {
 	t := &r.tx
-	switch t.state {
+	switch l := &r.opt.listen; t.state {
 	case txWaiting:
+		// Listening ends when the packet may start.
+		start := later(t.last.Add(l.Gap), r.received.Add(l.Turnaround)).Add(-l.Time)
+		start = later(start, r.listenSince.Add(rssiSettle))
+		if start.After(now) {
+			t.at = start
+			return nil
+		}
 		t.state = txListening
-		t.freeAt = later(now, r.listenSince.Add(rssiSettle)).Add(r.opt.listen.Time)
+		t.freeAt = now.Add(l.Time)
 		return r.sample()
 	case txListening:
 		return r.sample()
@@ -141,7 +149,7 @@ func (r *Radio) busy() {
 // transmit puts the packet on the air.
 func (r *Radio) transmit() error {
 	c, t := &r.chip, &r.tx
-	if err := c.setMode(r.mode(modeStandby)); err != nil {
+	if err := r.changeMode(modeRxContinuous, modeStandby); err != nil {
 		return err
 	}
 	if err := c.writeFIFO(t.packet[:t.n]); err != nil {
@@ -153,7 +161,7 @@ func (r *Radio) transmit() error {
 	if err := c.write(regDioMapping1, dio0TxDone); err != nil {
 		return err
 	}
-	if err := c.setMode(r.mode(modeTx)); err != nil {
+	if err := r.changeMode(modeStandby, modeTx); err != nil {
 		return err
 	}
 	now, airtime := r.clock.Now(), r.cfg.Airtime(t.n)
@@ -161,6 +169,15 @@ func (r *Radio) transmit() error {
 	t.at = now.Add(airtime + txMargin)
 	t.late = t.at.Add(airtime/20 + txGrace)
 	return nil
+}
+
+// changeMode changes the mode of the LoRa modem, and notices a chip that has restarted meanwhile.
+func (r *Radio) changeMode(from, to byte) error {
+	err := r.chip.changeMode(r.mode(from), r.mode(to))
+	if errors.Is(err, ErrRestarted) {
+		r.count.restarts.Add(1)
+	}
+	return err
 }
 
 // overdue looks for TxDone at a time when it should have come.

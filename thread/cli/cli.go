@@ -87,7 +87,7 @@ func New(engine *thread.Engine) *Interpreter {
 
 // HandleLine executes a command line. Its end ("\r", "\n") may be there or not; an empty line does nothing and has no answer.
 func (i *Interpreter) HandleLine(now time.Time, line string) {
-	i.now = now
+	i.now, i.err = now, nil
 	i.engine.Observe(now)
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
@@ -111,6 +111,9 @@ func (i *Interpreter) HandleLine(now time.Time, line string) {
 }
 
 func (i *Interpreter) execute(name string, args []string) error {
+	if full, ok := aliases[name]; ok {
+		name = full
+	}
 	all := commands()
 	if c := slices.IndexFunc(all, func(c command) bool { return c.name == name }); c >= 0 {
 		return all[c].run(i, args)
@@ -120,7 +123,6 @@ func (i *Interpreter) execute(name string, args []string) error {
 
 // answer ends the output of a command.
 func (i *Interpreter) answer(err error) {
-	i.err = nil
 	switch err {
 	case nil:
 		i.printf("Done\r\n")

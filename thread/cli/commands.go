@@ -10,7 +10,6 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"help", (*Interpreter).help},
-		{"?", (*Interpreter).help},
 		{"autostart", (*Interpreter).autostart},
 		{"bufferinfo", (*Interpreter).bufferinfo},
 		{"channel", (*Interpreter).channel},
@@ -82,14 +81,15 @@ func commands() []command {
 	}
 }
 
+// aliases are words of later versions of OpenThread.
+var aliases = map[string]string{"?": "help", "counters": "counter"}
+
 // notImplemented answers for what the engine cannot do yet.
 func notImplemented(*Interpreter, []string) error { return NotImplemented }
 
 func (i *Interpreter) help([]string) error {
 	for _, c := range commands() {
-		if c.name != "?" {
-			i.printf("%s\r\n", c.name)
-		}
+		i.printf("%s\r\n", c.name)
 	}
 	return errNoAnswer
 }

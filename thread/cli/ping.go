@@ -19,6 +19,7 @@ const (
 
 	defaultPingSize     = 8
 	defaultPingInterval = time.Second
+	minPingInterval     = time.Millisecond // of a series without pauses
 	maxPingSize         = ip6.MinMTU - ip6.HeaderSize - echoHeader
 )
 
@@ -35,6 +36,16 @@ type ping struct {
 
 func newPing() ping { return ping{sequence: 1, open: map[uint16]struct{}{}} }
 
+// stop ends the series. It is an error if nothing is left to send.
+func (p *ping) stop() error {
+	clear(p.open)
+	if p.timer.IsZero() {
+		return InvalidState
+	}
+	p.timer = time.Time{}
+	return nil
+}
+
 // Waiting reports whether answers to the last ping are still to come: requests that are to be sent, or that have no reply.
 func (i *Interpreter) Waiting() bool { return !i.ping.timer.IsZero() || len(i.ping.open) > 0 }
 
@@ -43,11 +54,8 @@ func (i *Interpreter) pingCommand(args []string) error {
 	switch {
 	case len(args) == 0:
 		return InvalidArgs
-	case args[0] == "stop" && p.timer.IsZero():
-		return InvalidState
 	case args[0] == "stop":
-		p.timer = time.Time{}
-		return nil
+		return p.stop()
 	case !p.timer.IsZero():
 		return Busy
 	}
@@ -71,7 +79,7 @@ func (i *Interpreter) pingCommand(args []string) error {
 		return InvalidArgs
 	}
 	p.dst, p.size, p.count = dst, int(numbers[0]), uint16(numbers[1])
-	p.interval = time.Duration(uint32(numbers[2])) * time.Second
+	p.interval = max(time.Duration(uint32(numbers[2]))*time.Second, minPingInterval)
 	clear(p.open)
 	i.sendPing()
 	return errNoAnswer

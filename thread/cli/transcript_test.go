@@ -40,7 +40,7 @@ type step struct {
 	differ bool
 }
 
-func parseTranscript(t *testing.T, path string) []step {
+func parseTranscript(t testing.TB, path string) []step {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -178,7 +178,7 @@ type device struct {
 	shell   *cli.Interpreter
 	cfg     thread.Config
 	text    []byte
-	t       *testing.T
+	t       testing.TB
 }
 
 func newOurs(t *testing.T) *ours {
@@ -188,7 +188,7 @@ func newOurs(t *testing.T) *ours {
 	})}
 }
 
-func newDevice(t *testing.T, id int) *device {
+func newDevice(t testing.TB, id int) *device {
 	seed := [32]byte{byte(id)}
 	d := &device{t: t, cfg: thread.Config{
 		NetworkKey: [16]byte{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff},

@@ -1,0 +1,76 @@
+//go:build linux
+
+package hardware
+
+import (
+	"sync"
+
+	"github.com/gopymesh/pymesh/internal/sx1276emu"
+	"github.com/gopymesh/pymesh/internal/vmtest/gpiosim"
+	"github.com/gopymesh/pymesh/lora/sx1276"
+	"periph.io/x/conn/v3/physic"
+)
+
+// bus is an SPI bus: clock and data are common to its hats, and who is selected takes part.
+type bus struct {
+	trace *gpiosim.Trace
+
+	mu   sync.Mutex
+	hats []*hat
+	idle byte // what is read where nobody answers
+}
+
+// hat is a chip with its wires.
+type hat struct {
+	chip     *sx1276emu.Chip
+	pins     sx1276.Pins
+	selected bool
+}
+
+// do does the transfers of a message.
+func (b *bus) do(p *port, transfers []transfer) error {
+	// Which lines are high, the kernel knew before it got the message.
+	if err := b.trace.Sync(); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, t := range transfers {
+		if err := p.selectHat(sx1276.Low); err != nil {
+			return err
+		}
+		b.exchange(t)
+		if last := i == len(transfers)-1; t.csChange != last {
+			if err := p.selectHat(sx1276.High); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// selectHat moves the port's own chip select.
+func (p *port) selectHat(level sx1276.Level) error {
+	if p.hat == nil || p.mode&modeNoCS != 0 {
+		return nil
+	}
+	return p.hat.selectChip(level)
+}
+
+// selectChip is the hat's NSS.
+func (h *hat) selectChip(level sx1276.Level) error {
+	h.selected = level == sx1276.Low
+	return h.pins.CS.Set(level)
+}
+
+// exchange clocks bytes.
+func (b *bus) exchange(t transfer) {
+	for i := range t.miso {
+		t.miso[i] = b.idle
+	}
+	for _, h := range b.hats {
+		if h.selected {
+			h.chip.Exchange(t.mosi, t.miso, physic.Frequency(t.speed)*physic.Hertz)
+		}
+	}
+}

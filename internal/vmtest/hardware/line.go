@@ -1,0 +1,133 @@
+//go:build linux
+
+package hardware
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/gopymesh/pymesh/internal/sx1276emu"
+	"github.com/gopymesh/pymesh/internal/vmtest/gpiosim"
+	"github.com/gopymesh/pymesh/lora/sx1276"
+)
+
+const headerLines = 28
+
+// taken are the lines that the kernel's SPI driver has.
+var taken = map[int]string{8: "spi0 CS0", 7: "spi0 CS1"}
+
+// header is the chip of a Raspberry Pi, with names as older kernels give them.
+func header() gpiosim.Bank {
+	bank := gpiosim.Bank{Label: "pinctrl-bcm2835"}
+	for i := range headerLines {
+		name := fmt.Sprintf("GPIO%d", i)
+		switch i {
+		case 4:
+			name = "GPIO_GCLK"
+		case 7:
+			name = "SPI_CE1_N"
+		case 8:
+			name = "SPI_CE0_N"
+		}
+		bank.Lines = append(bank.Lines, gpiosim.Line{Name: name, User: taken[i]})
+	}
+	return bank
+}
+
+// line is a line of the header.
+type line struct {
+	gpio   *gpiosim.Chip
+	offset int
+
+	mu     sync.Mutex
+	output bool // by the host
+	value  sx1276.Level
+	wire   wire
+}
+
+// wire is where a line leads to: one of these, or nowhere.
+type wire struct {
+	nss   *hat
+	reset sx1276.Reset
+	dio   *sx1276emu.DIO
+}
+
+// user returns which driver of the kernel has the line.
+func (l *line) user() string { return taken[l.offset] }
+
+// connect connects a wire.
+func (l *line) connect(w wire) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wire = w
+	if w.dio != nil {
+		go l.follow(w.dio)
+	}
+	l.tell()
+}
+
+// disconnect leaves the line to the host's pull-down.
+func (l *line) disconnect() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wire = wire{}
+	l.drive(sx1276.Low)
+}
+
+// change handles what the host has done.
+func (l *line) change(kind gpiosim.ChangeKind) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch kind {
+	case gpiosim.SetLow:
+		l.value = sx1276.Low
+	case gpiosim.SetHigh:
+		l.value = sx1276.High
+	case gpiosim.ToInput:
+		l.output = false
+	case gpiosim.ToOutput:
+		l.output = true
+	}
+	l.tell()
+}
+
+// tell makes both ends of the wire agree.
+func (l *line) tell() {
+	var err error
+	switch w := l.wire; {
+	case w.nss != nil:
+		err = w.nss.selectChip(l.value || sx1276.Level(!l.output))
+	case w.reset != nil && l.output:
+		err = w.reset.Drive(l.value)
+	case w.reset != nil:
+		err = w.reset.Float()
+	case w.dio != nil:
+		var level sx1276.Level
+		if level, err = w.dio.Level(); err == nil {
+			l.drive(level) // also after the host has changed its pull, which the chip is stronger than
+		}
+	}
+	if err != nil {
+		panic(err) // emulated pins do not fail
+	}
+}
+
+// follow makes the line follow a DIO for as long as it is wired.
+func (l *line) follow(d *sx1276emu.DIO) {
+	for range d.Changed() {
+		l.mu.Lock()
+		if l.wire.dio != d {
+			l.mu.Unlock()
+			return
+		}
+		l.tell()
+		l.mu.Unlock()
+	}
+}
+
+// drive sets what the host reads.
+func (l *line) drive(level sx1276.Level) {
+	if err := l.gpio.Drive(l.offset, bool(level)); err != nil {
+		panic(err)
+	}
+}

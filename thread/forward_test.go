@@ -1,0 +1,467 @@
+package thread_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/lowpan"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// udp builds a datagram from a node.
+func (n *node) udp(dst netip.Addr, payload string) []byte {
+	return must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: n.SelectSource(dst), Dst: dst}, 1234, 5678, []byte(payload)))
+}
+
+func (n *node) send(packet []byte) {
+	n.mesh.t.Helper()
+	if err := n.HandlePacket(n.mesh.sim.Now(), packet); err != nil {
+		n.mesh.t.Fatal(err)
+	}
+	n.antenna.Touch()
+}
+
+// received returns the payloads of the UDP datagrams that wait for the host, and how many other ones do.
+func (n *node) received() (payloads []string, other int) {
+	for {
+		p, ok := n.PollPacket()
+		if !ok {
+			return payloads, other
+		}
+		if d, err := ip6.ParseDatagram(p); err == nil && d.Protocol == ip6.ProtocolUDP {
+			payloads = append(payloads, string(d.Payload[ip6.UDPHeaderSize:]))
+		} else {
+			other++
+		}
+	}
+}
+
+func rlocAddr(r mle.RLOC16) netip.Addr { return r.Addr(thread.DefaultMeshLocalPrefix) }
+
+// TestAddresses reaches a direct neighbor by each of its addresses, in all sizes.
+func TestAddresses(t *testing.T) {
+	m := steady(t, ideal(), 2, stock)
+	a, b := m.nodes[0], m.nodes[1]
+	for _, size := range []int{0, 1, 50, 60, 70, 80, 90, 100, 200, 1000, 1232} {
+		for _, n := range []*node{a, b} {
+			for _, dst := range n.Addresses() {
+				if _, ok := a.ping(dst, size, time.Second); !ok {
+					t.Errorf("no reply from %v, %d bytes\n%s", dst, size, m)
+				}
+			}
+		}
+	}
+	if _, ok := b.ping(rlocAddr(mle.ALOCLeader), 8, time.Second); !ok {
+		t.Error("the leader does not answer by its anycast locator")
+	}
+	if err := a.HandlePacket(m.sim.Now(), b.udp(a.MeshLocalEID(), "not mine")); err == nil {
+		t.Error("sent with another's address")
+	}
+}
+
+// TestChain goes over three hops, in both directions.
+func TestChain(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		opt    lorasim.Options
+		change func(*thread.Config)
+	}{
+		{"IEEE802154", ideal(), stock},
+		{"LoRa", lorasim.Options{Seed: 2}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := steady(t, tt.opt, 4, tt.change)
+			first, last := m.nodes[0], m.nodes[3]
+			for _, size := range []int{0, 8, 200, 1000} {
+				for _, dst := range []netip.Addr{last.MeshLocalEID(), rlocAddr(last.RLOC16()), first.MeshLocalEID(), rlocAddr(mle.ALOCLeader)} {
+					from := last
+					if dst == last.MeshLocalEID() || dst == rlocAddr(last.RLOC16()) {
+						from = first
+					}
+					if tt.change == nil {
+						from.reach(dst, size, 5*time.Minute)
+					} else if _, ok := from.ping(dst, size, time.Second); !ok {
+						t.Errorf("no reply from %v, %d bytes\n%s", dst, size, m)
+					}
+				}
+			}
+		})
+	}
+}
+
+// queries counts the address queries that a peer in reach of everyone hears, by the multicast that carries them.
+func multicasts(p *peer) int {
+	count := 0
+	for _, psdu := range p.frames {
+		if f, err := ieee802154.ParseFrame(psdu); err == nil && f.Dst.IsBroadcast() && f.Security.Level != ieee802154.SecurityNone {
+			count++
+		}
+	}
+	return count
+}
+
+// TestAddressQuery asks once for an address, lets datagrams wait meanwhile, and remembers the answer.
+func TestAddressQuery(t *testing.T) {
+	m := steady(t, ideal(), 3, stock)
+	ear := m.peer(9, lorasim.Position{})
+	a, c := m.nodes[0], m.nodes[2]
+	for i := range 5 {
+		a.send(a.udp(c.MeshLocalEID(), fmt.Sprint(i)))
+	}
+	m.run(time.Second)
+	if got, _ := c.received(); fmt.Sprint(got) != "[0 1 2 3 4]" {
+		t.Errorf("received %v of the datagrams that waited", got)
+	}
+	heard := multicasts(ear)
+	if heard < 2 || heard > 4 {
+		t.Errorf("%d multicasts for one query, want 2 of each of the routers in reach", heard)
+	}
+	a.send(a.udp(c.MeshLocalEID(), "again"))
+	m.run(time.Second)
+	if got, _ := c.received(); len(got) != 1 || multicasts(ear) != heard {
+		t.Errorf("received %v, %d more multicasts", got, multicasts(ear)-heard)
+	}
+
+	// An address that nobody has: asked for once, then not for 15 s, 30 s, 60 s …
+	nobody := ip6.WithInterfaceID(thread.DefaultMeshLocalPrefix, ip6.InterfaceID{1, 2, 3})
+	var asked []time.Duration
+	since := m.sim.Now()
+	for range 40 {
+		heard = multicasts(ear)
+		a.send(a.udp(nobody, "hello?"))
+		m.run(5 * time.Second)
+		if multicasts(ear) > heard {
+			asked = append(asked, m.sim.Now().Sub(since).Truncate(5*time.Second))
+		}
+	}
+	if want := "[5s 25s 1m0s 2m5s]"; fmt.Sprint(asked) != want {
+		t.Errorf("asked for nobody's address after %v, want %v", asked, want)
+	}
+	if a.Counters().AddressUnresolved == 0 {
+		t.Error("unresolved datagrams not counted")
+	}
+}
+
+// TestAddressCacheOverflow asks for more addresses than a node remembers: all are reached nevertheless.
+func TestAddressCacheOverflow(t *testing.T) {
+	m := steady(t, ideal(), 2, func(c *thread.Config) { stock(c); c.MaxChildren = 60 })
+	for range 40 {
+		n := m.add(1, lorasim.Position{X: 1.5}, minimal) // of the second node
+		n.start()
+		m.run(100 * time.Millisecond)
+	}
+	m.until(5*time.Minute, "all children", func() bool { return m.count(thread.RoleChild) == 40 })
+	for range 2 {
+		for _, n := range m.nodes[2:] {
+			if _, ok := m.nodes[0].ping(n.MeshLocalEID(), 8, time.Second); !ok {
+				t.Fatalf("no reply from %v", n.RLOC16())
+			}
+		}
+	}
+}
+
+// TestDuplicateAddress makes one of two nodes with the same mesh-local address take another one.
+func TestDuplicateAddress(t *testing.T) {
+	m := chain(t, ideal(), 3, stock)
+	iid := ip6.InterfaceID{1, 2, 3, 4, 5, 6, 7, 8}
+	same := func(c *thread.Config) {
+		_ = c.Store.Save(thread.Settings{NetworkKey: testKey, ExtAddr: c.ExtAddr, MeshLocalIID: iid})
+	}
+	a := m.nodes[0]
+	same(&a.cfg)
+	a.Engine = must(thread.New(a.cfg))
+	a.antenna.SetStation(a.Engine)
+	m.startOneByOne()
+	child := m.add(1, lorasim.Position{X: 3}, func(c *thread.Config) { minimal(c); same(c) })
+	child.start()
+	m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+	if a.MeshLocalEID() != child.MeshLocalEID() {
+		t.Fatal("the test is wrong")
+	}
+	// The query of the second node brings an answer of the first and one of the third, the child's parent: an Address Error follows.
+	m.nodes[1].ping(a.MeshLocalEID(), 8, time.Second)
+	m.run(5 * time.Second)
+	if a.MeshLocalEID() == child.MeshLocalEID() {
+		t.Errorf("still the same address\n%s", m)
+	}
+	m.run(30 * time.Second)
+	m.pingAll(time.Second)
+}
+
+// TestMulticast delivers each multicast once to whom it concerns.
+func TestMulticast(t *testing.T) {
+	m := newMesh(t, lorasim.Options{Seed: 1, PHY: lorasim.IEEE802154, Ideal: true, NoListen: true, Propagation: lorasim.LinksOnly})
+	for range 5 {
+		m.add(5, lorasim.Position{}, stock)
+	}
+	// A ring of four, and one beyond: every multicast comes by several ways.
+	for _, l := range [][2]int{{0, 1}, {1, 2}, {2, 3}, {3, 0}, {2, 4}} {
+		m.sim.SetLink(m.nodes[l[0]].antenna, m.nodes[l[1]].antenna, -50)
+	}
+	m.startOneByOne()
+	full, small := m.add(5, lorasim.Position{}, endDevice), m.add(5, lorasim.Position{}, minimal)
+	m.sim.SetLink(full.antenna, m.nodes[0].antenna, -50)
+	m.sim.SetLink(small.antenna, m.nodes[4].antenna, -50)
+	for _, n := range []*node{full, small} {
+		n.start()
+		m.until(time.Minute, "child", func() bool { return n.Role() == thread.RoleChild })
+	}
+	m.run(time.Minute)
+	site := netip.MustParseAddr("ff05::abcd")
+	for _, i := range []int{1, 4, 5, 6} {
+		m.nodes[i].Subscribe(site)
+	}
+	all, routers := []int{0, 1, 2, 3, 4, 5, 6}, []int{0, 1, 2, 3, 4, 5}
+	for _, tt := range []struct {
+		from int
+		dst  string
+		want []int
+	}{
+		{0, "ff02::1", []int{1, 3, 5}},
+		{2, "ff02::1", []int{1, 3, 4}},
+		{2, "ff02::2", []int{1, 3, 4}},
+		{0, "ff32:40:fdde:ad00:beef:0:0:1", []int{1, 3, 5}},
+		{0, "ff03::1", all}, {2, "ff03::1", all}, {4, "ff03::1", all}, {5, "ff03::1", all}, {6, "ff03::1", all},
+		{1, "ff33:40:fdde:ad00:beef:0:0:1", all},
+		{3, "ff03::2", routers}, {6, "ff03::2", routers},
+		{3, "ff05::abcd", []int{1, 4, 5, 6}}, {1, "ff05::abcd", []int{4, 5, 6}}, {6, "ff05::abcd", []int{1, 4, 5}},
+		{3, "ff05::1", nil},
+	} {
+		for _, size := range []int{10, 500} {
+			from := m.nodes[tt.from]
+			payload := fmt.Sprintf("%*d", size, tt.from)
+			from.send(from.udp(netip.MustParseAddr(tt.dst), payload))
+			m.run(3 * time.Second)
+			for i, n := range m.nodes {
+				want := 0
+				for _, w := range tt.want {
+					if w == i && i != tt.from {
+						want = 1
+					}
+				}
+				if got, _ := n.received(); len(got) != want || want == 1 && got[0] != payload {
+					t.Errorf("%s from %d, %d bytes: node %d got it %d times, want %d", tt.dst, tt.from, size, i, len(got), want)
+				}
+			}
+		}
+	}
+	m.nodes[1].Unsubscribe(site)
+	m.nodes[3].send(m.nodes[3].udp(site, "x"))
+	m.run(3 * time.Second)
+	if got, _ := m.nodes[1].received(); len(got) != 0 {
+		t.Error("received after Unsubscribe")
+	}
+	if got := m.nodes[0].Counters().MPLDuplicate; got == 0 {
+		t.Error("no duplicates counted")
+	}
+	// An echo request to all is answered by all.
+	m.nodes[0].ping(netip.MustParseAddr("ff03::1"), 8, time.Second)
+	m.run(3 * time.Second)
+	if _, got := m.nodes[0].received(); got != 5 { // the first reply ended the ping
+		t.Errorf("%d more replies to a multicast echo request, want 5", got)
+	}
+}
+
+// TestHopLimit ends the way of what has used up its hops.
+func TestHopLimit(t *testing.T) {
+	m := steady(t, ideal(), 2, stock)
+	child := m.add(1, lorasim.Position{X: 2}, minimal)
+	child.start()
+	m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+	m.run(10 * time.Second)
+	a, parent := m.nodes[0], m.nodes[1]
+	for limit, want := range map[uint8]int{1: 0, 2: 1} {
+		h := ip6.Header{HopLimit: limit, Src: a.MeshLocalEID(), Dst: child.MeshLocalEID()}
+		a.send(must(ip6.AppendUDP(nil, h, 1, 1, []byte("x"))))
+		m.run(time.Second)
+		if got, _ := child.received(); len(got) != want {
+			t.Errorf("hop limit %d: received %d, want %d", limit, len(got), want)
+		}
+	}
+	if got := parent.Counters().IPHopLimit; got != 1 {
+		t.Errorf("%d hop limits counted", got)
+	}
+	// A multicast with one hop goes one hop.
+	h := ip6.Header{HopLimit: 1, Src: a.MeshLocalEID(), Dst: ip6.RealmLocalAllNodes}
+	a.send(must(ip6.AppendUDP(nil, h, 1, 1, []byte("x"))))
+	m.run(time.Second)
+	near, _ := parent.received()
+	far, _ := child.received()
+	if len(near) != 1 || len(far) != 0 {
+		t.Errorf("multicast with one hop: %d near, %d far", len(near), len(far))
+	}
+
+	// Mesh headers, by hand.
+	p := m.peer(9, lorasim.Position{X: 0.5})
+	p.attach(parent, fullMode, time.Minute)
+	datagram := must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: rlocAddr(p.rloc), Dst: rlocAddr(a.RLOC16())}, 1234, 5678, []byte("x")))
+	for hops, want := range map[uint8]int{0: 0, 1: 1, 20: 1} {
+		f := p.frame(ieee802154.ShortAddress(ieee802154.ShortAddr(parent.RLOC16())), nil)
+		f.Src = ieee802154.ShortAddress(ieee802154.ShortAddr(p.rloc))
+		f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex}
+		header := lowpan.MeshHeader{HopsLeft: hops, Src: f.Src, Dst: ieee802154.ShortAddress(ieee802154.ShortAddr(a.RLOC16()))}
+		payload := must(header.AppendBinary(nil))
+		var err error
+		f.Payload, _, err = lowpan.Packet{Datagram: datagram, Src: header.Src, Dst: header.Dst}.AppendFrame(payload, 0, 80, contexts())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.sendFrame(f)
+		m.run(time.Second)
+		if got, _ := a.received(); len(got) != want {
+			t.Errorf("%d hops left: received %d, want %d", hops, len(got), want)
+		}
+	}
+	if got := parent.Counters().MeshHopsExceeded; got != 1 {
+		t.Errorf("%d exceeded mesh hops counted", got)
+	}
+}
+
+// TestUnreachable sends Destination Unreachable for the locator of a child that has gone.
+func TestUnreachable(t *testing.T) {
+	m := steady(t, ideal(), 3, stock)
+	child := m.add(1, lorasim.Position{X: 3}, func(c *thread.Config) { endDevice(c); c.Timing.ChildTimeout = 10 * time.Second })
+	child.start()
+	m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+	a := m.nodes[0]
+	eid, rloc := child.MeshLocalEID(), rlocAddr(child.RLOC16())
+	for _, dst := range []netip.Addr{eid, rloc} {
+		if _, ok := a.ping(dst, 8, time.Second); !ok {
+			t.Fatalf("no reply from %v", dst)
+		}
+	}
+	child.antenna.SetStation(nil)
+	m.run(15 * time.Second)
+	for _, dst := range []netip.Addr{eid, rloc} {
+		a.send(a.udp(dst, "anybody there?"))
+		m.run(time.Second)
+		if _, got := a.received(); got != 1 {
+			t.Errorf("%d Destination Unreachable for %v", got, dst)
+		}
+	}
+	// Upon it the sender asks anew, and finds the same child elsewhere.
+	child.antenna.Move(lorasim.Position{X: -1})
+	child.restart()
+	m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+	for _, n := range m.nodes[:3] {
+		if _, ok := n.ping(eid, 8, time.Second); !ok {
+			t.Errorf("no reply from the child in its new place to %v", n.RLOC16())
+		}
+	}
+}
+
+// TestChildMoves finds a child that changed its parent, without waiting for the old parent to miss it.
+func TestChildMoves(t *testing.T) {
+	for name, change := range map[string]func(*thread.Config){"minimal": minimal, "end device": endDevice} {
+		t.Run(name, func(t *testing.T) {
+			m := steady(t, ideal(), 4, stock)
+			child := m.add(1, lorasim.Position{X: 4}, change)
+			child.start()
+			m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+			m.pingAll(time.Second)
+			child.antenna.SetStation(nil)
+			child.antenna.Move(lorasim.Position{X: -1})
+			child.restart()
+			m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+			m.run(time.Second)
+			child.ping(m.nodes[3].MeshLocalEID(), 8, time.Second) // the old parent learns by this
+			for i, n := range m.nodes[:4] {
+				if _, ok := n.ping(child.MeshLocalEID(), 8, time.Second); !ok {
+					if _, ok = n.ping(child.MeshLocalEID(), 8, time.Second); !ok { // the first may have gone where the child was
+						t.Errorf("node %d does not reach the child\n%s", i+1, m)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestChangingLinks cuts and restores links at random under traffic: no frame circulates, and all nodes reach each other in the end.
+func TestChangingLinks(t *testing.T) {
+	for seed := range uint64(5) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			opt := ideal()
+			opt.Seed = seed
+			opt.Propagation = lorasim.LinksOnly
+			m := newMesh(t, opt)
+			r := rand.New(rand.NewPCG(seed, 2))
+			const count = 7
+			for range count {
+				m.add(seed, lorasim.Position{}, stock)
+			}
+			link := func(a, b int, rssi float64) { m.sim.SetLink(m.nodes[a].antenna, m.nodes[b].antenna, rssi) }
+			// A path that stays, so that the mesh never falls apart; the rest comes and goes.
+			for i := range count - 1 {
+				link(i, i+1, -70)
+			}
+			m.startOneByOne()
+			for step := range 200 {
+				a, b := r.IntN(count), r.IntN(count)
+				if d := a - b; d > 1 || d < -1 {
+					if r.IntN(2) == 0 {
+						link(a, b, -50)
+					} else {
+						m.sim.CutLink(m.nodes[a].antenna, m.nodes[b].antenna)
+					}
+				}
+				from, to := m.nodes[r.IntN(count)], m.nodes[r.IntN(count)]
+				from.send(from.udp(to.MeshLocalEID(), fmt.Sprint(step)))
+				m.run(3 * time.Second)
+			}
+			var forwarded uint64
+			for _, n := range m.nodes {
+				forwarded += n.Counters().Forwarded
+			}
+			if forwarded > 200*3*count { // query answers and acknowledgements included
+				t.Errorf("%d frames forwarded for 200 datagrams", forwarded)
+			}
+			m.run(5 * time.Minute)
+			if !m.oneMesh() {
+				t.Fatal(m)
+			}
+			for _, a := range m.nodes {
+				for _, b := range m.nodes {
+					if a == b {
+						continue
+					}
+					if _, ok := a.ping(rlocAddr(b.RLOC16()), 8, time.Second); !ok {
+						t.Errorf("%v does not reach %v\n%s", a.RLOC16(), b.RLOC16(), m)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestBrokenLoop drops a route whose next hop sends back the very frame that should go there.
+func TestBrokenLoop(t *testing.T) {
+	m := steady(t, ideal(), 4, stock)
+	a, b, far := m.nodes[1], m.nodes[2], m.nodes[3]
+	if got := a.routers()[far.RLOC16()].NextHop; got != b.RLOC16().RouterID() {
+		t.Fatalf("next hop %v", got)
+	}
+	// A frame for far that seems to come from b.
+	p := &peer{t: t, ext: b.ExtAddr(), rloc: b.RLOC16(), sim: m.sim, mac: 1 << 20}
+	f := p.frame(ieee802154.ShortAddress(ieee802154.ShortAddr(a.RLOC16())), nil)
+	f.Src = ieee802154.ShortAddress(ieee802154.ShortAddr(p.rloc))
+	f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex, FrameCounter: 1 << 20, KeyIndex: 1}
+	f.Payload = must(lowpan.MeshHeader{HopsLeft: 5, Src: f.Src, Dst: ieee802154.ShortAddress(ieee802154.ShortAddr(far.RLOC16()))}.AppendBinary(nil))
+	f.Payload = append(f.Payload, 0xe0, 0x48, 0, 1, 2, 0, 0) // a later fragment: its addresses are not in there
+	psdu := must(f.AppendSealed(nil, macCipher(0), p.ext))
+	a.HandleFrame(m.sim.Now(), psdu, -50)
+	if got := a.routers()[far.RLOC16()].NextHop; got.Valid() {
+		t.Errorf("next hop %v after a loop", got)
+	}
+	a.antenna.Touch()
+	m.run(time.Minute)
+	if got := a.routers()[far.RLOC16()].NextHop; got != b.RLOC16().RouterID() {
+		t.Errorf("next hop %v a minute later", got)
+	}
+}

@@ -1,0 +1,597 @@
+package thread_test
+
+import (
+	"errors"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+var otherNetwork = thread.Network{
+	Key: [16]byte{1, 2, 3}, PANID: 0xbeef, Name: "another", ExtPANID: [8]byte{7, 6, 5, 4, 3, 2, 1, 0},
+	MeshLocalPrefix: netip.MustParsePrefix("fd07:605:403::/64"), Channel: 20,
+}
+
+// TestSetNetwork moves two nodes to another network before they start.
+func TestSetNetwork(t *testing.T) {
+	m := newMesh(t, ideal())
+	a, b := m.add(1, lorasim.Position{}, stock), m.add(1, lorasim.Position{X: 1}, stock)
+	for _, n := range m.nodes {
+		if err := n.SetNetwork(otherNetwork); err != nil {
+			t.Fatal(err)
+		}
+		if got := n.Network(); got != otherNetwork {
+			t.Errorf("%+v", got)
+		}
+		for _, change := range []func(*thread.Network){
+			func(w *thread.Network) { w.Name = strings.Repeat("x", 17) },
+			func(w *thread.Network) { w.Channel = 10 },
+			func(w *thread.Network) { w.Channel = 27 },
+			func(w *thread.Network) { w.MeshLocalPrefix = netip.MustParsePrefix("2001:db8::/64") },
+			func(w *thread.Network) { w.MeshLocalPrefix = netip.MustParsePrefix("fd00::/48") },
+			func(w *thread.Network) { w.MeshLocalPrefix = netip.Prefix{} },
+		} {
+			bad := otherNetwork
+			bad.PANID = 1
+			change(&bad)
+			if err := n.SetNetwork(bad); !errors.Is(err, thread.ErrArgument) || n.Network() != otherNetwork {
+				t.Errorf("%+v: %v", bad, err)
+			}
+		}
+	}
+	m.startOneByOne()
+	if err := a.SetNetwork(otherNetwork); !errors.Is(err, thread.ErrState) {
+		t.Errorf("while started: %v", err)
+	}
+	if err := a.SetExtAddr(ieee802154.ExtAddr{1}); !errors.Is(err, thread.ErrState) {
+		t.Errorf("address while started: %v", err)
+	}
+	if !otherNetwork.MeshLocalPrefix.Contains(b.MeshLocalEID()) || !m.oneMesh() {
+		t.Fatal(b.MeshLocalEID(), m)
+	}
+	if _, ok := a.ping(b.MeshLocalEID(), 8, time.Second); !ok {
+		t.Error("no reply in the new network")
+	}
+
+	// The others cannot read it.
+	c := m.add(1, lorasim.Position{X: 2}, func(c *thread.Config) {
+		stock(c)
+		c.PANID = otherNetwork.PANID
+	})
+	c.start()
+	m.run(2 * time.Minute)
+	if l, _ := c.Leader(); l.ExtAddr != c.ExtAddr() {
+		t.Errorf("a node with another key has joined\n%s", m)
+	}
+}
+
+// TestSetNetworkKey starts the key sequence anew, but not the frame counters.
+func TestSetNetworkKey(t *testing.T) {
+	m := steady(t, ideal(), 2, stock)
+	if err := m.nodes[0].SetKeySequence(m.sim.Now(), 5); err != nil {
+		t.Fatal(err)
+	}
+	m.run(time.Minute)
+	for _, n := range m.nodes {
+		n.Stop(m.sim.Now())
+		w := n.Network()
+		w.Key[0]++
+		if err := n.SetNetwork(w); err != nil {
+			t.Fatal(err)
+		}
+		if n.KeySequence() != 0 {
+			t.Error("key sequence", n.KeySequence())
+		}
+	}
+	m.startOneByOne()
+	m.until(5*time.Minute, "one mesh", m.oneMesh)
+	m.pingAll(time.Second)
+}
+
+// TestStoredNetwork comes back with what commands have set, once the node has attached with it.
+func TestStoredNetwork(t *testing.T) {
+	for _, stored := range []bool{true, false} {
+		m := newMesh(t, ideal())
+		n := m.add(1, lorasim.Position{}, func(c *thread.Config) {
+			stock(c)
+			c.StoredNetwork = stored
+		})
+		original := n.Network()
+		set := func() {
+			if err := errors.Join(n.SetNetwork(otherNetwork), n.SetExtAddr(ieee802154.ExtAddr{9}), n.SetMode(m.sim.Now(), thread.ModeMinimalEndDevice),
+				n.SetMode(m.sim.Now(), thread.ModeFullThreadDevice&^mle.ModeSecureDataRequests)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set()
+		n.restart()
+		if n.Network() != original {
+			t.Error("stored before the node was attached")
+		}
+		n.Stop(m.sim.Now())
+		set()
+		n.start()
+		m.until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+		n.restart()
+		if got := n.Network(); got != map[bool]thread.Network{true: otherNetwork, false: original}[stored] {
+			t.Errorf("StoredNetwork %v: %+v", stored, got)
+		}
+		if got := n.ExtAddr() == (ieee802154.ExtAddr{9}) && !n.Mode().Has(mle.ModeSecureDataRequests); got != stored {
+			t.Errorf("StoredNetwork %v: %v, mode %v", stored, n.ExtAddr(), n.Mode())
+		}
+	}
+}
+
+// TestLifecycle takes the steps one by one.
+func TestLifecycle(t *testing.T) {
+	m := newMesh(t, ideal())
+	n := m.add(1, lorasim.Position{}, stock)
+	now := m.sim.Now()
+	check := func(what string, up bool, role thread.Role, addresses int) {
+		t.Helper()
+		if n.IsUp() != up || n.Role() != role || len(n.Addresses()) != addresses {
+			t.Errorf("%s: up %v, %v, %v", what, n.IsUp(), n.Role(), n.Addresses())
+		}
+	}
+	check("new", false, thread.RoleDisabled, 0)
+	if err := n.StartThread(now); !errors.Is(err, thread.ErrState) {
+		t.Errorf("start while down: %v", err)
+	}
+	n.InterfaceUp(now)
+	check("up", true, thread.RoleDisabled, 1)
+	w := n.Network()
+	w.PANID = ieee802154.BroadcastPAN
+	if err := n.SetNetwork(w); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.StartThread(now); !errors.Is(err, thread.ErrState) {
+		t.Errorf("start with the broadcast PAN ID: %v", err)
+	}
+	w.PANID = 1
+	for _, err := range []error{
+		n.SetNetwork(w), n.StartThread(now), n.StartThread(now),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.antenna.Touch()
+	check("started", true, thread.RoleDetached, 2)
+	m.until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+	check("leader", true, thread.RoleLeader, 4)
+	n.StopThread(m.sim.Now())
+	check("stopped", true, thread.RoleDisabled, 1)
+	if err := n.StartThread(m.sim.Now()); err != nil {
+		t.Fatal(err)
+	}
+	n.InterfaceDown(m.sim.Now())
+	check("down", false, thread.RoleDisabled, 0)
+	n.InterfaceDown(m.sim.Now())
+	check("down twice", false, thread.RoleDisabled, 0)
+	if _, ok := n.PollTransmit(); ok {
+		t.Error("sends while down")
+	}
+}
+
+func TestAutoStart(t *testing.T) {
+	m := newMesh(t, ideal())
+	n := m.add(1, lorasim.Position{}, stock)
+	if n.AutoStart() {
+		t.Error("by itself")
+	}
+	if err := n.SetAutoStart(true); err != nil {
+		t.Fatal(err)
+	}
+	n.restart()
+	if !n.AutoStart() {
+		t.Error("forgotten")
+	}
+	n.cfg.NetworkKey[0]++
+	n.restart()
+	if !n.AutoStart() {
+		t.Error("forgotten with the network")
+	}
+}
+
+// TestBecome asks for roles.
+func TestBecome(t *testing.T) {
+	m := newMesh(t, ideal())
+	a, b := m.add(1, lorasim.Position{}, stock), m.add(1, lorasim.Position{X: 1}, stock)
+	now := m.sim.Now()
+	for what, err := range map[string]error{
+		"detached": a.BecomeDetached(now), "child": a.BecomeChild(now), "router": a.BecomeRouter(now), "leader": a.BecomeLeader(now),
+		"release": a.ReleaseRouterID(now, 1),
+	} {
+		if !errors.Is(err, thread.ErrState) {
+			t.Errorf("%s while disabled: %v", what, err)
+		}
+	}
+	a.start()
+	if err := a.BecomeRouter(now); !errors.Is(err, thread.ErrState) {
+		t.Errorf("router while detached: %v", err)
+	}
+	if err := a.BecomeChild(now); !errors.Is(err, thread.ErrBusy) {
+		t.Errorf("child while searching: %v", err)
+	}
+	if err := a.BecomeLeader(now); err != nil || a.Role() != thread.RoleLeader {
+		t.Fatalf("leader: %v, %v", err, a.Role())
+	}
+	b.start()
+	m.until(time.Minute, "child", func() bool { return b.Role() == thread.RoleChild })
+	b.SetRouterRole(m.sim.Now(), false)
+	if err := b.BecomeRouter(m.sim.Now()); !errors.Is(err, thread.ErrNotCapable) {
+		t.Errorf("router without the role: %v", err)
+	}
+	if err := b.BecomeLeader(m.sim.Now()); !errors.Is(err, thread.ErrNotCapable) {
+		t.Errorf("leader without the role: %v", err)
+	}
+	b.SetRouterRole(m.sim.Now(), true)
+	if err := b.BecomeRouter(m.sim.Now()); err != nil {
+		t.Fatal(err)
+	}
+	b.antenna.Touch()
+	m.until(5*time.Second, "router", func() bool { return b.Role() == thread.RoleRouter })
+	if err := b.BecomeRouter(m.sim.Now()); err != nil {
+		t.Errorf("router again: %v", err)
+	}
+
+	id := b.RLOC16().RouterID()
+	for _, tt := range []struct {
+		id   mle.RouterID
+		want error
+	}{{a.RLOC16().RouterID(), thread.ErrArgument}, {mle.InvalidRouterID, thread.ErrNotFound}, {id, nil}, {id, thread.ErrNotFound}} {
+		if err := a.ReleaseRouterID(m.sim.Now(), tt.id); !errors.Is(err, tt.want) {
+			t.Errorf("release %v: %v, want %v", tt.id, err, tt.want)
+		}
+	}
+	a.antenna.Touch()
+	m.until(time.Minute, "without a router ID", func() bool { return b.Role() < thread.RoleRouter })
+	m.until(5*time.Minute, "back", m.oneMesh)
+
+	a.SetRouterRole(m.sim.Now(), false)
+	if a.Role() != thread.RoleDetached {
+		t.Errorf("%v without the router role", a.Role())
+	}
+	if err := b.BecomeDetached(m.sim.Now()); err != nil || b.Role() != thread.RoleDetached {
+		t.Errorf("detached: %v, %v", err, b.Role())
+	}
+}
+
+// TestSetMode changes what a node can do while it is attached.
+func TestSetMode(t *testing.T) {
+	m := steady(t, ideal(), 2, stock)
+	a, b := m.nodes[0], m.nodes[1]
+	for mode, want := range map[mle.Mode]error{
+		mle.ModeFullThreadDevice: thread.ErrArgument, mle.ModeSecureDataRequests: thread.ErrUnsupported, b.Mode(): nil,
+	} {
+		if err := b.SetMode(m.sim.Now(), mode); !errors.Is(err, want) {
+			t.Errorf("%v: %v, want %v", mode, err, want)
+		}
+	}
+	if b.Role() != thread.RoleRouter {
+		t.Fatal(b.Role())
+	}
+	if err := b.SetMode(m.sim.Now(), thread.ModeMinimalEndDevice); err != nil || b.Role() != thread.RoleDetached || b.RouterRole() {
+		t.Fatalf("router to minimal end device: %v, %v", b.Role(), err)
+	}
+	b.antenna.Touch()
+	m.until(time.Minute, "child", func() bool { return b.Role() == thread.RoleChild })
+	mode := func() mle.Mode {
+		for _, c := range a.Children() {
+			if c.ExtAddr == b.ExtAddr() {
+				return c.Mode
+			}
+		}
+		return 0
+	}
+	if mode() != thread.ModeMinimalEndDevice {
+		t.Errorf("the parent has mode %v", mode())
+	}
+	if err := b.SetMode(m.sim.Now(), thread.ModeFullThreadDevice); err != nil || b.Role() != thread.RoleChild {
+		t.Fatalf("%v, %v", b.Role(), err)
+	}
+	b.antenna.Touch()
+	m.until(time.Second, "the parent knows", func() bool { return mode() == thread.ModeFullThreadDevice })
+	b.SetChildTimeout(m.sim.Now(), 50*time.Second)
+	b.antenna.Touch()
+	m.until(time.Second, "the parent knows the timeout", func() bool { return a.Children()[0].Timeout == 50*time.Second })
+	b.SetChildTimeout(m.sim.Now(), 0)
+	if got := b.ChildTimeout(); got != 5*time.Second {
+		t.Errorf("shortest timeout: %v", got)
+	}
+}
+
+func TestParameters(t *testing.T) {
+	m := newMesh(t, ideal())
+	n := m.add(1, lorasim.Position{}, stock)
+	p := thread.Parameters{
+		RouterUpgradeThreshold: 1, RouterDowngradeThreshold: 2, LeaderWeight: 3, PartitionID: 4, ParentPriority: mle.ParentPriorityHigh,
+		RouterSelectionJitter: 5 * time.Second, NetworkIDTimeout: 6 * time.Second, KeySwitchGuard: 7 * time.Hour,
+	}
+	if err := n.SetParameters(p); err != nil || n.Parameters() != p {
+		t.Errorf("%+v, %v", n.Parameters(), err)
+	}
+	for _, priority := range []mle.ParentPriority{2, -3} {
+		bad := p
+		bad.ParentPriority, bad.LeaderWeight = priority, 99
+		if err := n.SetParameters(bad); !errors.Is(err, thread.ErrArgument) || n.Parameters() != p {
+			t.Errorf("priority %d: %v", priority, err)
+		}
+	}
+	n.start()
+	m.until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+	if l, _ := n.Leader(); l.PartitionID != 4 || l.Weighting != 3 {
+		t.Errorf("%+v", l)
+	}
+}
+
+func TestMaxChildren(t *testing.T) {
+	m := newMesh(t, ideal())
+	a := m.add(1, lorasim.Position{}, stock)
+	for n, want := range map[int]error{0: thread.ErrArgument, 512: thread.ErrArgument, 511: nil, 1: nil} {
+		if err := a.SetMaxChildren(n); !errors.Is(err, want) {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+	if err := a.SetMaxChildren(2); err != nil || a.MaxChildren() != 2 {
+		t.Fatal(err)
+	}
+	a.start()
+	for range 3 {
+		m.add(1, lorasim.Position{X: 1}, func(c *thread.Config) {
+			stock(c)
+			c.EndDevice = true
+		}).start()
+	}
+	m.run(3 * time.Minute)
+	if got := len(a.Children()); got != 2 {
+		t.Errorf("%d children\n%s", got, m)
+	}
+	if err := a.SetMaxChildren(5); !errors.Is(err, thread.ErrState) {
+		t.Errorf("with children: %v", err)
+	}
+}
+
+// TestAddAddress reaches an added address by address query, of a router and of a minimal end device.
+func TestAddAddress(t *testing.T) {
+	m := chain(t, ideal(), 4, func(c *thread.Config) {
+		stock(c)
+		if c.ExtAddr == extAddr(4) {
+			c.Mode = thread.ModeMinimalEndDevice
+		}
+	})
+	first := m.nodes[0]
+	for _, n := range m.nodes {
+		n.start()
+		m.until(5*time.Minute, "attached", func() bool { return n.Role() >= thread.RoleChild })
+		if n.Mode().Has(mle.ModeFullThreadDevice) {
+			m.until(5*time.Minute, "router", func() bool { return n.Role() >= thread.RoleRouter })
+		}
+	}
+	m.run(time.Minute)
+	for i, n := range m.nodes[2:] {
+		added := netip.MustParseAddr("fdde:ad00:beef::1:0")
+		b := added.As16()
+		b[15] = byte(i)
+		added = netip.AddrFrom16(b)
+		before := n.Addresses()
+		for range 2 {
+			if err := n.AddAddress(added); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n.antenna.Touch()
+		m.run(time.Second)
+		if got := n.Addresses(); !slices.Equal(got, append([]netip.Addr{added}, before...)) {
+			t.Errorf("%v", got)
+		}
+		if _, ok := first.ping(added, 20, 5*time.Second); !ok {
+			t.Errorf("no reply from %v\n%s", added, m)
+		}
+		if !slices.ContainsFunc(first.CachedAddresses(), func(a thread.CachedAddress) bool { return a.Addr == added }) {
+			t.Errorf("%v is not cached: %v", added, first.CachedAddresses())
+		}
+		for _, a := range []netip.Addr{
+			n.MeshLocalEID(), netip.MustParseAddr("fe80::1"), netip.MustParseAddr("ff03::1"), netip.MustParseAddr("1.2.3.4"), {},
+		} {
+			if err := n.AddAddress(a); !errors.Is(err, thread.ErrArgument) {
+				t.Errorf("%v: %v", a, err)
+			}
+		}
+		if err := n.RemoveAddress(n.MeshLocalEID()); !errors.Is(err, thread.ErrArgument) {
+			t.Error(err)
+		}
+		if err := n.RemoveAddress(added); err != nil || !slices.Equal(n.Addresses(), before) {
+			t.Errorf("%v, %v", n.Addresses(), err)
+		}
+		if err := n.RemoveAddress(added); !errors.Is(err, thread.ErrNotFound) {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSelectSource prefers the added address that is closest to the destination, for destinations outside the mesh.
+func TestSelectSource(t *testing.T) {
+	m := steady(t, ideal(), 1, stock)
+	n := m.nodes[0]
+	global, local := netip.MustParseAddr("2001:db8:1::1"), netip.MustParseAddr("fd11::1")
+	if err := errors.Join(n.AddAddress(global), n.AddAddress(local)); err != nil {
+		t.Fatal(err)
+	}
+	eid := n.MeshLocalEID()
+	for dst, want := range map[string]netip.Addr{
+		"2001:db8:2::1": global, "fd11::2": local, "fdde:ad00:beef::1": eid, "ff03::1": eid, global.String(): global,
+	} {
+		if got := n.SelectSource(netip.MustParseAddr(dst)); got != want {
+			t.Errorf("%s: %v, want %v", dst, got, want)
+		}
+	}
+	if got := n.SelectSource(netip.MustParseAddr("fe80::1")); !got.IsLinkLocalUnicast() {
+		t.Errorf("link-local: %v", got)
+	}
+}
+
+func TestMulticastAddresses(t *testing.T) {
+	m := steady(t, ideal(), 1, stock)
+	n := m.nodes[0]
+	a, b := netip.MustParseAddr("ff05::1"), netip.MustParseAddr("ff05::2")
+	n.Subscribe(a)
+	n.Subscribe(b)
+	got := n.MulticastAddresses()
+	if len(got) != 9 || got[0] != b || got[1] != a {
+		t.Error(got)
+	}
+	n.StopThread(m.sim.Now())
+	if got := n.MulticastAddresses(); len(got) != 5 {
+		t.Error(got)
+	}
+	n.InterfaceDown(m.sim.Now())
+	if got := n.MulticastAddresses(); got != nil {
+		t.Error(got)
+	}
+}
+
+// TestTables compares what two routers and a child have of each other.
+func TestTables(t *testing.T) {
+	m := steady(t, ideal(), 2, stock)
+	a, b := m.nodes[0], m.nodes[1]
+	c := m.add(1, lorasim.Position{X: 2}, func(c *thread.Config) {
+		stock(c)
+		c.EndDevice = true
+	})
+	c.start()
+	m.until(time.Minute, "child", func() bool { return c.Role() == thread.RoleChild })
+	m.run(10 * time.Second)
+	a.Observe(m.sim.Now())
+	if p := c.Parent(); !p.RLOC16.IsRouter() || p.RLOC16.RouterID() != c.RLOC16().RouterID() || p.LinkQualityIn == 0 {
+		t.Errorf("%+v", p)
+	}
+	if a.Parent() != (thread.NeighborInfo{}) {
+		t.Errorf("the first leader had a parent: %+v", a.Parent())
+	}
+	links := a.Links()
+	if len(links) != 1 || links[0].ExtAddr != b.ExtAddr() || links[0].Role != thread.RoleRouter {
+		t.Errorf("%+v", links)
+	}
+	if children := slices.Concat(a.Children(), b.Children()); len(children) != 1 || children[0].ExtAddr != c.ExtAddr() || children[0].Restoring {
+		t.Errorf("%+v", children)
+	}
+	table := a.RouterTable()
+	if len(table) != 2 || !slices.IsSortedFunc(table, func(x, y thread.RouterInfo) int { return int(x.ID) - int(y.ID) }) {
+		t.Errorf("%+v", table)
+	}
+	if q := a.Queues(); q.Len() != 0 || q.Limit < 50 {
+		t.Errorf("%+v", q)
+	}
+	if data := a.NetworkData(); len(data) == 0 || !reflect.DeepEqual(data, b.NetworkData()) {
+		t.Errorf("%x, %x", data, b.NetworkData())
+	}
+}
+
+func TestMACFilter(t *testing.T) {
+	var f thread.MACFilter
+	a, b, c := extAddr(1), extAddr(2), extAddr(3)
+	for i, step := range []struct {
+		got, want error
+	}{
+		{f.Unlist(a), thread.ErrNotFound}, {f.Unfix(a), thread.ErrNotFound},
+		{f.List(a), nil}, {f.List(a), thread.ErrExists}, {f.Fix(b, -80), nil}, {f.Fix(b, -70), nil}, {f.Unlist(b), thread.ErrNotFound},
+		{f.List(b), nil}, {f.Fix(c, 127), nil},
+	} {
+		if !errors.Is(step.got, step.want) {
+			t.Errorf("step %d: %v, want %v", i, step.got, step.want)
+		}
+	}
+	want := []thread.FilterEntry{{ExtAddr: a, Listed: true}, {ExtAddr: b, Listed: true, Fixed: true, RSSI: -70}}
+	if got := f.Entries(); !slices.Equal(got, want) {
+		t.Errorf("%+v", got)
+	}
+	f.FixAll(-50)
+	if rssi, ok := f.RSSI(); !ok || rssi != -50 {
+		t.Error(rssi, ok)
+	}
+	f.UnfixAll()
+	if _, ok := f.RSSI(); ok || len(f.Entries()) != 2 {
+		t.Error("UnfixAll")
+	}
+	f.UnlistAll()
+	f.UnfixEach()
+	if got := f.Entries(); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+	for i := range 32 {
+		if err := f.List(extAddr(100 + i)); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	for _, err := range []error{f.List(a), f.Fix(a, -1)} {
+		if !errors.Is(err, thread.ErrTableFull) {
+			t.Error(err)
+		}
+	}
+	if err := f.Unlist(extAddr(100)); err != nil {
+		t.Error(err)
+	}
+	if err := f.List(a); err != nil {
+		t.Error("no place again:", err)
+	}
+}
+
+// TestFilteredMesh makes nodes deaf to each other and dulls a link.
+func TestFilteredMesh(t *testing.T) {
+	m := steady(t, ideal(), 2, stock)
+	a, b := m.nodes[0], m.nodes[1]
+	ll := func(n *node) netip.Addr { return n.Addresses()[len(n.Addresses())-1] }
+	reaches := func() bool {
+		_, ok := a.ping(ll(b), 8, 500*time.Millisecond)
+		return ok
+	}
+	f := a.MACFilter()
+	for i, step := range []struct {
+		change func()
+		want   bool
+	}{
+		{func() {}, true},
+		{func() { f.SetMode(thread.FilterWhitelist) }, false},
+		{func() { f.List(b.ExtAddr()) }, true},
+		{func() { f.SetMode(thread.FilterBlacklist) }, false},
+		{func() { f.Unlist(b.ExtAddr()) }, true},
+		{func() { f.List(b.ExtAddr()); f.SetMode(thread.FilterOff) }, true},
+	} {
+		step.change()
+		if reaches() != step.want {
+			t.Errorf("step %d: %v", i, !step.want)
+		}
+	}
+	if a.Counters().RxFiltered == 0 {
+		t.Error("no frame counted as filtered")
+	}
+
+	quality := func() uint8 { return a.Links()[0].LinkQualityIn }
+	for want := range uint8(4) {
+		if err := f.Fix(b.ExtAddr(), a.RSSIOf(want)); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.LinkQuality(a.RSSIOf(want)); got != want {
+			t.Errorf("%d dBm has quality %d, want %d", a.RSSIOf(want), got, want)
+		}
+		reaches()
+		if got := quality(); got != want {
+			t.Errorf("fixed quality %d, want %d", got, want)
+		}
+	}
+	f.UnfixEach()
+	f.FixAll(a.RSSIOf(2))
+	reaches()
+	if got := quality(); got != 2 {
+		t.Errorf("quality %d of all, want 2", got)
+	}
+}

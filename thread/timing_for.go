@@ -1,0 +1,79 @@
+package thread
+
+import "time"
+
+const (
+	// longestFrame is the longest frame of a mesh in bytes (IEEE 802.15.4-2006 §6.4.1, aMaxPHYPacketSize).
+	longestFrame = 127
+	// pycomFastest and pycomSlowest are its airtime at SF7 and at SF8 on 125 kHz, for which Pycom's constants are made.
+	pycomFastest = 210_176 * time.Microsecond
+	pycomSlowest = 379_392 * time.Microsecond
+	// shortestTiming bounds the times of fast channels: processors take their time as well.
+	shortestTiming = 1.0 / 4
+	// mostFragments is the number of fragments of the longest datagram, 1280 bytes, behind a mesh header.
+	mostFragments = 15
+)
+
+// TimingFor returns a timing for a radio on which a packet of n bytes is on the air for airtime(n). Give it the method of a
+// lora.Config:
+//
+//	timing := thread.TimingFor(cfg.Airtime)
+//
+// What counts is the airtime of the longest frame of a mesh, 127 bytes: 210 ms at SF7 and 379 ms at SF8 on 125 kHz, where the
+// result is [TimingPymesh]. The slower a channel, the longer are the times:
+//
+//   - On a channel slower than SF8's all times are stretched in proportion to the airtime, but for the life of keys and the longest
+//     pauses after failures: the wait for an acknowledgement, so that nobody repeats what is still arriving; and the period of
+//     Advertisements, so that an idle mesh takes no larger share of the air than at SF7. A mesh at SF12 on 125 kHz takes 13 times as
+//     long to form.
+//   - On a channel faster than SF7's only what is a node's own affair shrinks, to a quarter at most: backoff, the wait for an
+//     acknowledgement, the gaps between fragments and between the repetitions of a multicast.
+//
+// All nodes of a mesh need about the same timing. Pycom's boards have TimingPymesh whatever their radio is set to; above all they
+// wait 2 s for an acknowledgement, from the moment at which they hand the frame to the radio. In a mesh with boards:
+//
+//	channel, by the longest frame and its acknowledgement                  timing
+//	SF7 and SF8 on 125 kHz, 241 and 441 ms: what boards are made for       TimingFor, which is TimingPymesh
+//	faster, such as SF7 on 250 kHz or SF9 on 500 kHz                       TimingFor: it changes what boards do not notice
+//	SF9 on 125 kHz, SF10 and SF11 on 250, SF11 and SF12 on 500: to 1.4 s   TimingPymesh, on all nodes
+//	SF10 on 125 kHz, 1.5 s: in a quiet mesh, without large datagrams       TimingPymesh, on all nodes
+//	SF11 and SF12 on 125 kHz, SF12 on 250: 2.9 s and more                  none: boards have given up before a long frame's end
+func TimingFor(airtime func(n int) time.Duration) Timing {
+	t := TimingPymesh()
+	switch frame := airtime(longestFrame); {
+	case frame <= 0: // of settings that are not valid
+	case frame < pycomFastest:
+		t.scale(max(ratio(frame, pycomFastest), shortestTiming),
+			&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.FragmentGap, &t.MPLInterval)
+	case frame > pycomSlowest:
+		t.stretch(frame)
+	}
+	return t
+}
+
+func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
+
+// stretch makes everything take longer than at SF8, and leaves what is sent regularly the share of the air that it has at SF7.
+func (t *Timing) stretch(frame time.Duration) {
+	t.scale(ratio(frame, pycomSlowest),
+		&t.BackoffUnit, &t.RetryJitter, &t.AckWait,
+		&t.ParentRequestRouters, &t.ParentRequestREEDs, &t.ParentDecision, &t.ParentResponseRouters, &t.ParentResponseAll,
+		&t.AttachBackoffMin, &t.AttachBackoffJitter, &t.SearchJitter, &t.ChildIDRequest, &t.ChildUpdateRetry,
+		&t.LinkRequest, &t.ResponseDelay, &t.DataResponseJitter, &t.AdvertiseMin, &t.RouterSelectionJitter,
+		&t.AddressQuery, &t.AddressQueryRetry, &t.MPLInterval, &t.MPLSeedLifetime, &t.CoAPAckTimeout)
+	t.scale(ratio(frame, pycomFastest),
+		&t.AdvertiseMax, &t.REEDAdvertise, &t.REEDAdvertiseJitter, &t.MaxNeighborAge, &t.ChildTimeout,
+		&t.NetworkIDTimeout, &t.RouterIDSequence, &t.RouterIDReuse, &t.LeaderToRouter,
+		&t.FragmentGap)
+	// Deviation: RFC 4944 §5.3 allows 60 s at most, in which SF12 on 125 kHz carries ten fragments over one hop.
+	t.scale(ratio(frame, pycomSlowest), &t.Reassembly)
+	t.FragmentGaps = mostFragments * t.FragmentGap // boards, for which they are bounded, cannot be in this mesh
+	t.ChildTimeout = t.ChildTimeout.Round(time.Second)
+}
+
+// scale multiplies some of the times, to the millisecond in which Thread counts.
+func (*Timing) scale(factor float64, times ...*time.Duration) {
+	for _, d := range times {
+		*d = time.Duration(factor * float64(*d)).Round(time.Millisecond)
+	}
+}
