@@ -193,7 +193,8 @@ func WithLogger(l *slog.Logger) Option { return func(c *config) { c.Logger = l }
 // the node lives: one that is made anew is another node.
 func WithStore(s thread.Store) Option { return func(c *config) { c.Store = s } }
 
-// WithTiming sets the timing. It is thread.TimingPymesh by default.
+// WithTiming sets the timing. By default it is that of thread.TimingFor, from the airtime of the radio's settings: at SF7 and SF8 on
+// 125 kHz the timing of Pycom's boards. See there for a mesh with boards at other settings.
 func WithTiming(t thread.Timing) Option {
 	return func(c *config) {
 		if t == (thread.Timing{}) {
@@ -315,6 +316,9 @@ func New(radio lora.Radio, options ...Option) (*Node, error) {
 	}
 	if err := c.complete(); err != nil {
 		return nil, err
+	}
+	if c.Timing == (thread.Timing{}) {
+		c.Timing = thread.TimingFor(radio.Config().Airtime)
 	}
 	var id [2]byte
 	if _, err := io.ReadFull(c.Rand, id[:]); err != nil {

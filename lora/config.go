@@ -87,7 +87,6 @@ func (w SyncWord) String() string { return fmt.Sprintf("0x%02x", uint8(w)) }
 
 // Values that a zero field of [Config] stands for, beside those of [Region].
 const (
-	DefaultBandwidth       = BW125
 	DefaultSpreadingFactor = SF7
 	DefaultCodingRate      = CR45
 	DefaultPreamble        = 8
@@ -105,7 +104,7 @@ type Config struct {
 	Region Region
 	// Frequency is the carrier. Default: see Region.
 	Frequency Frequency
-	// Bandwidth is BW125, BW250 or BW500. Default BW125.
+	// Bandwidth is BW125, BW250 or BW500. Default: see Region.
 	Bandwidth Bandwidth
 	// SpreadingFactor is SF6 to SF12. Default SF7.
 	SpreadingFactor SpreadingFactor
@@ -127,7 +126,7 @@ func (c Config) WithDefaults() Config {
 		c.Frequency = c.Region.DefaultFrequency()
 	}
 	if c.Bandwidth == 0 {
-		c.Bandwidth = DefaultBandwidth
+		c.Bandwidth = c.Region.DefaultBandwidth()
 	}
 	if c.SpreadingFactor == 0 {
 		c.SpreadingFactor = DefaultSpreadingFactor

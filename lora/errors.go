@@ -10,6 +10,10 @@ var (
 	// nothing was sent.
 	ErrChannelBusy = errors.New("lora: channel busy")
 
+	// ErrDutyCycle reports that the packet would exceed the duty cycle of the sub-band;
+	// nothing was sent. It comes from a [Governor].
+	ErrDutyCycle = errors.New("lora: duty cycle used up")
+
 	// ErrPacketSize reports a packet that is empty or longer than [MaxPacket].
 	ErrPacketSize = errors.New("lora: packet size not in 1 to 255 bytes")
 

@@ -29,7 +29,7 @@ func ExampleConfig_WithDefaults() {
 	c := lora.Config{Region: lora.AU915}.WithDefaults()
 	fmt.Println(c.Frequency, c.Bandwidth, c.SpreadingFactor, c.CodingRate, c.SyncWord, c.TxPower, "dBm")
 	// Output:
-	// 915 MHz 125 kHz SF7 4/5 0x34 20 dBm
+	// 915 MHz 500 kHz SF7 4/5 0x34 20 dBm
 }
 
 func ExampleParseRegion() {

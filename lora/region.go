@@ -7,12 +7,17 @@ import (
 
 // Region is a set of rules for frequency and power. The zero Region is EU868.
 //
-// The rules are those that Pycom's firmware accepts. They are wider than the law
-// in most places (duty cycle, dwell time, power at the antenna): to stay within
-// the law is the operator's task. Two points are easily missed: 863 MHz, which
-// Pycom's examples use, is the very edge of the European band, so that half of
-// the signal lies outside; and a fixed channel of 125 kHz at 20 dBm has no footing
-// in the rules of the US, which want 500 kHz (47 CFR 15.247).
+// [Config.Validate] accepts the frequencies and powers that Pycom's firmware accepts,
+// which is more than the law allows in most places. What the law says is data, too: see
+// [Region.SubBands] for the limits, [Config.Warnings] for what a Config breaks, and
+// [Govern] for a radio that keeps to the duty cycle. To obey the law of the country, with
+// the antenna in use, remains the operator's task.
+//
+// In US915 and AU915 the default bandwidth is 500 kHz, not 125 kHz as in Pycom's
+// firmware: there, a fixed channel must have 500 kHz to send with more than about a
+// milliwatt (47 CFR 15.247(a)(2); narrower channels must hop). All nodes of a mesh
+// need the same bandwidth: set the boards to 500 kHz (LoRa.BW_500KHZ), or this Config
+// to BW125.
 type Region uint8
 
 // The regions that LoPy4 and FiPy know.
@@ -37,15 +42,16 @@ const (
 var regions = [...]struct {
 	name           string
 	min, max, freq Frequency
+	bandwidth      Bandwidth
 	txPower        int
 }{
-	EU868: {"EU868", 863 * MHz, 870 * MHz, 868 * MHz, 14},
-	US915: {"US915", 902 * MHz, 928 * MHz, 915 * MHz, 20},
-	AU915: {"AU915", 915 * MHz, 928 * MHz, 915 * MHz, 20},
-	AS923: {"AS923", 915 * MHz, 928 * MHz, 923 * MHz, 20},
-	IN865: {"IN865", 865 * MHz, 867 * MHz, 865 * MHz, 20},
-	EU433: {"EU433", 433 * MHz, 435 * MHz, 433_175 * KHz, 12},
-	CN470: {"CN470", 470 * MHz, 510 * MHz, 470 * MHz, 14},
+	EU868: {"EU868", 863 * MHz, 870 * MHz, 868 * MHz, BW125, 14},
+	US915: {"US915", 902 * MHz, 928 * MHz, 915 * MHz, BW500, 20},
+	AU915: {"AU915", 915 * MHz, 928 * MHz, 915 * MHz, BW500, 20},
+	AS923: {"AS923", 915 * MHz, 928 * MHz, 923 * MHz, BW125, 20},
+	IN865: {"IN865", 865 * MHz, 867 * MHz, 865 * MHz, BW125, 20},
+	EU433: {"EU433", 433 * MHz, 435 * MHz, 433_175 * KHz, BW125, 12},
+	CN470: {"CN470", 470 * MHz, 510 * MHz, 470 * MHz, BW125, 14},
 }
 
 // ParseRegion returns the region of that name; upper and lower case are the same.
@@ -84,6 +90,15 @@ func (r Region) DefaultFrequency() Frequency {
 		return 0
 	}
 	return regions[r].freq
+}
+
+// DefaultBandwidth returns the bandwidth used where none is given: BW500 in US915 and
+// AU915, else BW125.
+func (r Region) DefaultBandwidth() Bandwidth {
+	if !r.Valid() {
+		return 0
+	}
+	return regions[r].bandwidth
 }
 
 // DefaultTxPower returns the transmit power used where none is given, in dBm.

@@ -69,8 +69,6 @@ type parent struct {
 	leaderCost uint8
 }
 
-func (a *attach) init() { a.counter = 0 }
-
 func (e *Engine) newChallenge() mle.Challenge {
 	var b [8]byte
 	e.randomBytes(b[:])
@@ -226,8 +224,12 @@ func (e *Engine) requestParents(state attachState) {
 func (e *Engine) searchFailed() {
 	switch e.attach.mode {
 	case attachAny:
-		if e.role == RoleChild {
+		switch e.role {
+		case RoleChild:
 			return // the old parent is still there
+		case RoleLeader:
+			e.resetAdvertise() // it has searched by command, in vain
+			return
 		}
 		if !e.routerEligible || !e.formPartition() {
 			e.detach()
@@ -386,6 +388,7 @@ func (e *Engine) sendChildIDRequest() bool {
 		b = e.appendAddressRegistration(b)
 		b = mle.AppendTLVRequest(b, mle.TLVAddress16, mle.TLVNetworkData)
 	}
+	b = e.appendActiveTimestamp(b)
 	c.state = stateValid
 	e.sendMLE(linkLocalOf(c.ext), b)
 	return true
@@ -437,6 +440,7 @@ func (e *Engine) handleChildIDResponse(m mle.Message, info mleInfo) error {
 	e.parent.rloc = source
 	e.parent.lastHeard = e.now
 	a.candidate = candidate{}
+	e.learnDataset(m)
 	e.setNetworkData(leader, data)
 	e.becomeChild(rloc)
 	return nil

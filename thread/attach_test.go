@@ -1,7 +1,6 @@
 package thread_test
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -510,6 +509,6 @@ func TestStranger(t *testing.T) {
 	p.sendFrame(f)
 	m.run(time.Second)
 	if c := n.Counters(); c.RxSecurity-before.RxSecurity != 1 || c.RxUnknownNeighbor-before.RxUnknownNeighbor != 1 {
-		t.Error(fmt.Sprintf("%+v", c))
+		t.Errorf("%+v", c)
 	}
 }

@@ -40,7 +40,7 @@ type Counters struct {
 	// TMF.
 	TMFMalformed, TMFUnexpected uint64
 
-	// StoreFailed counts settings that could not be kept; secured frames wait until they can.
+	// StoreFailed counts settings that could not be kept; nothing secured is sent beyond the stored counters until they can.
 	StoreFailed uint64
 
 	// Roles and partitions.

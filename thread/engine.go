@@ -235,6 +235,7 @@ type Engine struct {
 	keepAlive keepAlive
 	routing   routing
 	netData   networkData
+	dataset   dataset
 	tick      time.Time // next second of housekeeping, zero if none
 
 	packets [][]byte
@@ -283,7 +284,7 @@ func New(c Config) (*Engine, error) {
 		fixedPartition: c.PartitionID,
 		store:          c.Store,
 		entropy:        c.Rand,
-		rand:           mathrand.New(source{c.Rand}),
+		rand:           mathrand.New(&source{r: c.Rand}),
 		log:            c.Logger,
 		rloc:           mle.InvalidRLOC16,
 		routing:        routing{id: mle.InvalidRouterID, previousID: mle.InvalidRouterID},
@@ -305,15 +306,17 @@ func New(c Config) (*Engine, error) {
 }
 
 // source draws math/rand's numbers from the injected reader.
-type source struct{ r io.Reader }
+type source struct {
+	r   io.Reader
+	buf [8]byte // here, or each number would allocate
+}
 
-func (s source) Uint64() uint64 {
-	var b [8]byte
-	if _, err := io.ReadFull(s.r, b[:]); err != nil {
+func (s *source) Uint64() uint64 {
+	if _, err := io.ReadFull(s.r, s.buf[:]); err != nil {
 		panic("thread: Config.Rand failed: " + err.Error())
 	}
 	var v uint64
-	for _, x := range b {
+	for _, x := range s.buf {
 		v = v<<8 | uint64(x)
 	}
 	return v

@@ -107,6 +107,35 @@ func multicasts(p *peer) int {
 	return count
 }
 
+// TestOrderAcrossHops keeps the order of datagrams to one node, also while a long one pauses between its fragments.
+func TestOrderAcrossHops(t *testing.T) {
+	m := steady(t, ideal(), 3, func(c *thread.Config) {
+		stock(c)
+		c.Timing.FragmentGap, c.Timing.FragmentGaps = 100*time.Millisecond, time.Minute
+	})
+	a, near, far := m.nodes[0], m.nodes[1], m.nodes[2]
+	for _, n := range []*node{near, far} {
+		a.reach(n.MeshLocalEID(), 8, time.Minute)
+	}
+	for _, size := range []int{300, 10, 400, 20} {
+		a.send(a.udp(far.MeshLocalEID(), fmt.Sprintf("%*s", size, "x")))
+	}
+	a.send(a.udp(near.MeshLocalEID(), "near"))
+	m.run(300 * time.Millisecond)
+	if got, _ := near.received(); len(got) != 1 {
+		t.Error("a datagram for another node waits for the pauses")
+	}
+	m.run(3 * time.Second)
+	var sizes []int
+	got, _ := far.received()
+	for _, payload := range got {
+		sizes = append(sizes, len(payload))
+	}
+	if fmt.Sprint(sizes) != "[300 10 400 20]" {
+		t.Errorf("received %v", sizes)
+	}
+}
+
 // TestAddressQuery asks once for an address, lets datagrams wait meanwhile, and remembers the answer.
 func TestAddressQuery(t *testing.T) {
 	m := steady(t, ideal(), 3, stock)
@@ -169,7 +198,7 @@ func TestAddressCacheOverflow(t *testing.T) {
 
 // TestDuplicateAddress makes one of two nodes with the same mesh-local address take another one.
 func TestDuplicateAddress(t *testing.T) {
-	m := chain(t, ideal(), 3, stock)
+	m := chain(t, ideal(), 4, stock)
 	iid := ip6.InterfaceID{1, 2, 3, 4, 5, 6, 7, 8}
 	same := func(c *thread.Config) {
 		_ = c.Store.Save(thread.Settings{NetworkKey: testKey, ExtAddr: c.ExtAddr, MeshLocalIID: iid})
@@ -179,13 +208,14 @@ func TestDuplicateAddress(t *testing.T) {
 	a.Engine = must(thread.New(a.cfg))
 	a.antenna.SetStation(a.Engine)
 	m.startOneByOne()
-	child := m.add(1, lorasim.Position{X: 3}, func(c *thread.Config) { minimal(c); same(c) })
+	child := m.add(1, lorasim.Position{X: 4}, func(c *thread.Config) { minimal(c); same(c) })
 	child.start()
 	m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
 	if a.MeshLocalEID() != child.MeshLocalEID() {
 		t.Fatal("the test is wrong")
 	}
-	// The query of the second node brings an answer of the first and one of the third, the child's parent: an Address Error follows.
+	// The query of the second node brings an answer of the first and, later, one of the fourth, the child's parent: an Address Error
+	// follows, which names the later owner and so tells the earlier one to give the address up.
 	m.nodes[1].ping(a.MeshLocalEID(), 8, time.Second)
 	m.run(5 * time.Second)
 	if a.MeshLocalEID() == child.MeshLocalEID() {
@@ -277,7 +307,7 @@ func TestHopLimit(t *testing.T) {
 	m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
 	m.run(10 * time.Second)
 	a, parent := m.nodes[0], m.nodes[1]
-	for limit, want := range map[uint8]int{1: 0, 2: 1} {
+	for want, limit := range []uint8{1, 2} {
 		h := ip6.Header{HopLimit: limit, Src: a.MeshLocalEID(), Dst: child.MeshLocalEID()}
 		a.send(must(ip6.AppendUDP(nil, h, 1, 1, []byte("x"))))
 		m.run(time.Second)
@@ -302,7 +332,8 @@ func TestHopLimit(t *testing.T) {
 	p := m.peer(9, lorasim.Position{X: 0.5})
 	p.attach(parent, fullMode, time.Minute)
 	datagram := must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: rlocAddr(p.rloc), Dst: rlocAddr(a.RLOC16())}, 1234, 5678, []byte("x")))
-	for hops, want := range map[uint8]int{0: 0, 1: 1, 20: 1} {
+	for _, hops := range []uint8{0, 1, 20} {
+		want := min(int(hops), 1)
 		f := p.frame(ieee802154.ShortAddress(ieee802154.ShortAddr(parent.RLOC16())), nil)
 		f.Src = ieee802154.ShortAddress(ieee802154.ShortAddr(p.rloc))
 		f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex}

@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -185,5 +186,29 @@ func TestUpdateRoutes(t *testing.T) {
 				t.Errorf("next hop %v, %v, want %v", next, ok, tt.toward)
 			}
 		})
+	}
+}
+
+// TestStableData leaves out what is not stable, down to what is inside prefixes.
+func TestStableData(t *testing.T) {
+	const stable = 1
+	prefix := func(flags byte, sub ...byte) []byte {
+		value := append([]byte{0, 64, 0xfd, 0, 0, 0, 0, 0, 0, 1}, sub...)
+		return append([]byte{1<<1 | flags, byte(len(value))}, value...)
+	}
+	border := func(flags byte) []byte { return []byte{2<<1 | flags, 4, 0x58, 0x00, 0x33, 0x00} }
+	for _, tt := range []struct {
+		name     string
+		in, want []byte
+	}{
+		{"empty", nil, nil},
+		{"stable prefix", prefix(stable, border(stable)...), prefix(stable, border(stable)...)},
+		{"prefix for a while", prefix(0, border(0)...), nil},
+		{"border router for a while", prefix(stable, append(border(0), border(stable)...)...), prefix(stable, border(stable)...)},
+		{"both", append(prefix(0), prefix(stable)...), prefix(stable)},
+	} {
+		if got := stableData(tt.in); !bytes.Equal(got, tt.want) {
+			t.Errorf("%s: %x, want %x", tt.name, got, tt.want)
+		}
 	}
 }

@@ -455,10 +455,8 @@ func TestInterop14MPL(t *testing.T) {
 	opt, frames := capture(ideal())
 	m := steady(t, opt, 2, stock)
 	a, b := m.nodes[0], m.nodes[1]
-	for dst, want := range map[string]string{
-		"ff03::1":    fmt.Sprintf("from %v to ff03::1, protocol UDP, seed %v", a.MeshLocalEID(), a.RLOC16()),
-		"ff05::1234": fmt.Sprintf("from %v to ff03::fc, protocol IPv6, seed %v", a.MeshLocalEID(), a.RLOC16()),
-	} {
+	for _, tt := range []struct{ dst, outer, protocol string }{{"ff03::1", "ff03::1", "UDP"}, {"ff05::1234", "ff03::fc", "IPv6"}} {
+		dst, want := tt.dst, fmt.Sprintf("from %v to %s, protocol %s, seed %v", a.MeshLocalEID(), tt.outer, tt.protocol, a.RLOC16())
 		before := len(frames(t))
 		a.send(a.udp(netip.MustParseAddr(dst), "hello"))
 		m.run(time.Second)

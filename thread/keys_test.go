@@ -241,7 +241,7 @@ func TestKeySequence(t *testing.T) {
 	}
 	m.pingAll(time.Second)
 
-	// … one further ahead is, by MLE: the first frame is lost (shared facts, point 11).
+	// … one further ahead is, by MLE: the first frame is lost (see TestInterop11KeyAhead).
 	if err := last.SetKeySequence(m.sim.Now(), 9); err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,7 @@ func (e *Engine) formPartition() bool {
 	e.assignRouterID(id).ext = e.ext
 	e.parent.state = stateInvalid
 	e.becomeLeader(id)
+	e.generateDataset()
 	e.resetNetworkData()
 	return true
 }

@@ -211,7 +211,7 @@ func TestAckWait(t *testing.T) {
 	}
 }
 
-// TestInterop03AckMatching takes an acknowledgement by frame type and sequence number alone (shared facts: 2018 sends 0x0002 and 0x0012,
+// TestInterop03AckMatching takes an acknowledgement by frame type and sequence number alone (2018 sends 0x0002 and 0x0012,
 // today's OpenThread 0x1002 and 0x1012), with any FCS, before or after the radio says that the frame has left.
 func TestInterop03AckMatching(t *testing.T) {
 	for _, control := range []uint16{0x0002, 0x0012, 0x1002, 0x1012} {
@@ -429,4 +429,34 @@ func TestStop(t *testing.T) {
 		}
 	}
 	b.must(time.Minute)
+}
+
+// TestJammed keeps few messages of the network's own while the channel is busy for long, and the latest: what is stale would hold up what
+// still counts.
+func TestJammed(t *testing.T) {
+	b := newBench(t, stock)
+	for b.Role() != thread.RoleLeader {
+		b.must(time.Minute)
+		b.HandleTransmitDone(b.now, nil)
+	}
+	end := b.now.Add(3 * time.Minute)
+	for b.now.Before(end) {
+		if _, ok := b.wait(time.Second); ok {
+			b.HandleTransmitDone(b.now, lora.ErrChannelBusy)
+		}
+	}
+	before := b.Counters()
+	if before.TxChannelBusy == 0 || before.QueueFull != 0 {
+		t.Errorf("%+v", before)
+	}
+	sent := 0
+	for end = b.now.Add(2 * time.Second); b.now.Before(end); {
+		if _, ok := b.wait(end.Sub(b.now)); ok {
+			b.HandleTransmitDone(b.now, nil)
+			sent++
+		}
+	}
+	if sent > 3 {
+		t.Errorf("%d messages had waited", sent)
+	}
 }

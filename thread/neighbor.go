@@ -55,7 +55,6 @@ func (n *neighbor) validOrRestoring() bool {
 }
 
 func (n *neighbor) fullThreadDevice() bool { return n.mode&mle.ModeFullThreadDevice != 0 }
-func (n *neighbor) rxOnWhenIdle() bool     { return n.mode&mle.ModeRxOnWhenIdle != 0 }
 func (n *neighbor) fullNetworkData() bool  { return n.mode&mle.ModeFullNetworkData != 0 }
 
 // twoWayQuality is the worse of both directions.
@@ -71,6 +70,7 @@ type child struct {
 	challengeOf        mle.Challenge // of its last Parent Request
 	requested          []mle.TLVType // asked for in the Child ID Request
 	addresses          []netip.Addr  // registered by a minimal end device
+	needsDataset       bool          // it has another one, or none
 }
 
 // childTable keeps the children of this node, at most cap(children) of them.
@@ -84,7 +84,7 @@ func (t *childTable) init(limit int) {
 	t.nextID = mle.MaxChildID
 }
 
-// each calls f for each child whose state passes.
+// byExt returns the child with that extended address, attached or attaching.
 func (t *childTable) byExt(ext ieee802154.ExtAddr) *child {
 	for i := range t.children {
 		if c := &t.children[i]; c.state != stateInvalid && c.ext == ext {

@@ -117,21 +117,31 @@ func (e *Engine) announceNetworkData() {
 	if e.role != RoleLeader {
 		delay = e.randomUpTo(e.timing.DataResponseJitter)
 	}
-	e.sendDataResponse(ip6.LinkLocalAllNodes, true, delay)
+	e.sendDataResponse(ip6.LinkLocalAllNodes, dataNetwork, delay)
 }
 
-func (e *Engine) sendDataResponse(dst netip.Addr, withData bool, delay time.Duration) {
+// What a Data Response carries.
+const (
+	dataNetwork = 1 << iota
+	dataDataset
+)
+
+func (e *Engine) sendDataResponse(dst netip.Addr, content int, delay time.Duration) {
 	if e.netData.wanted {
 		return // what is here is outdated
 	}
 	b := mle.AppendSourceAddress(e.newMessage(mle.DataResponse), e.rloc)
 	b = mle.AppendLeaderData(b, e.leaderData())
-	if withData {
+	b = e.appendActiveTimestamp(b)
+	if content&dataNetwork != 0 {
 		full := true
 		if n := e.neighborByIP(dst); n != nil {
 			full = n.fullNetworkData()
 		}
 		b = e.appendNetworkData(b, full)
+	}
+	if content&dataDataset != 0 {
+		b = e.appendActiveDataset(b)
 	}
 	if delay == 0 {
 		e.sendMLE(dst, b)
@@ -150,6 +160,7 @@ func (e *Engine) sendDataResponse(dst netip.Addr, withData bool, delay time.Dura
 // requestNetworkData asks a neighbor for the network data.
 func (e *Engine) requestNetworkData(dst netip.Addr, delay time.Duration) {
 	b := mle.AppendTLVRequest(e.newMessage(mle.DataRequest), mle.TLVNetworkData)
+	b = e.appendActiveTimestamp(b)
 	if delay == 0 {
 		e.sendMLE(dst, b)
 		return
@@ -170,7 +181,14 @@ func (e *Engine) handleDataRequest(m mle.Message, info mleInfo) error {
 	if !e.attached() || !e.fullThreadDevice() {
 		return errMLEUnexpected
 	}
-	e.sendDataResponse(info.src, requested.Contains(mle.TLVNetworkData), 0)
+	content := 0
+	if requested.Contains(mle.TLVNetworkData) {
+		content |= dataNetwork
+	}
+	if !e.sameDataset(m) {
+		content |= dataDataset
+	}
+	e.sendDataResponse(info.src, content, 0)
 	return nil
 }
 
@@ -199,8 +217,9 @@ func (e *Engine) handleLeaderData(m mle.Message, info mleInfo) error {
 	if !e.netData.wanted && newer <= 0 || e.role == RoleLeader && !e.netData.wanted {
 		return nil
 	}
+	missing := e.learnDataset(m)
 	data, ok := m.Find(mle.TLVNetworkData)
-	if !ok {
+	if !ok || missing {
 		delay := 10 * time.Millisecond
 		if info.dst.IsMulticast() {
 			delay = e.randomUpTo(e.timing.ResponseDelay)

@@ -210,6 +210,7 @@ func (e *Engine) handleChildIDRequest(m mle.Message, info mleInfo) error {
 	for t := range requested.All() {
 		c.requested = append(c.requested, t)
 	}
+	c.needsDataset = !e.sameDataset(m)
 	e.registerAddresses(c, addresses)
 	if e.role == RoleChild {
 		// Become a router first, then answer.
@@ -223,6 +224,7 @@ func (e *Engine) handleChildIDRequest(m mle.Message, info mleInfo) error {
 func (e *Engine) sendChildIDResponse(c *child) {
 	b := mle.AppendSourceAddress(e.newMessage(mle.ChildIDResponse), e.rloc)
 	b = mle.AppendLeaderData(b, e.leaderData())
+	b = e.appendActiveTimestamp(b)
 	if c.rloc == 0 || c.rloc.RouterID() != e.rloc.RouterID() {
 		c.rloc = e.children.allocateRLOC(e.rloc)
 	}
@@ -234,6 +236,9 @@ func (e *Engine) sendChildIDResponse(c *child) {
 		case mle.TLVRoute64:
 			b = mle.AppendRoute64(b, e.route())
 		}
+	}
+	if c.needsDataset {
+		b = e.appendActiveDataset(b)
 	}
 	if !c.fullThreadDevice() {
 		b = e.appendChildAddresses(b, c)
@@ -374,6 +379,7 @@ func (e *Engine) handleChildUpdateRequest(m mle.Message, info mleInfo) error {
 	}
 	if requested.Contains(mle.TLVNetworkData) {
 		b = e.appendNetworkData(b, c.fullNetworkData())
+		b = e.appendActiveTimestamp(b)
 	}
 	e.sendMLE(info.src, b)
 	return nil
@@ -384,6 +390,7 @@ func (e *Engine) requestChildUpdate(c *child) {
 	b := mle.AppendSourceAddress(e.newMessage(mle.ChildUpdateRequest), e.rloc)
 	b = mle.AppendLeaderData(b, e.leaderData())
 	b = e.appendNetworkData(b, c.fullNetworkData())
+	b = e.appendActiveTimestamp(b)
 	if c.state != stateValid {
 		b = mle.AppendTLVRequest(b, mle.TLVTimeout, mle.TLVAddressRegistration)
 		c.challenge = e.newChallenge()

@@ -341,6 +341,7 @@ func (p *peer) childIDRequest(response heard, mode mle.Mode, timeout time.Durati
 	b := mle.AppendResponse(mle.AppendCommand(nil, mle.ChildIDRequest), must(response.Challenge()))
 	b = mle.AppendMLEFrameCounter(mle.AppendLinkLayerFrameCounter(b, p.mac), p.mle)
 	b = mle.AppendVersion(mle.AppendTimeout(mle.AppendMode(b, mode), timeout), mle.Version1_1)
+	b = mle.AppendTLV(b, mle.TLVActiveTimestamp, make([]byte, 8)) // the leader's: a dataset would take two frames
 	if !mode.Has(mle.ModeFullThreadDevice) {
 		b = mle.AppendAddressRegistration(b, mle.AddressEntry{ContextID: 0, IID: [8]byte(p.ext)})
 		return mle.AppendTLVRequest(b, mle.TLVAddress16, mle.TLVNetworkData)

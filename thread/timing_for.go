@@ -29,15 +29,16 @@ const (
 //   - On a channel faster than SF7's only what is a node's own affair shrinks, to a quarter at most: backoff, the wait for an
 //     acknowledgement, the gaps between fragments and between the repetitions of a multicast.
 //
-// All nodes of a mesh need about the same timing. Pycom's boards have TimingPymesh whatever their radio is set to; above all they
-// wait 2 s for an acknowledgement, from the moment at which they hand the frame to the radio. In a mesh with boards:
+// All nodes of a mesh need about the same timing, and Pycom's boards have TimingPymesh whatever their radio is set to: they wait 2 s for
+// an acknowledgement, counted from when they hand the frame to the radio, and 5 s for the fragments of a datagram. In a mesh with
+// boards that decides (frame is the longest and its acknowledgement):
 //
-//	channel, by the longest frame and its acknowledgement                  timing
-//	SF7 and SF8 on 125 kHz, 241 and 441 ms: what boards are made for       TimingFor, which is TimingPymesh
-//	faster, such as SF7 on 250 kHz or SF9 on 500 kHz                       TimingFor: it changes what boards do not notice
-//	SF9 on 125 kHz, SF10 and SF11 on 250, SF11 and SF12 on 500: to 1.4 s   TimingPymesh, on all nodes
-//	SF10 on 125 kHz, 1.5 s: in a quiet mesh, without large datagrams       TimingPymesh, on all nodes
-//	SF11 and SF12 on 125 kHz, SF12 on 250: 2.9 s and more                  none: boards have given up before a long frame's end
+//	frame            channel                                            in a mesh with boards
+//	to 0.24 s        faster than SF7 on 125 kHz, and that               TimingFor
+//	to 0.44 s        to SF8 on 125 kHz                                  TimingFor, which is TimingPymesh
+//	to 1.5 s         SF9, SF10 on 125; SF10, SF11 on 250;               TimingPymesh on all nodes; datagrams of more than 500 bytes
+//	                 SF11, SF12 on 500 kHz                              (SF9) to 250 bytes (SF10) get lost
+//	2.9 s and more   SF11, SF12 on 125; SF12 on 250 kHz                 none: boards give up before a long frame has ended
 func TimingFor(airtime func(n int) time.Duration) Timing {
 	t := TimingPymesh()
 	switch frame := airtime(longestFrame); {

@@ -1,7 +1,10 @@
 package thread_test
 
 import (
+	"cmp"
 	"fmt"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,40 +13,110 @@ import (
 	"github.com/gopymesh/pymesh/thread"
 )
 
-func TestTimingForMeshes(t *testing.T) {
+// channels returns the settings of a radio from the fastest to the slowest.
+func channels() []lora.Config {
+	var list []lora.Config
 	for sf := lora.SF6; sf <= lora.SF12; sf++ {
 		for _, bw := range []lora.Bandwidth{lora.BW125, lora.BW250, lora.BW500} {
-			t.Run(fmt.Sprint(sf, bw), func(t *testing.T) {
-				cfg := lora.Config{SpreadingFactor: sf, Bandwidth: bw}
-				timing := thread.TimingFor(cfg.Airtime)
-				slow := time.Duration(max(float64(cfg.Airtime(127))/float64(lora.Config{SpreadingFactor: 8}.Airtime(127)), 1) * float64(time.Second))
-				began := time.Now()
-				m := chain(t, lorasim.Options{Seed: 3, Config: cfg}, 4, func(c *thread.Config) { c.Timing = timing })
-				for _, n := range m.nodes {
-					n.start()
-				}
-				m.until(900*slow, "one mesh of routers", func() bool { return m.oneMesh() && m.count(thread.RoleRouter) == 3 })
-				formed := m.sim.Now()
-				m.run(60 * slow)
-				at := m.nodes[1].antenna.Stats()
-				m.run(time.Hour)
-				idle := m.nodes[1].antenna.Stats().Airtime - at.Airtime
-				res := ""
-				for _, size := range []int{8, 200, 1000} {
-					lost := 0
-					var sum time.Duration
-					for range 5 {
-						d, ok := m.nodes[0].ping(m.nodes[3].MeshLocalEID(), size, 120*slow)
-						if !ok {
-							lost++
-						}
-						sum += d
-						m.run(20*slow)
-					}
-					res += fmt.Sprintf(" %d: %v lost %d;", size, (sum / 5).Round(time.Millisecond), lost)
-				}
-				t.Log(slow, formed.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)), "idle/h", idle, res, time.Since(began))
-			})
+			list = append(list, lora.Config{SpreadingFactor: sf, Bandwidth: bw})
 		}
+	}
+	slices.SortFunc(list, func(a, b lora.Config) int { return cmp.Compare(a.Airtime(127), b.Airtime(127)) })
+	return list
+}
+
+func TestTimingForBoards(t *testing.T) {
+	for _, sf := range []lora.SpreadingFactor{lora.SF7, lora.SF8} {
+		cfg := lora.Config{SpreadingFactor: sf, Bandwidth: lora.BW125}
+		if got := thread.TimingFor(cfg.Airtime); got != thread.TimingPymesh() {
+			t.Errorf("%v: %+v is not Pymesh's", sf, got)
+		}
+	}
+	if got := thread.TimingFor(lora.Config{SpreadingFactor: 13}.Airtime); got != thread.TimingPymesh() {
+		t.Errorf("settings that are not valid: %+v is not Pymesh's", got)
+	}
+}
+
+func TestTimingForGrows(t *testing.T) {
+	last := reflect.ValueOf(thread.TimingFor(channels()[0].Airtime))
+	for _, cfg := range channels() {
+		now := reflect.ValueOf(thread.TimingFor(cfg.Airtime))
+		for i := range now.NumField() {
+			name := now.Type().Field(i).Name
+			if now.Field(i).Int() < last.Field(i).Int() {
+				t.Errorf("%v %v: %s shrinks from %v to %v", cfg.SpreadingFactor, cfg.Bandwidth, name, last.Field(i), now.Field(i))
+			}
+			if now.Field(i).Type() != reflect.TypeFor[time.Duration]() && now.Field(i).Int() != last.Field(i).Int() {
+				t.Errorf("%v %v: %s changes", cfg.SpreadingFactor, cfg.Bandwidth, name)
+			}
+		}
+		last = now
+	}
+}
+
+// TestTimingForFits checks the times against what must happen within them.
+func TestTimingForFits(t *testing.T) {
+	for _, cfg := range channels() {
+		timing := thread.TimingFor(cfg.Airtime)
+		frame, ack := cfg.Airtime(127), cfg.Airtime(5)
+		check := func(what string, got, want time.Duration) {
+			if got < want {
+				t.Errorf("%v %v: %s is %v, need %v", cfg.SpreadingFactor, cfg.Bandwidth, what, got, want)
+			}
+		}
+		// Both ends may wait for a frame of somebody else to end.
+		check("AckWait", timing.AckWait, frame+frame+frame+ack)
+		check("the widest backoff", timing.BackoffUnit<<timing.MaxBE, 2*frame)
+		check("FragmentGap", timing.FragmentGap, 3*frame/2)
+		check("ParentDecision", timing.ParentDecision, timing.ParentResponseRouters+4*frame)
+		check("ParentRequestREEDs", timing.ParentRequestREEDs, timing.ParentResponseAll+8*frame)
+		check("ChildIDRequest", timing.ChildIDRequest, timing.ParentDecision+timing.AckWait)
+		check("ChildUpdateRetry", timing.ChildUpdateRetry, timing.AckWait+frame)
+		check("CoAPAckTimeout", timing.CoAPAckTimeout, 3*(2*frame+ack))
+		check("MPLInterval", timing.MPLInterval, 2*frame)
+		check("MaxNeighborAge", timing.MaxNeighborAge, 3*timing.AdvertiseMax)
+		check("NetworkIDTimeout", timing.NetworkIDTimeout, 3*timing.AdvertiseMax)
+		if frame > 400*time.Millisecond {
+			// 15 fragments, each of which waits until the one before is three hops away, over one more hop that loses one.
+			check("Reassembly", timing.Reassembly, 15*(3*(frame+ack))+timing.AckWait)
+		}
+	}
+}
+
+// TestTimingForMeshes lets four nodes in a row form a mesh on each channel, and ping over three hops.
+func TestTimingForMeshes(t *testing.T) {
+	for _, cfg := range channels() {
+		t.Run(fmt.Sprint(cfg.SpreadingFactor, cfg.Bandwidth), func(t *testing.T) {
+			timing := thread.TimingFor(cfg.Airtime)
+			patience := 15 * timing.LinkRequest / 10 // 15 s at SF8
+			m := chain(t, lorasim.Options{Seed: 3, Config: cfg}, 4, func(c *thread.Config) { c.Timing = timing })
+			began := m.sim.Now()
+			for _, n := range m.nodes {
+				n.start()
+			}
+			m.until(60*patience, "four routers in one mesh", func() bool { return m.oneMesh() && m.count(thread.RoleRouter) == 3 })
+			formed := m.sim.Now().Sub(began)
+			m.run(4 * patience)
+			before := m.nodes[1].antenna.Stats().Airtime
+			m.run(time.Hour)
+			idle := m.nodes[1].antenna.Stats().Airtime - before
+			if !m.oneMesh() {
+				t.Fatalf("fell apart\n%s", m)
+			}
+			result := fmt.Sprintf("formed in %v, an idle router sends %v an hour", formed.Round(time.Second), idle.Round(100*time.Millisecond))
+			for _, size := range []int{8, 200, 1000} {
+				first, last := m.nodes[0], m.nodes[3]
+				took, ok := first.ping(last.MeshLocalEID(), size, 16*patience)
+				if !ok { // the address query or a fragment was lost
+					took, ok = first.ping(last.MeshLocalEID(), size, 16*patience)
+				}
+				if !ok {
+					t.Errorf("no answer to %d bytes\n%s", size, m)
+				}
+				result += fmt.Sprintf(", ping %d: %v", size, took.Round(time.Millisecond))
+				m.run(patience)
+			}
+			t.Log(result)
+		})
 	}
 }

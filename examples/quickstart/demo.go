@@ -32,11 +32,14 @@ func valley(power float64, from, to lorasim.Position) float64 {
 	return freeSpace(power, from, to) - bendLoss*max(bends, 0)
 }
 
-// Limits, by the air's time.
+// Limits, by the air's time at SF7, and how fast that passes. Much faster, and the computer's own delays look like lost
+// acknowledgments.
 const (
 	formTime     = 20 * time.Minute
 	answerTime   = 30 * time.Second
 	pings, tries = 3, 5
+
+	speed = 25
 )
 
 // key is the network key. All nodes of a mesh have the same; a real one is secret.
@@ -47,12 +50,15 @@ const port = 1234
 
 // demo is one run of the program.
 type demo struct {
-	nodes int
-	sf    lora.SpreadingFactor
-	seed  uint64
-	file  string
-	speed float64
-	out   *printer
+	nodes      int
+	cfg        lora.Config
+	timing     thread.Timing // that the nodes will have
+	speed      float64
+	formTime   time.Duration
+	answerTime time.Duration
+	seed       uint64
+	file       string
+	out        *printer
 
 	air     *lorasim.Air
 	begin   time.Time // by the air's clock
@@ -72,9 +78,28 @@ type member struct {
 // link is a link between two members, the earlier first.
 type link struct{ a, b *member }
 
+func linkOf(a, b *member) link {
+	if b.name < a.name {
+		a, b = b, a
+	}
+	return link{a, b}
+}
+
 type memberEvent struct {
 	of *member
 	pymesh.Event
+}
+
+// newDemo returns a demo whose limits and speed suit the spreading factor.
+func newDemo(nodes int, sf lora.SpreadingFactor) *demo {
+	cfg := lora.Config{SpreadingFactor: sf}
+	timing := thread.TimingFor(cfg.Airtime)
+	stretch := timing.AckWait.Seconds() / thread.TimingPymesh().AckWait.Seconds()
+	return &demo{
+		nodes: nodes, cfg: cfg, timing: timing, speed: math.Round(speed * stretch),
+		formTime:   time.Duration(stretch * float64(formTime)).Round(time.Minute),
+		answerTime: time.Duration(stretch * float64(answerTime)).Round(time.Second),
+	}
 }
 
 func (d *demo) run(ctx context.Context) (err error) {
@@ -94,7 +119,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	for i := range d.nodes {
 		d.members = append(d.members, &member{
 			name:  string(rune('A' + i)),
-			radio: d.air.Radio(lora.Config{SpreadingFactor: d.sf}, lorasim.Position{X: float64(i) * spacing}),
+			radio: d.air.Radio(d.cfg, lorasim.Position{X: float64(i) * spacing}),
 		})
 	}
 	d.introduce()
@@ -160,7 +185,7 @@ func (d *demo) start(ctx context.Context, i int) error {
 // form switches the nodes on, each when the one before has found its place, and waits until all are routers.
 func (d *demo) form(ctx context.Context) error {
 	d.out.title("The mesh forms")
-	limit, cancel := d.within(ctx, formTime)
+	limit, cancel := d.within(ctx, d.formTime)
 	defer cancel()
 	started := 0
 	for !d.formed() {
@@ -176,7 +201,7 @@ func (d *demo) form(ctx context.Context) error {
 		switch last := d.members[started-1]; {
 		case !last.attached:
 		case last.node.State() == pymesh.StateChild:
-			d.out.waitFor("a child becomes a router within two minutes")
+			d.out.waitFor(fmt.Sprintf("a child becomes a router within %.0f minutes", d.timing.RouterSelectionJitter.Minutes()))
 		default:
 			d.out.waitFor("the routers tell each other the ways that they know")
 		}
@@ -188,7 +213,7 @@ func (d *demo) form(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return fmt.Errorf("no mesh of %d routers within %v", d.nodes, formTime)
+			return fmt.Errorf("no mesh of %d routers within %v", d.nodes, d.formTime)
 		}
 	}
 	d.out.event(d.now(), "all", "are routers and know the ways to each other")
@@ -264,14 +289,14 @@ func (d *demo) pingEnds(ctx context.Context) error {
 		answers := 0
 		for i := 1; answers < pings && i <= pings+tries; i++ {
 			d.out.waitFor("no answer yet")
-			limit, cancel := d.within(ctx, answerTime)
+			limit, cancel := d.within(ctx, d.answerTime)
 			p, err := from.node.Ping(limit, to.node.MeshLocalEID(), 8)
 			cancel()
 			switch {
 			case ctx.Err() != nil:
 				return ctx.Err()
 			case err != nil:
-				d.out.linef("no answer to the %s request within %v: packets get lost on the air", ordinal(i), answerTime)
+				d.out.linef("no answer to the %s request within %v: packets get lost on the air", ordinal(i), d.answerTime)
 				continue
 			}
 			answers++
@@ -325,13 +350,13 @@ func (d *demo) talk(ctx context.Context) error {
 			return err
 		}
 		clock := d.air.Clock()
-		client.SetReadDeadline(time.Now().Add(clock.Until(clock.Now().Add(answerTime))))
+		client.SetReadDeadline(time.Now().Add(clock.Until(clock.Now().Add(d.answerTime))))
 		n, from, err := client.ReadFromUDPAddrPort(buf)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			d.out.event(d.now(), first.name, fmt.Sprintf("has no answer after %v: packets get lost on the air", answerTime))
+			d.out.event(d.now(), first.name, fmt.Sprintf("has no answer after %v: packets get lost on the air", d.answerTime))
 			continue
 		case err != nil:
 			return err

@@ -93,6 +93,7 @@ func (p *printer) keepAlive(ctx context.Context) (stop func()) {
 
 // clockTime formats minutes and seconds.
 func clockTime(d time.Duration) string {
+	d = d.Round(100 * time.Millisecond)
 	return fmt.Sprintf("%3d:%04.1f", int(d.Minutes()), (d % time.Minute).Seconds())
 }
 
@@ -162,7 +163,15 @@ func (d *demo) showEvent(e memberEvent) {
 	switch {
 	case e.Type == thread.EventNeighborAdded:
 		d.showLink(at, e.of, d.byMAC(macOf(e.Event)))
-	case e.Type != thread.EventRole || e.Role < thread.RoleChild:
+	case e.Type == thread.EventNeighborRemoved:
+		if peer := d.byMAC(macOf(e.Event)); peer != nil {
+			d.out.event(at, e.of.name, "loses its link to router "+peer.name)
+			delete(d.linked, linkOf(e.of, peer))
+		}
+	case e.Type != thread.EventRole:
+	case e.Role == thread.RoleDetached && e.of.attached:
+		d.out.event(at, e.of.name, "has lost its place and looks for a mesh again")
+	case e.Role < thread.RoleChild:
 	case e.Role == thread.RoleLeader:
 		leader, _ := n.Leader()
 		d.out.event(at, e.of.name, fmt.Sprintf("hears nobody and founds a mesh: leader, RLOC16 0x%04x, partition %d",
@@ -185,11 +194,8 @@ func (d *demo) showLink(at time.Duration, a, b *member) {
 	if b == nil {
 		return
 	}
-	if b.name < a.name {
-		a, b = b, a
-	}
-	if l := (link{a, b}); d.linked[l] {
-		d.out.event(at, a.name+", "+b.name, "have a link from router to router")
+	if l := linkOf(a, b); d.linked[l] {
+		d.out.event(at, l.a.name+", "+l.b.name, "have a link from router to router")
 	} else {
 		d.linked[l] = true
 	}

@@ -278,7 +278,7 @@ func TestMixedRestart(t *testing.T) {
 		rloc := n.rloc()
 		c.Run(60 * time.Second)
 		n.Send("reset")
-		setNetwork(n.Process) // it keeps these in a dataset, which our leader does not have
+		// It remembers key and PAN ID by the dataset that our leader gave it.
 		n.Command("ifconfig up")
 		n.Command("thread start")
 		await(t, c, n, 60*time.Second, "router")

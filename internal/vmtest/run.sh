@@ -97,11 +97,12 @@ build_gpio_sim() {
 	cp "$work/gpio-sim/gpio-sim.ko" "$work/out/"
 }
 
-# build makes the file system of the machine: our programs and the modules.
+# build makes the file system of the machine: our programs, the modules, and arguments for the tests.
 build() {
 	rm -rf "$dir/root"
 	mkdir -p "$dir/root/modules"
 	cp "$kernel"/*.ko "$dir/root/modules/"
+	printf '%s\n' "$@" >"$dir/root/args"
 	(
 		cd "$here"
 		export CGO_ENABLED=0 GOOS=linux GOARCH=amd64
@@ -114,10 +115,9 @@ build() {
 # boot runs the machine, whose last line is the exit status of the test program.
 boot() {
 	local console=$dir/console
-	# Arguments after -- are those of init.
-	timeout -k 5 "$time_limit" qemu-system-x86_64 -M q35 -accel tcg -m 512 -nographic -nodefaults -serial stdio \
+	timeout -k 5 "$time_limit" qemu-system-x86_64 -M q35 -accel tcg -m 512 -display none -nodefaults -serial stdio \
 		-nic none -no-reboot -kernel "$kernel/vmlinux" -initrd "$dir/initrd" \
-		-append "console=ttyS0 quiet panic=-1 nokaslr mitigations=off tsc=reliable -- $*" </dev/null |
+		-append "console=ttyS0 quiet panic=-1 nokaslr mitigations=off tsc=reliable" </dev/null |
 		tr -d '\r' | tee "$console" | grep --line-buffered -v '^vmtest: exit ' || true
 	local status
 	status=$(sed -n 's/^vmtest: exit \([0-9]*\)$/\1/p' "$console" | tail -n 1)
@@ -129,5 +129,5 @@ boot() {
 command -v go >/dev/null || fail "go is not installed"
 command -v qemu-system-x86_64 >/dev/null || fail "qemu-system-x86_64 is not installed: remove $kernel and run this again"
 say "Linux $(cat "$kernel/release")"
-build
-boot "$@"
+build "$@"
+boot

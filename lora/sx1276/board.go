@@ -1,11 +1,18 @@
 package sx1276
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Board is a hat, or any other way to wire a chip to the host: where it is on SPI, and which
 // GPIO lines it uses.
 //
 // Lines are named as the kernel names them, "GPIO25" for BCM 25 on a Raspberry Pi (pin 22 of
 // the header). A line whose name is empty is not wired.
 type Board struct {
+	// ID is a short name, for flags and files: see [ParseBoard].
+	ID string
 	// Name is what people call it.
 	Name string
 	// Bus and ChipSelect name the port: /dev/spidev<Bus>.<ChipSelect>.
@@ -52,43 +59,43 @@ const (
 var (
 	// DraginoHAT is Dragino's LoRa/GPS HAT.
 	DraginoHAT = Board{
-		Name: "Dragino LoRa/GPS HAT", CS: "GPIO25", Reset: "GPIO17", DIO0: "GPIO4",
+		ID: "dragino", Name: "Dragino LoRa/GPS HAT", CS: "GPIO25", Reset: "GPIO17", DIO0: "GPIO4",
 		Wiring: "NSS is GPIO25 (pin 22), not a CE pin; DIO1 GPIO23 and DIO2 GPIO24 only if soldered; GPS on the UART",
 		Source: "hallard/RadioHead RasPiBoards.h; hallard/single_chan_pkt_fwd",
 	}
 	// AdafruitBonnet is Adafruit's RFM95W bonnet with display, product 4074.
 	AdafruitBonnet = Board{
-		Name: "Adafruit LoRa Radio Bonnet (4074)", ChipSelect: 1, Reset: "GPIO25", DIO0: "GPIO22",
+		ID: "adafruit", Name: "Adafruit LoRa Radio Bonnet (4074)", ChipSelect: 1, Reset: "GPIO25", DIO0: "GPIO22",
 		Wiring: "CE1; DIO1 GPIO23, DIO2 GPIO24; display on I2C; buttons GPIO5, 6, 12",
 		Source: "Adafruit; meshtastic/firmware bin/config.d/lora-Adafruit-RFM9x.yaml",
 	}
 	// ElecrowHAT is Elecrow's LoRa RFM95 IoT board.
 	ElecrowHAT = Board{
-		Name: "Elecrow LoRa RFM95 IoT", ChipSelect: 1, Reset: "GPIO22", DIO0: "GPIO25",
+		ID: "elecrow", Name: "Elecrow LoRa RFM95 IoT", ChipSelect: 1, Reset: "GPIO22", DIO0: "GPIO25",
 		Wiring: "CE1",
 		Source: "meshtastic/firmware bin/config-dist.yaml",
 	}
 	// LoRasPi is the LoRasPI board, version 1.2, with its jumper at CE0.
 	LoRasPi = Board{
-		Name: "LoRasPI v1.2", Reset: "GPIO22", DIO0: "GPIO25",
+		ID: "loraspi", Name: "LoRasPI v1.2", Reset: "GPIO22", DIO0: "GPIO25",
 		Wiring: "CE0, or CE1 by jumper; DIO0, DIO1 and DIO2 joined by diodes; LEDs GPIO23, 24",
 		Source: "hallard/LoRasPI",
 	}
 	// UputronicsCE0 is the module in slot CE0 of Uputronics' expansion board.
 	UputronicsCE0 = Board{
-		Name: "Uputronics LoRa expansion, slot CE0", DIO0: "GPIO25",
+		ID: "uputronics-ce0", Name: "Uputronics LoRa expansion, slot CE0", DIO0: "GPIO25",
 		Wiring: "CE0; DIO5 GPIO24; reset is not wired; older boards differ: see the silk screen",
 		Source: "hallard/RPI-Lora-Gateway; PiInTheSky/lora-gateway",
 	}
 	// UputronicsCE1 is the module in slot CE1 of Uputronics' expansion board.
 	UputronicsCE1 = Board{
-		Name: "Uputronics LoRa expansion, slot CE1", ChipSelect: 1, DIO0: "GPIO16",
+		ID: "uputronics-ce1", Name: "Uputronics LoRa expansion, slot CE1", ChipSelect: 1, DIO0: "GPIO16",
 		Wiring: "CE1; DIO5 GPIO12; reset is not wired; older boards differ: see the silk screen",
 		Source: "hallard/RPI-Lora-Gateway; PiInTheSky/lora-gateway",
 	}
 	// RFM95 is a bare module on CE0. Change the lines to those that you have wired.
 	RFM95 = Board{
-		Name: "RFM95 module", Reset: "GPIO25", DIO0: "GPIO22",
+		ID: "rfm95", Name: "RFM95 module", Reset: "GPIO25", DIO0: "GPIO22",
 		Wiring: "CE0 (GPIO8, pin 24); any free lines for reset and DIO0, which Adafruit's breakout calls RST and G0; 3.3 V only",
 		Source: "Adafruit RFM9x breakout guide",
 	}
@@ -97,4 +104,16 @@ var (
 // Boards returns all boards that are known by name.
 func Boards() []Board {
 	return []Board{DraginoHAT, AdafruitBonnet, ElecrowHAT, LoRasPi, UputronicsCE0, UputronicsCE1, RFM95}
+}
+
+// ParseBoard returns the board of that ID; upper and lower case are the same.
+func ParseBoard(id string) (Board, error) {
+	var ids []string
+	for _, b := range Boards() {
+		if strings.EqualFold(b.ID, id) {
+			return b, nil
+		}
+		ids = append(ids, b.ID)
+	}
+	return Board{}, fmt.Errorf("sx1276: board %q: known are %s", id, strings.Join(ids, ", "))
 }

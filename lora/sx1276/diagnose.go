@@ -168,10 +168,8 @@ func (d *diagnosis) dio0() (string, error) {
 		return "", &Problem{errors.New("high although the chip has nothing to tell"), remedy}
 	}
 	r.takeEdges()
-	for _, s := range []setting{{reg: regIrqFlagsMask, value: irqAll &^ irqCadDone}, {reg: regDioMapping1, value: dio0CadDone}} {
-		if err := c.write(s.reg, s.value); err != nil {
-			return "", err
-		}
+	if err := d.interruptBy(irqCadDone, dio0CadDone); err != nil {
+		return "", err
 	}
 	if err := c.setMode(r.mode(modeCad)); err != nil {
 		return "", err
@@ -193,10 +191,10 @@ func (d *diagnosis) dio0() (string, error) {
 	}
 	level := r.dio0()
 	edge, edges := r.takeEdges()
-	if err := r.configure(); err != nil {
+	if err := c.write(regIrqFlags, irqAll); err != nil {
 		return "", err
 	}
-	if err := c.write(regIrqFlags, irqAll); err != nil {
+	if err := d.interruptBy(irqAll&^irqMask, dio0RxDone); err != nil {
 		return "", err
 	}
 	switch {
@@ -208,6 +206,14 @@ func (d *diagnosis) dio0() (string, error) {
 		return "", &Problem{errors.New("goes high, but no edge is reported"), "the driver works all the same, by asking the line; update the kernel"}
 	}
 	return fmt.Sprintf("works; edge %v after the start of channel activity detection", edge.Sub(start).Round(time.Millisecond/10)), nil
+}
+
+// interruptBy chooses the flags that may be set, and the one that DIO0 shows.
+func (d *diagnosis) interruptBy(flags, dio0 byte) error {
+	if err := d.r.chip.write(regIrqFlagsMask, irqAll&^flags); err != nil {
+		return err
+	}
+	return d.r.chip.write(regDioMapping1, dio0)
 }
 
 // receiver measures the noise.

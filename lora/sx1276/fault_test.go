@@ -353,3 +353,33 @@ func TestNoCRC(t *testing.T) {
 		b.count(sx1276.Stats{NoCRC: 1})
 	})
 }
+
+// TestBitErrors survives a time in which the wires turn bits around.
+func TestBitErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{T: t, air: lorasim.NewAir(lorasim.Options{})}
+		b.chip = sx1276emu.New(b.air, sx1276emu.Options{Seed: 1, Transfer: sx1276emu.WireTime(overhead)})
+		b.radio = drive(t, b.chip, pins(b.chip), lora.Config{})
+		b.peer = b.air.Radio(lora.Config{}, lorasim.Position{X: 50})
+		for range 50 {
+			b.chip.FlipBits(0, 0.002)
+			for range 10 {
+				b.hear(20 * time.Millisecond)
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				b.radio.Send(ctx, b.next())
+				cancel()
+			}
+			b.chip.FlipBits(0, 0)
+			time.Sleep(15 * time.Second)
+			var buf [lora.MaxPacket]byte
+			for ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond); ; {
+				if _, err := b.peer.Receive(ctx, buf[:]); err != nil {
+					cancel()
+					break
+				}
+			}
+			b.works()
+		}
+		t.Logf("%+v", b.radio.Stats())
+	})
+}

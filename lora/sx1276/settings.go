@@ -14,9 +14,8 @@ type model struct {
 	resetLevel  Level // that resets the chip
 	paDac, tcxo register
 	// rssiHF and rssiLF are what RSSI registers count from at the port for high and low
-	// frequencies, in dBm; rssiSlope is the step of the packet's.
+	// frequencies, in dBm.
 	rssiHF, rssiLF int
-	rssiSlope      float64
 	lowBands       bool // has a port for low frequencies, and the errata of the SX1276
 }
 
@@ -24,11 +23,11 @@ var (
 	// chip1276 stands for SX1276, SX1277, SX1278 and SX1279, which cannot be told apart.
 	chip1276 = model{
 		name: "SX1276", version: 0x12, resetLevel: Low, paDac: regPaDac, tcxo: regTcxo,
-		rssiHF: -157, rssiLF: -164, rssiSlope: 16.0 / 15, lowBands: true,
+		rssiHF: -157, rssiLF: -164, lowBands: true,
 	}
 	chip1272 = model{
 		name: "SX1272", version: 0x22, resetLevel: High, paDac: regPaDac1272, tcxo: regTcxo1272,
-		rssiHF: -139, rssiLF: -139, rssiSlope: 1,
+		rssiHF: -139, rssiLF: -139,
 	}
 )
 
@@ -69,11 +68,12 @@ func packetSNR(reg byte) float64 { return float64(int8(reg)) / 4 }
 // section 5.5.5). Below the noise the RSSI register shows noise and signal together, of which the
 // SNR tells the signal's share.
 func (m *model) packetRSSI(f lora.Frequency, rssi byte, snr float64) int {
+	const slope = 16.0 / 15
 	base := float64(m.rssiBase(f))
 	if snr < 0 {
 		return int(math.Round(base + float64(rssi) + snr))
 	}
-	return int(math.Round(base + m.rssiSlope*float64(rssi)))
+	return int(math.Round(base + slope*float64(rssi)))
 }
 
 // frf returns the setting of a frequency, in steps of 32 MHz / 2^19, rounded down as Pycom's

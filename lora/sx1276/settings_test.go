@@ -135,7 +135,7 @@ func TestStrength(t *testing.T) {
 		{&chip1276, lf, 60, 40, -100, 10},
 		{&chip1276, lf, 30, 0xec, -139, -5},
 		{&chip1276, hf, 255, 0x7f, 115, 31.75},
-		{&chip1272, hf, 60, 40, -79, 10},
+		{&chip1272, hf, 60, 40, -75, 10},
 		{&chip1272, hf, 30, 0xec, -114, -5},
 	}
 	for _, tt := range tests {

@@ -17,28 +17,21 @@ import (
 
 const tracefs = "/sys/kernel/tracing"
 
-// Change is something that was done to a line.
-type Change struct {
-	Chip   *Chip
-	Offset int
-	Kind   ChangeKind
-}
-
-// ChangeKind is what was done to a line.
-type ChangeKind uint8
+// Change is what is done to a line.
+type Change uint8
 
 const (
-	SetLow  ChangeKind = iota // the value for an output; it need not be one yet
-	SetHigh                   // likewise
+	SetLow  Change = iota // the value for an output; it need not be one yet
+	SetHigh               // likewise
 	ToInput
 	ToOutput
 )
 
-// Trace sees what is done to the lines of chips. There can be one on a machine.
+// Trace sees what is done to the lines of a chip. There can be one on a machine.
 type Trace struct {
 	fd     int
-	chips  []*Chip
-	handle func(Change)
+	chip   *Chip
+	handle func(offset int, c Change)
 
 	mu    sync.Mutex
 	buf   [4096]byte
@@ -47,7 +40,7 @@ type Trace struct {
 
 // NewTrace begins to call handle for each change, in order: when [Trace.Sync] is called, and soon
 // after the change otherwise.
-func NewTrace(handle func(Change), chips ...*Chip) (*Trace, error) {
+func NewTrace(chip *Chip, handle func(offset int, c Change)) (*Trace, error) {
 	for _, s := range [...]struct{ file, value string }{
 		{"events/gpio/gpio_value/filter", "get==0"},
 		{"events/gpio/gpio_value/enable", "1"},
@@ -61,7 +54,7 @@ func NewTrace(handle func(Change), chips ...*Chip) (*Trace, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: "trace_pipe", Err: err}
 	}
-	t := &Trace{fd: fd, chips: chips, handle: handle}
+	t := &Trace{fd: fd, chip: chip, handle: handle}
 	go t.watch()
 	return t, nil
 }
@@ -106,24 +99,17 @@ func (t *Trace) parse(text []byte) {
 			t.start = text
 			return
 		}
-		if number, kind, ok := parseLine(string(line)); ok {
-			t.report(number, kind)
+		if number, change, ok := parseLine(string(line)); ok {
+			if offset := number - t.chip.base; offset >= 0 && offset < t.chip.lines {
+				t.handle(offset, change)
+			}
 		}
 		text = rest
 	}
 }
 
-// report handles a change of the line with a global number.
-func (t *Trace) report(number int, kind ChangeKind) {
-	for _, c := range t.chips {
-		if offset := number - c.base; offset >= 0 && offset < c.lines {
-			t.handle(Change{c, offset, kind})
-		}
-	}
-}
-
 // parseLine reads a line of the trace.
-func parseLine(line string) (number int, kind ChangeKind, ok bool) {
+func parseLine(line string) (number int, c Change, ok bool) {
 	if _, event, found := strings.Cut(line, " gpio_value: "); found {
 		var value int
 		if _, err := fmt.Sscanf(event, "%d set %d", &number, &value); err != nil {

@@ -4,10 +4,12 @@ package hardware
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/gopymesh/pymesh/internal/sx1276emu"
 	"github.com/gopymesh/pymesh/internal/vmtest/gpiosim"
 	"github.com/gopymesh/pymesh/lora/sx1276"
+	"golang.org/x/sys/unix"
 	"periph.io/x/conn/v3/physic"
 )
 
@@ -15,16 +17,17 @@ import (
 type bus struct {
 	trace *gpiosim.Trace
 
-	mu   sync.Mutex
-	hats []*hat
-	idle byte // what is read where nobody answers
+	mu       sync.Mutex
+	hats     []*hat
+	idle     byte // what is read where nobody answers
+	failures int  // messages that will fail
 }
 
 // hat is a chip with its wires.
 type hat struct {
 	chip     *sx1276emu.Chip
 	pins     sx1276.Pins
-	selected bool
+	selected atomic.Bool
 }
 
 // do does the transfers of a message.
@@ -35,6 +38,10 @@ func (b *bus) do(p *port, transfers []transfer) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.failures > 0 {
+		b.failures--
+		return unix.EIO
+	}
 	for i, t := range transfers {
 		if err := p.selectHat(sx1276.Low); err != nil {
 			return err
@@ -59,7 +66,7 @@ func (p *port) selectHat(level sx1276.Level) error {
 
 // selectChip is the hat's NSS.
 func (h *hat) selectChip(level sx1276.Level) error {
-	h.selected = level == sx1276.Low
+	h.selected.Store(level == sx1276.Low)
 	return h.pins.CS.Set(level)
 }
 
@@ -69,7 +76,7 @@ func (b *bus) exchange(t transfer) {
 		t.miso[i] = b.idle
 	}
 	for _, h := range b.hats {
-		if h.selected {
+		if h.selected.Load() {
 			h.chip.Exchange(t.mosi, t.miso, physic.Frequency(t.speed)*physic.Hertz)
 		}
 	}

@@ -14,3 +14,6 @@
 //	               │
 //	          lorasim.Air ─── a radio far away
 package hardware
+
+// Socket is where the hardware listens for its procedure calls.
+const Socket = "/run/hardware"

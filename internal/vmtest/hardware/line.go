@@ -11,14 +11,18 @@ import (
 	"github.com/gopymesh/pymesh/lora/sx1276"
 )
 
-const headerLines = 28
+// The chip of the header.
+const (
+	HeaderLabel = "pinctrl-bcm2835"
+	headerLines = 28
+)
 
 // taken are the lines that the kernel's SPI driver has.
 var taken = map[int]string{8: "spi0 CS0", 7: "spi0 CS1"}
 
 // header is the chip of a Raspberry Pi, with names as older kernels give them.
 func header() gpiosim.Bank {
-	bank := gpiosim.Bank{Label: "pinctrl-bcm2835"}
+	bank := gpiosim.Bank{Label: HeaderLabel}
 	for i := range headerLines {
 		name := fmt.Sprintf("GPIO%d", i)
 		switch i {
@@ -66,19 +70,22 @@ func (l *line) connect(w wire) {
 	l.tell()
 }
 
-// disconnect leaves the line to the host's pull-down.
+// disconnect leaves the line to the host's pull-down. Nobody has it: a Raspberry Pi makes such a
+// line an input, gpio-sim leaves it as it was.
 func (l *line) disconnect() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.wire = wire{}
-	l.drive(sx1276.Low)
+	if l.wire.dio != nil {
+		l.drive(sx1276.Low)
+	}
+	l.wire, l.output = wire{}, false
 }
 
 // change handles what the host has done.
-func (l *line) change(kind gpiosim.ChangeKind) {
+func (l *line) change(c gpiosim.Change) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch kind {
+	switch c {
 	case gpiosim.SetLow:
 		l.value = sx1276.Low
 	case gpiosim.SetHigh:

@@ -3,10 +3,8 @@
 package hardware
 
 import (
-	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/gopymesh/pymesh/internal/sx1276emu"
 	"github.com/gopymesh/pymesh/internal/vmtest/cuse"
@@ -19,6 +17,7 @@ import (
 // Machine is the hardware. Its exported methods are for package net/rpc.
 type Machine struct {
 	gpio  *gpiosim.Chip
+	trace *gpiosim.Trace
 	lines map[string]*line
 	buses map[int]*bus
 	ports map[spidev]*port
@@ -27,7 +26,7 @@ type Machine struct {
 	air        *lorasim.Air
 	far        *lorasim.Radio
 	hats       []*hat
-	violations []string
+	violations violations
 }
 
 // spidev names a port.
@@ -49,13 +48,13 @@ func New() (*Machine, error) {
 		byOffset[i] = &line{gpio: m.gpio, offset: i}
 		m.lines[fmt.Sprintf("GPIO%d", i)] = byOffset[i]
 	}
-	trace, err := gpiosim.NewTrace(func(c gpiosim.Change) { byOffset[c.Offset].change(c.Kind) }, m.gpio)
+	m.trace, err = gpiosim.NewTrace(m.gpio, func(offset int, c gpiosim.Change) { byOffset[offset].change(c) })
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range []spidev{{0, 0}, {0, 1}, {1, 0}} {
 		if m.buses[id.Bus] == nil {
-			m.buses[id.Bus] = &bus{trace: trace}
+			m.buses[id.Bus] = &bus{trace: m.trace}
 		}
 		p := &port{bus: m.buses[id.Bus]}
 		m.ports[id] = p
@@ -68,8 +67,11 @@ func New() (*Machine, error) {
 	return m, m.Clear(struct{}{}, nil)
 }
 
-// Clear takes all hats away, and makes a new air.
+// Clear takes all hats away, which nobody may use any more, and makes a new air.
 func (m *Machine) Clear(struct{}, *struct{}) error {
+	if err := m.trace.Sync(); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range m.lines {
@@ -77,7 +79,7 @@ func (m *Machine) Clear(struct{}, *struct{}) error {
 	}
 	for _, b := range m.buses {
 		b.mu.Lock()
-		b.hats, b.idle = nil, 0
+		b.hats, b.idle, b.failures = nil, 0, 0
 		b.mu.Unlock()
 	}
 	for _, p := range m.ports {
@@ -85,7 +87,8 @@ func (m *Machine) Clear(struct{}, *struct{}) error {
 		p.hat, p.refuseNoCS = nil, false
 		p.mu.Unlock()
 	}
-	m.hats, m.violations = nil, nil
+	m.hats = nil
+	m.violations.take()
 	m.air = lorasim.NewAir(lorasim.Options{})
 	m.far = m.air.Radio(lora.Config{}, lorasim.Position{X: 100})
 	return nil
@@ -106,7 +109,7 @@ func (m *Machine) Plug(args Plug, id *int) error {
 		Model:       args.Model,
 		TCXO:        board.Oscillator == sx1276.TCXO,
 		RFO:         board.Output == sx1276.RFO,
-		OnViolation: m.note,
+		OnViolation: m.violations.add,
 	})
 	h := &hat{chip: chip, pins: chip.Pins()}
 	b, ok := m.buses[board.Bus]
@@ -132,42 +135,4 @@ func (m *Machine) Plug(args Plug, id *int) error {
 	*id = len(m.hats)
 	m.hats = append(m.hats, h)
 	return nil
-}
-
-// note notes a rule that the driver broke.
-func (m *Machine) note(v sx1276emu.Violation) {
-	go func() { // somebody may hold the lock who uses the chip
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.violations = append(m.violations, v.String())
-	}()
-}
-
-// Violations returns the rules that the driver broke since Clear.
-func (m *Machine) Violations(_ struct{}, list *[]string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	*list = m.violations
-	return nil
-}
-
-// Transmit sends a packet by the radio far away.
-func (m *Machine) Transmit(packet []byte, _ *struct{}) error {
-	return m.farRadio().Send(context.Background(), packet)
-}
-
-// Receive waits for a packet at the radio far away.
-func (m *Machine) Receive(limit time.Duration, packet *[]byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	buf := make([]byte, lora.MaxPacket)
-	rx, err := m.farRadio().Receive(ctx, buf)
-	*packet = buf[:rx.N]
-	return err
-}
-
-func (m *Machine) farRadio() *lorasim.Radio {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.far
 }

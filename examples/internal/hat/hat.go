@@ -1,0 +1,160 @@
+// Package hat gives example programs the flags that name a LoRa hat and its settings, and opens it: a
+// real one, or an emulated chip on a simulated air.
+package hat
+
+import (
+	"flag"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+
+	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/lora/sx1276"
+	"periph.io/x/conn/v3/physic"
+)
+
+// Flags are the values of the flags.
+type Flags struct {
+	board            string
+	bus, chipSelect  int
+	cs, reset, dio0  string
+	spiMHz           float64
+	region           string
+	frequency        float64 // MHz
+	bandwidth        int     // kHz
+	spreadingFactor  int
+	codingRate       int
+	syncWord         string
+	power            int
+	polite           bool
+	overriddenWiring func(name string) bool
+}
+
+// Register adds the flags to a set.
+func Register(set *flag.FlagSet) *Flags {
+	f := new(Flags)
+	set.StringVar(&f.board, "board", sx1276.DraginoHAT.ID, "`name` of the hat: "+strings.Join(names(), ", "))
+	set.IntVar(&f.bus, "spi-bus", 0, "`n` of /dev/spidev<n>.<m>, if not the hat's")
+	set.IntVar(&f.chipSelect, "spi-cs", 0, "`m` of /dev/spidev<n>.<m>, if not the hat's")
+	set.StringVar(&f.cs, "cs", "", "GPIO `line` that is the chip select, if not the hat's; \"none\" is the port's own")
+	set.StringVar(&f.reset, "reset", "", "GPIO `line` of RESET, if not the hat's; \"none\" if not wired")
+	set.StringVar(&f.dio0, "dio0", "", "GPIO `line` of DIO0, if not the hat's; \"none\" if not wired")
+	set.Float64Var(&f.spiMHz, "spi-clock", float64(sx1276.DefaultSPIClock/physic.KiloHertz)/1000, "SPI clock in `MHz`, up to 10")
+	set.StringVar(&f.region, "region", "EU868", "LoRa `region`: EU868, US915, AU915, AS923, IN865, EU433, CN470")
+	set.Float64Var(&f.frequency, "frequency", 0, "carrier in `MHz`, if not the region's")
+	set.IntVar(&f.bandwidth, "bandwidth", 0, "bandwidth in `kHz`, 125, 250 or 500, if not the region's")
+	set.IntVar(&f.spreadingFactor, "sf", int(lora.DefaultSpreadingFactor), "`spreading factor`, 7 to 12")
+	set.IntVar(&f.codingRate, "coding-rate", int(lora.DefaultCodingRate), "`n` of the coding rate 4/(4+n), 1 to 4")
+	set.StringVar(&f.syncWord, "sync", lora.DefaultSyncWord.String(), "sync `word`: 0x34 for Pycom's public=True, 0x12 for False")
+	set.IntVar(&f.power, "power", 0, "transmit power in `dBm`, 2 to 20, if not the region's")
+	set.BoolVar(&f.polite, "polite", false, "listen before talk by the parameters of polite spectrum access (EN 300 220)")
+	f.overriddenWiring = func(name string) bool {
+		given := false
+		set.Visit(func(g *flag.Flag) { given = given || g.Name == name })
+		return given
+	}
+	return f
+}
+
+func names() []string {
+	var list []string
+	for _, b := range sx1276.Boards() {
+		list = append(list, b.ID)
+	}
+	return list
+}
+
+// Board returns the hat.
+func (f *Flags) Board() (sx1276.Board, error) {
+	b, err := sx1276.ParseBoard(f.board)
+	if err != nil {
+		return b, fmt.Errorf("-board: %w", err)
+	}
+	if f.overriddenWiring("spi-bus") {
+		b.Bus = f.bus
+	}
+	if f.overriddenWiring("spi-cs") {
+		b.ChipSelect = f.chipSelect
+	}
+	for _, line := range []struct {
+		flag string
+		to   *string
+	}{{f.cs, &b.CS}, {f.reset, &b.Reset}, {f.dio0, &b.DIO0}} {
+		switch line.flag {
+		case "":
+		case "none":
+			*line.to = ""
+		default:
+			*line.to = line.flag
+		}
+	}
+	return b, nil
+}
+
+// Config returns the settings of the radio, validated.
+func (f *Flags) Config() (lora.Config, error) {
+	region, err := lora.ParseRegion(f.region)
+	if err != nil {
+		return lora.Config{}, fmt.Errorf("-region: %w", err)
+	}
+	word, err := strconv.ParseUint(f.syncWord, 0, 8)
+	if err != nil {
+		return lora.Config{}, fmt.Errorf("-sync %q is not a byte such as 0x34", f.syncWord)
+	}
+	c := lora.Config{
+		Region:          region,
+		Frequency:       lora.Frequency(f.frequency*float64(lora.MHz) + 0.5),
+		Bandwidth:       lora.Bandwidth(f.bandwidth * 1000),
+		SpreadingFactor: lora.SpreadingFactor(f.spreadingFactor),
+		CodingRate:      lora.CodingRate(f.codingRate),
+		SyncWord:        lora.SyncWord(word),
+		TxPower:         f.power,
+	}
+	return c.WithDefaults(), c.Validate()
+}
+
+// Options returns the options for the driver.
+func (f *Flags) Options(log *slog.Logger) ([]sx1276.Option, error) {
+	c, err := f.Config()
+	if err != nil {
+		return nil, err
+	}
+	opts := []sx1276.Option{
+		sx1276.WithLogger(log),
+		sx1276.WithSPIClock(physic.Frequency(f.spiMHz * float64(physic.MegaHertz))),
+	}
+	if f.polite {
+		opts = append(opts, sx1276.WithListen(sx1276.PoliteListen(c)))
+	}
+	return opts, nil
+}
+
+// Open opens the hat.
+func (f *Flags) Open(log *slog.Logger) (*sx1276.Radio, error) {
+	board, cfg, opts, err := f.all(log)
+	if err != nil {
+		return nil, err
+	}
+	return sx1276.Open(board, cfg, opts...)
+}
+
+// Diagnose looks for what is wrong with the hat.
+func (f *Flags) Diagnose(log *slog.Logger) ([]sx1276.Check, error) {
+	board, cfg, opts, err := f.all(log)
+	if err != nil {
+		return nil, err
+	}
+	return sx1276.Diagnose(board, cfg, opts...), nil
+}
+
+func (f *Flags) all(log *slog.Logger) (board sx1276.Board, cfg lora.Config, opts []sx1276.Option, err error) {
+	if board, err = f.Board(); err != nil {
+		return
+	}
+	if cfg, err = f.Config(); err != nil {
+		return
+	}
+	opts, err = f.Options(log)
+	return
+}

@@ -1,0 +1,42 @@
+package settings
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"github.com/gopymesh/pymesh/thread"
+)
+
+func TestFile(t *testing.T) {
+	f := File{filepath.Join(t.TempDir(), "node.json")}
+	if _, ok, err := f.Load(); ok || err != nil {
+		t.Fatalf("no file: %v, %v", ok, err)
+	}
+	for counter := range uint32(3) {
+		want := thread.Settings{NetworkKey: [16]byte{1, 2}, MACFrameCounter: 1000 * counter, Role: thread.RoleRouter}
+		if err := f.Save(want); err != nil {
+			t.Fatal(err)
+		}
+		got, ok, err := f.Load()
+		if !ok || err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v, %v, %v", got, ok, err)
+		}
+	}
+	info, err := os.Stat(f.Path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	for _, damaged := range []string{"", "{", `{"Version":99}`} {
+		if err := os.WriteFile(f.Path, []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := f.Load(); err == nil {
+			t.Errorf("%q accepted", damaged)
+		}
+	}
+	if err := (File{filepath.Join(t.TempDir(), "no", "node.json")}).Save(thread.Settings{}); err == nil {
+		t.Error("saved in a directory that is not there")
+	}
+}

@@ -1,0 +1,297 @@
+package lora
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Governor is a Radio that keeps to the duty cycle of its sub-band. See [Govern].
+//
+// Its methods may be called by many goroutines at once.
+type Governor struct {
+	radio  Radio
+	clock  Clock
+	opt    governing
+	closed chan struct{}
+	once   sync.Once
+
+	mu       sync.Mutex
+	cfg      Config     // of current
+	current  []*account // of the sub-bands that the signal touches
+	accounts []*account // of all sub-bands so far
+	limited  bool       // an episode of waiting, which has been logged
+}
+
+var (
+	_ Radio   = (*Governor)(nil)
+	_ Clocked = (*Governor)(nil)
+)
+
+type governing struct {
+	log       *slog.Logger
+	maxWait   time.Duration
+	dutyCycle float64 // negative: as the region has it
+}
+
+// A GovernorOption changes how a radio is governed.
+type GovernorOption func(*governing)
+
+// WithLogger sets where a Governor logs: at Warn when it begins to hold packets back, once
+// until it is over, and at Info then. It is silent by default.
+func WithLogger(l *slog.Logger) GovernorOption { return func(g *governing) { g.log = l } }
+
+// WithMaxWait lets Send wait up to a time for a packet to be allowed. By default it does not
+// wait at all.
+//
+// That is right for a mesh: its nodes try again by themselves, for about a minute, and send
+// acknowledgments meanwhile, for which a Send that waits has no room. A program that sends
+// for itself may prefer to wait.
+func WithMaxWait(d time.Duration) GovernorOption { return func(g *governing) { g.maxWait = d } }
+
+// WithDutyCycle sets the share of an hour for which the radio may send, in every sub-band, in
+// place of the region's: of a country with rules of its own, say, or 100.0/3600 for polite
+// spectrum access in Europe, which allows 100 s an hour. With 0 or 1 there is no limit, but
+// airtime is still counted.
+func WithDutyCycle(share float64) GovernorOption {
+	return func(g *governing) { g.dutyCycle = max(share, 0) }
+}
+
+// Govern wraps a radio so that it keeps to the duty cycle that its region has for its
+// sub-band ([Config.SubBands]): over any hour, by the radio's clock. Where the region has
+// none it lets everything pass, so that every radio may be governed:
+//
+//	chip, err := sx1276.Open(board, cfg)
+//	…
+//	radio := lora.Govern(chip, lora.WithLogger(log))
+//	node, err := pymesh.New(radio, …)
+//
+// A packet that is not allowed is never dropped in silence: Send waits, if [WithMaxWait] says
+// so, or returns [ErrDutyCycle].
+//
+// Of the airtime of an hour, 65 % may be used at once. Then packets are spaced so that
+// a further 15 % last for an hour, and a node that has talked too much can still tell
+// its neighbors that it is there. The rest, 20 %, is for acknowledgments alone, which are
+// told by the first byte and the length of an IEEE 802.15.4 acknowledgment frame.
+//
+// A signal that lies in no sub-band has the lowest duty cycle of the region.
+//
+// The count begins at zero with Govern. A program that starts anew, or that sends on the same
+// sub-band by another radio as well, may send more in an hour than is allowed.
+func Govern(radio Radio, options ...GovernorOption) *Governor {
+	g := &Governor{
+		radio: radio, clock: ClockOf(radio), closed: make(chan struct{}),
+		opt: governing{log: slog.New(slog.DiscardHandler), dutyCycle: -1},
+	}
+	for _, o := range options {
+		o(&g.opt)
+	}
+	if g.opt.log == nil {
+		g.opt.log = slog.New(slog.DiscardHandler)
+	}
+	g.tune(radio.Config())
+	return g
+}
+
+// tune chooses the accounts. g.mu is held, or g not yet known to others.
+func (g *Governor) tune(cfg Config) {
+	if cfg == g.cfg && g.current != nil {
+		return
+	}
+	g.cfg, g.current = cfg, nil
+	for _, b := range cfg.governed() {
+		if g.opt.dutyCycle >= 0 {
+			b.DutyCycle = g.opt.dutyCycle
+		}
+		if b.DutyCycle >= 1 {
+			b.DutyCycle = 0
+		}
+		g.current = append(g.current, g.account(b))
+	}
+}
+
+// account returns the account of a sub-band.
+func (g *Governor) account(b SubBand) *account {
+	for _, a := range g.accounts {
+		if a.band == b {
+			return a
+		}
+	}
+	a := newAccount(b)
+	g.accounts = append(g.accounts, a)
+	return a
+}
+
+// governed returns the sub-bands whose duty cycle holds.
+func (c Config) governed() []SubBand {
+	bands := c.SubBands()
+	if len(bands) > 0 {
+		return bands
+	}
+	outside := SubBand{Name: "outside"}
+	for _, b := range c.Region.SubBands() {
+		if outside.DutyCycle == 0 || b.DutyCycle > 0 && b.DutyCycle < outside.DutyCycle {
+			outside.DutyCycle = b.DutyCycle
+		}
+	}
+	return []SubBand{outside}
+}
+
+// Config returns the settings of the radio.
+func (g *Governor) Config() Config { return g.radio.Config() }
+
+// Clock returns the clock of the radio.
+func (g *Governor) Clock() Clock { return g.clock }
+
+// Receive waits for a packet, as the radio does.
+func (g *Governor) Receive(ctx context.Context, buf []byte) (Reception, error) {
+	return g.radio.Receive(ctx, buf)
+}
+
+// Close closes the radio.
+func (g *Governor) Close() error {
+	g.once.Do(func() { close(g.closed) })
+	return g.radio.Close()
+}
+
+// Send transmits a packet when the duty cycle allows, as [Govern] says.
+func (g *Governor) Send(ctx context.Context, packet []byte) error {
+	cfg := g.radio.Config()
+	p := parcel{airtime: cfg.Airtime(len(packet)), ack: isAck(packet)}
+	accounts, err := g.book(ctx, cfg, p)
+	if err != nil {
+		return err
+	}
+	began := g.clock.Now()
+	err = g.radio.Send(ctx, packet)
+	now := g.clock.Now()
+	took := p.airtime
+	switch {
+	case err == nil, ctx.Err() != nil:
+	case errors.Is(err, ErrChannelBusy), errors.Is(err, ErrPacketSize), errors.Is(err, ErrClosed):
+		took = 0
+	default: // nobody knows how much was sent, but no more than there was time for
+		took = min(took, max(now.Sub(began), 0))
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, a := range accounts {
+		a.settle(now, p, took)
+	}
+	return err
+}
+
+// isAck reports whether a packet is an IEEE 802.15.4 acknowledgment: frame control, sequence
+// number and FCS (IEEE 802.15.4-2006, sections 7.2.1.1.1 and 7.2.2.3).
+func isAck(packet []byte) bool {
+	const size, typeMask, typeAck = 5, 0x07, 0x02
+	return len(packet) == size && packet[0]&typeMask == typeAck
+}
+
+// book waits until a packet may be sent and sets its airtime aside.
+func (g *Governor) book(ctx context.Context, cfg Config, p parcel) ([]*account, error) {
+	latest := g.clock.Now().Add(g.opt.maxWait)
+	for waited := false; ; waited = true {
+		accounts, until := g.tryBook(cfg, p, latest, waited)
+		if accounts != nil {
+			return accounts, nil
+		}
+		if until.IsZero() {
+			return nil, ErrDutyCycle
+		}
+		timer := time.NewTimer(g.clock.Until(until))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-g.closed:
+			timer.Stop()
+			return nil, ErrClosed
+		}
+	}
+}
+
+// tryBook sets the airtime of a packet aside in the accounts that it returns. If there is
+// not enough left it returns none, and when there will be; zero if that is too late.
+func (g *Governor) tryBook(cfg Config, p parcel, latest time.Time, waited bool) (accounts []*account, until time.Time) {
+	g.mu.Lock()
+	g.tune(cfg)
+	now := g.clock.Now()
+	tightest, wait, calm := g.current[0], time.Duration(0), true
+	for _, a := range g.current {
+		if w := a.wait(now, p); w > wait {
+			tightest, wait = a, w
+		}
+		calm = calm && a.calm()
+	}
+	began, ended := false, false
+	switch {
+	case wait == 0:
+		accounts = g.current
+		for _, a := range accounts {
+			a.booked += p.airtime
+		}
+		ended = g.limited && calm
+		g.limited = g.limited && !calm
+	case wait > latest.Sub(now):
+		tightest.refused++
+		began = !g.limited
+		g.limited = true
+	default:
+		until = now.Add(wait)
+		if !waited {
+			tightest.delayed++
+		}
+		began = !g.limited
+		g.limited = true
+	}
+	usage := tightest.usage(now)
+	g.mu.Unlock()
+
+	switch { // without the lock: the handler may ask for Usage
+	case began:
+		g.opt.log.Warn("duty cycle: packets are held back", "subband", usage.SubBand.Name, "used", usage.Used, "limit", usage.Limit)
+	case ended:
+		g.opt.log.Info("duty cycle: packets are no longer held back", "subband", usage.SubBand.Name, "used", usage.Used)
+	}
+	return accounts, until
+}
+
+// Usage is what a radio has sent in a sub-band.
+type Usage struct {
+	SubBand SubBand
+	// Limit is the airtime allowed in any hour; 0 is no limit.
+	Limit time.Duration
+	// Used is the airtime of the last hour, with a packet that is being sent.
+	Used time.Duration
+	// Left is what is left of Limit; 0 also where there is no limit.
+	Left time.Duration
+	// Delayed counts packets that had to wait, Refused those that Send returned with
+	// ErrDutyCycle.
+	Delayed, Refused uint64
+}
+
+// String returns a line for people, such as "M: 12.3s of 36s used".
+func (u Usage) String() string {
+	used := u.Used.Round(time.Millisecond)
+	if u.Limit == 0 {
+		return fmt.Sprintf("%s: %v used, no limit", u.SubBand.Name, used)
+	}
+	return fmt.Sprintf("%s: %v of %v used", u.SubBand.Name, used, u.Limit)
+}
+
+// Usage returns the airtime used and left, of each sub-band in which the radio has been.
+func (g *Governor) Usage() []Usage {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.clock.Now()
+	list := make([]Usage, len(g.accounts))
+	for i, a := range g.accounts {
+		list[i] = a.usage(now)
+	}
+	return list
+}

@@ -1,0 +1,107 @@
+package thread_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// TestConfig refuses what cannot work, with the name of the field.
+func TestConfig(t *testing.T) {
+	for field, change := range map[string]func(*thread.Config){
+		"Rand":            func(c *thread.Config) { c.Rand = nil },
+		"ExtAddr":         func(c *thread.Config) { c.ExtAddr = ieee802154.ExtAddr{} },
+		"NetworkName":     func(c *thread.Config) { c.NetworkName = strings.Repeat("x", 17) },
+		"MeshLocalPrefix": func(c *thread.Config) { c.MeshLocalPrefix = netip.MustParsePrefix("2001:db8::/64") },
+		"Channel":         func(c *thread.Config) { c.Channel = 27 },
+		"Mode":            func(c *thread.Config) { c.Mode = mle.ModeFullNetworkData },
+		"MaxChildren":     func(c *thread.Config) { c.MaxChildren = 512 },
+		"PANID":           func(c *thread.Config) { c.PANID = ieee802154.BroadcastPAN },
+	} {
+		cfg := thread.Config{ExtAddr: extAddr(1), Rand: seeded(1, 1)}
+		if _, err := thread.New(cfg); err != nil {
+			t.Fatal(err)
+		}
+		change(&cfg)
+		if _, err := thread.New(cfg); err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+// TestEvents tells what happened in its order, the latest 256 at most.
+func TestEvents(t *testing.T) {
+	m := newMesh(t, ideal())
+	a, b := m.add(1, lorasim.Position{}, stock), m.add(1, lorasim.Position{}, stock)
+	m.startOneByOne()
+	var got []string
+	for {
+		ev, ok := b.PollEvent()
+		if !ok {
+			break
+		}
+		if ev.Time.IsZero() {
+			t.Errorf("%+v", ev)
+		}
+		switch ev.Type {
+		case thread.EventRole:
+			got = append(got, ev.Role.String())
+		case thread.EventNeighborAdded:
+			if ev.ExtAddr != a.ExtAddr() || ev.RLOC16 != a.RLOC16() {
+				t.Errorf("%+v", ev)
+			}
+			fallthrough
+		case thread.EventPartition:
+			got = append(got, ev.Type.String())
+		}
+	}
+	if want := "detached partition child router neighbor added"; strings.Join(got, " ") != want {
+		t.Errorf("events %q, want %q", strings.Join(got, " "), want)
+	}
+	count := func(typ thread.EventType) (n int) {
+		for {
+			ev, ok := a.PollEvent()
+			if !ok {
+				return n
+			}
+			if ev.Type == typ && ev.ExtAddr == b.ExtAddr() {
+				n++
+			}
+		}
+	}
+	if got := count(thread.EventChildAdded); got != 1 {
+		t.Errorf("%d children added", got)
+	}
+	b.antenna.SetStation(nil)
+	m.run(5 * time.Minute)
+	if got := count(thread.EventNeighborRemoved); got != 1 {
+		t.Errorf("%d neighbors removed", got)
+	}
+	for range 200 {
+		a.Stop(m.sim.Now())
+		if err := a.Start(m.sim.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := count(thread.EventRole); got > 256 || a.Counters().EventsLost == 0 {
+		t.Errorf("%d events kept, %d lost", got, a.Counters().EventsLost)
+	}
+}
+
+// TestStrings prints what a log shows.
+func TestStrings(t *testing.T) {
+	for want, s := range map[string]interface{ String() string }{
+		"disabled": thread.RoleDisabled, "leader": thread.RoleLeader, "Role(9)": thread.Role(9),
+		"child removed": thread.EventChildRemoved, "EventType(99)": thread.EventType(99),
+	} {
+		if got := s.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,322 @@
+package thread
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/thread/coap"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/keys"
+	"github.com/gopymesh/pymesh/thread/lowpan"
+	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/tmf"
+)
+
+// The nodes around an engine under test.
+var (
+	fuzzRouter = ieee802154.ExtAddr{2} // a router with a link; the parent of an end device
+	fuzzChild  = ieee802154.ExtAddr{3} // a minimal child
+)
+
+const (
+	fuzzRouterRLOC mle.RLOC16 = 0x5800
+	fuzzOwnRLOC    mle.RLOC16 = 0x8c00
+	fuzzChildRLOC  mle.RLOC16 = 0x8c01
+)
+
+// fuzzRoles are the roles an engine can be in; detached it searches for a parent, its challenge and candidate known.
+const fuzzRoles = 6
+
+// newFuzzEngine returns an engine in one of the roles, with a router and a child as neighbors.
+func newFuzzEngine(t testing.TB, role uint8) *Engine {
+	e := newTestEngine(t)
+	if err := e.Start(e.now); err != nil {
+		t.Fatal(err)
+	}
+	valid := func(n *neighbor, ext ieee802154.ExtAddr, rloc mle.RLOC16) {
+		n.ext, n.rloc, n.state, n.mode, n.qualityOut = ext, rloc, stateValid, ModeFullThreadDevice, 3
+		n.link.reset(e.timing.ReceiveSensitivity, -50)
+		n.lastHeard = e.now
+	}
+	partition := mle.LeaderData{PartitionID: 7, Weighting: 64, LeaderRouterID: fuzzRouterRLOC.RouterID()}
+	ids := mle.RouterIDSet(0).Add(fuzzRouterRLOC.RouterID()).Add(fuzzOwnRLOC.RouterID()).Add(9)
+	switch role % fuzzRoles {
+	case 0, 1: // router, leader
+		e.becomeDetached()
+		if role%fuzzRoles == 1 {
+			partition.LeaderRouterID = fuzzOwnRLOC.RouterID()
+		}
+		e.setLeaderData(partition)
+		e.routers.setAssigned(e.now, ids, 1, func(*router) {})
+		e.routers.get(fuzzOwnRLOC.RouterID()).ext = e.ext
+		valid(&e.routers.get(fuzzRouterRLOC.RouterID()).neighbor, fuzzRouter, fuzzRouterRLOC)
+		e.routers.get(9).nextHop, e.routers.get(9).cost = fuzzRouterRLOC.RouterID(), 1
+		c := e.children.add(fuzzChild)
+		valid(&c.neighbor, fuzzChild, fuzzChildRLOC)
+		c.mode, c.timeout = ModeMinimalEndDevice, 4*time.Minute
+		c.addresses = []netip.Addr{netip.MustParseAddr("fdde:ad00:beef::3")}
+		if role%fuzzRoles == 1 {
+			e.becomeLeader(fuzzOwnRLOC.RouterID())
+			e.resetNetworkData()
+		} else {
+			e.becomeRouter(fuzzOwnRLOC.RouterID())
+		}
+	case 2, 3: // full and minimal child
+		if role%fuzzRoles == 3 {
+			e.mode = ModeMinimalEndDevice
+		}
+		e.becomeDetached()
+		e.setLeaderData(partition)
+		valid(&e.parent.neighbor, fuzzRouter, fuzzRouterRLOC)
+		if role%fuzzRoles == 2 {
+			e.routers.setAssigned(e.now, ids, 1, func(*router) {})
+			valid(&e.routers.get(9).neighbor, ieee802154.ExtAddr{9}, mle.RouterRLOC16(9))
+		}
+		e.becomeChild(fuzzRouterRLOC | 4)
+	case 4: // waiting for Parent Responses
+		e.attach.state = attachStart
+		e.requestParents(attachParentRequestREEDs)
+		e.attach.challenge = mle.NewChallenge([8]byte{1})
+	case 5: // waiting for a Child ID Response
+		e.attach.state, e.attach.timer = attachChildIDRequest, e.now.Add(time.Second)
+		valid(&e.attach.candidate.neighbor, fuzzRouter, fuzzRouterRLOC)
+	}
+	return e
+}
+
+// exercise lets time pass, sends what there is to send, and checks that everything the engine keeps has kept its bounds.
+func exercise(t *testing.T, e *Engine) {
+	for i := range 50 {
+		if psdu, ok := e.PollTransmit(); ok {
+			if f, err := ieee802154.ParseFrame(psdu); err != nil {
+				t.Fatalf("sent %x: %v", psdu, err)
+			} else if f.AckRequest && i%3 != 0 {
+				e.HandleFrame(e.now, ieee802154.AppendAck(nil, f.Seq, false), -50)
+			}
+			var err error
+			if i%7 == 0 {
+				err = lora.ErrChannelBusy
+			}
+			e.HandleTransmitDone(e.now, err)
+		}
+		next, ok := e.NextTimeout()
+		if !ok {
+			break
+		}
+		if next.After(e.now) {
+			e.now = next
+		}
+		e.HandleTimeout(e.now)
+	}
+	for _, b := range []struct {
+		what   string
+		n, max int
+	}{
+		{"queue", len(e.fwd.queue), maxQueued}, {"waiting", len(e.fwd.waiting), maxWaiting}, {"packets", len(e.packets), maxPackets},
+		{"events", len(e.events), maxEvents}, {"delayed", len(e.delayed), maxDelayed}, {"queries", len(e.queries), maxResolved},
+		{"pool", len(e.fwd.pool), maxQueued + maxWaiting + 8}, {"reassembly", e.reasm.Len(), reassemblies}, {"MPL", e.mplSent.Len(), mplDatagrams},
+	} {
+		if b.n > b.max {
+			t.Errorf("%s: %d, at most %d", b.what, b.n, b.max)
+		}
+	}
+	for range 300 {
+		if _, ok := e.PollPacket(); !ok {
+			if _, ok := e.PollEvent(); !ok {
+				break
+			}
+		}
+	}
+	e.Neighbors()
+	e.Routers()
+	e.Leader()
+	e.Stop(e.now)
+}
+
+// fuzzSource returns who sends: a neighbor by its short address, by its extended one, or a stranger.
+func fuzzSource(from uint8) (src ieee802154.Addr, ext ieee802154.ExtAddr) {
+	switch from % 4 {
+	case 0:
+		return shortAddr(fuzzRouterRLOC), fuzzRouter
+	case 1:
+		return ieee802154.ExtAddress(fuzzRouter), fuzzRouter
+	case 2:
+		return shortAddr(fuzzChildRLOC), fuzzChild
+	default:
+		return ieee802154.ExtAddress(ieee802154.ExtAddr{77}), ieee802154.ExtAddr{77}
+	}
+}
+
+// sealFrame builds a secured frame around a payload.
+func sealFrame(e *Engine, from, to uint8, counter uint32, payload []byte) []byte {
+	src, ext := fuzzSource(from)
+	dst := ieee802154.ExtAddress(e.ext)
+	switch {
+	case to%3 == 1 && e.rloc != mle.InvalidRLOC16:
+		dst = shortAddr(e.rloc)
+	case to%3 == 2:
+		dst = shortAddr(mle.BroadcastRLOC16)
+	}
+	f := ieee802154.Frame{
+		Type: ieee802154.Data, Version: ieee802154.Version2006, AckRequest: !dst.IsBroadcast(), PANIDCompression: true,
+		DstPAN: e.pan, SrcPAN: e.pan, Dst: dst, Src: src,
+		Security: ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex, KeyIndex: 1, FrameCounter: counter},
+	}
+	f.Payload = payload[:min(len(payload), ieee802154.MaxPSDU-f.Overhead())]
+	psdu, err := f.AppendSealed(nil, ieee802154.NewCCM(keys.Derive(e.networkKey, 0).MAC), ext)
+	if err != nil {
+		return nil
+	}
+	return psdu
+}
+
+// FuzzHandleFrame feeds anything at all.
+func FuzzHandleFrame(f *testing.F) {
+	for role := range uint8(fuzzRoles) {
+		e := newFuzzEngine(f, role)
+		for from := range uint8(4) {
+			f.Add(role, sealFrame(e, from, from, 0, []byte{0x7a, 0x33, 0x3a, 0x80}), int8(-50))
+		}
+	}
+	f.Add(uint8(0), ieee802154.AppendAck(nil, 1, false), int8(127))
+	f.Add(uint8(1), []byte{0x03, 0x08, 0x01, 0xff, 0xff, 0xff, 0xff, 0x07, 0, 0}, int8(0)) // beacon request
+	f.Fuzz(func(t *testing.T, role uint8, psdu []byte, rssi int8) {
+		e := newFuzzEngine(t, role)
+		for range 3 {
+			e.HandleFrame(e.now, psdu, rssi)
+		}
+		exercise(t, e)
+	})
+}
+
+// FuzzHandlePayload feeds 6LoWPAN payloads as a neighbor that has the key: mesh headers, fragments, compressed datagrams.
+func FuzzHandlePayload(f *testing.F) {
+	for role := range uint8(fuzzRoles) {
+		e := newFuzzEngine(f, role)
+		rloc := fuzzRouterRLOC.Addr(e.meshLocal)
+		for _, datagram := range fuzzDatagrams(e, rloc) {
+			src, _ := fuzzSource(0)
+			payload, next, err := lowpan.Packet{Datagram: datagram, Tag: 1, Src: src, Dst: shortAddr(e.rloc)}.AppendFrame(nil, 0, 100, &e.contexts)
+			if err != nil {
+				continue
+			}
+			f.Add(role, uint8(0), uint8(1), payload)
+			f.Add(role, uint8(2), uint8(2), payload)
+			header := lowpan.MeshHeader{HopsLeft: 3, Src: src, Dst: shortAddr(mle.RouterRLOC16(9))}
+			if mesh, err := header.AppendBinary(nil); err == nil {
+				f.Add(role, uint8(0), uint8(1), append(mesh, payload...))
+			}
+			if next < len(datagram) {
+				if rest, _, err := (lowpan.Packet{Datagram: datagram, Tag: 1, Src: src, Dst: shortAddr(e.rloc)}).AppendFrame(nil, next, 100, &e.contexts); err == nil {
+					f.Add(role, uint8(0), uint8(1), rest)
+				}
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, role, from, to uint8, payload []byte) {
+		e := newFuzzEngine(t, role)
+		for counter := range uint32(2) {
+			e.HandleFrame(e.now, sealFrame(e, from, to, counter, payload), -50)
+		}
+		exercise(t, e)
+	})
+}
+
+// fuzzDatagrams are datagrams that mean something to an engine.
+func fuzzDatagrams(e *Engine, src netip.Addr) [][]byte {
+	var all [][]byte
+	add := func(b []byte, err error) {
+		if err == nil {
+			all = append(all, b)
+		}
+	}
+	for _, dst := range []netip.Addr{e.meshLocalEID, e.rloc.Addr(e.meshLocal), mle.ALOCLeader.Addr(e.meshLocal), ip6.RealmLocalAllNodes,
+		netip.MustParseAddr("fdde:ad00:beef::3"), netip.MustParseAddr("fdde:ad00:beef::4"), linkLocalOf(e.ext)} {
+		h := ip6.Header{HopLimit: 64, Src: src, Dst: dst}
+		add(ip6.AppendEcho(nil, h, ip6.ICMPv6EchoRequest, ip6.Echo{Data: make([]byte, 10)}))
+		add(ip6.AppendUDP(nil, h, 1, 2, make([]byte, 200)))
+		payload := tmf.AppendTargetEID(nil, e.meshLocalEID)
+		payload = tmf.AppendMLEID(payload, [8]byte{1})
+		payload = tmf.AppendRLOC16(payload, 0x5800)
+		payload = tmf.AppendExtendedMACAddress(payload, fuzzRouter)
+		payload = tmf.AppendStatus(payload, tmf.ReasonTooFewRouters)
+		for _, uri := range []string{tmf.URIAddressQuery, tmf.URIAddressNotify, tmf.URIAddressError, tmf.URIAddressSolicit, tmf.URIAddressRelease} {
+			for _, typ := range []coap.Type{coap.Confirmable, coap.NonConfirmable} {
+				b, err := post(typ, uri, payload).AppendBinary(nil)
+				if err == nil {
+					add(ip6.AppendUDP(nil, h, tmf.UDPPort, tmf.UDPPort, b))
+				}
+			}
+		}
+	}
+	for _, b := range slices.Clone(all) {
+		if d, err := ip6.ParseDatagram(b); err == nil && d.Dst.IsMulticast() {
+			add(ip6.InsertMPLOption(nil, b, ip6.MPLOption{Sequence: 3}))
+		}
+	}
+	return all
+}
+
+// FuzzHandleMLE feeds MLE messages of a node that has the key.
+func FuzzHandleMLE(f *testing.F) {
+	leader := mle.LeaderData{PartitionID: 7, Weighting: 64, LeaderRouterID: fuzzRouterRLOC.RouterID(), DataVersion: 3}
+	route := mle.Route64{IDSequence: 9, Routers: mle.RouterIDSet(0).Add(fuzzRouterRLOC.RouterID()).Add(fuzzOwnRLOC.RouterID())}
+	for c := range mle.Command(18) {
+		b := mle.AppendCommand(nil, c)
+		b = mle.AppendSourceAddress(b, fuzzRouterRLOC)
+		b = mle.AppendLeaderData(b, leader)
+		b = mle.AppendMode(b, ModeMinimalEndDevice)
+		b = mle.AppendResponse(b, mle.NewChallenge([8]byte{1}))
+		b = mle.AppendChallenge(b, mle.NewChallenge([8]byte{2}))
+		b = mle.AppendMLEFrameCounter(mle.AppendLinkLayerFrameCounter(b, 5), 6)
+		b = mle.AppendVersion(mle.AppendLinkMargin(b, 50), mle.Version1_1)
+		b = mle.AppendScanMask(b, mle.ScanRouters|mle.ScanEndDevices)
+		b = mle.AppendTimeout(b, time.Minute)
+		b = mle.AppendConnectivity(b, mle.Connectivity{ActiveRouters: 2})
+		b = mle.AppendAddress16(b, fuzzRouterRLOC|4)
+		b = mle.AppendRoute64(b, route)
+		b = mle.AppendTLVRequest(b, mle.TLVNetworkData, mle.TLVRoute64, mle.TLVAddress16, mle.TLVLinkMargin)
+		b = mle.AppendAddressRegistration(b, mle.AddressEntry{IID: [8]byte{5}})
+		b = mle.AppendTLV(b, mle.TLVNetworkData, commissioningData)
+		for role := range uint8(fuzzRoles) {
+			f.Add(role, uint8(1), uint8(0), uint32(0), b)
+			f.Add(role, uint8(3), uint8(1), uint32(1), b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, role, from, to uint8, seq uint32, plain []byte) {
+		if len(plain) == 0 || len(plain) > 1000 {
+			return
+		}
+		e := newFuzzEngine(t, role)
+		_, ext := fuzzSource(from)
+		dst := []netip.Addr{linkLocalOf(e.ext), ip6.LinkLocalAllNodes, ip6.LinkLocalAllRouters}[to%3]
+		for counter := range uint32(2) {
+			payload := mle.AppendSealed(nil, linkLocalOf(ext), dst, ext, keys.Sequence(seq), counter,
+				ieee802154.NewCCM(keys.Derive(e.networkKey, keys.Sequence(seq)).MLE), plain)
+			e.receiveMLE(payload, linkLocalOf(ext), dst, mle.HopLimit, -50)
+			e.settle()
+		}
+		exercise(t, e)
+	})
+}
+
+// FuzzHandlePacket feeds datagrams from the host.
+func FuzzHandlePacket(f *testing.F) {
+	for role := range uint8(fuzzRoles) {
+		e := newFuzzEngine(f, role)
+		for _, b := range fuzzDatagrams(e, e.meshLocalEID) {
+			f.Add(role, b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, role uint8, packet []byte) {
+		e := newFuzzEngine(t, role)
+		for range 70 {
+			_ = e.HandlePacket(e.now, packet)
+		}
+		exercise(t, e)
+	})
+}
