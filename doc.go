@@ -31,7 +31,8 @@
 // # Sockets
 //
 // [Node.ListenUDP] and [Node.DialUDP] give a [UDPConn], which is a net.PacketConn and, dialled, a net.Conn. Datagrams have at most
-// [MaxDatagramSize] bytes, and large ones cost much air: 1000 bytes are twelve frames on each hop.
+// [MaxDatagramSize] bytes, and large ones cost much air: 1000 bytes are twelve frames on each hop. Errors are those of the system's
+// UDP sockets. [Node.OnReceive] has a function called for each datagram that arrives.
 //
 // # Lifecycle
 //
@@ -42,8 +43,11 @@
 //
 //   - A key of more than 16 bytes is an error; the firmware cuts it.
 //   - There is no bound on the number of sockets; WithMaxSockets(3) gives the firmware's.
+//   - Ports 19788 and 61631, which the mesh itself uses, look as if they were taken.
+//   - OnReceive's function is called once for each datagram, with the socket that has it, rather than with an argument.
 //   - A socket's queue holds 64 datagrams of any size; the firmware's holds 5 of at most 512 bytes. Both drop the oldest.
-//   - Reading from an empty socket waits; the firmware returns an empty result at once. Use SetReadDeadline for the same.
+//   - Reading from an empty socket waits; the firmware returns an empty result at once. SetReadDeadline says how long to wait.
+//   - PathCost is 0 for every router with a good direct connection, even where a way over others is known too.
 //   - Timing is Pycom's, except where a constant's comment in package thread starts with "Deviation:".
 //
 // # Limits

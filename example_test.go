@@ -8,6 +8,7 @@ import (
 	"log"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -97,19 +98,18 @@ func ExampleWithKey() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	store := new(thread.MemoryStore)
-	node, err := pymesh.New(newRadio(), pymesh.WithKey(key), pymesh.WithStore(store))
+	node, err := pymesh.New(newRadio(), pymesh.WithKey(key))
 	if err != nil {
 		log.Fatal(err)
 	}
-	node.Close()
+	defer node.Close()
 
-	// As a test, the key can be read from what the node has stored.
-	settings, _, err := store.Load()
+	// As a test, the key can be printed.
+	masterkey, err := node.CLI(context.Background(), "masterkey")
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("masterkey: %x\n", settings.NetworkKey)
+	fmt.Print("masterkey: ", masterkey)
 	// Output:
 	// masterkey: 11223300000000000000000000000000
 }
@@ -356,6 +356,28 @@ func ExampleNode_DialUDP() {
 	fmt.Println(fmt.Fprint(conn, "Hello World!"))
 	// Output:
 	// 12 <nil>
+}
+
+// pymesh.cli('leaderdata')
+func ExampleNode_CLI() {
+	node, _ := twoNodes()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	text, err := node.CLI(ctx, "leaderdata")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		if name == "Weighting" {
+			fmt.Println(name, value)
+		}
+	}
+	_, err = node.CLI(ctx, "dance")
+	fmt.Println(err)
+	// Output:
+	// Weighting 64
+	// Error 6: Parse
 }
 
 // pymesh.cli('ping fdde:ad00:beef:0:0:ff:fe00:d800')

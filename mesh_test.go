@@ -20,7 +20,7 @@ var testKey = []byte{0x11, 0x22, 0x33}
 type mesh struct {
 	*testing.T
 	air    *lorasim.Air
-	radios int
+	radios []*lorasim.Radio
 	nodes  int
 }
 
@@ -34,8 +34,9 @@ func inMesh(t *testing.T, test func(t *testing.T, m *mesh)) {
 
 // radio puts a radio on the air, ten meters from the one before: all hear each other, even when they listen before they talk.
 func (m *mesh) radio() *lorasim.Radio {
-	m.radios++
-	return m.air.Radio(lora.Config{}, lorasim.Position{X: 10 * float64(m.radios)})
+	r := m.air.Radio(lora.Config{}, lorasim.Position{X: 10 * float64(len(m.radios))})
+	m.radios = append(m.radios, r)
+	return r
 }
 
 // start starts a node, with a seeded source of randomness, which is closed at the end of the test.

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh"
-	"github.com/gopymesh/pymesh/lora/lorasim"
 	"github.com/gopymesh/pymesh/thread"
 )
 
@@ -130,12 +129,10 @@ const noRLOC16 = 0xfffe
 
 // chain starts nodes of which each hears the one before and the one behind, and waits until all are routers.
 func (m *mesh) chain(count int) []*pymesh.Node {
-	var radios []*lorasim.Radio
 	var nodes []*pymesh.Node
 	for i := range count {
 		r := m.radio()
-		radios = append(radios, r)
-		for _, far := range radios[:max(i-1, 0)] {
+		for _, far := range m.radios[:max(i-1, 0)] {
 			m.air.CutLink(far, r)
 		}
 		n := m.start(r)
@@ -173,6 +170,19 @@ func TestPathCost(t *testing.T) {
 		}
 		if len(list) != 3 || a.Single() || b.Single() {
 			t.Errorf("routers %+v", list)
+		}
+		// What an end device sends goes over its parent.
+		radio := m.radio()
+		for _, far := range m.radios[:2] {
+			m.air.CutLink(far, radio)
+		}
+		d := m.start(radio, pymesh.WithMode(pymesh.EndDevice))
+		m.wait(d)
+		m.until(time.Minute, "all routers are known", func() bool { return len(d.Routers()) == 3 })
+		for _, r := range d.Routers() {
+			if r.NextHop != c.RLOC16() {
+				t.Errorf("an end device's next hop to %+v is not its parent 0x%04x", r, c.RLOC16())
+			}
 		}
 		if p := m.ping(a, c.MeshLocalEID(), 8); p.HopLimit != 63 && p.HopLimit != 64 {
 			t.Errorf("%+v", p)

@@ -447,6 +447,8 @@ func (c *UDPConn) sendDatagram(b []byte, to netip.AddrPort) error {
 	switch {
 	case !running:
 		return net.ErrClosed
+	case errors.Is(err, thread.ErrDisabled):
+		return os.NewSyscallError("sendto", syscall.ENETDOWN)
 	case errors.Is(err, thread.ErrDetached):
 		return os.NewSyscallError("sendto", syscall.ENETUNREACH)
 	case errors.Is(err, thread.ErrQueueFull):

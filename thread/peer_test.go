@@ -31,10 +31,11 @@ type peer struct {
 	antenna *lorasim.Node
 	sim     *lorasim.Sim
 
-	dsn    uint8
-	out    [][]byte
-	frames [][]byte // heard, all of them
-	heard  []heard
+	fragments *lowpan.Reassembler
+	dsn       uint8
+	out       [][]byte
+	frames    [][]byte // heard, all of them
+	heard     []heard
 	// on is called for each MLE message addressed to this peer.
 	on func(heard)
 }
@@ -93,13 +94,36 @@ func (p *peer) HandleFrame(now time.Time, psdu []byte, _ int8) {
 	if mine && f.AckRequest && !p.deaf {
 		p.out = slices.Insert(p.out, 0, ieee802154.AppendAck(nil, f.Seq, false))
 	}
-	if h, err := openMLE(psdu); err == nil {
+	h, err := openMLE(psdu)
+	if err != nil {
+		h, err = p.reassemble(now, &f, psdu)
+	}
+	if err == nil {
 		h.at = now
 		p.heard = append(p.heard, h)
 		if p.on != nil && (h.dst.IsMulticast() || h.dst == linkLocal(p.ext)) {
 			p.on(h)
 		}
 	}
+}
+
+// reassemble takes a fragment, which the MAC has secured, and returns the MLE message that it completes.
+func (p *peer) reassemble(now time.Time, f *ieee802154.Frame, psdu []byte) (heard, error) {
+	if f.Security.KeyIDMode != ieee802154.KeyIDModeIndex || f.Src.Mode != ieee802154.AddrModeExt {
+		return heard{}, errNotMLE
+	}
+	payload, err := f.Open(nil, psdu, macCipher(keys.Sequence(f.Security.KeyIndex-1)), f.Src.Ext)
+	if err != nil {
+		return heard{}, err
+	}
+	if p.fragments == nil {
+		p.fragments = lowpan.NewReassembler(lowpan.Limits{Datagrams: 4, Timeout: time.Minute})
+	}
+	datagram, err := p.fragments.HandleFragment(now, lowpan.Origin{Src: f.Src, Dst: f.Dst, Security: 1}, payload, contexts())
+	if err != nil || datagram == nil {
+		return heard{}, errNotMLE
+	}
+	return parseMLE(slices.Clone(datagram), f.Src.Ext)
 }
 
 var errNotMLE = errors.New("not an MLE message")
@@ -114,7 +138,12 @@ func openMLE(psdu []byte) (h heard, err error) {
 	if err != nil {
 		return h, err
 	}
-	d, err := ip6.ParseDatagram(append(b, f.Payload[consumed:]...))
+	return parseMLE(append(b, f.Payload[consumed:]...), f.Src.Ext)
+}
+
+// parseMLE opens the MLE message in a datagram.
+func parseMLE(datagram []byte, ext ieee802154.ExtAddr) (h heard, err error) {
+	d, err := ip6.ParseDatagram(datagram)
 	if err != nil {
 		return h, err
 	}
@@ -126,11 +155,11 @@ func openMLE(psdu []byte) (h heard, err error) {
 	if h.Header, err = mle.ParseHeader(payload); err != nil {
 		return h, err
 	}
-	plain, err := h.Open(nil, payload, d.Src, d.Dst, f.Src.Ext, mleCipher(h.KeySequence))
+	plain, err := h.Open(nil, payload, d.Src, d.Dst, ext, mleCipher(h.KeySequence))
 	if err != nil {
 		return h, err
 	}
-	h.ext, h.dst = f.Src.Ext, d.Dst
+	h.ext, h.dst = ext, d.Dst
 	h.Message, err = mle.ParseMessage(plain)
 	return h, err
 }
@@ -341,7 +370,6 @@ func (p *peer) childIDRequest(response heard, mode mle.Mode, timeout time.Durati
 	b := mle.AppendResponse(mle.AppendCommand(nil, mle.ChildIDRequest), must(response.Challenge()))
 	b = mle.AppendMLEFrameCounter(mle.AppendLinkLayerFrameCounter(b, p.mac), p.mle)
 	b = mle.AppendVersion(mle.AppendTimeout(mle.AppendMode(b, mode), timeout), mle.Version1_1)
-	b = mle.AppendTLV(b, mle.TLVActiveTimestamp, make([]byte, 8)) // the leader's: a dataset would take two frames
 	if !mode.Has(mle.ModeFullThreadDevice) {
 		b = mle.AppendAddressRegistration(b, mle.AddressEntry{ContextID: 0, IID: [8]byte(p.ext)})
 		return mle.AppendTLVRequest(b, mle.TLVAddress16, mle.TLVNetworkData)

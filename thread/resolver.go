@@ -242,7 +242,7 @@ func (e *Engine) handleAddressQuery(ev coap.Event[tmfRequest], p tmf.Payload) er
 	if c == nil || c.state != stateValid || c.fullThreadDevice() || int(c.failures) >= e.timing.FailedChildTransmissions {
 		return nil
 	}
-	e.sendAddressNotify(ev.Path.Peer.Addr(), target, ip6.InterfaceID(c.ext), e.now.Sub(c.lastHeard))
+	e.sendAddressNotify(ev.Path.Peer.Addr(), target, ip6.InterfaceIDOf(linkLocalOf(c.ext)), e.now.Sub(c.lastHeard))
 	return nil
 }
 
@@ -271,7 +271,11 @@ func (e *Engine) handleAddressError(ev coap.Event[tmfRequest], p tmf.Payload) er
 	if ev.Message.Type == coap.Confirmable {
 		e.coap.Respond(e.now, ev, coap.Message{Code: coap.Changed})
 	}
-	if target == e.meshLocalEID && iid != e.meshLocalIID {
+	own := e.meshLocalIID
+	if !e.fullThreadDevice() {
+		own = ip6.InterfaceIDOf(e.linkLocalAddr) // by which the parent answers queries
+	}
+	if target == e.meshLocalEID && iid != own {
 		e.log.Warn("another node has this node's mesh-local address; taking a new one")
 		e.randomBytes(e.meshLocalIID[:])
 		e.updateAddresses()

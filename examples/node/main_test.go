@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// output collects what several goroutines write.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(b)
+}
+
+func expect(t *testing.T, out string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		if !strings.Contains(out, w) {
+			t.Errorf("no %q in\n%s", w, out)
+		}
+	}
+}
+
+func TestEmulated(t *testing.T) {
+	capture := filepath.Join(t.TempDir(), "air.pcap")
+	synctest.Test(t, func(t *testing.T) {
+		var out output
+		if code := run(t.Context(), []string{"-emulated", "-key", "112233", "-pcap", capture, "-status", "5m"}, &out); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+		expect(t, out.b.String(), "LoRa radio found", "node runs", "pings this node", "has its datagram back", "msg=state role=", "duty cycle")
+		for _, bad := range []string{"level=ERROR", "112233", "default key"} {
+			if strings.Contains(out.b.String(), bad) {
+				t.Errorf("%q in\n%s", bad, &out.b)
+			}
+		}
+	})
+	if info, err := os.Stat(capture); err != nil || info.Size() < 1000 {
+		t.Errorf("capture: %v, %v", info, err)
+	}
+}
+
+func TestConfigFile(t *testing.T) {
+	write := func(text string) string {
+		name := filepath.Join(t.TempDir(), "node.json")
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	key := write("0102ff\n")
+	p, err := parse([]string{"-sf", "9", "-config",
+		write(`{"board":"adafruit","frequency":869.525,"sf":12,"no-duty-cycle":true,"status":"1m","key-file":"` + key + `","reset":"none","udp":7}`)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := p.hat.Config()
+	if err != nil || cfg.Frequency.String() != "869.525 MHz" || cfg.SpreadingFactor.String() != "SF9" {
+		t.Errorf("%+v, %v", cfg, err)
+	}
+	board, err := p.hat.Board()
+	if err != nil || board.ID != "adafruit" || board.Reset != "" || board.DIO0 != "GPIO22" {
+		t.Errorf("%+v, %v", board, err)
+	}
+	if !p.noLimit || p.status != time.Minute || p.port != 7 || string(p.key) != "\x01\x02\xff" {
+		t.Errorf("%+v", p)
+	}
+	for text, want := range map[string]string{
+		`{`:                     "unexpected end",
+		`{"bord":"dragino"}`:    `there is no "bord"`,
+		`{"config":"x"}`:        `there is no "config"`,
+		`{"sf":"many"}`:         "sf",
+		`{"board":"waveshare"}`: "known are",
+		`{"sf":13}`:             "SpreadingFactor",
+		`{"frequency":10}`:      "Frequency 10 MHz",
+	} {
+		if _, err := parse([]string{"-config", write(text)}, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	tests := []struct{ args, want string }{
+		{"-key 12x", "the key is not 1 to 16 bytes"},
+		{"-key 00112233445566778899aabbccddeeff00", "the key is not"},
+		{"-key-file /nonexistent", "no such file"},
+		{"-config /nonexistent", "no such file"},
+		{"-udp 65536", "not a port"},
+		{"-status 0s", "-status"},
+		{"more", "flags only"},
+	}
+	for _, tt := range tests {
+		var out output
+		if code := run(t.Context(), strings.Fields(tt.args), &out); code != exitUsage {
+			t.Errorf("%s: exit code %d", tt.args, code)
+		}
+		expect(t, out.b.String(), tt.want)
+	}
+	var out output
+	if code := run(t.Context(), []string{"-h"}, &out); code != 0 {
+		t.Errorf("-h: exit code %d", code)
+	}
+	expect(t, out.b.String(), "-emulated", "JSON file")
+	if _, err := parse([]string{"-h"}, &out); !errors.Is(err, flag.ErrHelp) {
+		t.Error(err)
+	}
+}
+
+func TestNoDevice(t *testing.T) {
+	var out output
+	if code := run(t.Context(), []string{"-spi-bus", "9", "-spi-cs", "7"}, &out); code != exitFailure {
+		t.Errorf("exit code %d", code)
+	}
+	expect(t, out.b.String(), "node ends", "open")
+}
+
+func TestSupervisor(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	env := map[string]string{"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "60000000"}
+	s := newSupervisor(func(k string) string { return env[k] })
+	if s.interval() != 30*time.Second {
+		t.Errorf("interval %v", s.interval())
+	}
+	s.ready()
+	s.status("router")
+	s.alive()
+	s.stopping()
+	buf := make([]byte, 100)
+	for _, want := range []string{"READY=1", "STATUS=router", "WATCHDOG=1", "STOPPING=1"} {
+		n, err := conn.Read(buf)
+		if err != nil || string(buf[:n]) != want {
+			t.Errorf("%q, %v, want %q", buf[:n], err, want)
+		}
+	}
+	none := newSupervisor(func(string) string { return "" })
+	none.ready()
+	if none.interval() != idleInterval {
+		t.Errorf("interval %v", none.interval())
+	}
+}
+
+// TestService sees that the unit and its file fit the program.
+func TestService(t *testing.T) {
+	unit, err := os.ReadFile("pymesh-node.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, string(unit), "Type=notify\n", "DynamicUser=yes\n", "SupplementaryGroups=spi gpio\n", "StateDirectory=pymesh\n",
+		"LoadCredential=key:", "ExecStart=/usr/local/bin/pymesh-node -config /etc/pymesh/node.json\n", "WatchdogSec=")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("00ff"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	t.Setenv("STATE_DIRECTORY", "/var/lib/pymesh")
+	p, err := parse([]string{"-config", "node.json"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(p.key) != "\x00\xff" || p.store != "/var/lib/pymesh/pymesh-node.json" {
+		t.Errorf("key %x, store %s", p.key, p.store)
+	}
+}
