@@ -86,6 +86,11 @@ var layers = []layer{
 		imports:  []string{"lora/...", "thread/...", "internal/..."},
 	},
 	{
+		packages: []string{"internal/vmtest/..."}, // what surrounds the driver in a virtual machine
+		imports:  []string{"lora/...", "internal/..."},
+		external: anyModule,
+	},
+	{
 		packages: []string{""}, // package pymesh
 		imports:  []string{"lora/...", "thread/...", "internal/..."},
 		external: anyModule,
@@ -96,8 +101,13 @@ var layers = []layer{
 		external: anyModule,
 	},
 	{
+		packages: []string{"examples/internal/..."}, // what several examples share
+		imports:  []string{"lora/...", "thread/...", "internal/..."},
+		external: anyModule,
+	},
+	{
 		packages: []string{"examples/..."},
-		imports:  []string{"", "lora/...", "thread/...", "internal/...", "netif"},
+		imports:  []string{"", "lora/...", "thread/...", "internal/...", "netif", "examples/internal/..."},
 		external: anyModule,
 	},
 }

@@ -280,6 +280,7 @@ func TestConcurrentPings(t *testing.T) {
 func TestEvents(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		n := m.start(m.radio())
+		synctest.Wait() // what happens at the start is nobody's
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		first, second := n.Events(ctx), n.Events(context.Background())

@@ -362,10 +362,6 @@ func (n *Node) Close() error {
 // ended closes everything that hangs on the running engine.
 func (n *Node) ended() {
 	n.mu.Lock()
-	if n.closed {
-		n.mu.Unlock()
-		return
-	}
 	n.closed = true
 	for w := range n.watch {
 		w.stop()

@@ -1,7 +1,8 @@
 // Package lora is the vocabulary of a LoRa radio that carries whole packets:
 // what a radio does ([Radio]), how it is set ([Config], [Region]), how long a
-// packet is on the air ([Config.Airtime]) and how weak it may arrive
-// ([Config.Sensitivity]).
+// packet is on the air ([Config.Airtime]), how weak it may arrive
+// ([Config.Sensitivity]), what the law allows ([Config.Warnings],
+// [Region.SubBands]), and a radio that keeps to the duty cycle ([Govern]).
 //
 // The package drives no hardware. The lora/sx1276 package drives the chip, the
 // lora/lorasim package simulates the air.
@@ -23,6 +24,6 @@
 // sync word. The coding rate travels in the header, so it may differ.
 //
 // Formulas and limits are those of Semtech's SX1276/77/78/79 data sheet,
-// sections 2.5 and 4.1.1; regional limits are those that Pycom's firmware
-// accepts.
+// sections 2.5 and 4.1.1; frequencies and powers that Validate accepts are those
+// that Pycom's firmware accepts; the limits of the law name their source.
 package lora

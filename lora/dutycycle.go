@@ -9,16 +9,49 @@ import (
 // 5.4): within any hour, whenever it begins.
 const DutyCycleWindow = time.Hour
 
-// Shares of the airtime that a duty cycle allows in an hour. A sender that uses all at once is
-// silent for the rest of the hour, and a mesh does not live through that. So one part may be
-// used at once, and it refills evenly, by a second part in an hour. The rest is for
-// acknowledgments alone: without them the neighbors would repeat all they send, and take the
-// link for lost.
+// rank is what a packet is to a mesh. A node that has nothing left for the higher ranks drops
+// out of the mesh, however little it has to say.
+type rank uint8
+
 const (
-	burstShare  = 0.15
-	steadyShare = 0.70
-	dataShare   = burstShare + steadyShare
-	calmShare   = 0.5 // below it nothing is held back any more
+	rankData rank = iota
+	// rankControl is what holds the mesh together: Thread's MLE messages, which are secured
+	// by MLE and not by the MAC.
+	rankControl
+	// rankAck is an acknowledgment: without it the neighbor would repeat its packet, and in
+	// the end take the link for lost.
+	rankAck
+)
+
+// rankOf tells the rank of an IEEE 802.15.4 frame by the frame type and the security bit of its
+// frame control (IEEE 802.15.4-2006, section 7.2.1.1), and an acknowledgment also by its
+// length: frame control, sequence number and FCS (section 7.2.2.3).
+func rankOf(packet []byte) rank {
+	const (
+		typeMask, typeData, typeAck = 0x07, 0x01, 0x02
+		secured                     = 0x08
+		ackSize                     = 5
+	)
+	switch {
+	case len(packet) == 0:
+	case len(packet) == ackSize && packet[0]&typeMask == typeAck:
+		return rankAck
+	case packet[0]&(typeMask|secured) == typeData:
+		return rankControl
+	}
+	return rankData
+}
+
+// Up to these shares of what a duty cycle allows in an hour, counting all, a packet of a rank is
+// sent; an acknowledgment as long as anything is left.
+const (
+	controlShare = 0.90
+	dataShare    = 0.85
+	// reserveShare is the most that data leaves to the higher ranks, which is what they
+	// needed in the last hour.
+	reserveShare = 0.60
+	// calmShare is what must be used at most for nothing to be held back any more.
+	calmShare = 0.75
 )
 
 // Airtime is counted in slots of time, so that an hour of it takes little memory. A slot
@@ -80,16 +113,16 @@ func (l *ledger) release(now time.Time, amount time.Duration) time.Duration {
 // parcel is a packet to account for.
 type parcel struct {
 	airtime time.Duration
-	ack     bool
+	rank    rank
 }
 
 // account is the airtime of one sub-band. It knows the time from its caller alone.
 type account struct {
 	band    SubBand
 	limit   time.Duration // in any hour; 0: none
-	ledger  ledger
+	all     ledger
+	control ledger        // the part of the ranks above data
 	booked  time.Duration // of packets that are being sent
-	full    time.Time     // when the burst share will have refilled
 	delayed uint64
 	refused uint64
 }
@@ -98,64 +131,67 @@ func newAccount(b SubBand) *account {
 	return &account{band: b, limit: b.airtimeLimit()}
 }
 
+// used returns the airtime of the last hour.
+func (a *account) used(now time.Time) time.Duration {
+	a.all.advance(now)
+	a.control.advance(now)
+	return a.all.total + a.booked
+}
+
 // share returns a share of the limit.
 func (a *account) share(part float64) time.Duration {
 	return time.Duration(part * float64(a.limit))
 }
 
-// wait returns how long a packet has to wait: 0 if it may go now, forever if it never fits.
+// wait returns how long a packet has to wait: 0 if it may go now, forever if it does not fit.
 func (a *account) wait(now time.Time, p parcel) time.Duration {
-	a.ledger.advance(now)
-	switch {
-	case a.limit == 0:
+	if a.limit == 0 {
 		return 0
-	case p.ack:
-		return a.waitBelow(now, p.airtime, a.limit)
 	}
-	// The generic cell rate algorithm (ITU-T I.371), in time: what is missing of the
-	// burst share, with this packet, refills from now until full.
-	spare := max(a.refill(a.share(burstShare))-a.refill(p.airtime), 0)
-	return max(a.waitBelow(now, p.airtime, a.share(dataShare)), max(a.full.Sub(now), 0)-spare)
-}
-
-// refill returns how long an amount of the burst share takes to refill.
-func (a *account) refill(amount time.Duration) time.Duration {
-	return time.Duration(float64(amount) / float64(a.share(steadyShare)) * float64(DutyCycleWindow))
-}
-
-// waitBelow returns how long it takes until a packet fits below a limit.
-func (a *account) waitBelow(now time.Time, airtime, limit time.Duration) time.Duration {
-	excess := a.ledger.total + a.booked + airtime - limit
-	switch {
+	excess := a.used(now) + p.airtime
+	room := a.limit
+	switch p.rank {
+	case rankControl:
+		room = a.share(controlShare)
+	case rankData:
+		room = a.share(dataShare) - a.reserve(now)
+	}
+	switch excess -= room; {
 	case excess <= 0:
 		return 0
-	case airtime > limit:
+	case p.airtime > room:
 		return forever
 	}
-	return min(a.ledger.release(now, excess), DutyCycleWindow) // what is booked comes free as well
+	return min(a.all.release(now, excess), DutyCycleWindow) // what is booked comes free as well
+}
+
+// reserve returns what is to be left for the ranks above data. Over an hour it comes from their
+// own airtime, which is forgotten as fast as they use more. In the first hour that is less than
+// they will need, and their pace so far tells how much.
+func (a *account) reserve(now time.Time) time.Duration {
+	used := a.control.total
+	age := min(max(now.Sub(a.control.origin), slotTime), DutyCycleWindow)
+	need := time.Duration(float64(used) * float64(DutyCycleWindow) / float64(age))
+	return max(min(need, a.share(reserveShare))-used, 0)
 }
 
 // settle replaces what was booked for a packet by what it took.
 func (a *account) settle(now time.Time, p parcel, took time.Duration) {
 	a.booked -= p.airtime
-	a.ledger.add(now, took)
-	if a.limit > 0 && !p.ack {
-		if a.full.Before(now) {
-			a.full = now
-		}
-		a.full = a.full.Add(a.refill(took))
+	a.all.add(now, took)
+	if p.rank > rankData {
+		a.control.add(now, took)
 	}
 }
 
 // calm reports whether so much is left that nothing is held back any more.
-func (a *account) calm() bool {
-	return a.limit == 0 || a.ledger.total+a.booked < a.share(calmShare)
+func (a *account) calm(now time.Time) bool {
+	return a.limit == 0 || a.used(now)+a.reserve(now) < a.share(calmShare)
 }
 
 // usage returns what others may know of the account.
 func (a *account) usage(now time.Time) Usage {
-	a.ledger.advance(now)
-	u := Usage{SubBand: a.band, Limit: a.limit, Used: a.ledger.total + a.booked, Delayed: a.delayed, Refused: a.refused}
+	u := Usage{SubBand: a.band, Limit: a.limit, Used: a.used(now), Delayed: a.delayed, Refused: a.refused}
 	if a.limit > 0 {
 		u.Left = max(a.limit-u.Used, 0)
 	}

@@ -10,7 +10,9 @@ var epoch = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 func data(airtime time.Duration) parcel { return parcel{airtime: airtime} }
 
-func ack(airtime time.Duration) parcel { return parcel{airtime: airtime, ack: true} }
+func control(airtime time.Duration) parcel { return parcel{airtime, rankControl} }
+
+func ack(airtime time.Duration) parcel { return parcel{airtime, rankAck} }
 
 // onePercent is a sub-band with 36 s an hour.
 var onePercent = SubBand{Name: "test", DutyCycle: 0.01}
@@ -18,10 +20,11 @@ var onePercent = SubBand{Name: "test", DutyCycle: 0.01}
 // sent is what a simulated sender had on the air.
 type sent struct {
 	from, to time.Time
-	ack      bool
+	rank     rank
 }
 
-// onAir returns the airtime within an hour that ends at a time.
+// onAir returns the airtime within an hour that ends at a time, all and that without
+// acknowledgments.
 func onAir(log []sent, end time.Time) (total, data time.Duration) {
 	begin := end.Add(-DutyCycleWindow)
 	for _, s := range log {
@@ -34,7 +37,7 @@ func onAir(log []sent, end time.Time) (total, data time.Duration) {
 		}
 		if d := to.Sub(from); d > 0 {
 			total += d
-			if !s.ack {
+			if s.rank < rankAck {
 				data += d
 			}
 		}
@@ -73,12 +76,15 @@ func TestAnyHour(t *testing.T) {
 			var log []sent
 			for now.Before(end) {
 				p := parcel{airtime: 30*time.Millisecond + upTo(r, 180*time.Millisecond)}
-				if p.ack = r.IntN(10) < tt.acks; p.ack {
-					p.airtime = 31 * time.Millisecond
+				switch n := r.IntN(10); {
+				case n < tt.acks:
+					p = ack(31 * time.Millisecond)
+				case n%2 == 0:
+					p.rank = rankControl
 				}
 				wait := a.wait(now, p)
 				if wait > 0 {
-					if p.ack {
+					if p.rank == rankAck {
 						continue // lost
 					}
 					now = now.Add(wait)
@@ -90,15 +96,15 @@ func TestAnyHour(t *testing.T) {
 				began := now
 				now = now.Add(p.airtime)
 				a.settle(now, p, p.airtime)
-				log = append(log, sent{began, now, p.ack})
+				log = append(log, sent{began, now, p.rank})
 				now = now.Add(tt.pause(r))
 			}
 			limit := a.limit
-			for i := 0; i < len(log); i += 1 + len(log)/1000 {
+			for i := 0; i < len(log); i += 1 + len(log)/300 {
 				for _, end := range []time.Time{log[i].to, log[i].from.Add(DutyCycleWindow), log[i].from.Add(DutyCycleWindow / 2)} {
 					total, data := onAir(log, end)
-					if total > limit || data > a.share(dataShare) {
-						t.Fatalf("hour to %v: %v on the air, %v of it data; limit %v", end.Sub(epoch), total, data, limit)
+					if total > limit || data > a.share(controlShare) {
+						t.Fatalf("hour to %v: %v on the air, %v of it frames; limit %v", end.Sub(epoch), total, data, limit)
 					}
 				}
 			}
@@ -115,60 +121,96 @@ func TestAnyHour(t *testing.T) {
 	}
 }
 
-// TestPacing: who has used the burst share is slowed down, not silenced.
-func TestPacing(t *testing.T) {
-	a := newAccount(onePercent)
-	packet := data(118 * time.Millisecond)
-	now := epoch
-	send := func(p parcel) {
-		a.booked += p.airtime
-		now = now.Add(p.airtime)
-		a.settle(now, p, p.airtime)
+// sender sends packets one after the other.
+type sender struct {
+	*account
+	now time.Time
+}
+
+// send sends a packet if it may.
+func (s *sender) send(p parcel) bool {
+	if s.wait(s.now, p) > 0 {
+		return false
 	}
-	for a.wait(now, packet) == 0 {
-		send(packet)
+	s.booked += p.airtime
+	s.now = s.now.Add(p.airtime)
+	s.settle(s.now, p, p.airtime)
+	return true
+}
+
+// sendAll sends as many packets as it may, without a pause, and returns their number.
+func (s *sender) sendAll(p parcel) (n int) {
+	for s.send(p) {
+		n++
 	}
-	if used := a.ledger.total; used < 5300*time.Millisecond || used > 5500*time.Millisecond {
-		t.Errorf("%v used at once, want 15 %% of 36 s", used)
-	}
-	// 118 ms of the 25.2 s of an hour.
-	const pace = 16857 * time.Millisecond
-	for i := range 1000 {
-		wait := a.wait(now, packet)
-		if i > 0 && (wait < pace-time.Second || wait > 2*pace) {
-			t.Fatalf("packet %d after the burst waits %v, want %v", i, wait, pace)
+	return n
+}
+
+// TestRanks: when data has taken all it may, there is room for control, and then for
+// acknowledgments.
+func TestRanks(t *testing.T) {
+	s := &sender{newAccount(onePercent), epoch}
+	step := func(what string, p parcel, up time.Duration) {
+		t.Helper()
+		s.sendAll(p)
+		if used := s.used(s.now); used > up || used < up-p.airtime {
+			t.Errorf("%s up to %v, want %v", what, used, up)
 		}
-		now = now.Add(wait)
-		send(packet)
-		if got := a.wait(now, ack(31*time.Millisecond)); got != 0 {
-			t.Fatalf("an acknowledgment waits %v", got)
+		if wait := s.wait(s.now, p); wait == 0 || wait > DutyCycleWindow+slotTime {
+			t.Errorf("more %s waits %v", what, wait)
 		}
 	}
-	// Acknowledgments take what is left, and only they.
-	acks := 0
-	for a.wait(now, ack(31*time.Millisecond)) == 0 {
-		send(ack(31 * time.Millisecond))
-		acks++
+	step("data", data(210*time.Millisecond), 30600*time.Millisecond)
+	step("control", control(118*time.Millisecond), 32400*time.Millisecond)
+	step("acknowledgments", ack(31*time.Millisecond), 36*time.Second)
+	if s.send(data(time.Millisecond)) || s.send(control(time.Millisecond)) {
+		t.Error("something was sent beyond the limit")
 	}
-	if acks < 174 {
-		t.Errorf("%d acknowledgments fit into the reserve", acks)
-	}
-	if total := a.ledger.total; total > a.limit || total < a.limit-31*time.Millisecond {
-		t.Errorf("%v used, want %v", total, a.limit)
-	}
-	if wait := a.wait(now, packet); wait < pace || wait > DutyCycleWindow {
-		t.Errorf("a packet waits %v", wait)
-	}
-	// After an hour of silence all is as at the beginning.
-	now = now.Add(DutyCycleWindow + slotTime)
-	if u := a.usage(now); u.Used != 0 || u.Left != 36*time.Second || u.Limit != 36*time.Second {
+	s.now = s.now.Add(DutyCycleWindow + slotTime)
+	if u := s.usage(s.now); u.Used != 0 || u.Left != 36*time.Second || u.Limit != 36*time.Second {
 		t.Errorf("%+v after an hour of silence", u)
 	}
-	if wait := a.wait(now, data(5400*time.Millisecond)); wait != 0 {
-		t.Errorf("a burst waits %v", wait)
+}
+
+// TestReserve: however much data there is, it never takes what Advertisements need, which are
+// sent every 32 s.
+func TestReserve(t *testing.T) {
+	for _, airtime := range []time.Duration{20 * time.Millisecond, 118 * time.Millisecond, 180 * time.Millisecond} {
+		s := &sender{newAccount(onePercent), epoch}
+		packets := 0
+		for at := epoch; at.Before(epoch.Add(6 * time.Hour)); at = at.Add(32 * time.Second) {
+			s.now = at
+			if !s.send(control(airtime)) {
+				t.Fatalf("%v: no Advertisement after %v, %v used", airtime, at.Sub(epoch), s.used(at))
+			}
+			packets += s.sendAll(data(210 * time.Millisecond))
+		}
+		room := 6 * (30600*time.Millisecond - time.Hour/(32*time.Second)*airtime)
+		if sent := time.Duration(packets) * 210 * time.Millisecond; sent > room || sent < room*8/10 {
+			t.Errorf("%v: %v of data sent, there was room for %v", airtime, sent, room)
+		}
 	}
-	if wait := a.wait(now, data(20*time.Second)); wait != 0 {
-		t.Errorf("a packet longer than the burst share waits %v", wait)
+}
+
+func TestRankOf(t *testing.T) {
+	for _, tt := range []struct {
+		packet []byte
+		want   rank
+	}{
+		{[]byte{0x02, 0x00, 0x17, 0, 0}, rankAck},
+		{[]byte{0x12, 0x00, 0x17, 0, 0}, rankAck}, // frame pending
+		{[]byte{0x02, 0x10, 0x17, 0, 0}, rankAck}, // of 802.15.4-2006
+		{[]byte{0x02, 0x00, 0x17, 0, 0, 0}, rankData},
+		{[]byte{0x41, 0xd8, 1, 0, 0, 0}, rankControl}, // MLE to all
+		{[]byte{0x61, 0xdc, 1, 0, 0, 0}, rankControl}, // MLE to one
+		{[]byte{0x69, 0x98, 1, 0, 0, 0}, rankData},    // secured
+		{[]byte{0x6b, 0x98, 1, 0, 0, 0}, rankData},    // a data request
+		{[]byte("hello"), rankData},
+		{nil, rankData},
+	} {
+		if got := rankOf(tt.packet); got != tt.want {
+			t.Errorf("%x: rank %d, want %d", tt.packet, got, tt.want)
+		}
 	}
 }
 

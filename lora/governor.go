@@ -44,12 +44,10 @@ type GovernorOption func(*governing)
 // until it is over, and at Info then. It is silent by default.
 func WithLogger(l *slog.Logger) GovernorOption { return func(g *governing) { g.log = l } }
 
-// WithMaxWait lets Send wait up to a time for a packet to be allowed. By default it does not
-// wait at all.
+// WithMaxWait lets Send wait up to a time until a packet is allowed. By default it does not wait.
 //
-// That is right for a mesh: its nodes try again by themselves, for about a minute, and send
-// acknowledgments meanwhile, for which a Send that waits has no room. A program that sends
-// for itself may prefer to wait.
+// That is right for a mesh: a Send that waits leaves its node no room for acknowledgments. A
+// program that sends for itself may prefer to wait.
 func WithMaxWait(d time.Duration) GovernorOption { return func(g *governing) { g.maxWait = d } }
 
 // WithDutyCycle sets the share of an hour for which the radio may send, in every sub-band, in
@@ -69,13 +67,15 @@ func WithDutyCycle(share float64) GovernorOption {
 //	radio := lora.Govern(chip, lora.WithLogger(log))
 //	node, err := pymesh.New(radio, …)
 //
-// A packet that is not allowed is never dropped in silence: Send waits, if [WithMaxWait] says
-// so, or returns [ErrDutyCycle].
+// A packet that is not allowed is never dropped in silence: Send waits for up to [WithMaxWait],
+// or returns [ErrDutyCycle]. A mesh that stops talking falls apart, so data must leave
+// something for what matters more, told by the header of an IEEE 802.15.4 frame:
 //
-// Of the airtime of an hour, 65 % may be used at once. Then packets are spaced so that
-// a further 15 % last for an hour, and a node that has talked too much can still tell
-// its neighbors that it is there. The rest, 20 %, is for acknowledgments alone, which are
-// told by the first byte and the length of an IEEE 802.15.4 acknowledgment frame.
+//   - Acknowledgments are sent as long as anything is left.
+//   - Frames that the MAC does not secure, which are those that keep up the mesh, stop at 90 %
+//     of the airtime allowed in an hour.
+//   - All else stops at 85 %, less what the others will need: as much as they have needed in
+//     the last hour, 60 % at most.
 //
 // A signal that lies in no sub-band has the lowest duty cycle of the region.
 //
@@ -160,7 +160,7 @@ func (g *Governor) Close() error {
 // Send transmits a packet when the duty cycle allows, as [Govern] says.
 func (g *Governor) Send(ctx context.Context, packet []byte) error {
 	cfg := g.radio.Config()
-	p := parcel{airtime: cfg.Airtime(len(packet)), ack: isAck(packet)}
+	p := parcel{airtime: cfg.Airtime(len(packet)), rank: rankOf(packet)}
 	accounts, err := g.book(ctx, cfg, p)
 	if err != nil {
 		return err
@@ -182,13 +182,6 @@ func (g *Governor) Send(ctx context.Context, packet []byte) error {
 		a.settle(now, p, took)
 	}
 	return err
-}
-
-// isAck reports whether a packet is an IEEE 802.15.4 acknowledgment: frame control, sequence
-// number and FCS (IEEE 802.15.4-2006, sections 7.2.1.1.1 and 7.2.2.3).
-func isAck(packet []byte) bool {
-	const size, typeMask, typeAck = 5, 0x07, 0x02
-	return len(packet) == size && packet[0]&typeMask == typeAck
 }
 
 // book waits until a packet may be sent and sets its airtime aside.
@@ -226,7 +219,7 @@ func (g *Governor) tryBook(cfg Config, p parcel, latest time.Time, waited bool) 
 		if w := a.wait(now, p); w > wait {
 			tightest, wait = a, w
 		}
-		calm = calm && a.calm()
+		calm = calm && a.calm(now)
 	}
 	began, ended := false, false
 	switch {

@@ -8,9 +8,9 @@ import (
 const (
 	// meshPacket is the longest packet of a mesh, in bytes.
 	meshPacket = 127
-	// fewPackets is the number of such packets an hour below which a duty cycle is too
-	// little for a mesh: its nodes send some hundred shorter ones an hour while idle.
-	fewPackets = 50
+	// fewPackets is the number of such packets an hour below which a duty cycle leaves
+	// little to a mesh: an idle router sends that many of two thirds the length.
+	fewPackets = 100
 )
 
 // Warnings returns, one a line, what in a valid Config the law of the region does not allow
@@ -40,7 +40,7 @@ func (c Config) Warnings() []string {
 			w = append(w, fmt.Sprintf("Bandwidth %v: sub-band %s allows %v (%s)", c.Bandwidth, b.Name, b.MaxBandwidth, b.Source))
 		}
 		if float64(c.TxPower) > b.ERP {
-			w = append(w, fmt.Sprintf("TxPower %d dBm: sub-band %s allows %.1f dBm ERP: %d dBm into a half-wave dipole (%s)",
+			w = append(w, fmt.Sprintf("TxPower %d dBm: sub-band %s allows %v dBm ERP: %d dBm into a half-wave dipole (%s)",
 				c.TxPower, b.Name, b.ERP, int(math.Floor(b.ERP)), b.Source))
 		}
 		airtime := c.Airtime(meshPacket)
@@ -50,7 +50,7 @@ func (c Config) Warnings() []string {
 		}
 		if limit := b.airtimeLimit(); limit > 0 && limit/airtime < fewPackets {
 			w = append(w, fmt.Sprintf("Frequency %v: sub-band %s has a duty cycle of %v %%, which is %v an hour or %d packets of %d bytes at %v: "+
-				"too little for a mesh", c.Frequency, b.Name, 100*b.DutyCycle, limit, limit/airtime, meshPacket, c.SpreadingFactor))
+				"a mesh needs %d", c.Frequency, b.Name, 100*b.DutyCycle, limit, limit/airtime, meshPacket, c.SpreadingFactor, fewPackets))
 		}
 	}
 	return w

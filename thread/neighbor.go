@@ -73,15 +73,26 @@ type child struct {
 	needsDataset       bool          // it has another one, or none
 }
 
-// childTable keeps the children of this node, at most cap(children) of them.
+// halfOpenChildren is how many nodes that asked for a parent are remembered beside the children.
+const halfOpenChildren = 12
+
+// childTable keeps the children of this node, at most limit of them, and those that have asked for a parent and may become some:
+// most of these go to another parent, and must not take the children's places meanwhile.
 type childTable struct {
 	children []child
+	limit    int
 	nextID   uint16
 }
 
 func (t *childTable) init(limit int) {
-	t.children = make([]child, limit)
+	t.children = make([]child, limit+halfOpenChildren)
+	t.limit = limit
 	t.nextID = mle.MaxChildID
+}
+
+// full reports whether all places are taken.
+func (t *childTable) full() bool {
+	return t.count(func(c *child) bool { return c.state != stateInvalid && c.state != stateParentRequest }) >= t.limit
 }
 
 // byExt returns the child with that extended address, attached or attaching.
@@ -115,6 +126,9 @@ func (t *childTable) byAddress(addr netip.Addr) *child {
 
 // add returns a fresh entry for ext, nil if the table is full.
 func (t *childTable) add(ext ieee802154.ExtAddr) *child {
+	if t.full() {
+		return nil
+	}
 	for i := range t.children {
 		if c := &t.children[i]; c.state == stateInvalid {
 			*c = child{neighbor: neighbor{ext: ext, kind: kindChild}}

@@ -46,7 +46,7 @@ func (e *Engine) SetParameters(p Parameters) error {
 }
 
 // MaxChildren returns the number of children that this node accepts.
-func (e *Engine) MaxChildren() int { return len(e.children.children) }
+func (e *Engine) MaxChildren() int { return e.children.limit }
 
 // SetMaxChildren changes that number, 1 to 511. It fails with ErrArgument, and with ErrState while there are children.
 func (e *Engine) SetMaxChildren(n int) error {

@@ -102,7 +102,7 @@ func (e *Engine) connectivity() mle.Connectivity {
 		SEDBufferSize:    mle.DefaultSEDBufferSize,
 		SEDDatagramCount: mle.DefaultSEDDatagramCount,
 	}
-	if places := len(e.children.children); places-e.children.attached() < places/3 {
+	if places := e.children.limit; places-e.children.attached() < places/3 {
 		c.ParentPriority = mle.ParentPriorityLow
 	}
 	if e.parentPriority != AutomaticParentPriority {
@@ -147,7 +147,7 @@ func (e *Engine) handleChildIDRequest(m mle.Message, info mleInfo) error {
 		return errMLEUnexpected
 	}
 	c := e.children.byExt(info.ext)
-	if c == nil {
+	if c == nil || c.state == stateParentRequest && e.children.full() {
 		return errMLEUnexpected
 	}
 	response, err := m.Response()

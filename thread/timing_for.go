@@ -36,8 +36,8 @@ const (
 //	frame            channel                                            in a mesh with boards
 //	to 0.24 s        faster than SF7 on 125 kHz, and that               TimingFor
 //	to 0.44 s        to SF8 on 125 kHz                                  TimingFor, which is TimingPymesh
-//	to 1.5 s         SF9, SF10 on 125; SF10, SF11 on 250;               TimingPymesh on all nodes; datagrams of more than 500 bytes
-//	                 SF11, SF12 on 500 kHz                              (SF9) to 250 bytes (SF10) get lost
+//	to 1.5 s         SF9, SF10 on 125; SF10, SF11 on 250;               TimingPymesh on all nodes; over one hop, datagrams
+//	                 SF11, SF12 on 500 kHz                              up to 700 (SF9) or 350 bytes (SF10) get through
 //	2.9 s and more   SF11, SF12 on 125; SF12 on 250 kHz                 none: boards give up before a long frame has ended
 func TimingFor(airtime func(n int) time.Duration) Timing {
 	t := TimingPymesh()

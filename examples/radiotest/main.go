@@ -206,7 +206,11 @@ func (p *program) diagnose() error {
 	if err != nil {
 		return err
 	}
-	return p.report(checks)
+	if err := p.report(checks); err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, "The hat works. Try -rx on it, and -ping on another.")
+	return nil
 }
 
 // report prints checks.
@@ -225,7 +229,6 @@ func (p *program) report(checks []sx1276.Check) error {
 	if failed {
 		return errChecks
 	}
-	fmt.Fprintln(p.out, "The hat works. Try -rx on it, and -ping on another.")
 	return nil
 }
 

@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
 # Runs the driver's tests on real Linux device files, in a virtual machine: see README.md.
 #
-#   run.sh [arguments for the test program, such as -test.run=TestFrames]
+#   run.sh [arguments of the test program]
+#
+#   run.sh                                  everything, in about a minute
+#   run.sh -test.v -test.short              all but the mesh, in 20 seconds
+#   run.sh -test.v -test.run=TestErrors     the error texts
 #
 # For Debian on amd64. Prepares the machine on its first run, which takes a minute or two, in
 # $PYMESH_VM_DIR or ~/.cache/pymesh-vm. Remove that directory to get a newer kernel.
@@ -118,16 +122,18 @@ boot() {
 	timeout -k 5 "$time_limit" qemu-system-x86_64 -M q35 -accel tcg -m 512 -display none -nodefaults -serial stdio \
 		-nic none -no-reboot -kernel "$kernel/vmlinux" -initrd "$dir/initrd" \
 		-append "console=ttyS0 quiet panic=-1 nokaslr mitigations=off tsc=reliable" </dev/null |
-		tr -d '\r' | tee "$console" | grep --line-buffered -v '^vmtest: exit ' || true
+		tr -d '\r' | tee "$console" | grep --line-buffered -vE '^vmtest: exit |reboot: Power down' || true
 	local status
 	status=$(sed -n 's/^vmtest: exit \([0-9]*\)$/\1/p' "$console" | tail -n 1)
 	[ -n "$status" ] || fail "the machine ended before the tests, or ran longer than ${time_limit} s"
 	return "$status"
 }
 
-[ -e "$kernel/release" ] || prepare
 command -v go >/dev/null || fail "go is not installed"
-command -v qemu-system-x86_64 >/dev/null || fail "qemu-system-x86_64 is not installed: remove $kernel and run this again"
+if ! [ -e "$kernel/release" ] || ! command -v qemu-system-x86_64 >/dev/null || ! command -v cpio >/dev/null; then
+	prepare
+fi
+[ $# -gt 0 ] || set -- -test.v
 say "Linux $(cat "$kernel/release")"
 build "$@"
 boot

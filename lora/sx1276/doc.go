@@ -15,9 +15,9 @@
 //	any line         ────── DIO0               optional: high after RxDone and TxDone
 //
 // DIO0 is enough: which interrupt it was is in RegIrqFlags. Its edges wake the driver and tell the time
-// of a reception; the flags are the truth. Between edges the driver looks at the line twice in the airtime
-// of the shortest packet, and once a second at the flags and all settings, so that a lost edge costs
-// a few milliseconds and nothing else. Without DIO0, or when it turns out not to work, the driver asks for
+// of a reception; the flags are the truth. Between edges the driver looks at the line, more often than
+// the shortest packet lasts, and once a second at the flags and all settings, so that a lost edge costs
+// some milliseconds and nothing else. Without DIO0, or when it turns out not to work, the driver asks for
 // the flags where it would look at the line.
 //
 // # What the chip is told

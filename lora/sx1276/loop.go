@@ -4,7 +4,7 @@ import "time"
 
 const (
 	// shortestPacket is the length of an acknowledgment in bytes. The driver looks at DIO0, or at
-	// the chip, twice in the airtime of one, so that it loses no packet with its edge.
+	// the chip, after three quarters of the airtime of one, so that it loses no packet with its edge.
 	shortestPacket   = 5
 	minPoll, maxPoll = time.Millisecond, 100 * time.Millisecond
 

@@ -99,7 +99,7 @@ func newRadio(pins Pins, cfg lora.Config, opts []Option) (*Radio, error) {
 	if pins.DIO0 != nil {
 		r.edges = pins.DIO0.Edges()
 	}
-	r.pollEvery = min(max(cfg.Airtime(shortestPacket)/2, minPoll), maxPoll)
+	r.pollEvery = min(max(cfg.Airtime(shortestPacket)*3/4, minPoll), maxPoll)
 	r.maxReception = cfg.Airtime(lora.MaxPacket)
 	return r, nil
 }

@@ -27,6 +27,7 @@ type bus struct {
 type hat struct {
 	chip     *sx1276emu.Chip
 	pins     sx1276.Pins
+	dio      *line // to which DIO0 leads, if it does
 	selected atomic.Bool
 }
 
@@ -51,6 +52,12 @@ func (b *bus) do(p *port, transfers []transfer) error {
 			if err := p.selectHat(sx1276.High); err != nil {
 				return err
 			}
+		}
+	}
+	// A wire is faster than the answer to this message.
+	for _, h := range b.hats {
+		if h.dio != nil {
+			h.dio.settle()
 		}
 	}
 	return nil

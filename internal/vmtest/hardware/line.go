@@ -47,6 +47,8 @@ type line struct {
 	output bool // by the host
 	value  sx1276.Level
 	wire   wire
+	pulled bool         // by the host, so that what we drove is gone
+	driven sx1276.Level // by us
 }
 
 // wire is where a line leads to: one of these, or nowhere.
@@ -91,7 +93,7 @@ func (l *line) change(c gpiosim.Change) {
 	case gpiosim.SetHigh:
 		l.value = sx1276.High
 	case gpiosim.ToInput:
-		l.output = false
+		l.output, l.pulled = false, true
 	case gpiosim.ToOutput:
 		l.output = true
 	}
@@ -111,7 +113,7 @@ func (l *line) tell() {
 	case w.dio != nil:
 		var level sx1276.Level
 		if level, err = w.dio.Level(); err == nil {
-			l.drive(level) // also after the host has changed its pull, which the chip is stronger than
+			l.drive(level)
 		}
 	}
 	if err != nil {
@@ -119,21 +121,28 @@ func (l *line) tell() {
 	}
 }
 
-// follow makes the line follow a DIO for as long as it is wired.
+// follow makes the line follow a DIO.
 func (l *line) follow(d *sx1276emu.DIO) {
 	for range d.Changed() {
-		l.mu.Lock()
-		if l.wire.dio != d {
-			l.mu.Unlock()
-			return
-		}
-		l.tell()
-		l.mu.Unlock()
+		l.settle()
 	}
 }
 
-// drive sets what the host reads.
+// settle makes the host read what the chip drives.
+func (l *line) settle() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.wire.dio != nil {
+		l.tell()
+	}
+}
+
+// drive sets what the host reads. It is stronger than the host's pull.
 func (l *line) drive(level sx1276.Level) {
+	if level == l.driven && !l.pulled {
+		return
+	}
+	l.driven, l.pulled = level, false
 	if err := l.gpio.Drive(l.offset, bool(level)); err != nil {
 		panic(err)
 	}

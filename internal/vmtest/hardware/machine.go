@@ -112,13 +112,6 @@ func (m *Machine) Plug(args Plug, id *int) error {
 		OnViolation: m.violations.add,
 	})
 	h := &hat{chip: chip, pins: chip.Pins()}
-	b, ok := m.buses[board.Bus]
-	if !ok {
-		return fmt.Errorf("there is no SPI bus %d", board.Bus)
-	}
-	b.mu.Lock()
-	b.hats = append(b.hats, h)
-	b.mu.Unlock()
 	if l := m.lines[board.CS]; l != nil && l.user() == "" {
 		l.connect(wire{nss: h})
 	} else if p := m.ports[spidev{board.Bus, board.ChipSelect}]; p != nil {
@@ -131,7 +124,15 @@ func (m *Machine) Plug(args Plug, id *int) error {
 	}
 	if l := m.lines[board.DIO0]; l != nil {
 		l.connect(wire{dio: chip.DIO(0)})
+		h.dio = l
 	}
+	b, ok := m.buses[board.Bus]
+	if !ok {
+		return fmt.Errorf("there is no SPI bus %d", board.Bus)
+	}
+	b.mu.Lock()
+	b.hats = append(b.hats, h)
+	b.mu.Unlock()
 	*id = len(m.hats)
 	m.hats = append(m.hats, h)
 	return nil

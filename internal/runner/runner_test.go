@@ -1,0 +1,199 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+)
+
+// fakeRadio does what a test says. Its clock is the bubble's, moved by skew.
+type fakeRadio struct {
+	send    func(packet []byte) error
+	receive func(ctx context.Context, buf []byte) (lora.Reception, error)
+
+	mu   sync.Mutex
+	skew time.Duration
+}
+
+func (*fakeRadio) Config() lora.Config { return lora.Config{}.WithDefaults() }
+func (*fakeRadio) Close() error        { return nil }
+func (f *fakeRadio) Clock() lora.Clock { return f }
+
+func (f *fakeRadio) Send(_ context.Context, packet []byte) error {
+	time.Sleep(100 * time.Millisecond)
+	if f.send == nil {
+		return nil
+	}
+	return f.send(packet)
+}
+
+func (f *fakeRadio) Receive(ctx context.Context, buf []byte) (lora.Reception, error) {
+	if f.receive != nil {
+		return f.receive(ctx, buf)
+	}
+	<-ctx.Done()
+	return lora.Reception{}, ctx.Err()
+}
+
+func (f *fakeRadio) Now() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return time.Now().Add(f.skew)
+}
+
+func (f *fakeRadio) Until(t time.Time) time.Duration { return t.Sub(f.Now()) }
+
+func (f *fakeRadio) move(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.skew += d
+}
+
+// start runs an engine on the radio until the end of the test.
+func start(t *testing.T, radio lora.Radio, hooks Hooks) (*Runner, *bytes.Buffer) {
+	t.Helper()
+	log := new(bytes.Buffer)
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	engine, err := thread.New(thread.Config{
+		NetworkKey: [16]byte{1}, ExtAddr: ieee802154.ExtAddr{1}, Rand: rand.NewChaCha8([32]byte{}), Logger: logger,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Start(engine, radio, logger, hooks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r, log
+}
+
+// TestFrameHook sees what was sent, once, and not what the radio refused.
+func TestFrameHook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tried, seen [][]byte
+		radio := &fakeRadio{send: func(packet []byte) error {
+			tried = append(tried, bytes.Clone(packet))
+			if len(tried) < 3 {
+				return lora.ErrChannelBusy
+			}
+			return nil
+		}}
+		r, log := start(t, radio, Hooks{Frame: func(_ time.Time, psdu []byte) { seen = append(seen, bytes.Clone(psdu)) }})
+		time.Sleep(8 * time.Second) // the first Parent Request
+		r.Close()
+		if len(tried) != 3 || len(seen) != 1 || !bytes.Equal(seen[0], tried[2]) {
+			t.Errorf("tried %x, seen %x", tried, seen)
+		}
+		if strings.Contains(log.String(), "did not send") {
+			t.Errorf("a busy channel is no fault:\n%s", log)
+		}
+	})
+}
+
+// TestFaultsOfTheRadio: they are logged, and the node goes on.
+func TestFaultsOfTheRadio(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fault := &lora.Error{Op: "test", Err: errors.New("loose wire")}
+		sent, failures := 0, 0
+		radio := &fakeRadio{send: func([]byte) error {
+			if sent++; sent == 1 {
+				return fault
+			}
+			return nil
+		}}
+		radio.receive = func(ctx context.Context, buf []byte) (lora.Reception, error) {
+			if failures++; failures <= 3 {
+				return lora.Reception{}, fault
+			}
+			<-ctx.Done()
+			return lora.Reception{}, ctx.Err()
+		}
+		r, log := start(t, radio, Hooks{})
+		time.Sleep(time.Minute)
+		r.Close()
+		if n := strings.Count(log.String(), "does not receive"); n != 3 || failures != 4 {
+			t.Errorf("%d of 3 faults in the log, %d calls of Receive", n, failures)
+		}
+		if n := strings.Count(log.String(), "did not send"); n != 1 || sent < 3 {
+			t.Errorf("%d of 1 fault in the log, %d calls of Send", n, sent)
+		}
+		if !strings.Contains(log.String(), "loose wire") || !strings.Contains(log.String(), "to=leader") {
+			t.Errorf("log:\n%s", log)
+		}
+		if r.Err() != nil {
+			t.Error(r.Err())
+		}
+	})
+}
+
+// TestClockGoesBack: the engine's time does not.
+func TestClockGoesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		radio := &fakeRadio{}
+		r, _ := start(t, radio, Hooks{})
+		var last time.Time
+		for range 10 {
+			radio.move(-time.Second)
+			time.Sleep(time.Second / 2)
+			r.Do(func(now time.Time) {
+				if now.Before(last) {
+					t.Errorf("%v after %v", now, last)
+				}
+				last = now
+			})
+		}
+	})
+}
+
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := start(t, &fakeRadio{}, Hooks{})
+		select {
+		case <-r.Done():
+			t.Error("done before Close")
+		default:
+		}
+		for range 2 {
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		<-r.Done()
+		if r.Do(func(time.Time) { t.Error("called after Close") }) {
+			t.Error("Do after Close reports true")
+		}
+	})
+}
+
+// TestRadioClosed: the runner ends by itself.
+func TestRadioClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := start(t, &fakeRadio{receive: func(context.Context, []byte) (lora.Reception, error) {
+			return lora.Reception{}, lora.ErrClosed
+		}}, Hooks{})
+		<-r.Done()
+		if !errors.Is(r.Err(), lora.ErrClosed) {
+			t.Errorf("Err: %v", r.Err())
+		}
+	})
+}
+
+func TestRSSI(t *testing.T) {
+	for in, want := range map[int]int8{-200: -128, -128: -128, -77: -77, 0: 0, 126: 126, 127: 126, 500: 126} {
+		if got := rssi(in); got != want {
+			t.Errorf("%d dBm becomes %d, want %d", in, got, want)
+		}
+	}
+}
