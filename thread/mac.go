@@ -94,7 +94,13 @@ func (e *Engine) PollTransmit() (psdu []byte, ok bool) {
 	return nil, false
 }
 
-// HandleTransmitDone tells the engine that the packet from the last PollTransmit has left the antenna (err nil), or why it has not.
+// ErrRefused tells [Engine.HandleTransmitDone] that the radio may not send the packet, because its duty cycle is used up, and that it is
+// of no use to try again soon.
+var ErrRefused = errors.New("thread: packet refused by the radio")
+
+// HandleTransmitDone tells the engine that the packet from the last PollTransmit has left the antenna (err nil), or why it has not: after
+// ErrRefused the frame is given up, so that it does not hold up others which the radio may still send; after any other error it is tried
+// again, as on a busy channel.
 func (e *Engine) HandleTransmitDone(now time.Time, err error) {
 	e.now = now
 	m := &e.mac
@@ -110,6 +116,8 @@ func (e *Engine) HandleTransmitDone(now time.Time, err error) {
 			break // the engine was stopped meanwhile
 		}
 		switch {
+		case errors.Is(err, ErrRefused):
+			e.frameDone(txBusy)
 		case err != nil:
 			e.channelBusy()
 		case !m.frame.AckRequest:

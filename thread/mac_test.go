@@ -460,3 +460,18 @@ func TestJammed(t *testing.T) {
 		t.Errorf("%d messages had waited", sent)
 	}
 }
+
+// TestRefused gives a frame up that the radio may not send, so that the next one gets its turn.
+func TestRefused(t *testing.T) {
+	b := newBench(t, idle(thread.TimingPymesh()))
+	b.sendTo(2, 10, 0)
+	b.sendTo(3, 11, 0)
+	first := b.must(time.Second)
+	b.HandleTransmitDone(b.now, fmt.Errorf("radio: %w", thread.ErrRefused))
+	if c := b.Counters(); c.TxChannelBusy != 1 || c.TxDatagramsFailed != 1 || c.TxDeferred != 0 || c.TxRetries != 0 {
+		t.Errorf("%+v", c)
+	}
+	if next := b.must(time.Second); parse(t, next).Dst == parse(t, first).Dst {
+		t.Errorf("the refused frame again: %x", next)
+	}
+}

@@ -162,7 +162,7 @@ func (d *demo) start(ctx context.Context, i int) error {
 	var err error
 	m.node, err = pymesh.New(m.radio,
 		pymesh.WithKey(key),
-		pymesh.WithMAC(pymesh.MAC(0x70b3d54990000001+i)),
+		pymesh.WithMAC(0x70b3d54990000001+pymesh.MAC(i)),
 		// On real hardware this is a file: the frame counters must survive a restart.
 		pymesh.WithStore(new(thread.MemoryStore)),
 		// Only simulations want jitter and identifiers that repeat.

@@ -185,6 +185,8 @@ func (r *Runner) run() {
 			switch {
 			case err == nil:
 				r.frame(t, sending)
+			case errors.Is(err, lora.ErrDutyCycle):
+				err = thread.ErrRefused // the radio's governor has logged it
 			case r.ctx.Err() == nil && !errors.Is(err, lora.ErrChannelBusy):
 				r.log.Warn("radio did not send", "err", err)
 			}

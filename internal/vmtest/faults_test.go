@@ -51,7 +51,6 @@ func TestRepair(t *testing.T) {
 			b.fail(hat, hardware.Speak, 0)
 			eventually(t, "a reset", func() bool { return b.stats(hat).Resets > n })
 		}},
-		{"lost edges", func(t *testing.T) { b.fail(hat, hardware.LoseEdges, 2) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -100,7 +100,6 @@ const (
 	BitErrors                     // SPI carries one bit of a thousand wrongly, from N Hz on
 	Silence                       // the wires fall off: all bytes read as N
 	Speak                         // the end of Silence
-	LoseEdges                     // DIO0 rises N times without an edge
 	HangTransmit                  // N packets that do not end
 )
 
@@ -122,8 +121,6 @@ func (m *Machine) Fail(f Fault, _ *struct{}) error {
 		c.Silence(byte(f.N))
 	case Speak:
 		c.Speak()
-	case LoseEdges:
-		c.LoseEdges(0, f.N)
 	case HangTransmit:
 		c.HangTransmit(f.N)
 	}
