@@ -1,7 +1,8 @@
 // Otcli is a Thread node with OpenThread's command line.
 //
-//	otcli NODE_ID            among OpenThread's simulated nodes
-//	otcli -sim [-nodes N]    on a simulated LoRa air, among N nodes of its own
+//	otcli NODE_ID                  among OpenThread's simulated nodes
+//	otcli -sim [-nodes N]          on a simulated LoRa air, among N nodes of its own
+//	otcli -sx1276 BOARD NODE_ID    on a LoRa hat, with the flags of examples/node for its settings
 //
 // As NODE_ID, 1 to 33, it takes the place of OpenThread's own simulated node: frames go over UDP on 127.0.0.1, settings
 // are kept in ./tmp, and the environment says the rest: PORT_OFFSET which network of nodes, VIRTUAL_TIME=1 that a controller
@@ -29,6 +30,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gopymesh/pymesh/examples/internal/hat"
 	"github.com/gopymesh/pymesh/internal/otsim/wire"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -49,6 +51,8 @@ type options struct {
 	nodes int
 	speed float64
 	seed  uint64
+
+	hat *hat.Flags // nil without one
 }
 
 // place is what gives a device its time and its air.
@@ -80,21 +84,41 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	f := flag.NewFlagSet("otcli", flag.ContinueOnError)
 	f.SetOutput(usage)
 	f.Usage = func() {
-		fmt.Fprintln(usage, "usage: otcli [flags] NODE_ID    a node among OpenThread's simulated ones, 1 to 33")
-		fmt.Fprintln(usage, "       otcli [flags] -sim       a node on a simulated LoRa air")
+		fmt.Fprintln(usage, "usage: otcli [flags] NODE_ID                  a node among OpenThread's simulated ones, 1 to 33")
+		fmt.Fprintln(usage, "       otcli [flags] -sim                     a node on a simulated LoRa air")
+		fmt.Fprintln(usage, "       otcli [flags] -sx1276 BOARD NODE_ID    a node on a LoRa hat, within the duty cycle of its region")
 		f.PrintDefaults()
 	}
 	f.BoolVar(&o.virtual, "vt", wire.VirtualTime(), "virtual time, ruled by a controller (default true if VIRTUAL_TIME is set)")
 	f.StringVar(&o.timing, "timing", os.Getenv(timingVariable),
-		"`profile` of Thread's timing, ieee802154 or pymesh (default PYMESH_TIMING, or else pymesh with -sim and ieee802154 without)")
+		"`profile` of Thread's timing, ieee802154 or pymesh (default PYMESH_TIMING, or else pymesh with -sim, that of the airtime with a hat, and ieee802154 without)")
 	f.StringVar(&o.dir, "settings", "tmp", "`directory` of the settings")
 	f.BoolVar(&o.verbose, "v", false, "log to standard error")
 	f.BoolVar(&o.sim, "sim", false, "run on a simulated LoRa air")
 	f.IntVar(&o.nodes, "nodes", 3, "number of other nodes on the simulated air")
 	f.Float64Var(&o.speed, "speed", 1, "seconds on the simulated air in a second")
 	f.Uint64Var(&o.seed, "seed", 0, "make the node's random numbers repeat; 0 does not")
+	radio := hat.Register(f)
+	f.Func("sx1276", "run on the hat `BOARD`; the same as -board", func(name string) error { return f.Set("board", name) })
 	if err := f.Parse(args); err != nil {
 		return o, err
+	}
+	f.Visit(func(given *flag.Flag) {
+		if given.Name == "board" {
+			o.hat = radio
+		}
+	})
+	if o.hat != nil {
+		if o.sim {
+			return o, errors.New("-sim and -sx1276 exclude each other")
+		}
+		if _, err := o.hat.Board(); err != nil {
+			return o, err
+		}
+		if _, err := o.hat.Config(); err != nil {
+			return o, err
+		}
+		o.virtual = false
 	}
 	if o.sim {
 		if f.NArg() > 0 {
@@ -180,16 +204,25 @@ func (o options) config(logTo io.Writer) (thread.Config, error) {
 			timing = "pymesh"
 		}
 	}
-	switch timing {
-	case "ieee802154":
+	switch {
+	case o.timing == "" && o.hat != nil:
+		radio, err := o.hat.Config()
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Timing = thread.TimingFor(radio.Airtime)
+	case timing == "ieee802154":
 		cfg.Timing = thread.TimingIEEE802154()
-	case "pymesh":
+	case timing == "pymesh":
 		cfg.Timing = thread.TimingPymesh()
 	default:
 		return cfg, fmt.Errorf("timing %q is neither ieee802154 nor pymesh", o.timing)
 	}
-	if o.verbose {
+	switch {
+	case o.verbose:
 		cfg.Logger = slog.New(slog.NewTextHandler(logTo, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	case o.hat != nil: // whose troubles are worth knowing
+		cfg.Logger = slog.New(slog.NewTextHandler(logTo, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
 	return cfg, nil
 }
@@ -203,6 +236,9 @@ func (o options) eui64() ieee802154.ExtAddr {
 func (o options) place(cfg *thread.Config) (place, error) {
 	if o.sim {
 		return o.simulate(cfg)
+	}
+	if o.hat != nil {
+		return o.openHat(cfg)
 	}
 	g, err := wire.EnvironmentGroup()
 	if err != nil {

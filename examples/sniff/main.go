@@ -4,6 +4,8 @@
 //	go run ./examples/sniff mesh.pcap            # a recorded file
 //	ssh pi tcpdump -w - … | go run ./examples/sniff -
 //	go run ./examples/sniff -sim                 # the air of a small simulated mesh
+//	go run ./examples/sniff -board dragino       # what a LoRa hat hears, live
+//	go run ./examples/sniff -emulated            # the same with an emulated chip, among simulated nodes
 //
 // It reads classic pcap files of IEEE 802.15.4 frames (link types 195, 230 and 283) and of LoRa packets with a LoRaTap
 // header (270).
@@ -19,8 +21,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
+	"github.com/gopymesh/pymesh/examples/internal/hat"
 	"github.com/gopymesh/pymesh/internal/dissect"
 	"github.com/gopymesh/pymesh/thread/keys"
 )
@@ -39,9 +41,16 @@ const usage = `Sniff shows the traffic of a Pymesh, one line a packet.
 Usage:
   sniff [-key HEX] [-v] FILE.pcap     a recorded file; - is standard input
   sniff [-key HEX] [-v] -sim          the air of a simulated mesh
+  sniff [-key HEX] [-v] -board NAME   what a LoRa hat hears, live; it sends nothing
+  sniff [-key HEX] [-v] -emulated     the same with an emulated chip in a simulated mesh,
+                                      20 times as fast as real time
+
+Those that listen do so until Ctrl-C or for -duration, and with -w FILE they write what
+they hear to a pcap file. If the hat does not work, examples/radiotest says why.
 
 The columns are:
   time        in seconds, from the first packet on
+  dBm, SNR    with a hat: strength of the packet, and its signal to noise ratio in dB
   from, to    IEEE 802.15.4 addresses: an extended address, or the RLOC16 by which
               a node is known in its partition. An acknowledgment has none: they are
               those of the packet that it answers
@@ -68,6 +77,41 @@ func main() {
 
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	p, err := parse(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, errFlags):
+		return exitUsage
+	case err != nil:
+		fmt.Fprintf(stderr, "sniff: %v (sniff -h explains)\n", err)
+		return exitUsage
+	}
+	name, err := p.run(ctx, stdin, stdout, stderr)
+	if err != nil {
+		fmt.Fprintf(stderr, "sniff: %s%v\n", name, err)
+		return exitFailure
+	}
+	return 0
+}
+
+// program is what the flags say.
+type program struct {
+	key       [keys.Size]byte
+	verbose   bool
+	simulated bool
+	mesh      simulation
+	listening bool
+	ear       listener
+	file      string
+}
+
+// errFlags is an error that the flag package has printed.
+var errFlags = errors.New("wrong flags")
+
+// parse reads the flags.
+func parse(args []string, stderr io.Writer) (*program, error) {
+	p := new(program)
 	flags := flag.NewFlagSet("sniff", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
@@ -75,66 +119,88 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		flags.PrintDefaults()
 	}
 	keyText := flags.String("key", defaultKey, "network key in `HEX`; zeros are added to a short one, as Pymesh does")
-	verbose := flags.Bool("v", false, "show all layers and TLVs of each packet")
-	simulated := flags.Bool("sim", false, "simulate a mesh and show its air")
-	var mesh simulation
-	flags.IntVar(&mesh.nodes, "nodes", 4, "`number` of simulated nodes")
-	flags.DurationVar(&mesh.duration, "duration", 5*time.Minute, "simulated `time`")
-	flags.Uint64Var(&mesh.seed, "seed", 1, "`seed` of all chance in the simulation")
+	flags.BoolVar(&p.verbose, "v", false, "show all layers and TLVs of each packet")
+	flags.BoolVar(&p.simulated, "sim", false, "simulate a mesh and show its air")
+	flags.BoolVar(&p.ear.emulated, "emulated", false, "listen with an emulated chip in a simulated mesh")
+	flags.StringVar(&p.ear.capture, "w", "", "write what the hat hears to a pcap `file`")
+	nodes := flags.Int("nodes", 4, "`number` of simulated nodes")
+	duration := flags.Duration("duration", 0, fmt.Sprintf("`time` after which to end, simulated with -sim and -emulated (default %v with -sim, else none)", simulatedTime))
+	flags.Uint64Var(&p.mesh.seed, "seed", 1, "`seed` of all chance in the simulation of -sim")
+	p.ear.hat = hat.Register(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		return 0
+		return nil, err
 	case err != nil:
-		return exitUsage
+		return nil, errFlags
 	}
 
-	key, err := parseKey(*keyText)
+	var err error
+	if p.key, err = parseKey(*keyText); err != nil {
+		return nil, err
+	}
+	p.listening = p.ear.emulated
+	flags.Visit(func(f *flag.Flag) { p.listening = p.listening || f.Name == "board" })
 	switch {
-	case err != nil:
-	case *simulated && flags.NArg() > 0:
-		err = errors.New("-sim takes no file")
-	case *simulated:
-		err = mesh.validate()
-	case flags.NArg() != 1:
-		err = errors.New("name one pcap file, - for standard input, or -sim")
+	case p.simulated && p.listening:
+		return nil, errors.New("-sim excludes -board and -emulated")
+	case p.simulated && flags.NArg() > 0:
+		return nil, errors.New("-sim takes no file")
+	case p.listening && flags.NArg() > 0:
+		return nil, errors.New("-board and -emulated take no file")
+	case !p.listening && p.ear.capture != "":
+		return nil, errors.New("-w goes with -board or -emulated")
+	case !p.simulated && !p.listening && flags.NArg() != 1:
+		return nil, errors.New("name one pcap file, - for standard input, or give -sim, -board or -emulated")
+	case *nodes < 1 || *nodes > maxNodes:
+		return nil, fmt.Errorf("-nodes %d is not 1 to %d", *nodes, maxNodes)
+	case *duration < 0:
+		return nil, fmt.Errorf("-duration %v is not positive", *duration)
 	}
-	if err != nil {
-		fmt.Fprintf(stderr, "sniff: %v (sniff -h explains)\n", err)
-		return exitUsage
+	p.mesh.key, p.mesh.nodes, p.mesh.duration = p.key, *nodes, *duration
+	if *duration == 0 {
+		p.mesh.duration = simulatedTime
 	}
-
-	mesh.key = key
-	name, input := "simulation", io.Reader(nil)
-	switch {
-	case *simulated:
-		pipe := mesh.start()
-		defer pipe.Close()
-		input = pipe
-	case flags.Arg(0) == "-":
-		name, input = "standard input", stdin
-	default:
-		file, err := os.Open(flags.Arg(0))
-		if err != nil {
-			fmt.Fprintf(stderr, "sniff: %v\n", err)
-			return exitFailure
-		}
-		defer file.Close()
-		name, input = flags.Arg(0), file
+	p.ear.key, p.ear.nodes, p.ear.duration = p.key, *nodes, *duration
+	p.file = flags.Arg(0)
+	if p.listening {
+		err = p.ear.validate()
 	}
-	p := printer{w: stdout, verbose: *verbose, problems: map[string]int{}}
-	if err := sniff(ctx, input, dissect.New(key), &p); err != nil {
-		fmt.Fprintf(stderr, "sniff: %s: %v\n", name, err)
-		return exitFailure
-	}
-	return 0
+	return p, err
 }
 
-// sniff shows the packets from input until it ends or ctx is done.
-func sniff(ctx context.Context, input io.Reader, d *dissect.Dissector, p *printer) error {
+// run shows the packets from where the flags say. With an error it returns what to put before it.
+func (p *program) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) (name string, err error) {
+	show := func(ctx context.Context, from source) error {
+		out := printer{w: stdout, verbose: p.verbose, problems: map[string]int{}}
+		return sniff(ctx, from, dissect.New(p.key), &out)
+	}
+	switch {
+	case p.listening:
+		return "", p.ear.listen(ctx, stderr, show)
+	case p.simulated:
+		pipe := p.mesh.start()
+		defer pipe.Close()
+		return "simulation: ", show(ctx, pcapFile(pipe))
+	case p.file == "-":
+		return "standard input: ", show(ctx, pcapFile(stdin))
+	}
+	f, err := os.Open(p.file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return p.file + ": ", show(ctx, pcapFile(f))
+}
+
+// source sends packets to the channel until there are no more or ctx is done.
+type source func(ctx context.Context, packets chan<- packet) error
+
+// sniff shows the packets from the source until it ends or ctx is done.
+func sniff(ctx context.Context, from source, d *dissect.Dissector, p *printer) error {
 	packets := make(chan packet)
 	failed := make(chan error, 1)
 	go func() { // on its own, as reading from a pipe cannot be interrupted
-		failed <- read(ctx, input, packets)
+		failed <- from(ctx, packets)
 		close(packets)
 	}()
 	for {
@@ -151,7 +217,7 @@ func sniff(ctx context.Context, input io.Reader, d *dissect.Dissector, p *printe
 				return errors.Join(err, p.err)
 			}
 			f := d.Dissect(packet.at, packet.psdu)
-			if p.frame(&f); p.err != nil {
+			if p.frame(&f, packet.heard); p.err != nil {
 				return p.err
 			}
 		}

@@ -84,7 +84,7 @@ func TestHelp(t *testing.T) {
 	if code != 0 || stdout != "" {
 		t.Errorf("exit code %d, output %q", code, stdout)
 	}
-	for _, want := range []string{"Usage:", "FILE.pcap", "from, to", "-key HEX", "-sim", "-nodes", "-duration", "-seed", "-v", defaultKey} {
+	for _, want := range []string{"Usage:", "FILE.pcap", "from, to", "-key HEX", "-sim", "-board", "-emulated", "-w", "-nodes", "-duration", "-seed", "-v", defaultKey} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("-h does not explain %q", want)
 		}

@@ -15,6 +15,12 @@ import (
 // line is the layout of a line: time, from, to, packet, facts.
 const line = "%9s  %-16s  %-16s  %-27s  %s"
 
+// The layouts of the first column where packets are heard by a radio.
+const (
+	heardHeading = "%9s  %4s  %6s"
+	heardLine    = "%9s  %4d  %6.2f"
+)
+
 // detailIndent is the column of the lines that -v adds.
 const detailIndent = 13
 
@@ -34,17 +40,24 @@ func (p *printer) printf(format string, args ...any) {
 	}
 }
 
-// frame writes the line of a packet.
-func (p *printer) frame(f *dissect.Frame) {
+// frame writes the line of a packet. heard is nil if it is not known.
+func (p *printer) frame(f *dissect.Frame, heard *strength) {
 	if p.packets == 0 {
 		p.start = f.Time
-		p.printf(line, "time", "from", "to", "packet", "")
+		time := "time"
+		if heard != nil {
+			time = fmt.Sprintf(heardHeading, time, "dBm", "SNR")
+		}
+		p.printf(line, time, "from", "to", "packet", "")
 	}
 	p.packets++
 	if f.Problem != nil {
 		p.problems[f.Problem.Error()]++
 	}
 	seconds := fmt.Sprintf("%.3f", f.Time.Sub(p.start).Seconds())
+	if heard != nil {
+		seconds = fmt.Sprintf(heardLine, seconds, heard.rssi, heard.snr)
+	}
 	p.printf(line, seconds, address(f.MAC.From), address(f.MAC.To), f.Protocol(), strings.Join(f.Facts(), ", "))
 	if p.verbose {
 		for _, detail := range f.Details() {

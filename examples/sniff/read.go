@@ -18,8 +18,20 @@ const fcs32Size = 4
 
 // packet is a PSDU with its two FCS bytes.
 type packet struct {
-	at   time.Time
-	psdu []byte
+	at    time.Time
+	psdu  []byte
+	heard *strength // nil if not known
+}
+
+// strength is how strongly a packet was heard.
+type strength struct {
+	rssi int     // dBm
+	snr  float64 // dB
+}
+
+// pcapFile returns the source that reads a pcap file.
+func pcapFile(r io.Reader) source {
+	return func(ctx context.Context, packets chan<- packet) error { return read(ctx, r, packets) }
 }
 
 // read sends the packets of a pcap file to the channel until the file ends or ctx is done.
@@ -45,7 +57,7 @@ func read(ctx context.Context, r io.Reader, packets chan<- packet) error {
 		// A record that is cut off, or whose header is, stays in the list: the dissector says what is wrong with it.
 		psdu, _ := psduOf(file.LinkType(), record.Data)
 		select {
-		case packets <- packet{record.Time, psdu}:
+		case packets <- packet{at: record.Time, psdu: psdu}:
 		case <-ctx.Done():
 			return nil
 		}

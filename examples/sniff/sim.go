@@ -17,6 +17,8 @@ import (
 
 const (
 	maxNodes = 1000
+	// simulatedTime is how long the simulation lasts unless the flags say otherwise.
+	simulatedTime = 5 * time.Minute
 	// spacing is the distance between neighbors in the row of nodes, in meters. A packet reaches the next but one, but no
 	// farther.
 	spacing = 500
@@ -35,16 +37,6 @@ type simulation struct {
 	duration time.Duration
 	seed     uint64
 	key      [keys.Size]byte
-}
-
-func (s *simulation) validate() error {
-	if s.nodes < 1 || s.nodes > maxNodes {
-		return fmt.Errorf("-nodes %d is not 1 to %d", s.nodes, maxNodes)
-	}
-	if s.duration <= 0 {
-		return fmt.Errorf("-duration %v is not positive", s.duration)
-	}
-	return nil
 }
 
 // start runs the simulation beside the reader of its capture. Closing the reader ends it.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/gopymesh/pymesh/lora"
 )
 
 // TestBoards holds the wiring of the boards once more, in the form of hallard's, Adafruit's, Meshtastic's
@@ -37,5 +39,19 @@ func TestBoards(t *testing.T) {
 	}
 	if _, err := ParseBoard("waveshare"); err == nil || !strings.Contains(err.Error(), "dragino") {
 		t.Error(err)
+	}
+}
+
+// TestGovern keeps a radio from Open to its duty cycle, unless told otherwise.
+func TestGovern(t *testing.T) {
+	for _, opts := range [][]Option{nil, {WithoutDutyCycle()}} {
+		r, err := newRadio(Pins{}, lora.Config{}, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.govern()
+		if governed := len(r.Usage()) > 0; governed != (opts == nil) {
+			t.Errorf("%d options: usage %v", len(opts), r.Usage())
+		}
 	}
 }

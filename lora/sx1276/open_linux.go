@@ -32,6 +32,7 @@ func Open(board Board, cfg lora.Config, opts ...Option) (*Radio, error) {
 		return nil, err
 	}
 	r.closers = w.closers
+	r.govern()
 	return r, nil
 }
 

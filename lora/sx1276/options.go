@@ -24,6 +24,7 @@ type options struct {
 	clock      lora.Clock
 	spiClock   physic.Frequency
 	noCS       bool
+	ungoverned bool
 	oscillator Oscillator
 	output     AntennaOutput
 	listen     Listen
@@ -54,6 +55,10 @@ func WithOutput(out AntennaOutput) Option { return func(o *options) { o.output =
 
 // WithListen sets how to listen before talk, [PycomListen] by default.
 func WithListen(l Listen) Option { return func(o *options) { o.listen = l } }
+
+// WithoutDutyCycle lets a radio from [Open] send as much as it is given. By default it keeps to the duty cycle of its sub-band, where
+// the region has one: see [lora.Govern]. A radio from [New] does not keep count.
+func WithoutDutyCycle() Option { return func(o *options) { o.ungoverned = true } }
 
 // withNoCS is [Board.NoCS].
 func withNoCS(o *options) { o.noCS = true }

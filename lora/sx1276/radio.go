@@ -18,6 +18,7 @@ const queueLength = 16
 // Its methods may be called by many goroutines at once; of several calls of Send one is served
 // after the other.
 type Radio struct {
+	governor *lora.Governor // nil if nobody keeps count
 	cfg      lora.Config
 	opt      options
 	clock    lora.Clock
@@ -114,11 +115,39 @@ func (r *Radio) Chip() string { return r.model.name }
 func (r *Radio) Clock() lora.Clock { return r.clock }
 
 // Send transmits a packet, as [lora.Radio] says. While the channel is busy it waits, with random
-// pauses, as long as [Listen] allows.
+// pauses, as long as [Listen] allows. Of a radio from [Open] the duty cycle is kept: a packet that would
+// exceed it is refused with [lora.ErrDutyCycle].
 //
 // An [*lora.Error] says that the chip did not do its part; it is being reset then, and the next
 // packet may be given at once. When ctx ends during the transmission, the chip finishes the packet.
 func (r *Radio) Send(ctx context.Context, packet []byte) error {
+	if r.governor != nil {
+		return r.governor.Send(ctx, packet)
+	}
+	return r.send(ctx, packet)
+}
+
+// Usage returns how much of the duty cycle is used and left in each sub-band, of a radio that keeps to it.
+func (r *Radio) Usage() []lora.Usage {
+	if r.governor == nil {
+		return nil
+	}
+	return r.governor.Usage()
+}
+
+// bare is a Radio without its governor.
+type bare struct{ *Radio }
+
+func (b bare) Send(ctx context.Context, packet []byte) error { return b.send(ctx, packet) }
+
+// govern makes the radio keep to the duty cycle, unless told otherwise.
+func (r *Radio) govern() {
+	if !r.opt.ungoverned {
+		r.governor = lora.Govern(bare{r}, lora.WithLogger(r.opt.log))
+	}
+}
+
+func (r *Radio) send(ctx context.Context, packet []byte) error {
 	if len(packet) == 0 || len(packet) > lora.MaxPacket {
 		return lora.ErrPacketSize
 	}

@@ -130,13 +130,13 @@ func (f *Flags) Options(log *slog.Logger) ([]sx1276.Option, error) {
 	return opts, nil
 }
 
-// Open opens the hat.
+// Open opens the hat. Keeping to the duty cycle is left to the program.
 func (f *Flags) Open(log *slog.Logger) (*sx1276.Radio, error) {
 	board, cfg, opts, err := f.all(log)
 	if err != nil {
 		return nil, err
 	}
-	return sx1276.Open(board, cfg, opts...)
+	return sx1276.Open(board, cfg, append(opts, sx1276.WithoutDutyCycle())...)
 }
 
 // Diagnose looks for what is wrong with the hat.
