@@ -184,13 +184,14 @@ func (r *Radio) calibrate() error {
 		return err
 	}
 	for end := r.clock.Now().Add(calibrateMax); ; {
+		now := r.clock.Now() // before the read: a host that stalls after it has not seen the chip stand still
 		if cal, err = c.read(regImageCal); err != nil {
 			return err
 		}
 		if cal&imageCalRunning == 0 {
 			return nil
 		}
-		if r.clock.Now().After(end) {
+		if now.After(end) {
 			return &lora.Error{Op: "calibrate", Reg: "RegImageCal", Err: &Problem{ErrOscillator, remedyOscillator}}
 		}
 		r.sleep(time.Millisecond)
