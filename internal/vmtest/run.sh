@@ -103,17 +103,17 @@ build_gpio_sim() {
 
 # build makes the file system of the machine: our programs, the modules, and arguments for the tests.
 build() {
-	rm -rf "$dir/root"
-	mkdir -p "$dir/root/modules"
-	cp "$kernel"/*.ko "$dir/root/modules/"
-	printf '%s\n' "$@" >"$dir/root/args"
+	rm -rf "$dir/files"
+	mkdir -p "$dir/files/modules"
+	cp "$kernel"/*.ko "$dir/files/modules/"
+	printf '%s\n' "$@" >"$dir/files/args"
 	(
 		cd "$here"
 		export CGO_ENABLED=0 GOOS=linux GOARCH=amd64
-		go build -trimpath -ldflags='-s -w' -o "$dir/root/init" ./guest
-		go test -c -trimpath -ldflags='-s -w' -o "$dir/root/vmtest" .
+		go build -trimpath -ldflags='-s -w' -o "$dir/files/init" ./guest
+		go test -c -trimpath -ldflags='-s -w' -o "$dir/files/vmtest" .
 	)
-	(cd "$dir/root" && find . | cpio -o -H newc --quiet >"$dir/initrd")
+	(cd "$dir/files" && find . | cpio -o -H newc --quiet >"$dir/initrd")
 }
 
 # boot runs the machine, whose last line is the exit status of the test program.
