@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 
+	"github.com/gopymesh/pymesh/examples/internal/settings"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/thread"
 )
@@ -16,6 +18,6 @@ func (o options) openHat(cfg *thread.Config) (place, error) {
 	for _, warning := range radio.Config().Warnings() {
 		cfg.Logger.Warn(warning)
 	}
-	cfg.Store = &fileStore{dir: o.dir, name: fmt.Sprintf("lora_%d.json", o.id), durable: true}
+	cfg.Store = fileStore{settings.File{Path: filepath.Join(o.dir, fmt.Sprintf("lora_%d.json", o.id))}}
 	return radioPlace{radio: lora.Govern(radio, lora.WithLogger(cfg.Logger))}, nil
 }

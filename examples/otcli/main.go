@@ -26,11 +26,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"time"
 
 	"github.com/gopymesh/pymesh/examples/internal/hat"
+	"github.com/gopymesh/pymesh/examples/internal/settings"
 	"github.com/gopymesh/pymesh/internal/otsim/wire"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -245,7 +247,7 @@ func (o options) place(cfg *thread.Config) (place, error) {
 		return nil, err
 	}
 	// Virtual time stops while a disk is slow, and there is no power to lose in it.
-	cfg.Store = &fileStore{dir: o.dir, name: fmt.Sprintf("%d_%d.json", g.Offset, o.id), durable: !o.virtual}
+	cfg.Store = fileStore{settings.File{Path: filepath.Join(o.dir, fmt.Sprintf("%d_%d.json", g.Offset, o.id)), Volatile: o.virtual}}
 	if o.virtual {
 		return wire.ListenVirtual(g, o.id)
 	}

@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopymesh/pymesh/examples/internal/settings"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 )
 
 func TestFileStore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "tmp")
-	s := &fileStore{dir: dir, name: "0_1.json", durable: true}
+	s := fileStore{settings.File{Path: filepath.Join(dir, "0_1.json")}}
 	if _, ok, err := s.Load(); ok || err != nil {
 		t.Fatalf("empty store: %v, %v", ok, err)
 	}
@@ -30,12 +31,12 @@ func TestFileStore(t *testing.T) {
 		if err := s.Save(want); err != nil {
 			t.Fatal(err)
 		}
-		got, ok, err := (&fileStore{dir: dir, name: "0_1.json"}).Load()
+		got, ok, err := (fileStore{settings.File{Path: filepath.Join(dir, "0_1.json"), Volatile: true}}).Load()
 		if err != nil || !ok || !reflect.DeepEqual(got, want) {
 			t.Errorf("loaded %+v, %v, %v\nwant %+v", got, ok, err, want)
 		}
 	}
-	info, err := os.Stat(s.path())
+	info, err := os.Stat(s.Path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("file mode %v, %v: it holds the network key", info.Mode(), err)
 	}
@@ -50,9 +51,9 @@ func TestFileStore(t *testing.T) {
 }
 
 func TestFileStoreDamaged(t *testing.T) {
-	s := &fileStore{dir: t.TempDir(), name: "x.json"}
+	s := fileStore{settings.File{Path: filepath.Join(t.TempDir(), "x.json"), Volatile: true}}
 	for _, content := range []string{"", "{", `{"Version":99,"Settings":{}}`} {
-		if err := os.WriteFile(s.path(), []byte(content), 0o600); err != nil {
+		if err := os.WriteFile(s.Path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, ok, err := s.Load(); ok || err == nil {
@@ -60,7 +61,7 @@ func TestFileStoreDamaged(t *testing.T) {
 		}
 	}
 	// A node that cannot store must not send: the error must reach the engine.
-	blocked := &fileStore{dir: s.path(), name: "y.json"} // below a file
+	blocked := fileStore{settings.File{Path: filepath.Join(s.Path, "y.json"), Volatile: true}} // below a file
 	if err := blocked.Save(thread.Settings{}); err == nil {
 		t.Error("saved below a file")
 	}

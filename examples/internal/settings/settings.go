@@ -19,6 +19,9 @@ const version = 1
 // replaced as a whole, and on the disk when Save returns.
 type File struct {
 	Path string
+
+	// Volatile leaves it to the system when the file is written to the disk: it may not survive a loss of power.
+	Volatile bool
 }
 
 var _ thread.Store = File{}
@@ -54,31 +57,45 @@ func (f File) Save(s thread.Settings) error {
 		return err
 	}
 	temporary := f.Path + ".new"
-	if err := write(temporary, b); err != nil {
+	if err := f.write(temporary, b); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, f.Path); err != nil {
 		return err
 	}
-	return sync(filepath.Dir(f.Path))
+	return f.sync()
 }
 
-func write(name string, b []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// Erase removes the file. It is no error that there is none.
+func (f File) Erase() error {
+	if err := os.Remove(f.Path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return f.sync()
+}
+
+func (f File) write(name string, b []byte) error {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
+	if _, err = file.Write(b); err == nil && !f.Volatile {
+		err = file.Sync()
 	}
-	return errors.Join(err, f.Close())
+	return errors.Join(err, file.Close())
 }
 
-// sync makes a renaming in a directory last.
-func sync(dir string) error {
-	f, err := os.Open(dir)
+// sync makes a renaming or removal last.
+func (f File) sync() error {
+	if f.Volatile {
+		return nil
+	}
+	dir, err := os.Open(filepath.Dir(f.Path))
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(dir.Sync(), dir.Close())
 }

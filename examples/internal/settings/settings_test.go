@@ -10,7 +10,7 @@ import (
 )
 
 func TestFile(t *testing.T) {
-	f := File{filepath.Join(t.TempDir(), "node.json")}
+	f := File{Path: filepath.Join(t.TempDir(), "node.json")}
 	if _, ok, err := f.Load(); ok || err != nil {
 		t.Fatalf("no file: %v, %v", ok, err)
 	}
@@ -36,7 +36,7 @@ func TestFile(t *testing.T) {
 			t.Errorf("%q accepted", damaged)
 		}
 	}
-	if err := (File{filepath.Join(t.TempDir(), "no", "node.json")}).Save(thread.Settings{}); err == nil {
+	if err := (File{Path: filepath.Join(t.TempDir(), "no", "node.json")}).Save(thread.Settings{}); err == nil {
 		t.Error("saved in a directory that is not there")
 	}
 }
