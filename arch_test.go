@@ -68,6 +68,26 @@ var layers = []layer{
 		packages: []string{"thread/tmf"},
 		imports:  []string{"thread/..."},
 	},
+	// The rooms of the engine, which know no Engine.
+	{
+		packages: []string{"thread/internal/core"},
+		imports:  []string{"thread/..."},
+	},
+	{
+		packages: []string{"thread/internal/keychain", "thread/internal/neighbors"},
+		imports:  []string{"thread/..."},
+	},
+	{
+		packages: []string{
+			"thread/internal/addresses", "thread/internal/dataset", "thread/internal/mac", "thread/internal/networkdata",
+			"thread/internal/resolver", "thread/internal/sender",
+		},
+		imports: []string{"thread/..."},
+	},
+	{
+		packages: []string{"thread/internal/console"},
+		imports:  []string{"thread/..."},
+	},
 	{
 		packages: []string{"thread"},
 		imports:  []string{"thread/..."},
@@ -160,6 +180,42 @@ func TestThreadIsSansIO(t *testing.T) {
 			t.Errorf("%s: %s", f.fset.Position(breach.pos), breach.what)
 		}
 	}
+}
+
+// TestRoomsKnowNoEngine keeps the doors of the engine's rooms shut: no room names the Engine, and in package thread none but the
+// façade itself holds one.
+func TestRoomsKnowNoEngine(t *testing.T) {
+	for _, f := range parseModule(t) {
+		room := matches("thread/internal/...", f.pkg)
+		if !room && f.pkg != "thread" {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.Ident:
+				if room && n.Name == "Engine" {
+					t.Errorf("%s: a room mentions the Engine", f.fset.Position(n.Pos()))
+				}
+			case *ast.TypeSpec:
+				if s, ok := n.Type.(*ast.StructType); ok && n.Name.Name != "commands" && holdsEngine(s) {
+					t.Errorf("%s: %s holds an Engine", f.fset.Position(n.Pos()), n.Name)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// holdsEngine reports whether a field of s has a type in which the Engine occurs.
+func holdsEngine(s *ast.StructType) (holds bool) {
+	for _, field := range s.Fields.List {
+		ast.Inspect(field.Type, func(n ast.Node) bool {
+			id, ok := n.(*ast.Ident)
+			holds = holds || ok && id.Name == "Engine"
+			return true
+		})
+	}
+	return holds
 }
 
 func TestSansIOBreaches(t *testing.T) {

@@ -74,7 +74,7 @@ var airs = []struct {
 		m.startEach(0)
 		m.run(20 * time.Minute)
 		m.pingRound(300, 5*time.Second)
-		if err := m.nodes[1].SetKeySequence(m.sim.Now(), 1); err != nil {
+		if err := m.nodes[1].Console().SetKeySequence(m.sim.Now(), 1); err != nil {
 			t.Fatal(err)
 		}
 		m.nodes[1].antenna.Touch()
@@ -89,15 +89,15 @@ var airs = []struct {
 			now := m.sim.Now()
 			switch i {
 			case 0:
-				n.SetRouterRole(now, false)
+				n.Console().SetRouterRole(now, false)
 			case 1:
-				if err := n.SetMode(now, thread.ModeMinimalEndDevice); err != nil {
+				if err := n.Console().SetMode(now, thread.ModeMinimalEndDevice); err != nil {
 					t.Fatal(err)
 				}
 			case 3:
-				n.SetChildTimeout(now, 100*time.Second)
+				n.Console().SetChildTimeout(now, 100*time.Second)
 			case 4:
-				_ = n.BecomeLeader(now)
+				_ = n.Console().BecomeLeader(now)
 			}
 			n.antenna.Touch()
 			m.run(2 * time.Minute)

@@ -1,23 +1,16 @@
 package thread
 
 import (
-	"net/netip"
 	"time"
 
-	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/dataset"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/ip6"
-	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-// Attaching (Thread 1.1 §4.7): ask all routers for a parent, then routers and router-eligible end devices, choose the best of those
-// that answer, ask it for an address.
-//
-//	Start ──► ParentRequestRouters ──► ParentRequestREEDs ──► nobody: found a partition, or try again later
-//	                   │ candidate            │ candidate
-//	                   └──────► ChildIDRequest ◄┘ ──► Child
-//
-//	Synchronize: after a restart, an end device first asks its old parent whether it is still its child.
+// attachState is how far a search for a parent has come.
 type attachState uint8
 
 const (
@@ -43,294 +36,253 @@ const (
 // attachStartJitter spreads retries of nodes that lost the same parent.
 const attachStartJitter = 50 * time.Millisecond
 
-type attach struct {
+// attacher searches for a parent (Thread 1.1 §4.7): it asks all routers, then routers and router-eligible end devices, chooses the best
+// of those that answer, and asks that one for an address.
+//
+//	start ─► Start ─► ParentRequestRouters ─► ParentRequestREEDs ─► nobody: found a partition, or try again later
+//	                         │ candidate             │ candidate
+//	                         └─────► ChildIDRequest ◄┘ ─► Child
+//
+//	Synchronize: after a restart, an end device first asks its old parent whether it is still its child.
+type attacher struct {
+	*self
+	change    transitions
+	neighbors *neighbors.Table
+	addresses *addresses.Table
+	dataset   *dataset.Active
+	mle       *mleMessenger
+	routes    *routes
+	distrib   *distributor
+	keepAlive *keepAlive
+	leading   *leading
+
 	state       attachState
 	mode        attachMode
 	timer       time.Time
 	windowEnd   time.Time // end of the wait for Parent Responses
 	counter     int       // failed attempts in a row
 	challenge   mle.Challenge
-	candidate   candidate
 	heardParent bool // the present parent answered too
 }
 
-// candidate is the best parent so far.
-type candidate struct {
-	neighbor
-	response     mle.Challenge // what the Child ID Request must repeat
-	connectivity mle.Connectivity
-	leader       mle.LeaderData
-	margin       uint8
+// idle reports whether no search is under way.
+func (a *attacher) idle() bool { return a.state == attachIdle }
+
+// enter moves the search to another state. While it is not idle, the candidate counts as a neighbor.
+func (a *attacher) enter(s attachState) {
+	a.state = s
+	a.neighbors.Searching = s != attachIdle
 }
 
-// parent is the router whose child this node is.
-type parent struct {
-	neighbor
-	leaderCost uint8
-}
-
-func (e *Engine) newChallenge() mle.Challenge {
-	var b [8]byte
-	e.randomBytes(b[:])
-	return mle.NewChallenge(b)
-}
-
-// startAttach begins in role Detached: where the node was before a restart, if it was somewhere.
-func (e *Engine) startAttach() {
-	e.attach.counter = 0
-	e.becomeDetached()
-	s := &e.settings
-	switch {
-	case s.Role < RoleChild || s.Mode != e.mode:
-		e.setRLOC(mle.InvalidRLOC16)
-		e.startSearch(attachAny)
-	case s.RLOC16.IsRouter():
-		if !e.routerEligible {
-			e.setRLOC(mle.InvalidRLOC16)
-			e.startSearch(attachAny)
-			return
-		}
-		e.setRLOC(s.RLOC16)
-		e.routing.id, e.routing.previousID = s.RLOC16.RouterID(), s.RLOC16.RouterID()
-		e.routing.lastPartition = s.PartitionID
-		e.restoreChildren()
-		e.sendLinkRequest(nil)
-		e.startTick()
-	default:
-		e.setRLOC(s.RLOC16)
-		e.parent = parent{neighbor: neighbor{
-			ext: s.Parent, rloc: s.RLOC16.RouterID().RLOC16(), kind: kindParent, state: stateRestored, mode: ModeFullThreadDevice,
-		}}
-		e.attach.state = attachSynchronize
-		e.sendChildUpdateRequest()
-	}
-}
-
-func (e *Engine) restoreChildren() {
-	clear(e.children.children) // those of before a Stop
-	for _, s := range e.settings.Children {
-		if c := e.children.add(s.ExtAddr); c != nil {
-			c.rloc, c.mode, c.timeout = s.RLOC16, s.Mode, s.Timeout
-			c.state, c.lastHeard = stateRestored, e.now
-		}
-	}
+// stop ends the search.
+func (a *attacher) stop() {
+	a.enter(attachIdle)
+	a.timer = time.Time{}
 }
 
 // detach gives up the present place and searches for any other.
-func (e *Engine) detach() {
-	if e.role == RoleDisabled || e.role == RoleDetached && e.attach.state == attachStart {
+func (a *attacher) detach() {
+	if a.role == RoleDisabled || a.role == RoleDetached && a.state == attachStart {
 		return
 	}
-	e.becomeDetached()
-	e.parent.state = stateInvalid
-	e.setRLOC(mle.InvalidRLOC16)
-	e.startSearch(attachAny)
+	a.change.becomeDetached()
+	a.neighbors.Change(&a.neighbors.Parent.Neighbor, neighbors.Invalid)
+	a.change.setRLOC16(mle.InvalidRLOC16)
+	a.start(attachAny)
 }
 
-// startSearch begins the search for a parent, unless one is under way.
-func (e *Engine) startSearch(mode attachMode) {
-	if e.role == RoleDisabled || e.attach.state != attachIdle {
+// synchronize asks the parent of before a restart whether this node is still its child.
+func (a *attacher) synchronize() {
+	a.enter(attachSynchronize)
+	a.keepAlive.sendRequest()
+}
+
+// start begins the search for a parent, unless one is under way.
+func (a *attacher) start(mode attachMode) {
+	if a.role == RoleDisabled || !a.idle() {
 		return
 	}
-	a := &e.attach
-	a.candidate = candidate{}
-	a.state, a.mode = attachStart, mode
+	a.neighbors.ClearCandidate()
+	a.enter(attachStart)
+	a.mode = mode
 	if mode == attachBetter {
-		e.counters.BetterPartitionAttempts++
+		a.counters.BetterPartitionAttempts++
 	} else {
-		e.advertise.Stop()
+		a.routes.advertise.Stop()
 	}
-	a.timer = e.now.Add(e.searchDelay())
-	if e.role == RoleDetached {
+	a.timer = a.Now.Add(a.startDelay())
+	if a.role == RoleDetached {
 		a.counter++
-		e.counters.AttachAttempts++
+		a.counters.AttachAttempts++
 	}
 }
 
-// searchDelay is at random for the first attempt, then grows exponentially.
-func (e *Engine) searchDelay() time.Duration {
-	if e.role != RoleDetached {
-		return time.Millisecond + e.randomUpTo(e.timing.SearchJitter)
+// startDelay is at random for the first attempt, then grows exponentially.
+func (a *attacher) startDelay() time.Duration {
+	t := a.timing
+	if a.role != RoleDetached {
+		return time.Millisecond + a.RandomUpTo(t.SearchJitter)
 	}
-	t := &e.timing
-	if e.attach.counter == 0 {
-		return time.Millisecond + e.randomUpTo(t.ParentRequestRouters)
+	if a.counter == 0 {
+		return time.Millisecond + a.RandomUpTo(t.ParentRequestRouters)
 	}
-	shift := e.attach.counter - 1
+	shift := a.counter - 1
 	delay := t.AttachBackoffMax
 	if shift < 32 && t.AttachBackoffMin<<shift <= t.AttachBackoffMax {
 		delay = t.AttachBackoffMin << shift
 	} else {
-		delay += e.randomUpTo(2*t.AttachBackoffJitter) - t.AttachBackoffJitter
+		delay += a.RandomUpTo(2*t.AttachBackoffJitter) - t.AttachBackoffJitter
 	}
-	return delay + e.randomUpTo(attachStartJitter)
+	return delay + a.RandomUpTo(attachStartJitter)
 }
 
-func (e *Engine) handleAttachTimer() {
-	a := &e.attach
+// NextTimeout returns when the search goes on by itself.
+func (a *attacher) NextTimeout() (time.Time, bool) { return a.timer, !a.timer.IsZero() }
+
+// HandleTimeout takes the search one step further, if its time has come.
+func (a *attacher) HandleTimeout() {
+	if !a.IsDue(a.timer) {
+		return
+	}
 	a.timer = time.Time{}
-	searching := a.state == attachParentRequestRouters || a.state == attachParentRequestREEDs
-	if searching {
-		if a.candidate.state == stateParentResponse && (e.role != RoleChild || a.heardParent || a.mode == attachBetter) &&
-			e.sendChildIDRequest() {
-			a.state = attachChildIDRequest
-			a.timer = e.now.Add(e.timing.ParentRequestREEDs)
+	if a.state == attachParentRequestRouters || a.state == attachParentRequestREEDs {
+		if a.decide() {
+			a.enter(attachChildIDRequest)
+			a.timer = a.Now.Add(a.timing.ParentRequestREEDs)
 			return
 		}
-		if e.now.Before(a.windowEnd) {
+		if a.Now.Before(a.windowEnd) {
 			a.timer = a.windowEnd
 			return
 		}
 	}
 	switch a.state {
 	case attachSynchronize:
-		e.sendChildUpdateRequest()
+		a.keepAlive.sendRequest()
 	case attachStart:
-		a.candidate.state = stateInvalid
+		a.neighbors.Change(&a.neighbors.Candidate.Neighbor, neighbors.Invalid)
 		a.heardParent = false
-		e.requestParents(attachParentRequestRouters)
+		a.requestParents(attachParentRequestRouters)
 	case attachParentRequestRouters:
-		e.requestParents(attachParentRequestREEDs)
+		a.requestParents(attachParentRequestREEDs)
 	case attachParentRequestREEDs, attachChildIDRequest:
-		a.state = attachIdle
-		a.candidate = candidate{}
-		e.searchFailed()
+		a.enter(attachIdle)
+		a.neighbors.ClearCandidate()
+		a.failed()
 	}
+}
+
+// decide asks the candidate for an address, if there is one that will do.
+func (a *attacher) decide() bool {
+	return a.neighbors.Candidate.State() == neighbors.ParentResponse &&
+		(a.role != RoleChild || a.heardParent || a.mode == attachBetter) &&
+		a.sendChildIDRequest()
 }
 
 // requestParents enters one of the two searching states.
-func (e *Engine) requestParents(state attachState) {
-	a := &e.attach
-	a.state = state
-	window, mask := e.timing.ParentRequestRouters, mle.ScanRouters
+func (a *attacher) requestParents(state attachState) {
+	a.enter(state)
+	window, mask := a.timing.ParentRequestRouters, mle.ScanRouters
 	// Who has lost the leader's partition asks everybody from the first.
 	if state == attachParentRequestREEDs || a.mode == attachSame1 || a.mode == attachSame2 {
-		window, mask = e.timing.ParentRequestREEDs, mle.ScanRouters|mle.ScanEndDevices
+		window, mask = a.timing.ParentRequestREEDs, mle.ScanRouters|mle.ScanEndDevices
 	}
-	a.windowEnd = e.now.Add(window)
+	a.windowEnd = a.Now.Add(window)
 	a.timer = a.windowEnd
-	if d := e.timing.ParentDecision; d > 0 && d < window {
-		a.timer = e.now.Add(d)
+	if d := a.timing.ParentDecision; d > 0 && d < window {
+		a.timer = a.Now.Add(d)
 	}
-	a.challenge = e.newChallenge()
-	b := mle.AppendMode(e.newMessage(mle.ParentRequest), e.mode)
+	a.challenge = a.newChallenge()
+	b := mle.AppendMode(a.mle.start(mle.ParentRequest), a.self.mode)
 	b = mle.AppendChallenge(b, a.challenge)
 	b = mle.AppendScanMask(b, mask)
 	b = mle.AppendVersion(b, mle.Version1_1)
-	e.sendMLE(ip6.LinkLocalAllRouters, b)
+	a.mle.send(ip6.LinkLocalAllRouters, b)
 }
 
-// searchFailed decides what follows a search without result.
-func (e *Engine) searchFailed() {
-	switch e.attach.mode {
+// failed decides what follows a search without result.
+func (a *attacher) failed() {
+	switch a.mode {
 	case attachAny:
-		switch e.role {
+		switch a.role {
 		case RoleChild:
 			return // the old parent is still there
 		case RoleLeader:
-			e.resetAdvertise() // it has searched by command, in vain
+			a.routes.resetAdvertise() // it has searched by command, in vain
 			return
 		}
-		if !e.routerEligible || !e.formPartition() {
-			e.detach()
+		if !a.leading.formPartition() {
+			a.detach()
 		}
 	case attachSame1:
-		e.startSearch(attachSame2)
+		a.start(attachSame2)
 	case attachSame2, attachSameDowngrade:
-		e.startSearch(attachAny)
+		a.start(attachAny)
 	}
 }
 
-func (e *Engine) handleParentResponse(m mle.Message, info mleInfo) error {
-	a := &e.attach
-	source, err := m.SourceAddress()
-	if err != nil {
-		return err
-	}
-	response, err := m.Response()
-	if err != nil {
+// handleParentResponse weighs an offer.
+func (a *attacher) handleParentResponse(m mle.Message, info mleInfo) error {
+	r := m.Read()
+	source, response, leader, reported, connectivity := r.SourceAddress(), r.Response(), r.LeaderData(), r.LinkMargin(), r.Connectivity()
+	linkCounter, mleCounter := r.FrameCounters()
+	challenge := r.Challenge()
+	if err := r.Err(); err != nil {
 		return err
 	}
 	if response != a.challenge {
 		return errMLEUnexpected
 	}
-	if e.role == RoleChild && e.parent.ext == info.ext {
+	if a.role == RoleChild && a.neighbors.Parent.Ext == info.ext {
 		a.heardParent = true
 	}
-	leader, err := m.LeaderData()
-	if err != nil {
-		return err
-	}
-	reported, err := m.LinkMargin()
-	if err != nil {
-		return err
-	}
-	margin := min(linkMargin(e.timing.ReceiveSensitivity, info.rssi), reported)
-	quality := linkQuality(margin, -1)
-	if a.state == attachParentRequestRouters && quality < 3 {
+	offer := neighbors.Offer{RLOC16: source, Connectivity: connectivity}
+	offer.Margin = min(neighbors.LinkMargin(a.timing.ReceiveSensitivity, info.rssi), reported)
+	offer.Quality = neighbors.LinkQuality(offer.Margin, -1)
+	switch {
+	case a.state == attachParentRequestRouters && offer.Quality < 3:
 		return nil // the first round takes good links only
-	}
-	if a.state != attachParentRequestRouters && a.state != attachParentRequestREEDs {
+	case a.state != attachParentRequestRouters && a.state != attachParentRequestREEDs:
 		return errMLEUnexpected
-	}
-	connectivity, err := m.Connectivity()
-	if err != nil {
-		return err
-	}
-	if e.fullThreadDevice() && e.role != RoleDetached && !e.acceptsPartition(leader, connectivity) {
+	case !a.prefers(offer, leader):
 		return nil
 	}
-	if c := &a.candidate; c.state == stateParentResponse {
-		order := 0
-		if e.fullThreadDevice() {
-			order = comparePartitions(connectivity.ActiveRouters <= 1, leader, c.connectivity.ActiveRouters <= 1, c.leader)
-		}
-		if order < 0 || order == 0 && !c.worseThan(source, quality, margin, connectivity) {
-			return nil
-		}
-	}
-	linkCounter, err := m.LinkLayerFrameCounter()
-	if err != nil {
-		return err
-	}
-	mleCounter, err := mleFrameCounter(m, linkCounter)
-	if err != nil {
-		return err
-	}
-	challenge, err := m.Challenge()
-	if err != nil {
-		return err
-	}
-	a.candidate = candidate{
-		neighbor: neighbor{
-			ext: info.ext, rloc: source, kind: kindParent, state: stateParentResponse, mode: ModeFullThreadDevice,
-			mac:        keys.ReplayFrom(info.keySequence, linkCounter),
-			mle:        keys.ReplayFrom(info.keySequence, mleCounter),
-			qualityOut: linkQuality(reported, -1),
-			lastHeard:  e.now,
+	c := neighbors.Candidate{
+		Neighbor: neighbors.Neighbor{
+			Ext: info.ext, RLOC16: source, Mode: ModeFullThreadDevice, QualityOut: neighbors.LinkQuality(reported, -1), LastHeard: a.Now,
 		},
-		response: challenge, connectivity: connectivity, leader: leader, margin: margin,
+		Response: challenge, Connectivity: connectivity, Leader: leader, Margin: offer.Margin,
 	}
-	a.candidate.link.reset(e.timing.ReceiveSensitivity, info.rssi)
-	if e.timing.ParentDecision > 0 && a.timer.Equal(a.windowEnd) {
-		a.timer = e.now // late already: a parent that forgets early must not wait for the end
+	c.Prove(info.keySequence, linkCounter, mleCounter)
+	c.Link.Reset(a.timing.ReceiveSensitivity, info.rssi)
+	a.neighbors.SetCandidate(c)
+	if a.timing.ParentDecision > 0 && a.timer.Equal(a.windowEnd) {
+		a.timer = a.Now // late already: a parent that forgets early must not wait for the end
 	}
 	return nil
 }
 
-// mleFrameCounter returns the MLE Frame Counter TLV's value, which is omitted where it equals the link-layer one.
-func mleFrameCounter(m mle.Message, linkCounter uint32) (uint32, error) {
-	if !m.Has(mle.TLVMLEFrameCounter) {
-		return linkCounter, nil
+// prefers reports whether an offer is better than what there is.
+func (a *attacher) prefers(offer neighbors.Offer, leader mle.LeaderData) bool {
+	if a.fullThreadDevice() && a.role != RoleDetached && !a.acceptsPartition(leader, offer.Connectivity) {
+		return false
 	}
-	return m.MLEFrameCounter()
+	c := &a.neighbors.Candidate
+	if c.State() != neighbors.ParentResponse {
+		return true
+	}
+	order := 0
+	if a.fullThreadDevice() {
+		order = comparePartitions(offer.Connectivity.ActiveRouters <= 1, leader, c.Connectivity.ActiveRouters <= 1, c.Leader)
+	}
+	return order > 0 || order == 0 && c.WorseThan(offer)
 }
 
 // acceptsPartition checks a parent's partition against what the search is for.
-func (e *Engine) acceptsPartition(leader mle.LeaderData, c mle.Connectivity) bool {
-	same := leader.PartitionID == e.leader.PartitionID
-	newer := int8(c.IDSequence - e.routers.sequence)
-	switch e.attach.mode {
+func (a *attacher) acceptsPartition(leader mle.LeaderData, c mle.Connectivity) bool {
+	same := leader.PartitionID == a.leader.PartitionID
+	newer := int8(c.IDSequence - a.neighbors.Routers.Sequence)
+	switch a.mode {
 	case attachAny:
 		return !same || newer > 0
 	case attachSame1, attachSame2:
@@ -338,117 +290,63 @@ func (e *Engine) acceptsPartition(leader mle.LeaderData, c mle.Connectivity) boo
 	case attachSameDowngrade:
 		return same && newer >= 0
 	case attachBetter:
-		return !same && comparePartitions(c.ActiveRouters <= 1, leader, e.Single(), e.leader) > 0
+		return !same && comparePartitions(c.ActiveRouters <= 1, leader, a.routes.single(), a.leader) > 0
 	}
 	return false
 }
 
-// worseThan compares the candidate with another parent of the same partition (Thread 1.1 §4.7.2): link quality first, then
-// router before REED, then priority, then connectivity, then link margin.
-func (c *candidate) worseThan(rloc mle.RLOC16, quality, margin uint8, other mle.Connectivity) bool {
-	if have := c.twoWayQuality(); quality != have {
-		return quality > have
-	}
-	if rloc.IsRouter() != c.rloc.IsRouter() {
-		return rloc.IsRouter()
-	}
-	mine := c.connectivity
-	if other.ParentPriority != mine.ParentPriority {
-		return other.ParentPriority > mine.ParentPriority
-	}
-	if other.LinkQuality3 != mine.LinkQuality3 {
-		return other.LinkQuality3 > mine.LinkQuality3
-	}
-	if other.LinkQuality2 != mine.LinkQuality2 {
-		return other.LinkQuality2 > mine.LinkQuality2
-	}
-	if other.LinkQuality1 != mine.LinkQuality1 {
-		return other.LinkQuality1 > mine.LinkQuality1
-	}
-	return margin > c.margin
-}
-
 // sendChildIDRequest asks the candidate for an address. It reports false if the candidate is the present parent.
-func (e *Engine) sendChildIDRequest() bool {
-	c := &e.attach.candidate
-	if e.parent.ext == c.ext {
-		if e.role == RoleChild {
+func (a *attacher) sendChildIDRequest() bool {
+	c := &a.neighbors.Candidate
+	if p := &a.neighbors.Parent; p.Ext == c.Ext {
+		if a.role == RoleChild {
 			return false
 		}
-		e.parent.state = stateInvalid
+		a.neighbors.Change(&p.Neighbor, neighbors.Invalid)
 	}
-	b := mle.AppendResponse(e.newMessage(mle.ChildIDRequest), c.response)
-	b = e.appendFrameCounters(b)
-	b = mle.AppendMode(b, e.mode)
-	b = mle.AppendTimeout(b, e.timing.ChildTimeout)
+	b := mle.AppendResponse(a.mle.start(mle.ChildIDRequest), c.Response)
+	b = a.mle.appendFrameCounters(b)
+	b = mle.AppendMode(b, a.self.mode)
+	b = mle.AppendTimeout(b, a.timing.ChildTimeout)
 	b = mle.AppendVersion(b, mle.Version1_1)
-	if e.fullThreadDevice() {
+	if a.fullThreadDevice() {
 		b = mle.AppendTLVRequest(b, mle.TLVAddress16, mle.TLVNetworkData, mle.TLVRoute64)
 	} else {
-		b = e.appendAddressRegistration(b)
+		b = a.distrib.appendAddressRegistration(b)
 		b = mle.AppendTLVRequest(b, mle.TLVAddress16, mle.TLVNetworkData)
 	}
-	b = e.appendActiveTimestamp(b)
-	c.state = stateValid
-	e.sendMLE(linkLocalOf(c.ext), b)
+	b = a.dataset.AppendTimestamp(b)
+	a.neighbors.Change(&c.Neighbor, neighbors.Valid)
+	a.mle.send(neighbors.LinkLocal(c.Ext), b)
 	return true
 }
 
-func (e *Engine) handleChildIDResponse(m mle.Message, info mleInfo) error {
-	a := &e.attach
-	if a.state != attachChildIDRequest || info.ext != a.candidate.ext {
+// handleChildIDResponse takes the place that the candidate offers.
+func (a *attacher) handleChildIDResponse(m mle.Message, info mleInfo) error {
+	if a.state != attachChildIDRequest || info.ext != a.neighbors.Candidate.Ext {
 		return errMLEUnexpected
 	}
-	source, err := m.SourceAddress()
-	if err != nil {
-		return err
-	}
-	leader, err := m.LeaderData()
-	if err != nil {
-		return err
-	}
-	rloc, err := m.Address16()
-	if err != nil {
+	r := m.Read()
+	source, leader, rloc, data := r.SourceAddress(), r.LeaderData(), r.Address16(), r.NetworkData()
+	route, hasRoute := r.OptionalRoute64()
+	if err := r.Err(); err != nil {
 		return err
 	}
 	if !source.IsRouter() || !rloc.IsChild() || rloc.RouterID() != source.RouterID() {
 		return errMLEUnexpected
 	}
-	data, ok := m.Find(mle.TLVNetworkData)
-	if !ok {
-		return mle.ErrAbsent
+	c := &a.neighbors.Candidate
+	next, leaderCost := c.Neighbor, c.Connectivity.LeaderCost
+	next.RLOC16, next.LastHeard = source, a.Now
+	a.change.becomeDetached()
+	a.change.enterPartition(leader)
+	if hasRoute && a.fullThreadDevice() && !a.routes.reassign(&route) {
+		return nil
 	}
-	var route mle.Route64
-	hasRoute := m.Has(mle.TLVRoute64)
-	if hasRoute {
-		if route, err = m.Route64(); err != nil {
-			return err
-		}
-	}
-
-	mode := a.mode
-	next := parent{neighbor: a.candidate.neighbor, leaderCost: a.candidate.connectivity.LeaderCost}
-	e.becomeDetached()
-	a.mode = mode
-	e.setLeaderData(leader)
-	if hasRoute && e.fullThreadDevice() {
-		if !e.processRoute(&route) {
-			return nil
-		}
-	}
-	e.parent = next
-	e.parent.rloc = source
-	e.parent.lastHeard = e.now
-	a.candidate = candidate{}
-	e.learnDataset(m)
-	e.setNetworkData(leader, data)
-	e.becomeChild(rloc)
+	a.neighbors.SetParent(next, leaderCost, neighbors.Valid)
+	a.neighbors.ClearCandidate()
+	a.distrib.learnDataset(m)
+	a.distrib.setNetworkData(leader, data)
+	a.change.becomeChild(rloc)
 	return nil
-}
-
-// linkLocalOf is the link-local address of the node with that extended address (Thread 1.1 §5.2.2.4).
-func linkLocalOf(ext ieee802154.ExtAddr) netip.Addr {
-	id := ip6.InterfaceID(ext)
-	id[0] ^= universalLocal
-	return ip6.WithInterfaceID(ip6.LinkLocalPrefix, id)
 }

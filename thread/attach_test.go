@@ -490,8 +490,8 @@ func TestStranger(t *testing.T) {
 			t.Errorf("forgery %d: %+v", i, n.Counters())
 		}
 	}
-	if n.KeySequence() != 0 {
-		t.Errorf("key sequence %d", n.KeySequence())
+	if n.Console().Keys.Sequence() != 0 {
+		t.Errorf("key sequence %d", n.Console().Keys.Sequence())
 	}
 	altered := slices.Clone(p.sendMLE(to, update))
 	altered[len(altered)-5] ^= 1

@@ -1,5 +1,7 @@
 package thread
 
+import "github.com/gopymesh/pymesh/thread/internal/mac"
+
 // Counters counts what an engine sent, received and dropped since it was made. Every dropped frame and datagram is in exactly one
 // of the drop counters.
 type Counters struct {
@@ -45,4 +47,25 @@ type Counters struct {
 
 	// Roles and partitions.
 	AttachAttempts, PartitionChanges, BetterPartitionAttempts uint64
+}
+
+// Counters returns the counters.
+func (e *Engine) Counters() Counters {
+	c := e.counters
+	c.addMAC(&e.mac.Counters)
+	s := &e.sender.Counters
+	c.QueueFull += s.QueueFull
+	c.AddressUnresolved, c.TxDatagrams, c.TxDatagramsFailed, c.Forwarded = s.AddressUnresolved, s.TxDatagrams, s.TxDatagramsFailed, s.Forwarded
+	return c
+}
+
+func (c *Counters) addMAC(m *mac.Counters) {
+	c.TxFrames, c.TxAcks, c.TxRetries, c.TxAcked = m.TxFrames, m.TxAcks, m.TxRetries, m.TxAcked
+	c.TxDeferred, c.TxNoAck, c.TxChannelBusy = m.TxDeferred, m.TxNoAck, m.TxChannelBusy
+	c.TxUnicast, c.TxBroadcast = m.TxUnicast, m.TxBroadcast
+	c.RxFrames, c.RxAcks, c.RxData, c.RxCommands, c.RxBeacons = m.RxFrames, m.RxAcks, m.RxData, m.RxCommands, m.RxBeacons
+	c.RxUnicast, c.RxBroadcast = m.RxUnicast, m.RxBroadcast
+	c.RxMalformed, c.RxOtherDestination, c.RxOwnSource = m.RxMalformed, m.RxOtherDestination, m.RxOwnSource
+	c.RxUnknownNeighbor, c.RxFiltered, c.RxSecurity = m.RxUnknownNeighbor, m.RxFiltered, m.RxSecurity
+	c.RxDuplicate, c.RxUnsupported = m.RxDuplicate, m.RxUnsupported
 }

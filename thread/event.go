@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
@@ -42,21 +43,30 @@ type Event struct {
 	RLOC16  mle.RLOC16
 }
 
-func (e *Engine) emit(ev Event) {
-	ev.Time = e.now
-	if len(e.events) >= maxEvents {
-		e.counters.EventsLost++
-		e.events = slices.Delete(e.events, 0, 1)
-	}
-	e.events = append(e.events, ev)
+// maxEvents bounds the events that wait for the host.
+const maxEvents = 256
+
+// eventQueue keeps the latest events until the host fetches them.
+type eventQueue struct {
+	core   *core.Core
+	lost   *uint64
+	events []Event
 }
 
-// PollEvent returns the next event. At most 256 are kept, the latest.
-func (e *Engine) PollEvent() (Event, bool) {
-	if len(e.events) == 0 {
+func (q *eventQueue) emit(ev Event) {
+	ev.Time = q.core.Now
+	if len(q.events) >= maxEvents {
+		*q.lost++
+		q.events = slices.Delete(q.events, 0, 1)
+	}
+	q.events = append(q.events, ev)
+}
+
+func (q *eventQueue) poll() (Event, bool) {
+	if len(q.events) == 0 {
 		return Event{}, false
 	}
-	ev := e.events[0]
-	e.events = slices.Delete(e.events, 0, 1)
+	ev := q.events[0]
+	q.events = slices.Delete(q.events, 0, 1)
 	return ev, true
 }

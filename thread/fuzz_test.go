@@ -9,6 +9,8 @@ import (
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/thread/coap"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/lowpan"
@@ -34,34 +36,36 @@ const fuzzRoles = 6
 // newFuzzEngine returns an engine in one of the roles, with a router and a child as neighbors.
 func newFuzzEngine(t testing.TB, role uint8) *Engine {
 	e := newTestEngine(t)
-	if err := e.Start(e.now); err != nil {
+	if err := e.Start(e.Now); err != nil {
 		t.Fatal(err)
 	}
-	valid := func(n *neighbor, ext ieee802154.ExtAddr, rloc mle.RLOC16) {
-		n.ext, n.rloc, n.state, n.mode, n.qualityOut = ext, rloc, stateValid, ModeFullThreadDevice, 3
-		n.link.reset(e.timing.ReceiveSensitivity, -50)
-		n.lastHeard = e.now
+	valid := func(n *neighbors.Neighbor, ext ieee802154.ExtAddr, rloc mle.RLOC16) {
+		n.Ext, n.RLOC16, n.Mode, n.QualityOut = ext, rloc, ModeFullThreadDevice, 3
+		n.Link.Reset(e.timing.ReceiveSensitivity, -50)
+		n.LastHeard = e.Now
+		e.neighbors.Change(n, neighbors.Valid)
 	}
 	partition := mle.LeaderData{PartitionID: 7, Weighting: 64, LeaderRouterID: fuzzRouterRLOC.RouterID()}
 	ids := mle.RouterIDSet(0).Add(fuzzRouterRLOC.RouterID()).Add(fuzzOwnRLOC.RouterID()).Add(9)
+	routers := &e.neighbors.Routers
 	switch role % fuzzRoles {
 	case 0, 1: // router, leader
 		e.becomeDetached()
 		if role%fuzzRoles == 1 {
 			partition.LeaderRouterID = fuzzOwnRLOC.RouterID()
 		}
-		e.setLeaderData(partition)
-		e.routers.setAssigned(e.now, ids, 1, func(*router) {})
-		e.routers.get(fuzzOwnRLOC.RouterID()).ext = e.ext
-		valid(&e.routers.get(fuzzRouterRLOC.RouterID()).neighbor, fuzzRouter, fuzzRouterRLOC)
-		e.routers.get(9).nextHop, e.routers.get(9).cost = fuzzRouterRLOC.RouterID(), 1
-		c := e.children.add(fuzzChild)
-		valid(&c.neighbor, fuzzChild, fuzzChildRLOC)
-		c.mode, c.timeout = ModeMinimalEndDevice, 4*time.Minute
-		c.addresses = []netip.Addr{netip.MustParseAddr("fdde:ad00:beef::3")}
+		e.enterPartition(partition)
+		e.neighbors.SetAssigned(ids, 1)
+		routers.Get(fuzzOwnRLOC.RouterID()).Ext = e.Ext
+		valid(&routers.Get(fuzzRouterRLOC.RouterID()).Neighbor, fuzzRouter, fuzzRouterRLOC)
+		routers.Get(9).NextHop, routers.Get(9).Cost = fuzzRouterRLOC.RouterID(), 1
+		c := e.neighbors.AddChild(fuzzChild, neighbors.ParentRequest)
+		valid(&c.Neighbor, fuzzChild, fuzzChildRLOC)
+		c.Mode, c.Timeout = ModeMinimalEndDevice, 4*time.Minute
+		c.Addresses = []netip.Addr{netip.MustParseAddr("fdde:ad00:beef::3")}
 		if role%fuzzRoles == 1 {
 			e.becomeLeader(fuzzOwnRLOC.RouterID())
-			e.resetNetworkData()
+			e.distrib.found()
 		} else {
 			e.becomeRouter(fuzzOwnRLOC.RouterID())
 		}
@@ -70,20 +74,21 @@ func newFuzzEngine(t testing.TB, role uint8) *Engine {
 			e.mode = ModeMinimalEndDevice
 		}
 		e.becomeDetached()
-		e.setLeaderData(partition)
-		valid(&e.parent.neighbor, fuzzRouter, fuzzRouterRLOC)
+		e.enterPartition(partition)
+		valid(&e.neighbors.Parent.Neighbor, fuzzRouter, fuzzRouterRLOC)
 		if role%fuzzRoles == 2 {
-			e.routers.setAssigned(e.now, ids, 1, func(*router) {})
-			valid(&e.routers.get(9).neighbor, ieee802154.ExtAddr{9}, mle.RouterRLOC16(9))
+			e.neighbors.SetAssigned(ids, 1)
+			valid(&routers.Get(9).Neighbor, ieee802154.ExtAddr{9}, mle.RouterRLOC16(9))
 		}
 		e.becomeChild(fuzzRouterRLOC | 4)
 	case 4: // waiting for Parent Responses
-		e.attach.state = attachStart
-		e.requestParents(attachParentRequestREEDs)
+		e.attach.enter(attachStart)
+		e.attach.requestParents(attachParentRequestREEDs)
 		e.attach.challenge = mle.NewChallenge([8]byte{1})
 	case 5: // waiting for a Child ID Response
-		e.attach.state, e.attach.timer = attachChildIDRequest, e.now.Add(time.Second)
-		valid(&e.attach.candidate.neighbor, fuzzRouter, fuzzRouterRLOC)
+		e.attach.enter(attachChildIDRequest)
+		e.attach.timer = e.Now.Add(time.Second)
+		valid(&e.neighbors.Candidate.Neighbor, fuzzRouter, fuzzRouterRLOC)
 	}
 	return e
 }
@@ -95,30 +100,30 @@ func exercise(t *testing.T, e *Engine) {
 			if f, err := ieee802154.ParseFrame(psdu); err != nil {
 				t.Fatalf("sent %x: %v", psdu, err)
 			} else if f.AckRequest && i%3 != 0 {
-				e.HandleFrame(e.now, ieee802154.AppendAck(nil, f.Seq, false), -50)
+				e.HandleFrame(e.Now, ieee802154.AppendAck(nil, f.Seq, false), -50)
 			}
 			var err error
 			if i%7 == 0 {
 				err = lora.ErrChannelBusy
 			}
-			e.HandleTransmitDone(e.now, err)
+			e.HandleTransmitDone(e.Now, err)
 		}
 		next, ok := e.NextTimeout()
 		if !ok {
 			break
 		}
-		if next.After(e.now) {
-			e.now = next
+		if next.After(e.Now) {
+			e.Now = next
 		}
-		e.HandleTimeout(e.now)
+		e.HandleTimeout(e.Now)
 	}
 	for _, b := range []struct {
 		what   string
 		n, max int
 	}{
-		{"queue", len(e.fwd.queue), maxQueued}, {"waiting", len(e.fwd.waiting), maxWaiting}, {"packets", len(e.packets), maxPackets},
-		{"events", len(e.events), maxEvents}, {"delayed", len(e.delayed), maxDelayed}, {"queries", len(e.queries), maxResolved},
-		{"pool", len(e.fwd.pool), maxQueued + maxWaiting + 8}, {"reassembly", e.reasm.Len(), reassemblies}, {"MPL", e.mplSent.Len(), mplDatagrams},
+		{"queue", e.sender.Queued(), sender.MaxQueued}, {"waiting", e.sender.Waiting(), sender.MaxWaiting},
+		{"packets", len(e.ip.packets), maxPackets}, {"events", len(e.events.events), maxEvents}, {"delayed", len(e.mle.delayed), maxDelayed},
+		{"reassembly", e.mesh.reassembler.Len(), reassemblies}, {"MPL", e.mpl.Len(), mplDatagrams},
 	} {
 		if b.n > b.max {
 			t.Errorf("%s: %d, at most %d", b.what, b.n, b.max)
@@ -134,18 +139,18 @@ func exercise(t *testing.T, e *Engine) {
 	e.Neighbors()
 	e.Routers()
 	e.Leader()
-	e.Stop(e.now)
+	e.Stop(e.Now)
 }
 
 // fuzzSource returns who sends: a neighbor by its short address, by its extended one, or a stranger.
 func fuzzSource(from uint8) (src ieee802154.Addr, ext ieee802154.ExtAddr) {
 	switch from % 4 {
 	case 0:
-		return shortAddr(fuzzRouterRLOC), fuzzRouter
+		return neighbors.ShortAddr(fuzzRouterRLOC), fuzzRouter
 	case 1:
 		return ieee802154.ExtAddress(fuzzRouter), fuzzRouter
 	case 2:
-		return shortAddr(fuzzChildRLOC), fuzzChild
+		return neighbors.ShortAddr(fuzzChildRLOC), fuzzChild
 	default:
 		return ieee802154.ExtAddress(ieee802154.ExtAddr{77}), ieee802154.ExtAddr{77}
 	}
@@ -154,20 +159,20 @@ func fuzzSource(from uint8) (src ieee802154.Addr, ext ieee802154.ExtAddr) {
 // sealFrame builds a secured frame around a payload.
 func sealFrame(e *Engine, from, to uint8, counter uint32, payload []byte) []byte {
 	src, ext := fuzzSource(from)
-	dst := ieee802154.ExtAddress(e.ext)
+	dst := ieee802154.ExtAddress(e.Ext)
 	switch {
 	case to%3 == 1 && e.rloc != mle.InvalidRLOC16:
-		dst = shortAddr(e.rloc)
+		dst = neighbors.ShortAddr(e.rloc)
 	case to%3 == 2:
-		dst = shortAddr(mle.BroadcastRLOC16)
+		dst = neighbors.ShortAddr(mle.BroadcastRLOC16)
 	}
 	f := ieee802154.Frame{
 		Type: ieee802154.Data, Version: ieee802154.Version2006, AckRequest: !dst.IsBroadcast(), PANIDCompression: true,
-		DstPAN: e.pan, SrcPAN: e.pan, Dst: dst, Src: src,
+		DstPAN: e.sender.PAN, SrcPAN: e.sender.PAN, Dst: dst, Src: src,
 		Security: ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex, KeyIndex: 1, FrameCounter: counter},
 	}
 	f.Payload = payload[:min(len(payload), ieee802154.MaxPSDU-f.Overhead())]
-	psdu, err := f.AppendSealed(nil, ieee802154.NewCCM(keys.Derive(e.networkKey, 0).MAC), ext)
+	psdu, err := f.AppendSealed(nil, ieee802154.NewCCM(keys.Derive(e.keys.NetworkKey(), 0).MAC), ext)
 	if err != nil {
 		return nil
 	}
@@ -187,7 +192,7 @@ func FuzzHandleFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, role uint8, psdu []byte, rssi int8) {
 		e := newFuzzEngine(t, role)
 		for range 3 {
-			e.HandleFrame(e.now, psdu, rssi)
+			e.HandleFrame(e.Now, psdu, rssi)
 		}
 		exercise(t, e)
 	})
@@ -197,21 +202,21 @@ func FuzzHandleFrame(f *testing.F) {
 func FuzzHandlePayload(f *testing.F) {
 	for role := range uint8(fuzzRoles) {
 		e := newFuzzEngine(f, role)
-		rloc := fuzzRouterRLOC.Addr(e.meshLocal)
+		rloc := fuzzRouterRLOC.Addr(e.addresses.Prefix())
 		for _, datagram := range fuzzDatagrams(e, rloc) {
 			src, _ := fuzzSource(0)
-			payload, next, err := lowpan.Packet{Datagram: datagram, Tag: 1, Src: src, Dst: shortAddr(e.rloc)}.AppendFrame(nil, 0, 100, &e.contexts)
+			payload, next, err := lowpan.Packet{Datagram: datagram, Tag: 1, Src: src, Dst: neighbors.ShortAddr(e.rloc)}.AppendFrame(nil, 0, 100, &e.contexts)
 			if err != nil {
 				continue
 			}
 			f.Add(role, uint8(0), uint8(1), payload)
 			f.Add(role, uint8(2), uint8(2), payload)
-			header := lowpan.MeshHeader{HopsLeft: 3, Src: src, Dst: shortAddr(mle.RouterRLOC16(9))}
+			header := lowpan.MeshHeader{HopsLeft: 3, Src: src, Dst: neighbors.ShortAddr(mle.RouterRLOC16(9))}
 			if mesh, err := header.AppendBinary(nil); err == nil {
 				f.Add(role, uint8(0), uint8(1), append(mesh, payload...))
 			}
 			if next < len(datagram) {
-				if rest, _, err := (lowpan.Packet{Datagram: datagram, Tag: 1, Src: src, Dst: shortAddr(e.rloc)}).AppendFrame(nil, next, 100, &e.contexts); err == nil {
+				if rest, _, err := (lowpan.Packet{Datagram: datagram, Tag: 1, Src: src, Dst: neighbors.ShortAddr(e.rloc)}).AppendFrame(nil, next, 100, &e.contexts); err == nil {
 					f.Add(role, uint8(0), uint8(1), rest)
 				}
 			}
@@ -220,7 +225,7 @@ func FuzzHandlePayload(f *testing.F) {
 	f.Fuzz(func(t *testing.T, role, from, to uint8, payload []byte) {
 		e := newFuzzEngine(t, role)
 		for counter := range uint32(2) {
-			e.HandleFrame(e.now, sealFrame(e, from, to, counter, payload), -50)
+			e.HandleFrame(e.Now, sealFrame(e, from, to, counter, payload), -50)
 		}
 		exercise(t, e)
 	})
@@ -234,19 +239,19 @@ func fuzzDatagrams(e *Engine, src netip.Addr) [][]byte {
 			all = append(all, b)
 		}
 	}
-	for _, dst := range []netip.Addr{e.meshLocalEID, e.rloc.Addr(e.meshLocal), mle.ALOCLeader.Addr(e.meshLocal), ip6.RealmLocalAllNodes,
-		netip.MustParseAddr("fdde:ad00:beef::3"), netip.MustParseAddr("fdde:ad00:beef::4"), linkLocalOf(e.ext)} {
+	for _, dst := range []netip.Addr{e.addresses.EID(), e.rloc.Addr(e.addresses.Prefix()), mle.ALOCLeader.Addr(e.addresses.Prefix()), ip6.RealmLocalAllNodes,
+		netip.MustParseAddr("fdde:ad00:beef::3"), netip.MustParseAddr("fdde:ad00:beef::4"), neighbors.LinkLocal(e.Ext)} {
 		h := ip6.Header{HopLimit: 64, Src: src, Dst: dst}
 		add(ip6.AppendEcho(nil, h, ip6.ICMPv6EchoRequest, ip6.Echo{Data: make([]byte, 10)}))
 		add(ip6.AppendUDP(nil, h, 1, 2, make([]byte, 200)))
-		payload := tmf.AppendTargetEID(nil, e.meshLocalEID)
+		payload := tmf.AppendTargetEID(nil, e.addresses.EID())
 		payload = tmf.AppendMLEID(payload, [8]byte{1})
 		payload = tmf.AppendRLOC16(payload, 0x5800)
 		payload = tmf.AppendExtendedMACAddress(payload, fuzzRouter)
 		payload = tmf.AppendStatus(payload, tmf.ReasonTooFewRouters)
 		for _, uri := range []string{tmf.URIAddressQuery, tmf.URIAddressNotify, tmf.URIAddressError, tmf.URIAddressSolicit, tmf.URIAddressRelease} {
 			for _, typ := range []coap.Type{coap.Confirmable, coap.NonConfirmable} {
-				b, err := post(typ, uri, payload).AppendBinary(nil)
+				b, err := newPost(typ, uri, payload).AppendBinary(nil)
 				if err == nil {
 					add(ip6.AppendUDP(nil, h, tmf.UDPPort, tmf.UDPPort, b))
 				}
@@ -281,7 +286,7 @@ func FuzzHandleMLE(f *testing.F) {
 		b = mle.AppendRoute64(b, route)
 		b = mle.AppendTLVRequest(b, mle.TLVNetworkData, mle.TLVRoute64, mle.TLVAddress16, mle.TLVLinkMargin)
 		b = mle.AppendAddressRegistration(b, mle.AddressEntry{IID: [8]byte{5}})
-		b = mle.AppendTLV(b, mle.TLVNetworkData, commissioningData)
+		b = mle.AppendTLV(b, mle.TLVNetworkData, []byte{0x08, 0x04, 0x0b, 0x02, 0x00, 0x01})
 		for role := range uint8(fuzzRoles) {
 			f.Add(role, uint8(1), uint8(0), uint32(0), b)
 			f.Add(role, uint8(3), uint8(1), uint32(1), b)
@@ -293,11 +298,11 @@ func FuzzHandleMLE(f *testing.F) {
 		}
 		e := newFuzzEngine(t, role)
 		_, ext := fuzzSource(from)
-		dst := []netip.Addr{linkLocalOf(e.ext), ip6.LinkLocalAllNodes, ip6.LinkLocalAllRouters}[to%3]
+		dst := []netip.Addr{neighbors.LinkLocal(e.Ext), ip6.LinkLocalAllNodes, ip6.LinkLocalAllRouters}[to%3]
 		for counter := range uint32(2) {
-			payload := mle.AppendSealed(nil, linkLocalOf(ext), dst, ext, keys.Sequence(seq), counter,
-				ieee802154.NewCCM(keys.Derive(e.networkKey, keys.Sequence(seq)).MLE), plain)
-			e.receiveMLE(payload, linkLocalOf(ext), dst, mle.HopLimit, -50)
+			payload := mle.AppendSealed(nil, neighbors.LinkLocal(ext), dst, ext, keys.Sequence(seq), counter,
+				ieee802154.NewCCM(keys.Derive(e.keys.NetworkKey(), keys.Sequence(seq)).MLE), plain)
+			e.mle.receive(payload, neighbors.LinkLocal(ext), dst, mle.HopLimit, -50)
 			e.settle()
 		}
 		exercise(t, e)
@@ -308,14 +313,14 @@ func FuzzHandleMLE(f *testing.F) {
 func FuzzHandlePacket(f *testing.F) {
 	for role := range uint8(fuzzRoles) {
 		e := newFuzzEngine(f, role)
-		for _, b := range fuzzDatagrams(e, e.meshLocalEID) {
+		for _, b := range fuzzDatagrams(e, e.addresses.EID()) {
 			f.Add(role, b)
 		}
 	}
 	f.Fuzz(func(t *testing.T, role uint8, packet []byte) {
 		e := newFuzzEngine(t, role)
 		for range 70 {
-			_ = e.HandlePacket(e.now, packet)
+			_ = e.HandlePacket(e.Now, packet)
 		}
 		exercise(t, e)
 	})

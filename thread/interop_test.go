@@ -246,7 +246,7 @@ func TestInterop05FragmentedMLE(t *testing.T) {
 	if fmt.Sprint(controls) != "[d859 d849]" && fmt.Sprint(controls) != "[d859 d859 d849]" {
 		t.Errorf("a large announcement went out as %v", controls)
 	}
-	if got := l.NetworkData(); !bytes.Equal(got, prefixes(12)) {
+	if got := l.Console().NetworkData.TLVs(); !bytes.Equal(got, prefixes(12)) {
 		t.Errorf("network data %x", got)
 	}
 }
@@ -381,13 +381,13 @@ func TestInterop11KeyAhead(t *testing.T) {
 	a, b := m.nodes[0], m.nodes[1]
 	a.ping(b.MeshLocalEID(), 8, time.Second)
 	m.run(40 * time.Second) // no Advertisement is near
-	if err := a.SetKeySequence(m.sim.Now(), 5); err != nil {
+	if err := a.Console().SetKeySequence(m.sim.Now(), 5); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := a.ping(b.MeshLocalEID(), 8, 100*time.Millisecond); ok || b.KeySequence() != 0 || b.Counters().RxSecurity == 0 {
-		t.Errorf("sequence %d after a MAC frame, %+v", b.KeySequence(), b.Counters())
+	if _, ok := a.ping(b.MeshLocalEID(), 8, 100*time.Millisecond); ok || b.Console().Keys.Sequence() != 0 || b.Counters().RxSecurity == 0 {
+		t.Errorf("sequence %d after a MAC frame, %+v", b.Console().Keys.Sequence(), b.Counters())
 	}
-	m.until(time.Minute, "raised", func() bool { return b.KeySequence() == 5 })
+	m.until(time.Minute, "raised", func() bool { return b.Console().Keys.Sequence() == 5 })
 	if _, ok := a.ping(b.MeshLocalEID(), 8, time.Second); !ok {
 		t.Error("no reply")
 	}

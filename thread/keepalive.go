@@ -3,17 +3,9 @@ package thread
 import (
 	"time"
 
-	"github.com/gopymesh/pymesh/thread/keys"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
-
-// A child tells its parent that it is still there before its timeout ends, and again with growing urgency until the parent answers
-// (Thread 1.1 §4.7.6).
-type keepAlive struct {
-	timer    time.Time
-	state    updateState
-	attempts int // unanswered Child Update Requests
-}
 
 type updateState uint8
 
@@ -26,188 +18,196 @@ const (
 // updatePendingDelay lets several changes go out in one Child Update Request.
 const updatePendingDelay = 100 * time.Millisecond
 
-func (e *Engine) scheduleKeepAlive() {
-	k := &e.keepAlive
+// keepAlive is a child's care for its place: it tells its parent that it is still there before its timeout ends, and again until the
+// parent answers (Thread 1.1 §4.7.6).
+//
+//	          time to tell, or an address changed             unanswered, KeepAliveAttempts times
+//	None ──────────────────────────────────────► Active ─────────────────────────────────────► detach
+//	 ▲  └─ address changed ─► Pending ─ 100 ms ──┘ │
+//	 └──────── Child Update Response ──────────────┘
+type keepAlive struct {
+	*self
+	change    transitions
+	neighbors *neighbors.Table
+	mle       *mleMessenger
+	attach    *attacher
+	distrib   *distributor
+
+	timer     time.Time
+	state     updateState
+	attempts  int           // unanswered Child Update Requests
+	challenge mle.Challenge // of a node that is resuming
+}
+
+// reset forgets what is under way.
+func (k *keepAlive) reset() { k.timer, k.state, k.attempts = time.Time{}, updateNone, 0 }
+
+func (k *keepAlive) schedule() {
 	switch {
 	case k.state == updatePending:
-		k.timer = e.now.Add(updatePendingDelay)
+		k.timer = k.Now.Add(updatePendingDelay)
 	case k.state == updateActive:
-		k.timer = e.now.Add(e.timing.ChildUpdateRetry)
-	case e.role == RoleChild:
-		margin := e.timing.ChildUpdateRetry * time.Duration(e.timing.KeepAliveAttempts)
-		k.timer = e.now.Add(max(e.timing.ChildTimeout-margin, e.timing.ChildUpdateRetry))
+		k.timer = k.Now.Add(k.timing.ChildUpdateRetry)
+	case k.role == RoleChild:
+		margin := k.timing.ChildUpdateRetry * time.Duration(k.timing.KeepAliveAttempts)
+		k.timer = k.Now.Add(max(k.timing.ChildTimeout-margin, k.timing.ChildUpdateRetry))
 	default:
 		k.timer = time.Time{}
 	}
 }
 
-func (e *Engine) handleKeepAliveTimer() {
-	k := &e.keepAlive
+// NextTimeout returns when the parent is told next.
+func (k *keepAlive) NextTimeout() (time.Time, bool) { return k.timer, !k.timer.IsZero() }
+
+// HandleTimeout tells the parent, if it is time, or gives it up.
+func (k *keepAlive) HandleTimeout() {
+	if !k.IsDue(k.timer) {
+		return
+	}
 	k.timer = time.Time{}
 	switch {
-	case k.state == updateNone && e.role != RoleChild:
+	case k.state == updateNone && k.role != RoleChild:
 		return
 	case k.state == updatePending:
 		k.attempts = 0
 	}
-	if k.attempts >= e.timing.KeepAliveAttempts {
-		e.detach()
+	if k.attempts >= k.timing.KeepAliveAttempts {
+		k.attach.detach()
 		return
 	}
-	e.sendChildUpdateRequest()
+	k.sendRequest()
 	k.attempts++
 }
 
-// parentMustKnow schedules a Child Update Request of a minimal end device whose addresses changed.
-func (e *Engine) parentMustKnow() {
-	if e.role == RoleChild && !e.fullThreadDevice() {
-		e.keepAlive.state = updatePending
-		e.scheduleKeepAlive()
+// addressesChanged schedules a Child Update Request of a minimal end device.
+func (k *keepAlive) addressesChanged() {
+	if k.role == RoleChild && !k.fullThreadDevice() {
+		k.state = updatePending
+		k.schedule()
 	}
 }
 
-func (e *Engine) sendChildUpdateRequest() {
-	if !e.parent.validOrRestoring() {
-		e.detach()
+// sendRequest sends a Child Update Request: while detached, one that asks whether this node is still a child.
+func (k *keepAlive) sendRequest() {
+	if !k.neighbors.Parent.Established() {
+		k.attach.detach()
 		return
 	}
-	e.keepAlive.state = updateActive
-	e.scheduleKeepAlive()
-	b := mle.AppendMode(e.newMessage(mle.ChildUpdateRequest), e.mode)
-	if !e.fullThreadDevice() {
-		b = e.appendAddressRegistration(b)
+	k.state = updateActive
+	k.schedule()
+	b := mle.AppendMode(k.mle.start(mle.ChildUpdateRequest), k.mode)
+	if !k.fullThreadDevice() {
+		b = k.distrib.appendAddressRegistration(b)
 	}
-	if e.role == RoleDetached {
-		e.attach.challenge = e.newChallenge()
-		b = mle.AppendChallenge(b, e.attach.challenge)
+	if k.role == RoleDetached {
+		k.challenge = k.newChallenge()
+		b = mle.AppendChallenge(b, k.challenge)
 	} else {
-		b = mle.AppendSourceAddress(b, e.rloc)
-		b = mle.AppendLeaderData(b, e.leaderData())
-		b = mle.AppendTimeout(b, e.timing.ChildTimeout)
+		b = mle.AppendSourceAddress(b, k.rloc)
+		b = mle.AppendLeaderData(b, k.distrib.leaderData())
+		b = mle.AppendTimeout(b, k.timing.ChildTimeout)
 	}
-	e.sendMLE(linkLocalOf(e.parent.ext), b)
+	k.mle.send(neighbors.LinkLocal(k.neighbors.Parent.Ext), b)
 }
 
-// handleParentUpdateRequest answers a Child Update Request from the parent.
-func (e *Engine) handleParentUpdateRequest(m mle.Message, info mleInfo) error {
-	source, err := m.SourceAddress()
-	if err != nil {
+// handleRequest answers a Child Update Request from the parent.
+func (k *keepAlive) handleRequest(m mle.Message, info mleInfo) error {
+	r := m.Read()
+	source := r.SourceAddress()
+	status, hasStatus := r.OptionalStatus()
+	challenge, hasChallenge := r.OptionalChallenge()
+	requested, _ := r.OptionalTLVRequest()
+	if err := r.Err(); err != nil {
 		return err
 	}
-	if source != e.parent.rloc || info.ext != e.parent.ext {
+	if source != k.neighbors.Parent.RLOC16 || info.ext != k.neighbors.Parent.Ext {
 		return errMLEUnexpected
 	}
-	if err := e.handleLeaderData(m, info); err != nil {
+	if err := k.distrib.handleLeaderData(m, info); err != nil {
 		return err
 	}
-	if m.Has(mle.TLVStatus) {
-		status, err := m.Status()
-		if err != nil {
-			return err
-		}
-		if status == mle.StatusError {
-			e.detach()
-			return nil
-		}
+	if hasStatus && status == mle.StatusError {
+		k.attach.detach()
+		return nil
 	}
-	requested, _ := m.TLVRequest()
-	b := mle.AppendSourceAddress(e.newMessage(mle.ChildUpdateResponse), e.rloc)
-	b = mle.AppendLeaderData(b, e.leaderData())
+	b := mle.AppendSourceAddress(k.mle.start(mle.ChildUpdateResponse), k.rloc)
+	b = mle.AppendLeaderData(b, k.distrib.leaderData())
 	for t := range requested.All() {
 		switch t {
 		case mle.TLVTimeout:
-			b = mle.AppendTimeout(b, e.timing.ChildTimeout)
+			b = mle.AppendTimeout(b, k.timing.ChildTimeout)
 		case mle.TLVAddressRegistration:
-			if !e.fullThreadDevice() {
-				b = e.appendAddressRegistration(b)
+			if !k.fullThreadDevice() {
+				b = k.distrib.appendAddressRegistration(b)
 			}
 		}
 	}
-	if m.Has(mle.TLVChallenge) {
-		challenge, err := m.Challenge()
-		if err != nil {
-			return err
-		}
-		b = mle.AppendResponse(b, challenge)
-		b = mle.AppendMLEFrameCounter(b, e.mleCounter)
-		b = mle.AppendLinkLayerFrameCounter(b, e.mac.counter)
+	if hasChallenge {
+		b = k.mle.appendResponse(b, challenge)
 	}
-	e.sendMLE(info.src, b)
+	k.mle.send(info.src, b)
 	return nil
 }
 
-// handleParentUpdateResponse handles the parent's answer to a Child Update Request.
-func (e *Engine) handleParentUpdateResponse(m mle.Message, info mleInfo) error {
-	if info.ext != e.parent.ext || !e.parent.validOrRestoring() {
+// handleResponse handles the parent's answer to a Child Update Request.
+func (k *keepAlive) handleResponse(m mle.Message, info mleInfo) error {
+	if info.ext != k.neighbors.Parent.Ext || !k.neighbors.Parent.Established() {
 		return errMLEUnexpected
 	}
 	if m.Has(mle.TLVStatus) {
 		// The parent does not know this child.
-		e.detach()
+		k.attach.detach()
 		return nil
 	}
-	mode, err := m.Mode()
-	if err != nil {
+	r := m.Read()
+	mode, source := r.Mode(), r.SourceAddress()
+	if err := r.Err(); err != nil {
 		return err
 	}
-	if mode != e.mode {
+	if mode != k.mode {
 		return errMLEUnexpected
 	}
-	if e.role == RoleDetached {
-		if err := e.resumeChild(m, info); err != nil {
+	if k.role == RoleDetached {
+		if err := k.resume(m, info); err != nil {
 			return err
 		}
 	}
-	if e.role != RoleChild {
+	if k.role != RoleChild {
 		return errMLEUnexpected
 	}
-	if e.keepAlive.state == updateActive {
-		e.keepAlive = keepAlive{}
-		e.scheduleKeepAlive()
+	if k.state == updateActive {
+		k.reset()
+		k.schedule()
 	}
-	source, err := m.SourceAddress()
-	if err != nil {
-		return err
-	}
-	if source.RouterID() != e.rloc.RouterID() {
-		e.detach()
+	if source.RouterID() != k.rloc.RouterID() {
+		k.attach.detach()
 		return nil
 	}
-	e.parent.lastHeard = e.now
-	return e.handleLeaderData(m, info)
+	k.neighbors.Parent.LastHeard = k.Now
+	return k.distrib.handleLeaderData(m, info)
 }
 
-// resumeChild takes up the place that a child had before its restart.
-func (e *Engine) resumeChild(m mle.Message, info mleInfo) error {
-	if e.attach.state != attachSynchronize {
+// resume takes up the place that a child had before its restart.
+func (k *keepAlive) resume(m mle.Message, info mleInfo) error {
+	if k.attach.state != attachSynchronize {
 		return errMLEUnexpected
 	}
-	response, err := m.Response()
-	if err != nil {
+	r := m.Read()
+	response, leader := r.Response(), r.LeaderData()
+	linkCounter, mleCounter := r.FrameCounters()
+	if err := r.Err(); err != nil {
 		return err
 	}
-	if response != e.attach.challenge {
+	if response != k.challenge {
 		return errMLEUnexpected
 	}
-	linkCounter, err := m.LinkLayerFrameCounter()
-	if err != nil {
-		return err
-	}
-	mleCounter, err := mleFrameCounter(m, linkCounter)
-	if err != nil {
-		return err
-	}
-	leader, err := m.LeaderData()
-	if err != nil {
-		return err
-	}
-	e.parent.mac = keys.ReplayFrom(info.keySequence, linkCounter)
-	e.parent.mle = keys.ReplayFrom(info.keySequence, mleCounter)
-	e.parent.link.reset(e.timing.ReceiveSensitivity, info.rssi)
-	e.parent.qualityOut = e.parent.link.quality
-	e.parent.state = stateValid
-	e.setLeaderData(leader)
-	e.becomeChild(e.rloc)
-	e.netData.wanted = true
+	p := &k.neighbors.Parent
+	p.Prove(info.keySequence, linkCounter, mleCounter)
+	p.Link.Reset(k.timing.ReceiveSensitivity, info.rssi)
+	p.QualityOut = p.Link.Quality
+	k.neighbors.Change(&p.Neighbor, neighbors.Valid)
+	k.change.enterPartition(leader)
+	k.change.becomeChild(k.rloc)
+	k.distrib.netData.Invalidate()
 	return nil
 }

@@ -52,7 +52,7 @@ func TestCountersAcrossRestarts(t *testing.T) {
 			for life := range 3 {
 				b := newBench(t, func(c *thread.Config) { stock(c); c.Store = store; c.Rand = seeded(uint64(life), frames) })
 				if life == 1 {
-					if err := b.SetKeySequence(b.now, 5); err != nil {
+					if err := b.Console().SetKeySequence(b.now, 5); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -129,7 +129,7 @@ func TestStoreFailure(t *testing.T) {
 	}
 
 	store.err = errors.New("worn out")
-	if err := b.SetKeySequence(b.now, 1); err != nil {
+	if err := b.Console().SetKeySequence(b.now, 1); err != nil {
 		t.Fatal(err)
 	}
 	if send() {
@@ -151,8 +151,8 @@ func TestSettingsOfAnotherNetwork(t *testing.T) {
 	_ = store.Save(thread.Settings{NetworkKey: [16]byte{1}, ExtAddr: extAddr(1), Role: thread.RoleRouter, RLOC16: 0x5800, KeySequence: 9,
 		Mode: thread.ModeFullThreadDevice, MACFrameCounter: 7000, MLEFrameCounter: 8000})
 	b := newBench(t, func(c *thread.Config) { stock(c); c.Store = store })
-	if b.KeySequence() != 0 || b.RLOC16() != mle.InvalidRLOC16 {
-		t.Errorf("sequence %d, RLOC16 %v", b.KeySequence(), b.RLOC16())
+	if b.Console().Keys.Sequence() != 0 || b.RLOC16() != mle.InvalidRLOC16 {
+		t.Errorf("sequence %d, RLOC16 %v", b.Console().Keys.Sequence(), b.RLOC16())
 	}
 	h := must(openMLE(b.must(time.Minute)))
 	if h.Command != mle.ParentRequest || h.FrameCounter != 8000 {
@@ -182,14 +182,14 @@ func (m *mesh) startOneByOne() {
 func (m *mesh) sequences() []keys.Sequence {
 	var s []keys.Sequence
 	for _, n := range m.nodes {
-		s = append(s, n.KeySequence())
+		s = append(s, n.Console().Keys.Sequence())
 	}
 	return s
 }
 
 func (m *mesh) allAt(seq keys.Sequence) bool {
 	for _, n := range m.nodes {
-		if n.KeySequence() != seq {
+		if n.Console().Keys.Sequence() != seq {
 			return false
 		}
 	}
@@ -217,7 +217,7 @@ func (m *mesh) pingAll(limit time.Duration) {
 func TestKeySequence(t *testing.T) {
 	m := steady(t, ideal(), 3, stock)
 	first, last := m.nodes[0], m.nodes[2]
-	if err := first.SetKeySequence(m.sim.Now(), 1); err != nil {
+	if err := first.Console().SetKeySequence(m.sim.Now(), 1); err != nil {
 		t.Fatal(err)
 	}
 	// A frame secured under the next key makes a neighbor follow, before any Advertisement does.
@@ -229,7 +229,7 @@ func TestKeySequence(t *testing.T) {
 	}
 
 	// Within the guard time the next one is not followed, though its frames are still understood …
-	if err := first.SetKeySequence(m.sim.Now(), 2); err != nil {
+	if err := first.Console().SetKeySequence(m.sim.Now(), 2); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := first.ping(last.MeshLocalEID(), 8, time.Second); !ok {
@@ -242,18 +242,18 @@ func TestKeySequence(t *testing.T) {
 	m.pingAll(time.Second)
 
 	// … one further ahead is, by MLE: the first frame is lost (see TestInterop11KeyAhead).
-	if err := last.SetKeySequence(m.sim.Now(), 9); err != nil {
+	if err := last.Console().SetKeySequence(m.sim.Now(), 9); err != nil {
 		t.Fatal(err)
 	}
 	m.until(2*time.Minute, "all follow", func() bool { return m.allAt(9) })
 	m.pingAll(time.Second)
 
 	for _, seq := range []keys.Sequence{0, 8} {
-		if err := first.SetKeySequence(m.sim.Now(), seq); !errors.Is(err, thread.ErrKeySequence) {
+		if err := first.Console().SetKeySequence(m.sim.Now(), seq); !errors.Is(err, thread.ErrKeySequence) {
 			t.Errorf("back to %d: %v", seq, err)
 		}
 	}
-	if err := first.SetKeySequence(m.sim.Now(), 9); err != nil {
+	if err := first.Console().SetKeySequence(m.sim.Now(), 9); err != nil {
 		t.Errorf("to the present one: %v", err)
 	}
 }
@@ -281,7 +281,7 @@ func TestKeySequenceBehind(t *testing.T) {
 		t.Run(fmt.Sprint(seq), func(t *testing.T) {
 			m := steady(t, ideal(), 2, stock)
 			late := m.add(1, lorasim.Position{X: 2}, stock)
-			if err := m.nodes[0].SetKeySequence(m.sim.Now(), seq); err != nil {
+			if err := m.nodes[0].Console().SetKeySequence(m.sim.Now(), seq); err != nil {
 				t.Fatal(err)
 			}
 			m.run(2 * time.Minute)
@@ -299,12 +299,12 @@ func TestKeySequenceBehind(t *testing.T) {
 // TestKeySequenceKept starts again under the sequence that was in use.
 func TestKeySequenceKept(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
-	if err := m.nodes[0].SetKeySequence(m.sim.Now(), 7); err != nil {
+	if err := m.nodes[0].Console().SetKeySequence(m.sim.Now(), 7); err != nil {
 		t.Fatal(err)
 	}
 	m.until(2*time.Minute, "all follow", func() bool { return m.allAt(7) })
 	m.nodes[1].restart()
-	if got := m.nodes[1].KeySequence(); got != 7 {
+	if got := m.nodes[1].Console().Keys.Sequence(); got != 7 {
 		t.Errorf("sequence %d after a restart", got)
 	}
 }

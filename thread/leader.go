@@ -1,132 +1,99 @@
 package thread
 
 import (
-	"time"
-
-	"github.com/gopymesh/pymesh/thread/coap"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/dataset"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
-// The leader assigns router IDs and keeps the network data (Thread 1.1 §5.9, §5.18).
+// leading is what the leader of a partition does: it founds it, assigns router IDs (Thread 1.1 §5.9), and counts up their sequence
+// number as a sign of life. (The network data that it distributes is networkdata's.)
+//
+//	Address Solicit ─► a free router ID ─► sequence + 1 ─► Advertisements
+//	Address Release, or no way to a router for too long ─► ID free again after a while
+type leading struct {
+	*self
+	change    transitions
+	neighbors *neighbors.Table
+	dataset   *dataset.Active
+	resolver  *resolver.Resolver
+	tmf       *tmfMessenger
+	routes    *routes
+	selection *selection
+	distrib   *distributor
 
-// noTime is the value of a timer that does not run.
-var noTime time.Time
+	weight      uint8
+	partitionID uint32 // of partitions to be founded; 0 takes one at random
+}
 
-// formPartition founds a partition and leads it (Thread 1.1 §5.16.2).
-func (e *Engine) formPartition() bool {
-	if !e.routerEligible {
+// formPartition founds a partition and leads it (Thread 1.1 §5.16.2). It reports false if this node may not.
+func (l *leading) formPartition() bool {
+	if !l.routerEligible() {
 		return false
 	}
-	partition := e.fixedPartition
+	partition := l.partitionID
 	if partition == 0 {
-		partition = e.rand.Uint32()
+		partition = l.Rand.Uint32()
 	}
-	id := e.routing.previousID
+	id := l.selection.previousID
 	if !id.Valid() {
-		id = mle.RouterID(e.rand.IntN(mle.NumRouterIDs))
+		id = mle.RouterID(l.Rand.IntN(mle.NumRouterIDs))
 	}
-	e.routers.clear()
-	e.setLeaderData(mle.LeaderData{PartitionID: partition, Weighting: e.leaderWeight, LeaderRouterID: id})
-	e.assignRouterID(id).ext = e.ext
-	e.parent.state = stateInvalid
-	e.becomeLeader(id)
-	e.generateDataset()
-	e.resetNetworkData()
+	l.neighbors.ClearRouters()
+	l.change.enterPartition(mle.LeaderData{PartitionID: partition, Weighting: l.weight, LeaderRouterID: id})
+	l.assign(id, l.Ext)
+	l.neighbors.Change(&l.neighbors.Parent.Neighbor, neighbors.Invalid)
+	l.change.becomeLeader(id)
+	if err := l.dataset.Found(l.timing.KeyRotation); err != nil {
+		l.Log.Error("no dataset", "err", err)
+	}
+	l.distrib.found()
 	return true
 }
 
-// assignRouterID gives out one router ID.
-func (e *Engine) assignRouterID(id mle.RouterID) *router {
-	r := e.routers.assign(id)
-	r.lastHeard = e.now
-	e.routers.sequence++
-	e.routers.updated = e.now
-	e.resetAdvertise()
-	e.log.Info("router ID assigned", "id", id)
+// assign gives out one router ID.
+func (l *leading) assign(id mle.RouterID, ext ieee802154.ExtAddr) *neighbors.Router {
+	r := l.neighbors.Assign(id, ext)
+	l.routes.resetAdvertise()
+	l.Log.Info("router ID assigned", "id", id)
 	return r
 }
 
-// chooseRouterID returns the wanted router ID if it is free, else a free one at random.
-func (e *Engine) chooseRouterID(wanted mle.RouterID) (mle.RouterID, bool) {
-	if e.routers.active() >= maxRouters {
-		return 0, false
-	}
-	free := func(id mle.RouterID) bool {
-		return !e.routers.isAssigned(id) && !e.now.Before(e.routers.reuse[id])
-	}
-	if wanted.Valid() && free(wanted) {
-		return wanted, true
-	}
-	var ids [mle.NumRouterIDs]mle.RouterID
-	n := 0
-	for id := range mle.MaxRouterID + 1 {
-		if free(id) {
-			ids[n] = id
-			n++
-		}
-	}
-	if n == 0 {
-		return 0, false
-	}
-	return ids[e.rand.IntN(n)], true
-}
-
-// releaseRouterID takes a router ID back. It is not assigned again before all have forgotten it.
-func (e *Engine) releaseRouterID(id mle.RouterID) {
-	r := e.routers.get(id)
-	if r == nil || id == e.routing.id {
+// release takes a router ID back. It is not assigned again before all have forgotten it.
+func (l *leading) release(id mle.RouterID) {
+	if !l.neighbors.Routers.IsAssigned(id) || id == l.ownID() {
 		return
 	}
-	e.dropRouterLink(r)
-	e.routers.assigned = e.routers.assigned.Remove(id)
-	e.routers.reuse[id] = e.now.Add(e.timing.RouterIDReuse)
-	for other := range e.routers.assigned.All() {
-		if o := &e.routers.routers[other]; o.nextHop == id {
-			e.routeLost(o)
-		}
-	}
-	e.routers.sequence++
-	e.routers.updated = e.now
-	e.resolver.removeRouter(id)
-	e.resetAdvertise()
-	e.log.Info("router ID released", "id", id)
+	l.neighbors.Release(id, l.Now.Add(l.timing.RouterIDReuse))
+	l.resolver.ForgetRouter(id)
+	l.routes.resetAdvertise()
+	l.Log.Info("router ID released", "id", id)
 }
 
 // handleAddressSolicit decides whether a node becomes a router.
-func (e *Engine) handleAddressSolicit(ev coap.Event[tmfRequest], p tmf.Payload) error {
-	if ev.Message.Type != coap.Confirmable {
-		return errTMFUnexpected
-	}
-	ext, err := p.ExtendedMACAddress()
-	if err != nil {
-		return err
-	}
-	reason, err := p.Status()
-	if err != nil {
+func (l *leading) handleAddressSolicit(ev tmfEvent, p tmf.Payload) error {
+	rd := p.Read()
+	ext, reason := rd.ExtendedMACAddress(), rd.Status()
+	rloc, hasRLOC := rd.OptionalRLOC16()
+	if err := rd.Err(); err != nil {
 		return err
 	}
 	wanted := mle.InvalidRouterID
-	if _, ok := p.Find(tmf.TLVRLOC16); ok {
-		rloc, err := p.RLOC16()
-		if err != nil {
-			return err
-		}
+	if hasRLOC {
 		wanted = rloc.RouterID()
 	}
-	r := e.routers.byExt(ext)
+	r := l.neighbors.Routers.ByExt(ext)
 	if r == nil {
 		switch reason {
 		case tmf.ReasonTooFewRouters:
-			if e.routers.active() >= e.upgradeAt {
-				break
+			if l.neighbors.Routers.Active() < l.selection.upgradeAt {
+				r = l.choose(wanted, ext)
 			}
-			fallthrough
 		case tmf.ReasonHaveChildIDRequest, tmf.ReasonParentPartitionChange:
-			if id, ok := e.chooseRouterID(wanted); ok {
-				r = e.assignRouterID(id)
-				r.ext = ext
-			}
+			r = l.choose(wanted, ext)
 		default:
 			return errTMFUnexpected
 		}
@@ -134,43 +101,34 @@ func (e *Engine) handleAddressSolicit(ev coap.Event[tmfRequest], p tmf.Payload) 
 	payload := tmf.AppendStatus(nil, tmf.StatusNoAddressAvailable)
 	if r != nil {
 		payload = tmf.AppendStatus(nil, tmf.StatusSuccess)
-		payload = tmf.AppendRLOC16(payload, r.rloc)
-		payload = tmf.AppendRouterMask(payload, tmf.RouterMask{IDSequence: e.routers.sequence, Routers: e.routers.assigned})
+		payload = tmf.AppendRLOC16(payload, r.RLOC16)
+		payload = tmf.AppendRouterMask(payload, tmf.RouterMask{
+			IDSequence: l.neighbors.Routers.Sequence, Routers: l.neighbors.Routers.Assigned(),
+		})
 	}
-	e.coap.Respond(e.now, ev, coap.Message{Code: coap.Changed, Payload: payload})
+	l.tmf.respond(ev, payload)
 	return nil
 }
 
-func (e *Engine) handleAddressRelease(ev coap.Event[tmfRequest], p tmf.Payload) error {
-	if ev.Message.Type != coap.Confirmable {
-		return errTMFUnexpected
+// choose assigns the wanted router ID, or another one if that is taken. It returns nil if there is none.
+func (l *leading) choose(wanted mle.RouterID, ext ieee802154.ExtAddr) *neighbors.Router {
+	id, ok := l.neighbors.Routers.Choose(l.Now, wanted, l.Rand.IntN)
+	if !ok {
+		return nil
 	}
-	rloc, err := p.RLOC16()
-	if err != nil {
+	return l.assign(id, ext)
+}
+
+// handleAddressRelease takes back the router ID of a node that stops being a router.
+func (l *leading) handleAddressRelease(ev tmfEvent, p tmf.Payload) error {
+	rd := p.Read()
+	rloc, ext := rd.RLOC16(), rd.ExtendedMACAddress()
+	if err := rd.Err(); err != nil {
 		return err
 	}
-	ext, err := p.ExtendedMACAddress()
-	if err != nil {
-		return err
+	if r := l.neighbors.Routers.Get(rloc.RouterID()); r != nil && r.Ext == ext {
+		l.release(rloc.RouterID())
 	}
-	if r := e.routers.get(rloc.RouterID()); r != nil && r.ext == ext {
-		e.releaseRouterID(rloc.RouterID())
-	}
-	e.coap.Respond(e.now, ev, coap.Message{Code: coap.Changed})
+	l.tmf.respond(ev, nil)
 	return nil
-}
-
-// tickLeader counts up the router ID sequence, the leader's sign of life.
-func (e *Engine) tickLeader() {
-	if e.now.Sub(e.routers.updated) >= e.timing.RouterIDSequence {
-		e.routers.sequence++
-		e.routers.updated = e.now
-	}
-}
-
-// tickKeys moves on to the next key sequence when the present one has lasted long enough.
-func (e *Engine) tickKeys() {
-	if e.now.Sub(e.keyRotated) >= e.timing.KeyRotation {
-		e.setKeySequence(e.keySequence + 1)
-	}
 }

@@ -3,414 +3,350 @@ package thread
 import (
 	"time"
 
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/ip6"
-	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-// Links between routers (Thread 1.1 §4.6): both ends learn the other's frame counters, each proving by a challenge that it is
+const (
+	// linkRequestMargin is the link margin in dB below which no link is sought.
+	linkRequestMargin = 10
+	// childRouterLinks is how many routers besides its parent a child listens to.
+	childRouterLinks = 3
+)
+
+// links are links between routers (Thread 1.1 §4.6): both ends learn the other's frame counters, each proving by a challenge that it is
 // not replayed.
 //
 //	A ── Link Request (challenge a) ──────────────────► B
 //	A ◄── Link Accept and Request (response a, challenge b) ── B
 //	A ── Link Accept (response b) ────────────────────► B
+//
+// A router that restarted asks all in range; who knows it tells it its address.
+type links struct {
+	*self
+	change    transitions
+	neighbors *neighbors.Table
+	mle       *mleMessenger
+	attach    *attacher
+	routes    *routes
+	distrib   *distributor
 
-const (
-	// linkRequestMargin and partitionMargin are the link margins in dB below which no link is sought and no partition joined.
-	linkRequestMargin = 10
-	partitionMargin   = 10
-	// childRouterLinks is how many routers besides its parent a child listens to.
-	childRouterLinks = 3
-)
-
-// challengeWindow is how long the answers to a multicast Link Request count.
-func (e *Engine) challengeWindow() time.Duration {
-	return max(2*e.timing.ResponseDelay, e.timing.LinkRequest)
+	challenge      mle.Challenge // of the last multicast Link Request
+	challengeUntil time.Time
 }
 
-// sendLinkRequest asks one router for a link, or all routers in range if r is nil.
-func (e *Engine) sendLinkRequest(r *router) {
-	b := mle.AppendVersion(e.newMessage(mle.LinkRequest), mle.Version1_1)
-	switch e.role {
+// request asks one router for a link, or all routers in range if r is nil.
+func (l *links) request(r *neighbors.Router) {
+	b := mle.AppendVersion(l.mle.start(mle.LinkRequest), mle.Version1_1)
+	switch l.role {
 	case RoleDetached:
 		b = mle.AppendTLVRequest(b, mle.TLVAddress16, mle.TLVRoute64)
 	case RoleChild:
-		b = mle.AppendSourceAddress(b, e.rloc)
-		b = mle.AppendLeaderData(b, e.leaderData())
+		b = mle.AppendSourceAddress(b, l.rloc)
+		b = mle.AppendLeaderData(b, l.distrib.leaderData())
 	default:
-		if r == nil || r.state != stateValid {
+		if r == nil || !r.Valid() {
 			b = mle.AppendTLVRequest(b, mle.TLVLinkMargin)
 		} else {
 			b = mle.AppendTLVRequest(b, mle.TLVLinkMargin, mle.TLVRoute64)
 		}
-		b = mle.AppendSourceAddress(b, e.rloc)
-		b = mle.AppendLeaderData(b, e.leaderData())
+		b = mle.AppendSourceAddress(b, l.rloc)
+		b = mle.AppendLeaderData(b, l.distrib.leaderData())
 	}
-	challenge := e.newChallenge()
+	challenge := l.newChallenge()
 	b = mle.AppendChallenge(b, challenge)
 	if r == nil {
-		e.routing.challenge = challenge
-		e.routing.challengeUntil = e.now.Add(e.challengeWindow())
-		e.sendMLE(ip6.LinkLocalAllRouters, b)
+		l.challenge = challenge
+		// Answers to a multicast are delayed at random.
+		l.challengeUntil = l.Now.Add(max(2*l.timing.ResponseDelay, l.timing.LinkRequest))
+		l.mle.send(ip6.LinkLocalAllRouters, b)
 		return
 	}
-	r.challenge = challenge
-	e.sendMLE(linkLocalOf(r.ext), b)
+	r.Challenge = challenge
+	l.mle.send(neighbors.LinkLocal(r.Ext), b)
 }
 
-// openLink starts a link to a router heard with the given power.
-func (e *Engine) openLink(r *router, info mleInfo) {
-	e.heardUnlinked(r, info)
-	e.sendLinkRequest(r)
+// unanswered reports whether the time for answers to a multicast Link Request is over.
+func (l *links) unanswered() bool { return l.IsDue(l.challengeUntil) }
+
+// answersMulticast reports whether a response is to the last multicast Link Request.
+func (l *links) answersMulticast(response mle.Challenge) bool {
+	return l.Now.Before(l.challengeUntil) && response == l.challenge
+}
+
+// open starts a link to a router that was heard.
+func (l *links) open(r *neighbors.Router, info mleInfo) {
+	l.heardUnlinked(r, info)
+	l.request(r)
 }
 
 // heardUnlinked notes what is known of a router before the link to it is established.
-func (e *Engine) heardUnlinked(r *router, info mleInfo) {
-	r.ext = info.ext
-	r.link.reset(e.timing.ReceiveSensitivity, info.rssi)
-	r.failures = 0
-	r.lastHeard = e.now
-	r.state = stateLinkRequest
+func (l *links) heardUnlinked(r *neighbors.Router, info mleInfo) {
+	r.Ext = info.ext
+	r.Link.Reset(l.timing.ReceiveSensitivity, info.rssi)
+	r.Failures = 0
+	r.LastHeard = l.Now
+	l.neighbors.Change(&r.Neighbor, neighbors.LinkRequest)
 }
 
-func (e *Engine) handleLinkRequest(m mle.Message, info mleInfo) error {
-	if !e.isRouter() || e.attach.state != attachIdle {
+// handleRequest answers a Link Request.
+func (l *links) handleRequest(m mle.Message, info mleInfo) error {
+	if !l.attach.idle() {
 		return errMLEUnexpected
 	}
-	challenge, err := m.Challenge()
-	if err != nil {
+	rd := m.Read()
+	challenge, version := rd.Challenge(), rd.Version()
+	leader, hasLeader := rd.OptionalLeaderData()
+	requested, _ := rd.OptionalTLVRequest()
+	source, hasSource := rd.OptionalSourceAddress()
+	if err := rd.Err(); err != nil {
 		return err
 	}
-	version, err := m.Version()
-	if err != nil {
-		return err
-	}
-	if version < mle.Version1_1 {
+	if version < mle.Version1_1 || hasLeader && leader.PartitionID != l.leader.PartitionID {
 		return errMLEUnexpected
 	}
-	if m.Has(mle.TLVLeaderData) {
-		leader, err := m.LeaderData()
-		if err != nil {
-			return err
-		}
-		if leader.PartitionID != e.leader.PartitionID {
-			return errMLEUnexpected
-		}
-	}
-	var requested mle.TLVRequest
-	if m.Has(mle.TLVTLVRequest) {
-		if requested, err = m.TLVRequest(); err != nil {
-			return err
-		}
-	}
-	var r *router
-	if m.Has(mle.TLVSourceAddress) {
-		source, err := m.SourceAddress()
-		if err != nil {
-			return err
-		}
-		e.forgetMoved(info, source)
+	var r *neighbors.Router
+	if hasSource {
+		l.forgetMoved(info, source)
 		if source.IsRouter() {
-			if r = e.routers.get(source.RouterID()); r == nil || r.rloc == e.rloc {
+			if r = l.neighbors.Routers.Get(source.RouterID()); r == nil || r.RLOC16 == l.rloc || !l.mayAnswer(r, info) {
 				return errMLEUnexpected
-			}
-			switch r.state {
-			case stateLinkRequest:
-				// Both asked at the same time: one exchange is enough.
-				return errMLEUnexpected
-			case stateValid:
-				if r.ext != info.ext {
-					return errMLEUnexpected
-				}
-			default:
-				e.heardUnlinked(r, info)
 			}
 		}
 	} else {
 		// A router that restarted does not know its address: only a neighbor can tell it.
-		n := e.neighborByExt(info.ext)
-		if n == nil || n.kind != kindRouter || n.state != stateValid {
+		n := l.neighbors.ByExt(info.ext)
+		if n == nil || n.Kind() != neighbors.KindRouter || !n.Valid() {
 			return errMLEUnexpected
 		}
-		r = e.routers.get(n.rloc.RouterID())
+		r = l.neighbors.Routers.Get(n.RLOC16.RouterID())
 	}
-	return e.sendLinkAccept(r, challenge, requested, info)
+	return l.accept(r, challenge, requested, info)
+}
+
+// mayAnswer reports whether a router's Link Request fits what is known of it.
+func (l *links) mayAnswer(r *neighbors.Router, info mleInfo) bool {
+	switch r.State() {
+	case neighbors.LinkRequest:
+		return false // both asked at the same time: one exchange is enough
+	case neighbors.Valid:
+		return r.Ext == info.ext
+	}
+	l.heardUnlinked(r, info)
+	return true
 }
 
 // forgetMoved ends the link to a neighbor that now has another address.
-func (e *Engine) forgetMoved(info mleInfo, source mle.RLOC16) {
-	if n := e.neighborByExt(info.ext); n != nil && n.rloc != source {
-		e.removeNeighbor(n)
+func (l *links) forgetMoved(info mleInfo, source mle.RLOC16) {
+	if n := l.neighbors.ByExt(info.ext); n != nil && n.RLOC16 != source {
+		l.change.drop(n)
 	}
 }
 
-// sendLinkAccept answers a Link Request; with a request of its own where the link is not mutual yet. r is nil for a child that
+// accept answers a Link Request; with a request of its own where the link is not mutual yet. r is nil for a child that
 // only wants to listen.
-func (e *Engine) sendLinkAccept(r *router, challenge mle.Challenge, requested mle.TLVRequest, info mleInfo) error {
+func (l *links) accept(r *neighbors.Router, challenge mle.Challenge, requested mle.TLVRequest, info mleInfo) error {
 	command := mle.LinkAccept
-	if r != nil && r.state != stateValid {
+	if r != nil && !r.Valid() {
 		command = mle.LinkAcceptAndRequest
 	}
-	b := mle.AppendVersion(e.newMessage(command), mle.Version1_1)
-	b = mle.AppendSourceAddress(b, e.rloc)
+	b := mle.AppendVersion(l.mle.start(command), mle.Version1_1)
+	b = mle.AppendSourceAddress(b, l.rloc)
 	b = mle.AppendResponse(b, challenge)
-	b = e.appendFrameCounters(b)
-	b = mle.AppendLinkMargin(b, linkMargin(e.timing.ReceiveSensitivity, info.rssi))
+	b = l.mle.appendFrameCounters(b)
+	b = mle.AppendLinkMargin(b, neighbors.LinkMargin(l.timing.ReceiveSensitivity, info.rssi))
 	if r != nil {
-		b = mle.AppendLeaderData(b, e.leaderData())
+		b = mle.AppendLeaderData(b, l.distrib.leaderData())
 	}
 	for t := range requested.All() {
 		switch t {
 		case mle.TLVRoute64:
-			b = mle.AppendRoute64(b, e.route())
+			b = mle.AppendRoute64(b, l.neighbors.Routers.Route64())
 		case mle.TLVAddress16:
 			if r == nil {
 				return errMLEUnexpected
 			}
-			b = mle.AppendAddress16(b, r.rloc)
+			b = mle.AppendAddress16(b, r.RLOC16)
 		case mle.TLVLinkMargin:
 		default:
 			return errMLEUnexpected
 		}
 	}
 	if command == mle.LinkAcceptAndRequest {
-		r.challenge = e.newChallenge()
-		b = mle.AppendChallenge(b, r.challenge)
+		r.Challenge = l.newChallenge()
+		b = mle.AppendChallenge(b, r.Challenge)
 		b = mle.AppendTLVRequest(b, mle.TLVLinkMargin)
-		r.lastHeard = e.now
-		r.state = stateLinkRequest
+		r.LastHeard = l.Now
+		l.neighbors.Change(&r.Neighbor, neighbors.LinkRequest)
 	}
 	if info.dst.IsMulticast() {
-		e.delayMLE(info.src, b, time.Millisecond+e.randomUpTo(e.timing.ResponseDelay))
+		l.mle.delay(info.src, b, time.Millisecond+l.RandomUpTo(l.timing.ResponseDelay))
 	} else {
-		e.sendMLE(info.src, b)
+		l.mle.send(info.src, b)
 	}
 	return nil
 }
 
-func (e *Engine) handleLinkAccept(m mle.Message, info mleInfo) error {
-	source, err := m.SourceAddress()
-	if err != nil {
-		return err
-	}
-	if !source.IsRouter() || source == e.rloc && e.isRouter() {
-		return errMLEUnexpected
-	}
-	if _, err := m.Version(); err != nil {
-		return err
-	}
-	response, err := m.Response()
-	if err != nil {
-		return err
-	}
-	linkCounter, err := m.LinkLayerFrameCounter()
-	if err != nil {
-		return err
-	}
-	mleCounter, err := mleFrameCounter(m, linkCounter)
-	if err != nil {
-		return err
-	}
-	var margin uint8
-	if m.Has(mle.TLVLinkMargin) {
-		if margin, err = m.LinkMargin(); err != nil {
-			return err
-		}
-	} else if e.role != RoleDetached {
-		return mle.ErrAbsent
-	}
-	id := source.RouterID()
-	r := e.routers.get(id)
-	state := stateInvalid
-	if r != nil {
-		state = r.state
-	}
-	switch {
-	case state == stateLinkRequest && response == r.challenge && !r.challenge.IsZero() && r.ext == info.ext:
-	case state == stateLinkRequest && e.answersMulticast(response):
-	case state == stateInvalid && e.answersMulticast(response):
-	case state == stateValid && r.ext == info.ext && (response == r.challenge || e.answersMulticast(response)):
-	default:
-		return errMLEUnexpected
-	}
-	e.forgetMoved(info, source)
+// An acceptance is what a Link Accept says.
+type acceptance struct {
+	command                 mle.Command
+	source                  mle.RLOC16
+	response                mle.Challenge
+	linkCounter, mleCounter uint32
+	margin                  uint8
+	leader                  mle.LeaderData
+	route                   mle.Route64
+	address                 mle.RLOC16 // this node's own, as the sender knows it
+	hasLeader, hasRoute     bool
+	hasAddress              bool
 
-	resumed := e.role == RoleDetached
-	switch e.role {
-	case RoleDetached:
-		if err := e.resumeRouter(m, info); err != nil {
+	// Of a Link Accept and Request.
+	challenge mle.Challenge
+	requested mle.TLVRequest
+}
+
+func (l *links) readAccept(m mle.Message) (a acceptance, err error) {
+	r := m.Read()
+	a.command = m.Command
+	a.source, a.response = r.SourceAddress(), r.Response()
+	a.linkCounter, a.mleCounter = r.FrameCounters()
+	_ = r.Version()
+	if l.role == RoleDetached {
+		a.margin, _ = r.OptionalLinkMargin()
+	} else {
+		a.margin = r.LinkMargin()
+	}
+	a.leader, a.hasLeader = r.OptionalLeaderData()
+	a.route, a.hasRoute = r.OptionalRoute64()
+	a.address, a.hasAddress = r.OptionalAddress16()
+	if m.Command == mle.LinkAcceptAndRequest {
+		a.challenge = r.Challenge()
+		a.requested, _ = r.OptionalTLVRequest()
+	}
+	return a, r.Err()
+}
+
+// handleAccept establishes a link.
+func (l *links) handleAccept(m mle.Message, info mleInfo) error {
+	a, err := l.readAccept(m)
+	if err != nil {
+		return err
+	}
+	if !a.source.IsRouter() || a.source == l.rloc && l.isRouter() {
+		return errMLEUnexpected
+	}
+	id := a.source.RouterID()
+	if !l.expected(l.neighbors.Routers.Get(id), a.response, info) {
+		return errMLEUnexpected
+	}
+	l.forgetMoved(info, a.source)
+
+	resumed := l.role == RoleDetached
+	switch {
+	case resumed:
+		if err := l.resume(&a, info); err != nil {
 			return err
 		}
-		if r = e.routers.get(id); r == nil || r.rloc == e.rloc {
+		if r := l.neighbors.Routers.Get(id); r == nil || r.RLOC16 == l.rloc {
 			return nil
 		}
-	case RoleChild:
-		if r == nil {
-			return errMLEUnexpected
-		}
-	default:
-		if r == nil {
-			return errMLEUnexpected
-		}
-		leader, err := m.LeaderData()
-		if err != nil {
+	case l.neighbors.Routers.Get(id) == nil:
+		return errMLEUnexpected
+	case l.isRouter():
+		if again, err := l.learn(&a, info); !again || err != nil {
 			return err
 		}
-		if leader.PartitionID != e.leader.PartitionID {
-			return errMLEUnexpected
-		}
-		if e.netData.wanted || int8(leader.DataVersion-e.netData.version) > 0 {
-			e.requestNetworkData(info.src, 0)
-		}
-		if m.Has(mle.TLVRoute64) {
-			route, err := m.Route64()
-			if err != nil {
-				return err
-			}
-			if int8(route.IDSequence-e.routers.sequence) > 0 && !e.processRoute(&route) {
-				return nil
-			}
-			e.updateRoutes(&route, id)
-			if r = e.routers.get(id); r == nil {
-				return nil
-			}
-		}
-		if r.state != stateValid && !e.routers.isAssigned(r.nextHop) {
-			e.resetAdvertise() // a new link
-		}
 	}
-	r.ext = info.ext
-	r.rloc = source
-	r.mac = keys.ReplayFrom(info.keySequence, linkCounter)
-	r.mle = keys.ReplayFrom(info.keySequence, mleCounter+1)
-	r.lastHeard = e.now
-	r.mode = mle.ModeFullThreadDevice | mle.ModeRxOnWhenIdle | mle.ModeFullNetworkData
-	if r.state != stateValid {
-		r.link.reset(e.timing.ReceiveSensitivity, info.rssi)
+	r := l.neighbors.Routers.Get(id)
+	l.establish(r, &a, info)
+	if resumed && a.hasRoute {
+		l.routes.learn(&a.route, id) // the next Advertisement may be half a minute away
 	}
-	r.qualityOut = linkQuality(margin, -1)
-	r.failures = 0
-	r.challenge = mle.Challenge{}
-	if r.state != stateValid {
-		r.state = stateValid
-		e.emit(Event{Type: EventNeighborAdded, ExtAddr: r.ext, RLOC16: r.rloc})
-	}
-	if resumed {
-		if route, err := m.Route64(); err == nil {
-			e.updateRoutes(&route, id) // the next Advertisement may be half a minute away
-		}
-	}
-	if m.Command == mle.LinkAcceptAndRequest {
-		challenge, err := m.Challenge()
-		if err != nil {
-			return err
-		}
-		var requested mle.TLVRequest
-		if m.Has(mle.TLVTLVRequest) {
-			if requested, err = m.TLVRequest(); err != nil {
-				return err
-			}
-		}
-		return e.sendLinkAccept(r, challenge, requested, info)
+	if a.command == mle.LinkAcceptAndRequest {
+		return l.accept(r, a.challenge, a.requested, info)
 	}
 	return nil
 }
 
-// answersMulticast reports whether a response is to the last multicast Link Request.
-func (e *Engine) answersMulticast(response mle.Challenge) bool {
-	return e.now.Before(e.routing.challengeUntil) && response == e.routing.challenge
+// expected reports whether a response is to a challenge of ours that is open. r is nil for a router ID that is not assigned.
+func (l *links) expected(r *neighbors.Router, response mle.Challenge, info mleInfo) bool {
+	if l.answersMulticast(response) {
+		return r == nil || r.State() != neighbors.Valid || r.Ext == info.ext
+	}
+	if r == nil || r.Ext != info.ext || response != r.Challenge {
+		return false
+	}
+	return r.State() == neighbors.LinkRequest && !r.Challenge.IsZero() || r.Valid()
 }
 
-// resumeRouter takes up the place that a router had before its restart.
-func (e *Engine) resumeRouter(m mle.Message, info mleInfo) error {
-	if !e.rloc.IsRouter() || !e.answersMulticast(mustChallenge(m.Response())) {
-		return errMLEUnexpected
+// learn takes over what a router of the same partition says of it. It reports false where that leaves no router to link to.
+func (l *links) learn(a *acceptance, info mleInfo) (bool, error) {
+	if !a.hasLeader {
+		return false, mle.ErrAbsent
 	}
-	address, err := m.Address16()
-	if err != nil {
-		return err
+	if a.leader.PartitionID != l.leader.PartitionID {
+		return false, errMLEUnexpected
 	}
-	if address != e.rloc {
-		return errMLEUnexpected
+	if l.distrib.wants(a.leader) {
+		l.distrib.request(info.src, 0)
 	}
-	leader, err := m.LeaderData()
-	if err != nil {
-		return err
+	id := a.source.RouterID()
+	if a.hasRoute {
+		if int8(a.route.IDSequence-l.neighbors.Routers.Sequence) > 0 && !l.routes.reassign(&a.route) {
+			return false, nil
+		}
+		l.routes.learn(&a.route, id)
 	}
-	route, err := m.Route64()
-	if err != nil {
-		return err
-	}
-	id := e.rloc.RouterID()
-	if !route.Routers.Contains(id) {
-		return errMLEUnexpected
-	}
-	e.setLeaderData(leader)
-	e.routers.clear()
-	e.routers.setAssigned(e.now, route.Routers, route.IDSequence, func(*router) {})
-	if own := e.routers.get(id); own != nil {
-		own.ext = e.ext
-	}
-	if leader.LeaderRouterID == id {
-		e.becomeLeader(id)
-	} else {
-		e.becomeRouter(id)
-	}
-	e.netData.wanted = true
-	e.requestNetworkData(info.src, 0)
-	return nil
-}
-
-func mustChallenge(c mle.Challenge, _ error) mle.Challenge { return c }
-
-// linkLost updates the routes after the link to r ended (Thread 1.1 §5.6).
-func (e *Engine) linkLost(r *router) {
+	r := l.neighbors.Routers.Get(id)
 	if r == nil {
-		return
+		return false, nil
 	}
-	r.qualityOut = 0
-	r.lastHeard = e.now
-	r.state = stateInvalid
-	e.emit(Event{Type: EventNeighborRemoved, ExtAddr: r.ext, RLOC16: r.rloc})
-	for id := range e.routers.assigned.All() {
-		other := &e.routers.routers[id]
-		if other.nextHop == r.rloc.RouterID() {
-			e.routeLost(other)
-			if e.routers.linkCost(other) >= maxRouteCost {
-				e.resetAdvertise()
-			}
-		}
+	if !r.Valid() && !l.neighbors.Routers.IsAssigned(r.NextHop) {
+		l.routes.resetAdvertise() // a new link
 	}
-	if !e.routers.isAssigned(r.nextHop) {
-		e.resetAdvertise()
-		e.resolver.removeRouter(r.rloc.RouterID())
-	}
+	return true, nil
 }
 
-// tickRouters ends links that fell silent and requests that stayed unanswered.
-func (e *Engine) tickRouters() {
-	for id := range e.routers.assigned.All() {
-		r := &e.routers.routers[id]
-		if r.rloc == e.rloc {
-			r.lastHeard = e.now
-			continue
-		}
-		age := e.now.Sub(r.lastHeard)
-		switch {
-		case r.state == stateValid && age >= e.timing.MaxNeighborAge,
-			r.state == stateLinkRequest && age >= e.timing.LinkRequest:
-			e.dropRouterLink(r)
-		case e.role == RoleLeader && age >= e.timing.LeaderToRouter &&
-			!e.routers.isAssigned(r.nextHop) && e.routers.linkCost(r) >= maxRouteCost:
-			e.releaseRouterID(id)
-		}
+// establish makes r a neighbor.
+func (l *links) establish(r *neighbors.Router, a *acceptance, info mleInfo) {
+	r.Ext, r.RLOC16 = info.ext, a.source
+	r.Prove(info.keySequence, a.linkCounter, a.mleCounter+1)
+	r.LastHeard = l.Now
+	r.Mode = mle.ModeFullThreadDevice | mle.ModeRxOnWhenIdle | mle.ModeFullNetworkData
+	if !r.Valid() {
+		r.Link.Reset(l.timing.ReceiveSensitivity, info.rssi)
 	}
+	r.QualityOut = neighbors.LinkQuality(a.margin, -1)
+	r.Failures = 0
+	r.Challenge = mle.Challenge{}
+	l.neighbors.Change(&r.Neighbor, neighbors.Valid)
 }
 
-func (e *Engine) dropRouterLink(r *router) {
-	if r.state == stateValid && e.isRouter() {
-		e.linkLost(r)
+// resume takes up the place that a router had before its restart.
+func (l *links) resume(a *acceptance, info mleInfo) error {
+	if !l.rloc.IsRouter() || !l.answersMulticast(a.response) {
+		return errMLEUnexpected
 	}
-	r.state = stateInvalid
-	r.link = linkInfo{}
+	id := l.ownID()
+	if !a.hasAddress || !a.hasLeader || !a.hasRoute {
+		return mle.ErrAbsent
+	}
+	if a.address != l.rloc || !a.route.Routers.Contains(id) {
+		return errMLEUnexpected
+	}
+	l.change.enterPartition(a.leader)
+	l.neighbors.ClearRouters()
+	l.neighbors.SetAssigned(a.route.Routers, a.route.IDSequence)
+	if own := l.neighbors.Routers.Get(id); own != nil {
+		own.Ext = l.Ext
+	}
+	if a.leader.LeaderRouterID == id {
+		l.change.becomeLeader(id)
+	} else {
+		l.change.becomeRouter(id)
+	}
+	l.distrib.netData.Invalidate()
+	l.distrib.request(info.src, 0)
+	return nil
 }

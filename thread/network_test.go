@@ -1,9 +1,10 @@
 package thread_test
 
 import (
+	"bytes"
 	"errors"
+	"maps"
 	"net/netip"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,9 @@ import (
 	"github.com/gopymesh/pymesh/lora/lorasim"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/console"
+	"github.com/gopymesh/pymesh/thread/internal/mac"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
@@ -25,7 +29,7 @@ func TestSetNetwork(t *testing.T) {
 	m := newMesh(t, ideal())
 	a, b := m.add(1, lorasim.Position{}, stock), m.add(1, lorasim.Position{X: 1}, stock)
 	for _, n := range m.nodes {
-		if err := n.SetNetwork(otherNetwork); err != nil {
+		if err := n.Console().SetNetwork(otherNetwork); err != nil {
 			t.Fatal(err)
 		}
 		if got := n.Network(); got != otherNetwork {
@@ -42,16 +46,16 @@ func TestSetNetwork(t *testing.T) {
 			bad := otherNetwork
 			bad.PANID = 1
 			change(&bad)
-			if err := n.SetNetwork(bad); !errors.Is(err, thread.ErrArgument) || n.Network() != otherNetwork {
+			if err := n.Console().SetNetwork(bad); !errors.Is(err, thread.ErrArgument) || n.Network() != otherNetwork {
 				t.Errorf("%+v: %v", bad, err)
 			}
 		}
 	}
 	m.startOneByOne()
-	if err := a.SetNetwork(otherNetwork); !errors.Is(err, thread.ErrState) {
+	if err := a.Console().SetNetwork(otherNetwork); !errors.Is(err, thread.ErrState) {
 		t.Errorf("while started: %v", err)
 	}
-	if err := a.SetExtAddr(ieee802154.ExtAddr{1}); !errors.Is(err, thread.ErrState) {
+	if err := a.Console().SetExtAddr(ieee802154.ExtAddr{1}); !errors.Is(err, thread.ErrState) {
 		t.Errorf("address while started: %v", err)
 	}
 	if !otherNetwork.MeshLocalPrefix.Contains(b.MeshLocalEID()) || !m.oneMesh() {
@@ -76,7 +80,7 @@ func TestSetNetwork(t *testing.T) {
 // TestSetNetworkKey starts the key sequence anew, but not the frame counters.
 func TestSetNetworkKey(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
-	if err := m.nodes[0].SetKeySequence(m.sim.Now(), 5); err != nil {
+	if err := m.nodes[0].Console().SetKeySequence(m.sim.Now(), 5); err != nil {
 		t.Fatal(err)
 	}
 	m.run(time.Minute)
@@ -84,11 +88,11 @@ func TestSetNetworkKey(t *testing.T) {
 		n.Stop(m.sim.Now())
 		w := n.Network()
 		w.Key[0]++
-		if err := n.SetNetwork(w); err != nil {
+		if err := n.Console().SetNetwork(w); err != nil {
 			t.Fatal(err)
 		}
-		if n.KeySequence() != 0 {
-			t.Error("key sequence", n.KeySequence())
+		if n.Console().Keys.Sequence() != 0 {
+			t.Error("key sequence", n.Console().Keys.Sequence())
 		}
 	}
 	m.startOneByOne()
@@ -106,8 +110,8 @@ func TestStoredNetwork(t *testing.T) {
 		})
 		original := n.Network()
 		set := func() {
-			if err := errors.Join(n.SetNetwork(otherNetwork), n.SetExtAddr(ieee802154.ExtAddr{9}), n.SetMode(m.sim.Now(), thread.ModeMinimalEndDevice),
-				n.SetMode(m.sim.Now(), thread.ModeFullThreadDevice&^mle.ModeSecureDataRequests)); err != nil {
+			if err := errors.Join(n.Console().SetNetwork(otherNetwork), n.Console().SetExtAddr(ieee802154.ExtAddr{9}), n.Console().SetMode(m.sim.Now(), thread.ModeMinimalEndDevice),
+				n.Console().SetMode(m.sim.Now(), thread.ModeFullThreadDevice&^mle.ModeSecureDataRequests)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -137,27 +141,27 @@ func TestLifecycle(t *testing.T) {
 	now := m.sim.Now()
 	check := func(what string, up bool, role thread.Role, addresses int) {
 		t.Helper()
-		if n.IsUp() != up || n.Role() != role || len(n.Addresses()) != addresses {
-			t.Errorf("%s: up %v, %v, %v", what, n.IsUp(), n.Role(), n.Addresses())
+		if n.Console().IsUp() != up || n.Role() != role || len(n.Addresses()) != addresses {
+			t.Errorf("%s: up %v, %v, %v", what, n.Console().IsUp(), n.Role(), n.Addresses())
 		}
 	}
 	check("new", false, thread.RoleDisabled, 0)
-	if err := n.StartThread(now); !errors.Is(err, thread.ErrState) {
+	if err := n.Console().StartThread(now); !errors.Is(err, thread.ErrState) {
 		t.Errorf("start while down: %v", err)
 	}
-	n.InterfaceUp(now)
+	n.Console().InterfaceUp(now)
 	check("up", true, thread.RoleDisabled, 1)
 	w := n.Network()
 	w.PANID = ieee802154.BroadcastPAN
-	if err := n.SetNetwork(w); err != nil {
+	if err := n.Console().SetNetwork(w); err != nil {
 		t.Fatal(err)
 	}
-	if err := n.StartThread(now); !errors.Is(err, thread.ErrState) {
+	if err := n.Console().StartThread(now); !errors.Is(err, thread.ErrState) {
 		t.Errorf("start with the broadcast PAN ID: %v", err)
 	}
 	w.PANID = 1
 	for _, err := range []error{
-		n.SetNetwork(w), n.StartThread(now), n.StartThread(now),
+		n.Console().SetNetwork(w), n.Console().StartThread(now), n.Console().StartThread(now),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -167,14 +171,14 @@ func TestLifecycle(t *testing.T) {
 	check("started", true, thread.RoleDetached, 2)
 	m.until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
 	check("leader", true, thread.RoleLeader, 4)
-	n.StopThread(m.sim.Now())
+	n.Console().StopThread(m.sim.Now())
 	check("stopped", true, thread.RoleDisabled, 1)
-	if err := n.StartThread(m.sim.Now()); err != nil {
+	if err := n.Console().StartThread(m.sim.Now()); err != nil {
 		t.Fatal(err)
 	}
-	n.InterfaceDown(m.sim.Now())
+	n.Console().InterfaceDown(m.sim.Now())
 	check("down", false, thread.RoleDisabled, 0)
-	n.InterfaceDown(m.sim.Now())
+	n.Console().InterfaceDown(m.sim.Now())
 	check("down twice", false, thread.RoleDisabled, 0)
 	if _, ok := n.PollTransmit(); ok {
 		t.Error("sends while down")
@@ -187,7 +191,7 @@ func TestAutoStart(t *testing.T) {
 	if n.AutoStart() {
 		t.Error("by itself")
 	}
-	if err := n.SetAutoStart(true); err != nil {
+	if err := n.Console().SetAutoStart(true); err != nil {
 		t.Fatal(err)
 	}
 	n.restart()
@@ -207,39 +211,39 @@ func TestBecome(t *testing.T) {
 	a, b := m.add(1, lorasim.Position{}, stock), m.add(1, lorasim.Position{X: 1}, stock)
 	now := m.sim.Now()
 	for what, err := range map[string]error{
-		"detached": a.BecomeDetached(now), "child": a.BecomeChild(now), "router": a.BecomeRouter(now), "leader": a.BecomeLeader(now),
-		"release": a.ReleaseRouterID(now, 1),
+		"detached": a.Console().BecomeDetached(now), "child": a.Console().BecomeChild(now), "router": a.Console().BecomeRouter(now), "leader": a.Console().BecomeLeader(now),
+		"release": a.Console().ReleaseRouterID(now, 1),
 	} {
 		if !errors.Is(err, thread.ErrState) {
 			t.Errorf("%s while disabled: %v", what, err)
 		}
 	}
 	a.start()
-	if err := a.BecomeRouter(now); !errors.Is(err, thread.ErrState) {
+	if err := a.Console().BecomeRouter(now); !errors.Is(err, thread.ErrState) {
 		t.Errorf("router while detached: %v", err)
 	}
-	if err := a.BecomeChild(now); !errors.Is(err, thread.ErrBusy) {
+	if err := a.Console().BecomeChild(now); !errors.Is(err, thread.ErrBusy) {
 		t.Errorf("child while searching: %v", err)
 	}
-	if err := a.BecomeLeader(now); err != nil || a.Role() != thread.RoleLeader {
+	if err := a.Console().BecomeLeader(now); err != nil || a.Role() != thread.RoleLeader {
 		t.Fatalf("leader: %v, %v", err, a.Role())
 	}
 	b.start()
 	m.until(time.Minute, "child", func() bool { return b.Role() == thread.RoleChild })
-	b.SetRouterRole(m.sim.Now(), false)
-	if err := b.BecomeRouter(m.sim.Now()); !errors.Is(err, thread.ErrNotCapable) {
+	b.Console().SetRouterRole(m.sim.Now(), false)
+	if err := b.Console().BecomeRouter(m.sim.Now()); !errors.Is(err, thread.ErrNotCapable) {
 		t.Errorf("router without the role: %v", err)
 	}
-	if err := b.BecomeLeader(m.sim.Now()); !errors.Is(err, thread.ErrNotCapable) {
+	if err := b.Console().BecomeLeader(m.sim.Now()); !errors.Is(err, thread.ErrNotCapable) {
 		t.Errorf("leader without the role: %v", err)
 	}
-	b.SetRouterRole(m.sim.Now(), true)
-	if err := b.BecomeRouter(m.sim.Now()); err != nil {
+	b.Console().SetRouterRole(m.sim.Now(), true)
+	if err := b.Console().BecomeRouter(m.sim.Now()); err != nil {
 		t.Fatal(err)
 	}
 	b.antenna.Touch()
 	m.until(5*time.Second, "router", func() bool { return b.Role() == thread.RoleRouter })
-	if err := b.BecomeRouter(m.sim.Now()); err != nil {
+	if err := b.Console().BecomeRouter(m.sim.Now()); err != nil {
 		t.Errorf("router again: %v", err)
 	}
 
@@ -248,7 +252,7 @@ func TestBecome(t *testing.T) {
 		id   mle.RouterID
 		want error
 	}{{a.RLOC16().RouterID(), thread.ErrArgument}, {mle.InvalidRouterID, thread.ErrNotFound}, {id, nil}, {id, thread.ErrNotFound}} {
-		if err := a.ReleaseRouterID(m.sim.Now(), tt.id); !errors.Is(err, tt.want) {
+		if err := a.Console().ReleaseRouterID(m.sim.Now(), tt.id); !errors.Is(err, tt.want) {
 			t.Errorf("release %v: %v, want %v", tt.id, err, tt.want)
 		}
 	}
@@ -256,11 +260,11 @@ func TestBecome(t *testing.T) {
 	m.until(time.Minute, "without a router ID", func() bool { return b.Role() < thread.RoleRouter })
 	m.until(5*time.Minute, "back", m.oneMesh)
 
-	a.SetRouterRole(m.sim.Now(), false)
+	a.Console().SetRouterRole(m.sim.Now(), false)
 	if a.Role() != thread.RoleDetached {
 		t.Errorf("%v without the router role", a.Role())
 	}
-	if err := b.BecomeDetached(m.sim.Now()); err != nil || b.Role() != thread.RoleDetached {
+	if err := b.Console().BecomeDetached(m.sim.Now()); err != nil || b.Role() != thread.RoleDetached {
 		t.Errorf("detached: %v, %v", err, b.Role())
 	}
 }
@@ -272,21 +276,21 @@ func TestSetMode(t *testing.T) {
 	for mode, want := range map[mle.Mode]error{
 		mle.ModeFullThreadDevice: thread.ErrArgument, mle.ModeSecureDataRequests: thread.ErrUnsupported, b.Mode(): nil,
 	} {
-		if err := b.SetMode(m.sim.Now(), mode); !errors.Is(err, want) {
+		if err := b.Console().SetMode(m.sim.Now(), mode); !errors.Is(err, want) {
 			t.Errorf("%v: %v, want %v", mode, err, want)
 		}
 	}
 	if b.Role() != thread.RoleRouter {
 		t.Fatal(b.Role())
 	}
-	if err := b.SetMode(m.sim.Now(), thread.ModeMinimalEndDevice); err != nil || b.Role() != thread.RoleDetached || b.RouterRole() {
+	if err := b.Console().SetMode(m.sim.Now(), thread.ModeMinimalEndDevice); err != nil || b.Role() != thread.RoleDetached || b.Console().RouterRole() {
 		t.Fatalf("router to minimal end device: %v, %v", b.Role(), err)
 	}
 	b.antenna.Touch()
 	m.until(time.Minute, "child", func() bool { return b.Role() == thread.RoleChild })
 	mode := func() mle.Mode {
-		for _, c := range a.Children() {
-			if c.ExtAddr == b.ExtAddr() {
+		for _, c := range a.children() {
+			if c.Ext == b.ExtAddr() {
 				return c.Mode
 			}
 		}
@@ -295,16 +299,16 @@ func TestSetMode(t *testing.T) {
 	if mode() != thread.ModeMinimalEndDevice {
 		t.Errorf("the parent has mode %v", mode())
 	}
-	if err := b.SetMode(m.sim.Now(), thread.ModeFullThreadDevice); err != nil || b.Role() != thread.RoleChild {
+	if err := b.Console().SetMode(m.sim.Now(), thread.ModeFullThreadDevice); err != nil || b.Role() != thread.RoleChild {
 		t.Fatalf("%v, %v", b.Role(), err)
 	}
 	b.antenna.Touch()
 	m.until(time.Second, "the parent knows", func() bool { return mode() == thread.ModeFullThreadDevice })
-	b.SetChildTimeout(m.sim.Now(), 50*time.Second)
+	b.Console().SetChildTimeout(m.sim.Now(), 50*time.Second)
 	b.antenna.Touch()
-	m.until(time.Second, "the parent knows the timeout", func() bool { return a.Children()[0].Timeout == 50*time.Second })
-	b.SetChildTimeout(m.sim.Now(), 0)
-	if got := b.ChildTimeout(); got != 5*time.Second {
+	m.until(time.Second, "the parent knows the timeout", func() bool { return a.children()[0].Timeout == 50*time.Second })
+	b.Console().SetChildTimeout(m.sim.Now(), 0)
+	if got := b.Console().ChildTimeout(); got != 5*time.Second {
 		t.Errorf("shortest timeout: %v", got)
 	}
 }
@@ -312,17 +316,17 @@ func TestSetMode(t *testing.T) {
 func TestParameters(t *testing.T) {
 	m := newMesh(t, ideal())
 	n := m.add(1, lorasim.Position{}, stock)
-	p := thread.Parameters{
+	p := console.Parameters{
 		RouterUpgradeThreshold: 1, RouterDowngradeThreshold: 2, LeaderWeight: 3, PartitionID: 4, ParentPriority: mle.ParentPriorityHigh,
 		RouterSelectionJitter: 5 * time.Second, NetworkIDTimeout: 6 * time.Second, KeySwitchGuard: 7 * time.Hour,
 	}
-	if err := n.SetParameters(p); err != nil || n.Parameters() != p {
-		t.Errorf("%+v, %v", n.Parameters(), err)
+	if err := n.Console().SetParameters(p); err != nil || n.Console().Parameters() != p {
+		t.Errorf("%+v, %v", n.Console().Parameters(), err)
 	}
 	for _, priority := range []mle.ParentPriority{2, -3} {
 		bad := p
 		bad.ParentPriority, bad.LeaderWeight = priority, 99
-		if err := n.SetParameters(bad); !errors.Is(err, thread.ErrArgument) || n.Parameters() != p {
+		if err := n.Console().SetParameters(bad); !errors.Is(err, thread.ErrArgument) || n.Console().Parameters() != p {
 			t.Errorf("priority %d: %v", priority, err)
 		}
 	}
@@ -337,11 +341,11 @@ func TestMaxChildren(t *testing.T) {
 	m := newMesh(t, ideal())
 	a := m.add(1, lorasim.Position{}, stock)
 	for n, want := range map[int]error{0: thread.ErrArgument, 512: thread.ErrArgument, 511: nil, 1: nil} {
-		if err := a.SetMaxChildren(n); !errors.Is(err, want) {
+		if err := a.Console().SetMaxChildren(n); !errors.Is(err, want) {
 			t.Errorf("%d: %v", n, err)
 		}
 	}
-	if err := a.SetMaxChildren(2); err != nil || a.MaxChildren() != 2 {
+	if err := a.Console().SetMaxChildren(2); err != nil || a.Console().Neighbors.Children.Limit() != 2 {
 		t.Fatal(err)
 	}
 	a.start()
@@ -352,10 +356,10 @@ func TestMaxChildren(t *testing.T) {
 		}).start()
 	}
 	m.run(3 * time.Minute)
-	if got := len(a.Children()); got != 2 {
+	if got := len(a.children()); got != 2 {
 		t.Errorf("%d children\n%s", got, m)
 	}
-	if err := a.SetMaxChildren(5); !errors.Is(err, thread.ErrState) {
+	if err := a.Console().SetMaxChildren(5); !errors.Is(err, thread.ErrState) {
 		t.Errorf("with children: %v", err)
 	}
 }
@@ -384,7 +388,7 @@ func TestAddAddress(t *testing.T) {
 		added = netip.AddrFrom16(b)
 		before := n.Addresses()
 		for range 2 {
-			if err := n.AddAddress(added); err != nil {
+			if err := n.Console().AddAddress(added); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -396,23 +400,24 @@ func TestAddAddress(t *testing.T) {
 		if _, ok := first.ping(added, 20, 5*time.Second); !ok {
 			t.Errorf("no reply from %v\n%s", added, m)
 		}
-		if !slices.ContainsFunc(first.CachedAddresses(), func(a thread.CachedAddress) bool { return a.Addr == added }) {
-			t.Errorf("%v is not cached: %v", added, first.CachedAddresses())
+		cached := maps.Collect(first.Console().Resolver.Cached())
+		if _, ok := cached[added]; !ok {
+			t.Errorf("%v is not cached: %v", added, cached)
 		}
 		for _, a := range []netip.Addr{
 			n.MeshLocalEID(), netip.MustParseAddr("fe80::1"), netip.MustParseAddr("ff03::1"), netip.MustParseAddr("1.2.3.4"), {},
 		} {
-			if err := n.AddAddress(a); !errors.Is(err, thread.ErrArgument) {
+			if err := n.Console().AddAddress(a); !errors.Is(err, thread.ErrArgument) {
 				t.Errorf("%v: %v", a, err)
 			}
 		}
-		if err := n.RemoveAddress(n.MeshLocalEID()); !errors.Is(err, thread.ErrArgument) {
+		if err := n.Console().RemoveAddress(n.MeshLocalEID()); !errors.Is(err, thread.ErrArgument) {
 			t.Error(err)
 		}
-		if err := n.RemoveAddress(added); err != nil || !slices.Equal(n.Addresses(), before) {
+		if err := n.Console().RemoveAddress(added); err != nil || !slices.Equal(n.Addresses(), before) {
 			t.Errorf("%v, %v", n.Addresses(), err)
 		}
-		if err := n.RemoveAddress(added); !errors.Is(err, thread.ErrNotFound) {
+		if err := n.Console().RemoveAddress(added); !errors.Is(err, thread.ErrNotFound) {
 			t.Error(err)
 		}
 	}
@@ -423,7 +428,7 @@ func TestSelectSource(t *testing.T) {
 	m := steady(t, ideal(), 1, stock)
 	n := m.nodes[0]
 	global, local := netip.MustParseAddr("2001:db8:1::1"), netip.MustParseAddr("fd11::1")
-	if err := errors.Join(n.AddAddress(global), n.AddAddress(local)); err != nil {
+	if err := errors.Join(n.Console().AddAddress(global), n.Console().AddAddress(local)); err != nil {
 		t.Fatal(err)
 	}
 	eid := n.MeshLocalEID()
@@ -445,16 +450,16 @@ func TestMulticastAddresses(t *testing.T) {
 	a, b := netip.MustParseAddr("ff05::1"), netip.MustParseAddr("ff05::2")
 	n.Subscribe(a)
 	n.Subscribe(b)
-	got := n.MulticastAddresses()
+	got := n.Console().MulticastAddresses()
 	if len(got) != 9 || got[0] != b || got[1] != a {
 		t.Error(got)
 	}
-	n.StopThread(m.sim.Now())
-	if got := n.MulticastAddresses(); len(got) != 5 {
+	n.Console().StopThread(m.sim.Now())
+	if got := n.Console().MulticastAddresses(); len(got) != 5 {
 		t.Error(got)
 	}
-	n.InterfaceDown(m.sim.Now())
-	if got := n.MulticastAddresses(); got != nil {
+	n.Console().InterfaceDown(m.sim.Now())
+	if got := n.Console().MulticastAddresses(); got != nil {
 		t.Error(got)
 	}
 }
@@ -470,34 +475,36 @@ func TestTables(t *testing.T) {
 	c.start()
 	m.until(time.Minute, "child", func() bool { return c.Role() == thread.RoleChild })
 	m.run(10 * time.Second)
-	a.Observe(m.sim.Now())
-	if p := c.Parent(); !p.RLOC16.IsRouter() || p.RLOC16.RouterID() != c.RLOC16().RouterID() || p.LinkQualityIn == 0 {
+	if p := c.Console().Neighbors.Parent; !p.RLOC16.IsRouter() || p.RLOC16.RouterID() != c.RLOC16().RouterID() || p.Link.Quality == 0 {
 		t.Errorf("%+v", p)
 	}
-	if a.Parent() != (thread.NeighborInfo{}) {
-		t.Errorf("the first leader had a parent: %+v", a.Parent())
+	if p := a.Console().Neighbors.Parent; p.Ext != (ieee802154.ExtAddr{}) || !p.LastHeard.IsZero() {
+		t.Errorf("the first leader had a parent: %+v", p)
 	}
-	links := a.Links()
-	if len(links) != 1 || links[0].ExtAddr != b.ExtAddr() || links[0].Role != thread.RoleRouter {
+	links := a.links()
+	if len(links) != 1 || links[0].Ext != b.ExtAddr() || links[0].Kind() != neighbors.KindRouter {
 		t.Errorf("%+v", links)
 	}
-	if children := slices.Concat(a.Children(), b.Children()); len(children) != 1 || children[0].ExtAddr != c.ExtAddr() || children[0].Restoring {
+	if children := slices.Concat(a.children(), b.children()); len(children) != 1 || children[0].Ext != c.ExtAddr() || !children[0].Valid() {
 		t.Errorf("%+v", children)
 	}
-	table := a.RouterTable()
-	if len(table) != 2 || !slices.IsSortedFunc(table, func(x, y thread.RouterInfo) int { return int(x.ID) - int(y.ID) }) {
+	var table []mle.RouterID
+	for id := range a.Console().Neighbors.Routers.All() {
+		table = append(table, id)
+	}
+	if len(table) != 2 || !slices.IsSorted(table) {
 		t.Errorf("%+v", table)
 	}
-	if q := a.Queues(); q.Len() != 0 || q.Limit < 50 {
+	if q := a.Console().Queues(); q.Len() != 0 || q.Limit < 50 {
 		t.Errorf("%+v", q)
 	}
-	if data := a.NetworkData(); len(data) == 0 || !reflect.DeepEqual(data, b.NetworkData()) {
-		t.Errorf("%x, %x", data, b.NetworkData())
+	if data, others := a.Console().NetworkData.TLVs(), b.Console().NetworkData.TLVs(); len(data) == 0 || !bytes.Equal(data, others) {
+		t.Errorf("%x, %x", data, others)
 	}
 }
 
 func TestMACFilter(t *testing.T) {
-	var f thread.MACFilter
+	var f mac.Filter
 	a, b, c := extAddr(1), extAddr(2), extAddr(3)
 	for i, step := range []struct {
 		got, want error
@@ -510,7 +517,7 @@ func TestMACFilter(t *testing.T) {
 			t.Errorf("step %d: %v, want %v", i, step.got, step.want)
 		}
 	}
-	want := []thread.FilterEntry{{ExtAddr: a, Listed: true}, {ExtAddr: b, Listed: true, Fixed: true, RSSI: -70}}
+	want := []mac.FilterEntry{{ExtAddr: a, Listed: true}, {ExtAddr: b, Listed: true, Fixed: true, RSSI: -70}}
 	if got := f.Entries(); !slices.Equal(got, want) {
 		t.Errorf("%+v", got)
 	}
@@ -554,17 +561,17 @@ func TestFilteredMesh(t *testing.T) {
 		_, ok := a.ping(ll(b), 8, 500*time.Millisecond)
 		return ok
 	}
-	f := a.MACFilter()
+	f := a.Console().Filter
 	for i, step := range []struct {
 		change func()
 		want   bool
 	}{
 		{func() {}, true},
-		{func() { f.SetMode(thread.FilterWhitelist) }, false},
+		{func() { f.SetMode(mac.FilterWhitelist) }, false},
 		{func() { f.List(b.ExtAddr()) }, true},
-		{func() { f.SetMode(thread.FilterBlacklist) }, false},
+		{func() { f.SetMode(mac.FilterBlacklist) }, false},
 		{func() { f.Unlist(b.ExtAddr()) }, true},
-		{func() { f.List(b.ExtAddr()); f.SetMode(thread.FilterOff) }, true},
+		{func() { f.List(b.ExtAddr()); f.SetMode(mac.FilterOff) }, true},
 	} {
 		step.change()
 		if reaches() != step.want {
@@ -575,13 +582,13 @@ func TestFilteredMesh(t *testing.T) {
 		t.Error("no frame counted as filtered")
 	}
 
-	quality := func() uint8 { return a.Links()[0].LinkQualityIn }
+	quality := func() uint8 { return a.links()[0].Link.Quality }
 	for want := range uint8(4) {
-		if err := f.Fix(b.ExtAddr(), a.RSSIOf(want)); err != nil {
+		if err := f.Fix(b.ExtAddr(), a.Console().RSSIOf(want)); err != nil {
 			t.Fatal(err)
 		}
-		if got := a.LinkQuality(a.RSSIOf(want)); got != want {
-			t.Errorf("%d dBm has quality %d, want %d", a.RSSIOf(want), got, want)
+		if got := a.Console().LinkQuality(a.Console().RSSIOf(want)); got != want {
+			t.Errorf("%d dBm has quality %d, want %d", a.Console().RSSIOf(want), got, want)
 		}
 		reaches()
 		if got := quality(); got != want {
@@ -589,9 +596,22 @@ func TestFilteredMesh(t *testing.T) {
 		}
 	}
 	f.UnfixEach()
-	f.FixAll(a.RSSIOf(2))
+	f.FixAll(a.Console().RSSIOf(2))
 	reaches()
 	if got := quality(); got != 2 {
 		t.Errorf("quality %d of all, want 2", got)
 	}
+}
+
+// children are the established children of a node, links its links to routers.
+func (n *node) children() []*neighbors.Child {
+	return slices.Collect(n.Console().Neighbors.Children.Established())
+}
+
+func (n *node) links() []*neighbors.Router {
+	var list []*neighbors.Router
+	for _, r := range n.Console().Neighbors.Routers.Linked() {
+		list = append(list, r)
+	}
+	return list
 }

@@ -1,112 +1,110 @@
 package thread
 
 import (
-	"net/netip"
-	"slices"
 	"time"
 
+	"github.com/gopymesh/pymesh/thread/internal/dataset"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/ip6"
-	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
-// The parent's side of attaching and keeping children (Thread 1.1 §4.7).
+const (
+	// AutomaticParentPriority as a node's parent priority makes it low when places for children get few, medium otherwise.
+	AutomaticParentPriority mle.ParentPriority = -2
 
-// maxRequestedTLVs bounds a TLV Request in a Child ID Request.
-const maxRequestedTLVs = 16
+	// maxRequestedTLVs bounds a TLV Request in a Child ID Request.
+	maxRequestedTLVs = 16
+)
 
-func (e *Engine) handleParentRequest(m mle.Message, info mleInfo) error {
-	if !e.routerEligible || !e.attached() || e.attach.state != attachIdle || !e.hearsLeader() || !e.reachesLeader() {
+// parentSide is the parent's side of attaching and keeping children (Thread 1.1 §4.7):
+//
+//	Parent Request ─► half-open ─► Parent Response
+//	Child ID Request ─► ChildIDRequest ─ this node is a router, or becomes one ─► Child ID Response ─► Valid
+//	Child Update Request ─► heard ─► Child Update Response
+//	silent for its timeout ─► dropped
+type parentSide struct {
+	*self
+	change    transitions
+	neighbors *neighbors.Table
+	sender    *sender.Sender
+	dataset   *dataset.Active
+	mle       *mleMessenger
+	attach    *attacher
+	routes    *routes
+	selection *selection
+	distrib   *distributor
+
+	priority mle.ParentPriority
+}
+
+// handleParentRequest offers this node as a parent.
+func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
+	if !p.routerEligible() || !p.attach.idle() || !p.routes.hearsLeader() || !p.routes.reachesLeader() {
 		return errMLEUnexpected
 	}
-	version, err := m.Version()
-	if err != nil {
-		return err
-	}
-	mask, err := m.ScanMask()
-	if err != nil {
-		return err
-	}
-	challenge, err := m.Challenge()
-	if err != nil {
+	r := m.Read()
+	version, mask, challenge := r.Version(), r.ScanMask(), r.Challenge()
+	if err := r.Err(); err != nil {
 		return err
 	}
 	if version < mle.Version1_1 ||
-		e.role == RoleChild && !mask.Has(mle.ScanEndDevices) ||
-		e.isRouter() && !mask.Has(mle.ScanRouters) {
+		p.role == RoleChild && !mask.Has(mle.ScanEndDevices) ||
+		p.isRouter() && !mask.Has(mle.ScanRouters) {
 		return errMLEUnexpected
 	}
-	c := e.children.byExt(info.ext)
+	c := p.neighbors.Children.ByExt(info.ext)
 	if c == nil {
-		if c = e.children.add(info.ext); c == nil {
+		if c = p.neighbors.AddChild(info.ext, neighbors.ParentRequest); c == nil {
 			return errMLEUnexpected // no place left
 		}
-		c.state = stateParentRequest
-		c.link.reset(e.timing.ReceiveSensitivity, info.rssi)
-	} else if e.now.Sub(c.lastHeard) < e.timing.ParentRequestRouters && !c.lastHeard.IsZero() && c.challengeOf == challenge {
+		c.Link.Reset(p.timing.ReceiveSensitivity, info.rssi)
+	} else if !c.LastHeard.IsZero() && p.AgeOf(c.LastHeard) < p.timing.ParentRequestRouters && c.ChallengeOf == challenge {
 		return errMLEUnexpected // heard twice
 	}
-	if !c.validOrRestoring() {
-		c.lastHeard = e.now
-		c.timeout = e.timing.ChildIDRequest
+	if !c.Established() {
+		c.LastHeard = p.Now
+		c.Timeout = p.timing.ChildIDRequest
 	}
-	c.challengeOf = challenge
-	e.sendParentResponse(c, challenge, mask)
+	c.ChallengeOf = challenge
+	p.sendParentResponse(c, challenge, mask)
 	return nil
 }
 
-// hearsLeader reports whether the leader still counts up the router ID sequence.
-func (e *Engine) hearsLeader() bool {
-	return e.routers.active() > 0 && e.now.Sub(e.routers.updated) < e.timing.NetworkIDTimeout
-}
-
-// reachesLeader reports whether a way to the leader is known.
-func (e *Engine) reachesLeader() bool {
-	if e.role == RoleLeader {
-		return true
-	}
-	leader := e.routers.get(e.leader.LeaderRouterID)
-	if leader == nil {
-		return false
-	}
-	if e.role == RoleChild {
-		return leader.cost+1 < maxRouteCost
-	}
-	return e.routers.pathCost(leader) < maxRouteCost
-}
-
-func (e *Engine) sendParentResponse(c *child, challenge mle.Challenge, mask mle.ScanMask) {
-	b := mle.AppendSourceAddress(e.newMessage(mle.ParentResponse), e.rloc)
-	b = mle.AppendLeaderData(b, e.leaderData())
-	b = e.appendFrameCounters(b)
+func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challenge, mask mle.ScanMask) {
+	b := mle.AppendSourceAddress(p.mle.start(mle.ParentResponse), p.rloc)
+	b = mle.AppendLeaderData(b, p.distrib.leaderData())
+	b = p.mle.appendFrameCounters(b)
 	b = mle.AppendResponse(b, challenge)
-	c.challenge = e.newChallenge()
-	b = mle.AppendChallenge(b, c.challenge)
-	b = mle.AppendLinkMargin(b, c.link.margin(e.timing.ReceiveSensitivity))
-	b = mle.AppendConnectivity(b, e.connectivity())
+	c.Challenge = p.newChallenge()
+	b = mle.AppendChallenge(b, c.Challenge)
+	b = mle.AppendLinkMargin(b, c.Link.Margin(p.timing.ReceiveSensitivity))
+	b = mle.AppendConnectivity(b, p.connectivity())
 	b = mle.AppendVersion(b, mle.Version1_1)
-	limit := e.timing.ParentResponseRouters
+	limit := p.timing.ParentResponseRouters
 	if mask.Has(mle.ScanEndDevices) {
-		limit = e.timing.ParentResponseAll
+		limit = p.timing.ParentResponseAll
 	}
-	e.delayMLE(linkLocalOf(c.ext), b, time.Millisecond+e.randomUpTo(limit))
+	p.mle.delay(neighbors.LinkLocal(c.Ext), b, time.Millisecond+p.RandomUpTo(limit))
 }
 
 // connectivity describes this node as a parent (Thread 1.1 §4.5.16).
-func (e *Engine) connectivity() mle.Connectivity {
+func (p *parentSide) connectivity() mle.Connectivity {
 	c := mle.Connectivity{
-		ActiveRouters:    uint8(e.routers.active()),
-		IDSequence:       e.routers.sequence,
+		ActiveRouters:    uint8(p.neighbors.Routers.Active()),
+		IDSequence:       p.neighbors.Routers.Sequence,
+		LeaderCost:       p.leaderCost(),
 		SEDBuffers:       true,
 		SEDBufferSize:    mle.DefaultSEDBufferSize,
 		SEDDatagramCount: mle.DefaultSEDDatagramCount,
 	}
-	if places := e.children.limit; places-e.children.attached() < places/3 {
+	if places := p.neighbors.Children.Limit(); places-p.neighbors.Children.Attached() < places/3 {
 		c.ParentPriority = mle.ParentPriorityLow
 	}
-	if e.parentPriority != AutomaticParentPriority {
-		c.ParentPriority = e.parentPriority
+	if p.priority != AutomaticParentPriority {
+		c.ParentPriority = p.priority
 	}
 	count := func(quality uint8) {
 		switch quality {
@@ -118,390 +116,309 @@ func (e *Engine) connectivity() mle.Connectivity {
 			c.LinkQuality1++
 		}
 	}
-	cost := uint8(maxRouteCost)
-	leader := e.routers.get(e.leader.LeaderRouterID)
-	switch e.role {
-	case RoleChild:
-		count(e.parent.link.quality)
-		if leader != nil {
-			cost = leader.cost + linkCost(e.parent.link.quality)
-		}
-	case RoleRouter:
-		if leader != nil {
-			cost = e.routers.pathCost(leader)
-		}
-	case RoleLeader:
-		cost = 0
+	if p.role == RoleChild {
+		count(p.neighbors.Parent.Link.Quality)
 	}
-	c.LeaderCost = min(cost, maxRouteCost)
-	for id := range e.routers.assigned.All() {
-		if r := &e.routers.routers[id]; r.rloc != e.rloc && r.state == stateValid {
-			count(r.twoWayQuality())
-		}
+	for _, r := range p.neighbors.Routers.Linked() {
+		count(r.TwoWayQuality())
 	}
 	return c
 }
 
-func (e *Engine) handleChildIDRequest(m mle.Message, info mleInfo) error {
-	if !e.routerEligible || !e.attached() {
+// leaderCost is the cost of this node's way to the leader.
+func (p *parentSide) leaderCost() uint8 {
+	leader := p.neighbors.Routers.Get(p.leader.LeaderRouterID)
+	switch {
+	case p.role == RoleLeader:
+		return 0
+	case leader == nil:
+		return neighbors.MaxRouteCost
+	case p.role == RoleChild:
+		return min(leader.Cost+neighbors.LinkCost(p.neighbors.Parent.Link.Quality), neighbors.MaxRouteCost)
+	}
+	return p.neighbors.Routers.PathCost(leader)
+}
+
+// handleChildIDRequest makes the sender a child.
+func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
+	if !p.routerEligible() {
 		return errMLEUnexpected
 	}
-	c := e.children.byExt(info.ext)
-	if c == nil || c.state == stateParentRequest && e.children.full() {
+	c := p.neighbors.Children.ByExt(info.ext)
+	if c == nil || c.State() == neighbors.ParentRequest && p.neighbors.Children.Full() {
 		return errMLEUnexpected
 	}
-	response, err := m.Response()
-	if err != nil {
+	r := m.Read()
+	response, mode, timeout, requested := r.Response(), r.Mode(), r.Timeout(), r.TLVRequest()
+	linkCounter, mleCounter := r.FrameCounters()
+	var addresses mle.AddressRegistration
+	if !mode.Has(mle.ModeFullThreadDevice) {
+		addresses = r.AddressRegistration()
+	}
+	if err := r.Err(); err != nil {
 		return err
 	}
-	if c.challenge.IsZero() || response != c.challenge {
+	if c.Challenge.IsZero() || response != c.Challenge {
 		return errMLEUnexpected
-	}
-	linkCounter, err := m.LinkLayerFrameCounter()
-	if err != nil {
-		return err
-	}
-	mleCounter, err := mleFrameCounter(m, linkCounter)
-	if err != nil {
-		return err
-	}
-	mode, err := m.Mode()
-	if err != nil {
-		return err
-	}
-	timeout, err := m.Timeout()
-	if err != nil {
-		return err
-	}
-	requested, err := m.TLVRequest()
-	if err != nil {
-		return err
 	}
 	if len(requested) > maxRequestedTLVs {
 		return mle.ErrTLVLength
 	}
-	var addresses mle.AddressRegistration
-	if !mode.Has(mle.ModeFullThreadDevice) {
-		if addresses, err = m.AddressRegistration(); err != nil {
-			return err
-		}
-	}
 
-	for _, command := range []mle.Command{mle.ParentResponse, mle.ChildIDResponse, mle.ChildUpdateRequest, mle.DataResponse} {
-		e.dropQueuedMLE(info.src, command)
-	}
-	if r := e.routers.byExt(info.ext); r != nil && r.state != stateInvalid {
-		e.removeNeighbor(&r.neighbor)
-	}
-	if c.validOrRestoring() {
-		e.removeNeighbor(&c.neighbor)
-	}
-	rssi := info.rssi
-	c.state = stateChildIDRequest
-	c.lastHeard = e.now
-	c.mac = keys.ReplayFrom(info.keySequence, linkCounter)
-	c.mle = keys.ReplayFrom(info.keySequence, mleCounter+1)
-	c.mode = mode
-	c.failures = 0
-	c.link.add(e.timing.ReceiveSensitivity, rssi)
-	c.timeout = timeout
-	c.networkDataVersion = e.netData.versionFor(&c.neighbor)
-	c.requested = c.requested[:0]
+	p.forgetEarlier(c, info)
+	p.neighbors.Change(&c.Neighbor, neighbors.ChildIDRequest)
+	c.LastHeard = p.Now
+	c.Prove(info.keySequence, linkCounter, mleCounter+1)
+	c.Mode, c.Timeout, c.Failures = mode, timeout, 0
+	c.Link.Add(p.timing.ReceiveSensitivity, info.rssi)
+	c.NetworkDataVersion = p.distrib.netData.VersionFor(c.FullNetworkData())
+	c.Requested = c.Requested[:0]
 	for t := range requested.All() {
-		c.requested = append(c.requested, t)
+		c.Requested = append(c.Requested, t)
 	}
-	c.needsDataset = !e.sameDataset(m)
-	e.registerAddresses(c, addresses)
-	if e.role == RoleChild {
+	c.NeedsDataset = !p.dataset.Same(m)
+	p.register(c, addresses)
+	if p.role == RoleChild {
 		// Become a router first, then answer.
-		e.solicitRouterID(tmf.ReasonHaveChildIDRequest)
+		p.selection.solicit(tmf.ReasonHaveChildIDRequest)
 		return nil
 	}
-	e.sendChildIDResponse(c)
+	p.sendChildIDResponse(c)
 	return nil
 }
 
-func (e *Engine) sendChildIDResponse(c *child) {
-	b := mle.AppendSourceAddress(e.newMessage(mle.ChildIDResponse), e.rloc)
-	b = mle.AppendLeaderData(b, e.leaderData())
-	b = e.appendActiveTimestamp(b)
-	if c.rloc == 0 || c.rloc.RouterID() != e.rloc.RouterID() {
-		c.rloc = e.children.allocateRLOC(e.rloc)
+// forgetEarlier drops what is on its way to a node that asks for a place, and what the node was before.
+func (p *parentSide) forgetEarlier(c *neighbors.Child, info mleInfo) {
+	for _, command := range [...]mle.Command{mle.ParentResponse, mle.ChildIDResponse, mle.ChildUpdateRequest, mle.DataResponse} {
+		p.sender.DropMLE(info.src, command)
 	}
-	b = mle.AppendAddress16(b, c.rloc)
-	for _, t := range c.requested {
-		switch t {
-		case mle.TLVNetworkData:
-			b = e.appendNetworkData(b, c.fullNetworkData())
-		case mle.TLVRoute64:
-			b = mle.AppendRoute64(b, e.route())
+	if r := p.neighbors.Routers.ByExt(info.ext); r != nil && r.State() != neighbors.Invalid {
+		p.change.drop(&r.Neighbor)
+	}
+	if c.Established() {
+		p.change.drop(&c.Neighbor)
+	}
+}
+
+// answerWaiting answers the nodes that wait for their place since this node was no router yet.
+func (p *parentSide) answerWaiting() {
+	for c := range p.neighbors.Children.All() {
+		if c.State() == neighbors.ChildIDRequest {
+			p.sendChildIDResponse(c)
 		}
 	}
-	if c.needsDataset {
-		b = e.appendActiveDataset(b)
-	}
-	if !c.fullThreadDevice() {
-		b = e.appendChildAddresses(b, c)
-	}
-	e.childAttached(c)
-	e.sendMLE(linkLocalOf(c.ext), b)
 }
 
-// childAttached makes c a valid child.
-func (e *Engine) childAttached(c *child) {
-	if c.state == stateValid {
-		return
+func (p *parentSide) sendChildIDResponse(c *neighbors.Child) {
+	b := mle.AppendSourceAddress(p.mle.start(mle.ChildIDResponse), p.rloc)
+	b = mle.AppendLeaderData(b, p.distrib.leaderData())
+	b = p.dataset.AppendTimestamp(b)
+	if c.RLOC16 == 0 || c.RLOC16.RouterID() != p.ownID() {
+		c.RLOC16 = p.neighbors.Children.Allocate(p.rloc)
 	}
-	c.state = stateValid
-	e.emit(Event{Type: EventChildAdded, ExtAddr: c.ext, RLOC16: c.rloc})
-	e.saveSettings()
+	b = mle.AppendAddress16(b, c.RLOC16)
+	for _, t := range c.Requested {
+		switch t {
+		case mle.TLVNetworkData:
+			b = p.distrib.appendNetworkData(b, c.FullNetworkData())
+		case mle.TLVRoute64:
+			b = mle.AppendRoute64(b, p.neighbors.Routers.Route64())
+		}
+	}
+	if c.NeedsDataset {
+		b = p.dataset.AppendTLVs(b)
+	}
+	if !c.FullThreadDevice() {
+		b = p.appendAddresses(b, c)
+	}
+	p.attached(c)
+	p.mle.send(neighbors.LinkLocal(c.Ext), b)
 }
 
-// registerAddresses keeps the addresses that a minimal child has registered. An address that moved from another child leaves that one.
-func (e *Engine) registerAddresses(c *child, entries mle.AddressRegistration) {
-	c.addresses = c.addresses[:0]
+// attached makes c a valid child.
+func (p *parentSide) attached(c *neighbors.Child) {
+	if !c.Valid() {
+		p.neighbors.Change(&c.Neighbor, neighbors.Valid)
+		p.change.changed()
+	}
+}
+
+// register keeps the addresses that a minimal child has registered.
+func (p *parentSide) register(c *neighbors.Child, entries mle.AddressRegistration) {
+	c.Addresses = c.Addresses[:0]
 	for entry := range entries.All() {
 		addr := entry.Addr
 		if entry.Compressed() {
-			c, ok := e.contexts.Get(entry.ContextID)
+			context, ok := p.distrib.contexts.Get(entry.ContextID)
 			if !ok {
 				continue
 			}
-			addr = ip6.WithInterfaceID(c.Prefix, entry.IID)
+			addr = ip6.WithInterfaceID(context.Prefix, entry.IID)
 		}
-		if len(c.addresses) == maxChildAddresses || slices.Contains(c.addresses, addr) {
-			continue
-		}
-		c.addresses = append(c.addresses, addr)
-		if addr.IsMulticast() {
-			continue
-		}
-		for i := range e.children.children {
-			if other := &e.children.children[i]; other != c {
-				other.addresses = slices.DeleteFunc(other.addresses, func(a netip.Addr) bool { return a == addr })
-			}
-		}
+		p.neighbors.Children.Register(c, addr)
 	}
 }
 
-// appendChildAddresses confirms what is kept of a child's addresses.
-func (e *Engine) appendChildAddresses(b []byte, c *child) []byte {
-	entries := make([]mle.AddressEntry, 0, maxChildAddresses)
-	for _, a := range c.addresses {
-		entries = append(entries, e.addressEntry(a))
+// appendAddresses confirms what is kept of a child's addresses.
+func (p *parentSide) appendAddresses(b []byte, c *neighbors.Child) []byte {
+	entries := make([]mle.AddressEntry, 0, neighbors.MaxChildAddresses)
+	for _, a := range c.Addresses {
+		entries = append(entries, p.distrib.addressEntry(a))
 	}
 	return mle.AppendAddressRegistration(b, entries...)
 }
 
-// appendAddressRegistration registers this node's own addresses with its parent.
-func (e *Engine) appendAddressRegistration(b []byte) []byte {
-	entries := make([]mle.AddressEntry, 0, maxAddresses)
-	entries = append(entries, e.addressEntry(e.meshLocalEID))
-	for _, a := range e.external {
-		entries = append(entries, e.addressEntry(a))
-	}
-	return mle.AppendAddressRegistration(b, entries...)
-}
-
-func (e *Engine) addressEntry(a netip.Addr) mle.AddressEntry {
-	if id, _, ok := e.contexts.Lookup(a); ok && !a.IsMulticast() {
-		return mle.AddressEntry{ContextID: id, IID: ip6.InterfaceIDOf(a)}
-	}
-	return mle.AddressEntry{Addr: a}
-}
-
-// handleChildUpdateRequest answers a child's keep-alive.
-func (e *Engine) handleChildUpdateRequest(m mle.Message, info mleInfo) error {
-	mode, err := m.Mode()
-	if err != nil {
+// handleUpdateRequest answers a child's keep-alive.
+func (p *parentSide) handleUpdateRequest(m mle.Message, info mleInfo) error {
+	r := m.Read()
+	mode := r.Mode()
+	addresses, hasAddresses := r.OptionalAddressRegistration()
+	timeout, hasTimeout := r.OptionalTimeout()
+	challenge, hasChallenge := r.OptionalChallenge()
+	requested, _ := r.OptionalTLVRequest()
+	if err := r.Err(); err != nil {
 		return err
 	}
-	c := e.children.byExt(info.ext)
-	if c == nil || !c.validOrRestoring() {
+	c := p.neighbors.Children.ByExt(info.ext)
+	if c == nil || !c.Established() {
 		if mode.Has(mle.ModeRxOnWhenIdle) {
-			b := mle.AppendSourceAddress(e.newMessage(mle.ChildUpdateResponse), e.rloc)
-			e.sendMLE(info.src, mle.AppendStatus(b, mle.StatusError))
+			b := mle.AppendSourceAddress(p.mle.start(mle.ChildUpdateResponse), p.rloc)
+			p.mle.send(info.src, mle.AppendStatus(b, mle.StatusError))
 		}
 		return nil
 	}
-	var addresses mle.AddressRegistration
-	hasAddresses := m.Has(mle.TLVAddressRegistration)
+	if !hasTimeout {
+		timeout = c.Timeout
+	}
+	changed := c.Mode != mode || c.Timeout != timeout
+	c.Mode, c.Timeout = mode, timeout
+	c.LastHeard = p.Now
+	c.Failures = 0
 	if hasAddresses {
-		if addresses, err = m.AddressRegistration(); err != nil {
-			return err
-		}
-	}
-	timeout := c.timeout
-	hasTimeout := m.Has(mle.TLVTimeout)
-	if hasTimeout {
-		if timeout, err = m.Timeout(); err != nil {
-			return err
-		}
-	}
-	var challenge mle.Challenge
-	if m.Has(mle.TLVChallenge) {
-		if challenge, err = m.Challenge(); err != nil {
-			return err
-		}
-	}
-	requested, _ := m.TLVRequest()
-
-	changed := c.mode != mode || c.timeout != timeout
-	c.mode, c.timeout = mode, timeout
-	c.lastHeard = e.now
-	c.failures = 0
-	if hasAddresses {
-		e.registerAddresses(c, addresses)
+		p.register(c, addresses)
 	}
 	switch {
-	case c.state == stateRestored || c.state == stateChildUpdateRequest:
+	case !c.Valid():
 		// The child's counters are learned from the answer to our own request; its key sequence is known now.
-		e.childAttached(c)
-		c.mac = keys.ReplayFrom(info.keySequence, 0)
-		c.mle = keys.ReplayFrom(info.keySequence, 0)
+		p.attached(c)
+		c.Prove(info.keySequence, 0, 0)
 	case changed:
-		e.saveSettings()
+		p.change.changed()
 	}
 
-	b := mle.AppendSourceAddress(e.newMessage(mle.ChildUpdateResponse), e.rloc)
-	b = mle.AppendMode(b, c.mode)
-	b = mle.AppendLeaderData(b, e.leaderData())
-	if !challenge.IsZero() {
-		b = mle.AppendResponse(b, challenge)
-		b = mle.AppendMLEFrameCounter(b, e.mleCounter)
-		b = mle.AppendLinkLayerFrameCounter(b, e.mac.counter)
+	b := mle.AppendSourceAddress(p.mle.start(mle.ChildUpdateResponse), p.rloc)
+	b = mle.AppendMode(b, c.Mode)
+	b = mle.AppendLeaderData(b, p.distrib.leaderData())
+	if hasChallenge {
+		b = p.mle.appendResponse(b, challenge)
 	}
 	if hasAddresses {
-		b = e.appendChildAddresses(b, c)
+		b = p.appendAddresses(b, c)
 	}
 	if hasTimeout {
-		b = mle.AppendTimeout(b, c.timeout)
+		b = mle.AppendTimeout(b, c.Timeout)
 	}
 	if requested.Contains(mle.TLVNetworkData) {
-		b = e.appendNetworkData(b, c.fullNetworkData())
-		b = e.appendActiveTimestamp(b)
+		b = p.distrib.appendNetworkData(b, c.FullNetworkData())
+		b = p.dataset.AppendTimestamp(b)
 	}
-	e.sendMLE(info.src, b)
+	p.mle.send(info.src, b)
 	return nil
 }
 
-// requestChildUpdate asks a child that is known from before a restart for its state.
-func (e *Engine) requestChildUpdate(c *child) {
-	b := mle.AppendSourceAddress(e.newMessage(mle.ChildUpdateRequest), e.rloc)
-	b = mle.AppendLeaderData(b, e.leaderData())
-	b = e.appendNetworkData(b, c.fullNetworkData())
-	b = e.appendActiveTimestamp(b)
-	if c.state != stateValid {
-		b = mle.AppendTLVRequest(b, mle.TLVTimeout, mle.TLVAddressRegistration)
-		c.challenge = e.newChallenge()
-		b = mle.AppendChallenge(b, c.challenge)
-		c.state = stateChildUpdateRequest
-	}
-	e.sendMLE(linkLocalOf(c.ext), b)
+// requestUpdate asks a child that is known from before a restart for its state.
+func (p *parentSide) requestUpdate(c *neighbors.Child) {
+	b := mle.AppendSourceAddress(p.mle.start(mle.ChildUpdateRequest), p.rloc)
+	b = mle.AppendLeaderData(b, p.distrib.leaderData())
+	b = p.distrib.appendNetworkData(b, c.FullNetworkData())
+	b = p.dataset.AppendTimestamp(b)
+	b = mle.AppendTLVRequest(b, mle.TLVTimeout, mle.TLVAddressRegistration)
+	c.Challenge = p.newChallenge()
+	b = mle.AppendChallenge(b, c.Challenge)
+	p.neighbors.Change(&c.Neighbor, neighbors.ChildUpdateRequest)
+	p.mle.send(neighbors.LinkLocal(c.Ext), b)
 }
 
-// handleChildUpdateResponse handles the answer to requestChildUpdate.
-func (e *Engine) handleChildUpdateResponse(m mle.Message, info mleInfo) error {
-	c := e.children.byExt(info.ext)
+// handleUpdateResponse handles the answer to requestUpdate.
+func (p *parentSide) handleUpdateResponse(m mle.Message, info mleInfo) error {
+	c := p.neighbors.Children.ByExt(info.ext)
 	if c == nil {
 		return errMLEUnexpected
 	}
-	if m.Has(mle.TLVSourceAddress) {
-		source, err := m.SourceAddress()
-		if err != nil {
-			return err
-		}
-		if source != c.rloc {
-			return errMLEUnexpected
-		}
+	r := m.Read()
+	source, hasSource := r.OptionalSourceAddress()
+	response, hasResponse := r.OptionalResponse()
+	status, hasStatus := r.OptionalStatus()
+	linkCounter, mleCounter, hasCounters := r.OptionalFrameCounters()
+	timeout, hasTimeout := r.OptionalTimeout()
+	addresses, hasAddresses := r.OptionalAddressRegistration()
+	leader, hasLeader := r.OptionalLeaderData()
+	if err := r.Err(); err != nil {
+		return err
 	}
-	proven := c.state == stateValid
-	if m.Has(mle.TLVResponse) {
-		response, err := m.Response()
-		if err != nil {
-			return err
-		}
-		if c.challenge.IsZero() || response != c.challenge {
-			return errMLEUnexpected
-		}
-		proven = true
-	}
-	if !proven {
+	switch {
+	case hasSource && source != c.RLOC16,
+		hasResponse && (c.Challenge.IsZero() || response != c.Challenge),
+		!hasResponse && !c.Valid(): // nothing proves that it is no replay
 		return errMLEUnexpected
+	case hasStatus && status == mle.StatusError:
+		p.change.drop(&c.Neighbor)
+		return nil
 	}
-	if m.Has(mle.TLVStatus) {
-		status, err := m.Status()
-		if err != nil {
-			return err
-		}
-		if status == mle.StatusError {
-			e.removeNeighbor(&c.neighbor)
-			return nil
-		}
+	if hasCounters {
+		c.Prove(info.keySequence, linkCounter, mleCounter)
 	}
-	if m.Has(mle.TLVLinkLayerFrameCounter) {
-		linkCounter, err := m.LinkLayerFrameCounter()
-		if err != nil {
-			return err
-		}
-		mleCounter, err := mleFrameCounter(m, linkCounter)
-		if err != nil {
-			return err
-		}
-		c.mac = keys.ReplayFrom(info.keySequence, linkCounter)
-		c.mle = keys.ReplayFrom(info.keySequence, mleCounter)
+	if hasTimeout {
+		c.Timeout = timeout
 	}
-	if m.Has(mle.TLVTimeout) {
-		timeout, err := m.Timeout()
-		if err != nil {
-			return err
-		}
-		c.timeout = timeout
+	if hasAddresses {
+		p.register(c, addresses)
 	}
-	if m.Has(mle.TLVAddressRegistration) {
-		entries, err := m.AddressRegistration()
-		if err != nil {
-			return err
-		}
-		e.registerAddresses(c, entries)
-	}
-	if m.Has(mle.TLVLeaderData) {
-		leader, err := m.LeaderData()
-		if err != nil {
-			return err
-		}
-		c.networkDataVersion = leader.StableDataVersion
-		if c.fullNetworkData() {
-			c.networkDataVersion = leader.DataVersion
+	if hasLeader {
+		c.NetworkDataVersion = leader.StableDataVersion
+		if c.FullNetworkData() {
+			c.NetworkDataVersion = leader.DataVersion
 		}
 	}
-	e.childAttached(c)
-	c.lastHeard = e.now
-	c.link.add(e.timing.ReceiveSensitivity, info.rssi)
+	p.attached(c)
+	c.LastHeard = p.Now
+	c.Link.Add(p.timing.ReceiveSensitivity, info.rssi)
 	return nil
 }
 
-// tickChildren drops children that were silent for too long and asks restored ones for their state.
-func (e *Engine) tickChildren() {
-	for i := range e.children.children {
-		c := &e.children.children[i]
-		switch c.state {
-		case stateInvalid:
-			continue
-		}
-		if e.now.Sub(c.lastHeard) >= c.timeout {
-			e.removeNeighbor(&c.neighbor)
-		} else if c.state == stateRestored && e.isRouter() {
-			e.requestChildUpdate(c)
+// tick drops children that were silent for too long and asks restored ones for their state.
+func (p *parentSide) tick() {
+	for c := range p.neighbors.Children.All() {
+		if p.AgeOf(c.LastHeard) >= c.Timeout {
+			p.change.drop(&c.Neighbor)
+		} else if c.State() == neighbors.Restored && p.isRouter() {
+			p.requestUpdate(c)
 		}
 	}
 }
 
 // removeChildren drops all children: their addresses no longer lead here.
-func (e *Engine) removeChildren() {
-	for i := range e.children.children {
-		if c := &e.children.children[i]; c.validOrRestoring() {
-			e.removeNeighbor(&c.neighbor)
+func (p *parentSide) removeChildren() {
+	for c := range p.neighbors.Children.Established() {
+		p.change.drop(&c.Neighbor)
+	}
+}
+
+// dropForeignChildren drops children that have an address of another router ID than this router's.
+func (p *parentSide) dropForeignChildren() {
+	for c := range p.neighbors.Children.Established() {
+		if c.RLOC16.RouterID() != p.ownID() {
+			p.change.drop(&c.Neighbor)
+		}
+	}
+}
+
+// restoreChildren takes up the children of before a restart, or of before a Stop.
+func (p *parentSide) restoreChildren(children []ChildSettings) {
+	p.neighbors.ClearChildren()
+	for _, s := range children {
+		if c := p.neighbors.AddChild(s.ExtAddr, neighbors.Restored); c != nil {
+			c.RLOC16, c.Mode, c.Timeout, c.LastHeard = s.RLOC16, s.Mode, s.Timeout, p.Now
 		}
 	}
 }

@@ -2,27 +2,30 @@ package thread
 
 import (
 	"fmt"
-	"time"
 
+	"github.com/gopymesh/pymesh/thread/internal/core"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/mle"
-	"github.com/gopymesh/pymesh/thread/mpl"
 )
 
 // Role is a node's part in the network (Thread 1.1 §2.3). The numbers are those of the Pymesh API's state().
+//
+//	                                       no parent answers
+//	             ┌───────────────────────────────────────────────────────────────┐
+//	  Start      │               Child ID Response             router ID granted │
+//	─────────► Detached ───────────────────────────► Child ─────────────► Router │
+//	             ▲                                   │  ▲                 │  │   ▼
+//	             │   parent or partition lost        │  │ too many        │  │  Leader
+//	             └───────────────────────────────────┤  │ routers, or a   │  │   │
+//	             │                                   │  │ better partition│  │   │
+//	             │                                   │  └─────────────────┴──│───┤
+//	             │       no router ID any more                              │   │
+//	             └──────────────────────────────────────────────────────────┴───┘
+//
+// A node is Disabled before Start and after Stop.
 type Role uint8
 
-//	Start             Child ID Response
-//
-// Disabled ────────► Detached ───────────────────► Child
-//
-//	▲                ▲  │ ▲  no parent answers     │ ▲
-//	│ Stop           │  ▼ └──────────────────────┐ │ │ too many routers,
-//
-// (any role)          │ Leader ◄── no parent in   │ │ │ or no leader heard of
-//
-//	                  │   │        the partition   │ ▼ │
-//	a better partition│   └───────────────────────┼ Router  ◄── Address Solicit granted
-//	parent lost ──────┴───────────────────────────┘
+// Roles.
 const (
 	RoleDisabled Role = iota
 	RoleDetached
@@ -47,131 +50,55 @@ func (r Role) String() string {
 	return fmt.Sprintf("Role(%d)", uint8(r))
 }
 
+// self is what a node is: its role, its place in the mesh and the partition that it is in. The roles read it; becomeX alone changes it.
+type self struct {
+	*core.Core
+	timing   *Timing
+	counters *Counters
+
+	mode       mle.Mode
+	routerRole bool // the router role is not disabled
+	role       Role
+	rloc       mle.RLOC16
+	leader     mle.LeaderData // without the versions of the network data, which networkdata.Data has
+}
+
 // isRouter reports whether the node routes for others.
-func (e *Engine) isRouter() bool { return e.role == RoleRouter || e.role == RoleLeader }
+func (s *self) isRouter() bool { return s.role == RoleRouter || s.role == RoleLeader }
 
 // attached reports whether the node is part of a partition.
-func (e *Engine) attached() bool { return e.role >= RoleChild }
+func (s *self) attached() bool { return s.role >= RoleChild }
 
-func (e *Engine) fullThreadDevice() bool { return e.mode.Has(mle.ModeFullThreadDevice) }
+func (s *self) fullThreadDevice() bool { return s.mode.Has(mle.ModeFullThreadDevice) }
 
-// setRole is the part that all becomeX share.
-func (e *Engine) setRole(r Role) {
-	old := e.role
-	e.role = r
-	e.updateAddresses()
-	if r == old {
-		return
-	}
-	e.log.Info("role", "from", old, "to", r, "rloc16", e.rloc, "partition", e.leader.PartitionID)
-	e.emit(Event{Type: EventRole, Role: r})
-	if e.attached() {
-		e.saveSettings()
-	}
+// routerEligible reports whether the node may become a router.
+func (s *self) routerEligible() bool { return s.routerRole && s.fullThreadDevice() }
+
+// ownID is the router ID of a router.
+func (s *self) ownID() mle.RouterID { return s.rloc.RouterID() }
+
+func (s *self) newChallenge() mle.Challenge {
+	var b [8]byte
+	s.RandomBytes(b[:])
+	return mle.NewChallenge(b)
 }
 
-func (e *Engine) becomeDisabled() {
-	e.stopForwarding()
-	e.tick = time.Time{}
-	e.delayed = e.delayed[:0]
-	e.coap.Cancel(func(tmfRequest) bool { return true })
-	e.routing.solicit = 0
-	e.setRole(RoleDisabled)
-}
-
-// becomeDetached leaves the partition, whatever the role in it.
-func (e *Engine) becomeDetached() {
-	e.attach.state, e.attach.timer = attachIdle, time.Time{}
-	e.keepAlive = keepAlive{}
-	e.routers.clearLinks()
-	e.cancelAddressSolicit() // the answer would go to an address that is given up
-	e.stopRouting()
-	e.tick = time.Time{}
-	e.setRole(RoleDetached)
-}
-
-// becomeChild takes the place that the parent has given.
-func (e *Engine) becomeChild(rloc mle.RLOC16) {
-	e.setRLOC(rloc)
-	e.attach.state, e.attach.counter = attachIdle, 0
-	e.keepAlive = keepAlive{}
-	e.stopRouting()
-	e.setRole(RoleChild)
-	e.scheduleKeepAlive()
-	e.startTick()
-	if e.fullThreadDevice() {
-		e.childStarted(e.attach.mode)
-	}
-}
-
-// becomeRouter takes a router ID that the leader has assigned.
-func (e *Engine) becomeRouter(id mle.RouterID) {
-	e.startRouting(id, RoleRouter)
-}
-
-// becomeLeader starts to lead the partition that e.leader describes, under router ID id.
-func (e *Engine) becomeLeader(id mle.RouterID) {
-	e.startRouting(id, RoleLeader)
-	e.forgetAddresses()
-}
-
-func (e *Engine) startRouting(id mle.RouterID, role Role) {
-	e.setRLOC(id.RLOC16())
-	e.attach.state, e.attach.counter, e.attach.timer = attachIdle, 0, time.Time{}
-	e.keepAlive = keepAlive{}
-	e.routing.id, e.routing.previousID = id, id
-	e.routing.routedPartition = e.leader.PartitionID
-	e.mplSent.SetExpirations(mpl.RouterExpirations)
-	e.setRole(role)
-	e.startTick()
-	e.advertise.Stop()
-	e.resetAdvertise()
-	for i := range e.children.children {
-		// Children of another router ID have an address that no longer leads here.
-		if c := &e.children.children[i]; c.validOrRestoring() && c.rloc.RouterID() != id {
-			e.removeNeighbor(&c.neighbor)
-		}
-	}
-}
-
-// stopRouting ends what only routers do.
-func (e *Engine) stopRouting() {
-	e.advertise.Stop()
-	e.mplSent.SetExpirations(mpl.ChildExpirations)
-}
-
-func (e *Engine) setRLOC(rloc mle.RLOC16) {
-	e.rloc = rloc
-	e.routers.self = rloc
-	e.updateAddresses()
-}
-
-func (e *Engine) startTick() {
-	if e.tick.IsZero() {
-		e.tick = e.now.Add(time.Second)
-	}
-}
-
-// setLeaderData enters a partition. What belonged to another one is forgotten, except what helps not to fall back into it.
-func (e *Engine) setLeaderData(d mle.LeaderData) {
-	if d.PartitionID != e.leader.PartitionID {
-		e.counters.PartitionChanges++
-		r := &e.routing
-		r.lastPartition = e.leader.PartitionID
-		r.lastSequence = e.routers.sequence
-		r.lastPartitionUntil = e.now.Add(e.timing.NetworkIDTimeout)
-		e.forgetAddresses()
-		e.cancelAddressSolicit()
-		e.routers.clear()
-		e.log.Info("partition", "id", d.PartitionID)
-		e.emit(Event{Type: EventPartition})
-	}
-	e.leader.PartitionID, e.leader.Weighting, e.leader.LeaderRouterID = d.PartitionID, d.Weighting, d.LeaderRouterID
-}
-
-// leaderData is what this node tells others about its partition.
-func (e *Engine) leaderData() mle.LeaderData {
-	d := e.leader
-	d.DataVersion, d.StableDataVersion = e.netData.version, e.netData.stableVersion
-	return d
+// transitions are the changes of role and place that a role brings about. Each resets all that belonged to the old state.
+type transitions interface {
+	// becomeDetached leaves the partition, whatever the role in it.
+	becomeDetached()
+	// becomeChild takes the place that the parent has given.
+	becomeChild(rloc mle.RLOC16)
+	// becomeRouter takes a router ID that the leader has assigned.
+	becomeRouter(id mle.RouterID)
+	// becomeLeader starts to lead the partition, under router ID id.
+	becomeLeader(id mle.RouterID)
+	// enterPartition makes d's partition the one that the node is in.
+	enterPartition(d mle.LeaderData)
+	// setRLOC16 moves the node to another place of the mesh.
+	setRLOC16(rloc mle.RLOC16)
+	// drop ends the link to a neighbor, whatever it is to this node, with all that follows.
+	drop(n *neighbors.Neighbor)
+	// changed says that what a restart needs to know has changed.
+	changed()
 }

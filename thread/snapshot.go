@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
@@ -56,46 +57,62 @@ func (e *Engine) Role() Role { return e.role }
 func (e *Engine) RLOC16() mle.RLOC16 { return e.rloc }
 
 // ExtAddr returns the node's extended address.
-func (e *Engine) ExtAddr() ieee802154.ExtAddr { return e.ext }
+func (e *Engine) ExtAddr() ieee802154.ExtAddr { return e.Ext }
 
 // Mode returns the node's mode.
 func (e *Engine) Mode() mle.Mode { return e.mode }
 
+// Network returns the parameters of the network.
+func (e *Engine) Network() Network { return e.dataset.Network() }
+
 // Channel returns the channel number.
-func (e *Engine) Channel() uint8 { return e.channel }
+func (e *Engine) Channel() uint8 { return e.Network().Channel }
 
 // MeshLocalEID returns the address that stays when the node moves in the mesh.
-func (e *Engine) MeshLocalEID() netip.Addr { return e.meshLocalEID }
+func (e *Engine) MeshLocalEID() netip.Addr { return e.addresses.EID() }
 
-// Counters returns the counters.
-func (e *Engine) Counters() Counters { return e.counters }
+// Addresses returns the unicast addresses of this node, the newest first: the leader's anycast locator, RLOC, mesh-local EID, link-local,
+// and those added.
+func (e *Engine) Addresses() []netip.Addr { return e.addresses.All() }
+
+// SelectSource returns the address from which a datagram to dst is sent (RFC 6724): the one whose scope fits; of the mesh-local
+// ones the EID, which stays when the node moves.
+func (e *Engine) SelectSource(dst netip.Addr) netip.Addr { return e.addresses.SelectSource(dst) }
+
+// Subscribe makes the node listen to a multicast address; Unsubscribe ends that.
+func (e *Engine) Subscribe(group netip.Addr) { e.addresses.Subscribe(group) }
+
+// Unsubscribe undoes one Subscribe.
+func (e *Engine) Unsubscribe(group netip.Addr) { e.addresses.Unsubscribe(group) }
 
 // Single reports whether this node is the only router of its partition, or alone.
-func (e *Engine) Single() bool {
-	return !e.attached() || !e.fullThreadDevice() || e.routers.active() <= 1
-}
+func (e *Engine) Single() bool { return e.routes.single() }
 
 // Neighbors returns children and routers with a link to this node, or the parent.
 func (e *Engine) Neighbors() []NeighborInfo {
 	var list []NeighborInfo
-	add := func(n *neighbor, r Role, timeout time.Duration) { list = append(list, e.neighborInfo(n, r, timeout)) }
-	if e.role == RoleChild && e.parent.state == stateValid {
-		add(&e.parent.neighbor, RoleRouter, 0)
+	if p := &e.neighbors.Parent; e.role == RoleChild && p.Valid() {
+		list = append(list, e.neighborInfo(&p.Neighbor, RoleRouter, 0))
 	}
 	if !e.isRouter() {
 		return list
 	}
-	for i := range e.children.children {
-		if c := &e.children.children[i]; c.state == stateValid {
-			add(&c.neighbor, RoleChild, c.timeout)
+	for c := range e.neighbors.Children.Established() {
+		if c.Valid() {
+			list = append(list, e.neighborInfo(&c.Neighbor, RoleChild, c.Timeout))
 		}
 	}
-	for id := range e.routers.assigned.All() {
-		if r := &e.routers.routers[id]; r.state == stateValid && r.rloc != e.rloc {
-			add(&r.neighbor, RoleRouter, 0)
-		}
+	for _, r := range e.neighbors.Routers.Linked() {
+		list = append(list, e.neighborInfo(&r.Neighbor, RoleRouter, 0))
 	}
 	return list
+}
+
+func (e *Engine) neighborInfo(n *neighbors.Neighbor, r Role, timeout time.Duration) NeighborInfo {
+	return NeighborInfo{
+		ExtAddr: n.Ext, RLOC16: n.RLOC16, Role: r, Mode: n.Mode, RSSI: n.Link.RSSI(), LastRSSI: n.Link.Last,
+		LinkQualityIn: n.Link.Quality, LinkQualityOut: n.QualityOut, Age: e.AgeOf(n.LastHeard), Timeout: timeout,
+	}
 }
 
 // Routers returns all routers of the partition, by router ID.
@@ -104,21 +121,17 @@ func (e *Engine) Routers() []RouterInfo {
 		return nil
 	}
 	var list []RouterInfo
-	for id := range e.routers.assigned.All() {
-		r := &e.routers.routers[id]
+	for id, r := range e.neighbors.Routers.All() {
 		info := RouterInfo{
-			ID: id, RLOC16: r.rloc, ExtAddr: r.ext, NextHop: r.nextHop, PathCost: r.cost, LinkEstablished: r.state == stateValid,
-			LinkQualityIn: r.link.quality, LinkQualityOut: r.qualityOut, Age: e.now.Sub(r.lastHeard),
+			ID: id, RLOC16: r.RLOC16, ExtAddr: r.Ext, NextHop: r.NextHop, PathCost: r.Cost, LinkEstablished: r.Valid(),
+			LinkQualityIn: r.Link.Quality, LinkQualityOut: r.QualityOut, Age: e.AgeOf(r.LastHeard),
 		}
-		switch {
-		case r.rloc == e.rloc:
-			info.ExtAddr, info.Age = e.ext, 0
-		case e.role == RoleChild && r.rloc == e.parent.rloc:
-			info.ExtAddr, info.Age = e.parent.ext, e.now.Sub(e.parent.lastHeard)
-			info.LinkEstablished = e.parent.state == stateValid
-			info.LinkQualityIn, info.LinkQualityOut = e.parent.link.quality, e.parent.qualityOut
-		case r.lastHeard.IsZero():
-			info.Age = 0
+		switch p := &e.neighbors.Parent; {
+		case r.RLOC16 == e.rloc:
+			info.ExtAddr, info.Age = e.Ext, 0
+		case e.role == RoleChild && r.RLOC16 == p.RLOC16:
+			info.ExtAddr, info.Age, info.LinkEstablished = p.Ext, e.AgeOf(p.LastHeard), p.Valid()
+			info.LinkQualityIn, info.LinkQualityOut = p.Link.Quality, p.QualityOut
 		}
 		list = append(list, info)
 	}
@@ -130,15 +143,15 @@ func (e *Engine) Leader() (LeaderInfo, bool) {
 	if !e.attached() {
 		return LeaderInfo{}, false
 	}
-	info := LeaderInfo{LeaderData: e.leaderData(), RLOC16: e.leader.LeaderRouterID.RLOC16()}
-	switch {
+	info := LeaderInfo{LeaderData: e.distrib.leaderData(), RLOC16: e.leader.LeaderRouterID.RLOC16()}
+	switch p := &e.neighbors.Parent; {
 	case e.role == RoleLeader:
-		info.ExtAddr = e.ext
-	case e.role == RoleChild && e.parent.rloc == info.RLOC16:
-		info.ExtAddr = e.parent.ext
+		info.ExtAddr = e.Ext
+	case e.role == RoleChild && p.RLOC16 == info.RLOC16:
+		info.ExtAddr = p.Ext
 	default:
-		if r := e.routers.get(e.leader.LeaderRouterID); r != nil {
-			info.ExtAddr = r.ext
+		if r := e.neighbors.Routers.Get(e.leader.LeaderRouterID); r != nil {
+			info.ExtAddr = r.Ext
 		}
 	}
 	return info, true

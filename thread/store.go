@@ -1,7 +1,6 @@
 package thread
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -71,83 +70,68 @@ func (m *MemoryStore) Save(s Settings) error {
 	return nil
 }
 
-// saveSettings stores the state of the node, with frame counters ahead, and reports whether that worked.
-func (e *Engine) saveSettings() bool {
-	s := e.settings
-	s.NetworkKey = e.networkKey
-	s.ExtAddr = e.ext
-	s.MeshLocalIID = e.meshLocalIID
-	s.KeySequence = e.keySequence
-	s.MACFrameCounter = e.mac.counter + counterAhead
-	s.MLEFrameCounter = e.mleCounter + counterAhead
-	s.MPLSequence = e.mplSeq + mplAhead
-	if e.role >= RoleChild {
-		s.Role = e.role
-		s.RLOC16 = e.rloc
-		s.Mode = e.mode
-		s.PartitionID = e.leader.PartitionID
-		s.Children = nil
-		if e.role == RoleChild {
-			s.Parent = e.parent.ext
-		}
-		if e.storesNetwork {
-			n := e.Network()
-			s.Network = &n
-		}
-		for i := range e.children.children {
-			if c := &e.children.children[i]; c.validOrRestoring() {
-				s.Children = append(s.Children, ChildSettings{ExtAddr: c.ext, RLOC16: c.rloc, Mode: c.mode, Timeout: c.timeout})
-			}
-		}
-	}
-	if err := e.store.Save(s); err != nil {
-		e.counters.StoreFailed++
-		e.log.Error("settings not stored; nothing secured is sent until they are", "err", err)
-		return false
-	}
-	e.settings = s
-	e.storedMAC, e.storedMLE, e.storedMPL = s.MACFrameCounter, s.MLEFrameCounter, s.MPLSequence
-	return true
+// keeper remembers what a restart needs.
+type keeper struct {
+	store        Store
+	settings     Settings // stored last
+	keepsNetwork bool
 }
 
-// restore lets what commands have configured go before the configuration, if it shall.
-func (c *Config) restore() error {
-	if !c.StoredNetwork || c.Store == nil {
-		return nil
+// save stores the state of the node, with frame counters ahead of use, and reports whether that worked.
+func (e *Engine) save() bool {
+	s := e.keeper.settings
+	n := e.dataset.Network()
+	s.NetworkKey, s.ExtAddr = n.Key, e.Ext
+	s.MeshLocalIID = e.addresses.IID()
+	s.KeySequence = e.keys.Sequence()
+	s.MACFrameCounter, s.MLEFrameCounter, s.MPLSequence = e.mac.Counter.Limit(), e.mle.counter.Limit(), e.mpl.Limit()
+	if e.attached() {
+		s.Role, s.RLOC16, s.Mode, s.PartitionID = e.role, e.rloc, e.mode, e.leader.PartitionID
+		if e.role == RoleChild {
+			s.Parent = e.neighbors.Parent.Ext
+		}
+		if e.keeper.keepsNetwork {
+			s.Network = &n
+		}
+		s.Children = nil
+		for c := range e.neighbors.Children.Established() {
+			s.Children = append(s.Children, ChildSettings{ExtAddr: c.Ext, RLOC16: c.RLOC16, Mode: c.Mode, Timeout: c.Timeout})
+		}
 	}
-	s, ok, err := c.Store.Load()
-	if err != nil {
-		return fmt.Errorf("thread: loading settings: %w", err)
+	if err := e.keeper.store.Save(s); err != nil {
+		e.counters.StoreFailed++
+		e.Log.Error("settings not stored; nothing secured is sent until they are", "err", err)
+		return false
 	}
-	if !ok || s.Network == nil {
-		return nil
-	}
-	n := s.Network
-	c.NetworkKey, c.PANID, c.NetworkName, c.ExtPANID = n.Key, n.PANID, n.Name, n.ExtPANID
-	c.MeshLocalPrefix, c.Channel = n.MeshLocalPrefix, n.Channel
-	c.ExtAddr, c.Mode = s.ExtAddr, s.Mode
-	return nil
+	e.keeper.settings = s
+	e.mac.Counter.Stored(s.MACFrameCounter)
+	e.mle.counter.Stored(s.MLEFrameCounter)
+	e.mpl.Stored(s.MPLSequence)
+	return true
 }
 
 // restoreSettings takes over what the store has.
 func (e *Engine) restoreSettings() error {
-	s, ok, err := e.store.Load()
+	s, ok, err := e.keeper.store.Load()
 	if err != nil || !ok {
 		return err
 	}
 	// Frame counters go on where they may have been used, even under another key: a counter that is too high does no harm.
-	e.mac.counter, e.mleCounter = s.MACFrameCounter, s.MLEFrameCounter
-	e.storedMAC, e.storedMLE = 0, 0
-	e.mplSeq = s.MPLSequence
-	e.settings.AutoStart, e.settings.Network = s.AutoStart, s.Network
-	if s.NetworkKey != e.networkKey || s.ExtAddr != e.ext {
+	e.mac.Counter.Restore(s.MACFrameCounter)
+	e.mle.counter.Restore(s.MLEFrameCounter)
+	e.mpl.Restore(s.MPLSequence)
+	e.keeper.settings.AutoStart, e.keeper.settings.Network = s.AutoStart, s.Network
+	if s.NetworkKey != e.dataset.Network().Key || s.ExtAddr != e.Ext {
 		return nil
 	}
-	e.keySequence = s.KeySequence
-	e.settings = s
-	e.meshLocalIID = s.MeshLocalIID
+	e.keys.Restore(s.KeySequence)
+	e.keeper.settings = s
+	e.addresses.SetIID(s.MeshLocalIID)
 	if s.Role >= RoleChild {
-		e.rloc = s.RLOC16
+		e.setRLOC16(s.RLOC16)
 	}
 	return nil
 }
+
+// AutoStart reports whether the store asks for the node to be started when the program is.
+func (e *Engine) AutoStart() bool { return e.keeper.settings.AutoStart }

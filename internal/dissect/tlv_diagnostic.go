@@ -27,14 +27,17 @@ const (
 func diagnosticTLVs(b []byte) []TLV {
 	return readTLVs(b, FamilyDiagnostic, func(t *TLV) decoder {
 		typ := tmf.DiagnosticType(t.Type)
-		d, known := diagnosticDecoders[typ]
-		t.Name, t.Known = typ.String(), known
-		return d
+		t.Name, t.Known = typ.String(), typ.Known()
+		if !typ.ValidLength(len(t.Value)) {
+			return func(*TLV) (string, error) { return "", tmf.ErrTLVLength }
+		}
+		return diagnosticDecoders[typ]
 	})
 }
 
+// diagnosticDecoders decode values whose lengths their types allow.
 var diagnosticDecoders = map[tmf.DiagnosticType]decoder{
-	tmf.DiagnosticExtendedMACAddress: sized(ieee802154.ExtAddrSize, extAddrText),
+	tmf.DiagnosticExtendedMACAddress: bytesf(extAddrText),
 	tmf.DiagnosticAddress16:          text(mle.ParseAddress16),
 	tmf.DiagnosticMode:               textf(mle.ParseMode, modeText),
 	tmf.DiagnosticTimeout:            textf(mle.ParseTimeout, seconds),
@@ -43,23 +46,18 @@ var diagnosticDecoders = map[tmf.DiagnosticType]decoder{
 	tmf.DiagnosticLeaderData:         textf(mle.ParseLeaderData, leaderDataText),
 	tmf.DiagnosticNetworkData:        sub(networkDataTLVs),
 	tmf.DiagnosticIPv6AddressList:    entries(addrSize, addrText),
-	tmf.DiagnosticMACCounters:        sized(numMACCounters*macCounterSize, macCountersText),
-	tmf.DiagnosticBatteryLevel:       sized(1, func(b []byte) string { return fmt.Sprintf("%d %%", b[0]) }),
-	tmf.DiagnosticSupplyVoltage:      sized(2, func(b []byte) string { return fmt.Sprintf("%d mV", binary.BigEndian.Uint16(b)) }),
+	tmf.DiagnosticMACCounters:        bytesf(macCountersText),
+	tmf.DiagnosticBatteryLevel:       bytesf(func(b []byte) string { return fmt.Sprintf("%d %%", b[0]) }),
+	tmf.DiagnosticSupplyVoltage:      bytesf(func(b []byte) string { return fmt.Sprintf("%d mV", binary.BigEndian.Uint16(b)) }),
 	tmf.DiagnosticChildTable:         entries(childEntrySize, childText),
 	tmf.DiagnosticChannelPages:       entries(1, func(b []byte) string { return fmt.Sprint(b[0]) }),
 	tmf.DiagnosticTypeList:           entries(1, func(b []byte) string { return tmf.DiagnosticType(b[0]).String() }),
 	tmf.DiagnosticMaxChildTimeout:    textf(mle.ParseTimeout, seconds),
 }
 
-// sized makes a decoder for values of a fixed size.
-func sized(size int, format func([]byte) string) decoder {
-	return func(t *TLV) (string, error) {
-		if len(t.Value) != size {
-			return "", tmf.ErrTLVLength
-		}
-		return format(t.Value), nil
-	}
+// bytesf makes a decoder of a function that prints bytes.
+func bytesf(format func([]byte) string) decoder {
+	return func(t *TLV) (string, error) { return format(t.Value), nil }
 }
 
 // entries makes a decoder for a list of entries of a fixed size.

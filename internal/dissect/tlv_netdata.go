@@ -15,12 +15,11 @@ func networkDataTLVs(b []byte) []TLV {
 		if err != nil {
 			return append(tlvs, cutOff(b, FamilyNetworkData, err))
 		}
-		d := networkDataDecoder(n.Type)
 		t := TLV{
-			Family: FamilyNetworkData, Type: uint8(n.Type), Stable: n.Stable, Name: n.Type.String(), Known: d != nil,
+			Family: FamilyNetworkData, Type: uint8(n.Type), Stable: n.Stable, Name: n.Type.String(), Known: n.Type.Known(),
 			Raw: b[:len(b)-len(rest)], Value: n.Value,
 		}
-		t.decode(d)
+		t.decode(networkDataDecoder(n.Type))
 		tlvs = append(tlvs, t)
 		b = rest
 	}

@@ -301,7 +301,7 @@ func TestMixedKeySequence(t *testing.T) {
 	await(t, c, theirs, 400*time.Second, "router")
 	c.Run(60 * time.Second)
 
-	if err := ours.SetKeySequence(c.Now(), 1); err != nil {
+	if err := ours.Console().SetKeySequence(c.Now(), 1); err != nil {
 		t.Fatal(err)
 	}
 	c.Run(60 * time.Second)
@@ -312,8 +312,8 @@ func TestMixedKeySequence(t *testing.T) {
 
 	theirs.Command("keysequence counter 5") // more than one ahead
 	c.Run(60 * time.Second)
-	if ours.KeySequence() != 5 {
-		t.Errorf("our key sequence %d, want 5", ours.KeySequence())
+	if ours.Console().Keys.Sequence() != 5 {
+		t.Errorf("our key sequence %d, want 5", ours.Console().Keys.Sequence())
 	}
 	pingAll(t, ours, theirs)
 }

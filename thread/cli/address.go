@@ -23,14 +23,14 @@ func (i *Interpreter) ipaddr(args []string) error {
 	case err != nil:
 		return err
 	case args[0] == "add":
-		return i.engine.AddAddress(a)
+		return i.view.AddAddress(a)
 	}
-	return i.engine.RemoveAddress(a)
+	return i.view.RemoveAddress(a)
 }
 
 func (i *Interpreter) ipmaddr(args []string) error {
 	if len(args) == 0 {
-		for _, a := range i.engine.MulticastAddresses() {
+		for _, a := range i.view.MulticastAddresses() {
 			i.printf("%s\r\n", formatAddr(a))
 		}
 		return nil
@@ -59,7 +59,7 @@ func (i *Interpreter) joinGroup(a netip.Addr) error {
 	switch {
 	case !a.IsMulticast():
 		return InvalidArgs
-	case slices.Contains(i.engine.MulticastAddresses(), a), slices.Contains(i.groups, a):
+	case slices.Contains(i.view.MulticastAddresses(), a), slices.Contains(i.groups, a):
 		return Already
 	}
 	i.groups = append(i.groups, a)
@@ -74,7 +74,7 @@ func (i *Interpreter) leaveGroup(a netip.Addr) error {
 		i.groups = slices.Delete(i.groups, k, k+1)
 		i.engine.Unsubscribe(a)
 		return nil
-	case slices.Contains(i.engine.MulticastAddresses(), a):
+	case slices.Contains(i.view.MulticastAddresses(), a):
 		return InvalidArgs
 	}
 	return NotFound

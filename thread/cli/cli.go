@@ -21,6 +21,7 @@ import (
 
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/console"
 )
 
 // Limits of a command line.
@@ -69,6 +70,7 @@ type Interpreter struct {
 	Version string
 
 	engine   *thread.Engine
+	view     *console.View
 	now      time.Time
 	out      []byte
 	requests []Request
@@ -82,13 +84,13 @@ type Interpreter struct {
 // New returns an interpreter for engine. Where [thread.Engine.AutoStart] reports true (command autostart), the driver should call
 // the engine's Start.
 func New(engine *thread.Engine) *Interpreter {
-	return &Interpreter{EUI64: engine.ExtAddr(), Version: DefaultVersion, engine: engine, ping: newPing()}
+	return &Interpreter{EUI64: engine.ExtAddr(), Version: DefaultVersion, engine: engine, view: engine.Console(), ping: newPing()}
 }
 
 // HandleLine executes a command line. Its end ("\r", "\n") may be there or not; an empty line does nothing and has no answer.
 func (i *Interpreter) HandleLine(now time.Time, line string) {
 	i.now, i.err = now, nil
-	i.engine.Observe(now)
+	i.view.Observe(now)
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
 		return

@@ -15,6 +15,8 @@ import (
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/cli"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/console"
+	"github.com/gopymesh/pymesh/thread/internal/mac"
 	"github.com/gopymesh/pymesh/thread/ip6"
 )
 
@@ -237,22 +239,22 @@ func TestUDPText(t *testing.T) {
 // snapshot is what a refused command must not change.
 type snapshot struct {
 	network    thread.Network
-	parameters thread.Parameters
+	parameters console.Parameters
 	mode       string
 	ext        ieee802154.ExtAddr
 	role       thread.Role
 	up         bool
 	addresses  []netip.Addr
 	groups     []netip.Addr
-	filter     []thread.FilterEntry
+	filter     []mac.FilterEntry
 	children   int
 	timeout    time.Duration
 }
 
 func snapshotOf(d *device) snapshot {
 	return snapshot{
-		d.Network(), d.Parameters(), d.Mode().String(), d.ExtAddr(), d.Role(), d.IsUp(), d.Addresses(), d.MulticastAddresses(),
-		d.MACFilter().Entries(), d.MaxChildren(), d.ChildTimeout(),
+		d.Network(), d.Console().Parameters(), d.Mode().String(), d.ExtAddr(), d.Role(), d.Console().IsUp(), d.Addresses(), d.Console().MulticastAddresses(),
+		d.Console().Filter.Entries(), d.Console().Neighbors.Children.Limit(), d.Console().ChildTimeout(),
 	}
 }
 

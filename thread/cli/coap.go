@@ -95,7 +95,7 @@ func (i *Interpreter) coapRequest(args []string) error {
 	if len(args) > payload {
 		m.Payload = []byte(args[payload])
 	}
-	if !i.engine.IsUp() {
+	if !i.view.IsUp() {
 		i.printf("Sending coap request: ")
 		return InvalidSourceAddress
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/console"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/mle"
@@ -35,7 +36,7 @@ func (i *Interpreter) setNetwork(change func(*thread.Network) error) error {
 	if err := change(&n); err != nil {
 		return err
 	}
-	return i.engine.SetNetwork(n)
+	return i.view.SetNetwork(n)
 }
 
 func (i *Interpreter) channel(args []string) error {
@@ -107,7 +108,7 @@ func (i *Interpreter) extaddr(args []string) error {
 	if err != nil {
 		return err
 	}
-	return i.engine.SetExtAddr(a)
+	return i.view.SetExtAddr(a)
 }
 
 func (i *Interpreter) eui64(args []string) error {
@@ -159,16 +160,16 @@ func (i *Interpreter) mode(args []string) error {
 	if err != nil {
 		return err
 	}
-	return i.engine.SetMode(i.now, m)
+	return i.view.SetMode(i.now, m)
 }
 
 func (i *Interpreter) autostart(args []string) error {
-	return i.onOff(args, i.engine.AutoStart(), i.engine.SetAutoStart)
+	return i.onOff(args, i.engine.AutoStart(), i.view.SetAutoStart)
 }
 
 func (i *Interpreter) routerrole(args []string) error {
-	return i.onOff(args, i.engine.RouterRole(), func(on bool) error {
-		i.engine.SetRouterRole(i.now, on)
+	return i.onOff(args, i.view.RouterRole(), func(on bool) error {
+		i.view.SetRouterRole(i.now, on)
 		return nil
 	})
 }
@@ -181,12 +182,12 @@ func (i *Interpreter) keysequence(args []string) error {
 	}
 	switch args[0] {
 	case "counter":
-		return i.number(args[1:], int64(int32(i.engine.KeySequence())), func(v int64) error {
+		return i.number(args[1:], int64(int32(i.view.Keys.Sequence())), func(v int64) error {
 			seq := keys.Sequence(uint32(v))
-			if i.engine.KeySwitchGuarded(seq) {
+			if i.view.Keys.Guarded(seq) {
 				return nil // nothing changes, and nobody is told
 			}
-			return i.engine.SetKeySequence(i.now, seq)
+			return i.view.SetKeySequence(i.now, seq)
 		})
 	case "guardtime":
 		return keySwitchGuard(i, args[1:])
@@ -208,18 +209,18 @@ func (i *Interpreter) number(args []string, value int64, set func(int64) error) 
 }
 
 func (i *Interpreter) childmax(args []string) error {
-	return i.number(args, int64(i.engine.MaxChildren()), func(v int64) error { return i.engine.SetMaxChildren(int(uint8(v))) })
+	return i.number(args, int64(i.view.Neighbors.Children.Limit()), func(v int64) error { return i.view.SetMaxChildren(int(uint8(v))) })
 }
 
 func (i *Interpreter) childtimeout(args []string) error {
-	return i.number(args, int64(int32(i.engine.ChildTimeout()/time.Second)), func(v int64) error {
-		i.engine.SetChildTimeout(i.now, time.Duration(uint32(v))*time.Second)
+	return i.number(args, int64(int32(i.view.ChildTimeout()/time.Second)), func(v int64) error {
+		i.view.SetChildTimeout(i.now, time.Duration(uint32(v))*time.Second)
 		return nil
 	})
 }
 
 func (i *Interpreter) leaderpartitionid(args []string) error {
-	p := i.engine.Parameters()
+	p := i.view.Parameters()
 	if len(args) == 0 {
 		i.printf("%d\r\n", p.PartitionID)
 		return nil
@@ -229,44 +230,44 @@ func (i *Interpreter) leaderpartitionid(args []string) error {
 		return err
 	}
 	p.PartitionID = uint32(v)
-	return i.engine.SetParameters(p)
+	return i.view.SetParameters(p)
 }
 
 // parameter is a command that shows and sets one of the engine's parameters.
-func parameter(get func(thread.Parameters) int64, set func(*thread.Parameters, int64) error) func(*Interpreter, []string) error {
+func parameter(get func(console.Parameters) int64, set func(*console.Parameters, int64) error) func(*Interpreter, []string) error {
 	return func(i *Interpreter, args []string) error {
-		p := i.engine.Parameters()
+		p := i.view.Parameters()
 		return i.number(args, get(p), func(v int64) error {
 			if err := set(&p, v); err != nil {
 				return err
 			}
-			return i.engine.SetParameters(p)
+			return i.view.SetParameters(p)
 		})
 	}
 }
 
 var (
 	leaderWeight = parameter(
-		func(p thread.Parameters) int64 { return int64(p.LeaderWeight) },
-		func(p *thread.Parameters, v int64) error { p.LeaderWeight = uint8(v); return nil })
+		func(p console.Parameters) int64 { return int64(p.LeaderWeight) },
+		func(p *console.Parameters, v int64) error { p.LeaderWeight = uint8(v); return nil })
 	networkIDTimeout = parameter(
-		func(p thread.Parameters) int64 { return int64(p.NetworkIDTimeout / time.Second) },
-		func(p *thread.Parameters, v int64) error {
+		func(p console.Parameters) int64 { return int64(p.NetworkIDTimeout / time.Second) },
+		func(p *console.Parameters, v int64) error {
 			p.NetworkIDTimeout = time.Duration(uint8(v)) * time.Second
 			return nil
 		})
 	parentPriority = parameter(
-		func(p thread.Parameters) int64 { return int64(p.ParentPriority) },
-		func(p *thread.Parameters, v int64) error { p.ParentPriority = mle.ParentPriority(v); return nil })
+		func(p console.Parameters) int64 { return int64(p.ParentPriority) },
+		func(p *console.Parameters, v int64) error { p.ParentPriority = mle.ParentPriority(v); return nil })
 	routerUpgradeThreshold = parameter(
-		func(p thread.Parameters) int64 { return int64(p.RouterUpgradeThreshold) },
-		func(p *thread.Parameters, v int64) error { p.RouterUpgradeThreshold = int(uint8(v)); return nil })
+		func(p console.Parameters) int64 { return int64(p.RouterUpgradeThreshold) },
+		func(p *console.Parameters, v int64) error { p.RouterUpgradeThreshold = int(uint8(v)); return nil })
 	routerDowngradeThreshold = parameter(
-		func(p thread.Parameters) int64 { return int64(p.RouterDowngradeThreshold) },
-		func(p *thread.Parameters, v int64) error { p.RouterDowngradeThreshold = int(uint8(v)); return nil })
+		func(p console.Parameters) int64 { return int64(p.RouterDowngradeThreshold) },
+		func(p *console.Parameters, v int64) error { p.RouterDowngradeThreshold = int(uint8(v)); return nil })
 	routerSelectionJitter = parameter(
-		func(p thread.Parameters) int64 { return int64(p.RouterSelectionJitter / time.Second) },
-		func(p *thread.Parameters, v int64) error {
+		func(p console.Parameters) int64 { return int64(p.RouterSelectionJitter / time.Second) },
+		func(p *console.Parameters, v int64) error {
 			const least, most = 1, 255
 			if v < least || v > most {
 				return InvalidArgs
@@ -275,8 +276,8 @@ var (
 			return nil
 		})
 	keySwitchGuard = parameter(
-		func(p thread.Parameters) int64 { return int64(p.KeySwitchGuard / time.Hour) },
-		func(p *thread.Parameters, v int64) error {
+		func(p console.Parameters) int64 { return int64(p.KeySwitchGuard / time.Hour) },
+		func(p *console.Parameters, v int64) error {
 			const most = 1<<21 - 1 // hours fit into a time.Duration
 			p.KeySwitchGuard = time.Duration(min(uint32(v), most)) * time.Hour
 			return nil

@@ -5,13 +5,14 @@ import (
 
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/mac"
 )
 
 // anyNode stands for all nodes in macfilter rss.
 const anyNode = "*"
 
 func (i *Interpreter) macfilter(args []string) error {
-	f := i.engine.MACFilter()
+	f := i.view.Filter
 	switch {
 	case len(args) == 0:
 		i.printf("Address Mode: %s\r\n", filterMode(f.Mode()))
@@ -27,11 +28,11 @@ func (i *Interpreter) macfilter(args []string) error {
 	return InvalidArgs
 }
 
-func filterMode(m thread.FilterMode) string {
-	return [...]string{thread.FilterOff: "Disabled", thread.FilterWhitelist: "Whitelist", thread.FilterBlacklist: "Blacklist"}[m]
+func filterMode(m mac.FilterMode) string {
+	return [...]string{mac.FilterOff: "Disabled", mac.FilterWhitelist: "Whitelist", mac.FilterBlacklist: "Blacklist"}[m]
 }
 
-func (i *Interpreter) printListed(f *thread.MACFilter) {
+func (i *Interpreter) printListed(f *mac.Filter) {
 	for _, en := range f.Entries() {
 		if en.Listed {
 			i.printf("%x", [8]byte(en.ExtAddr))
@@ -46,7 +47,7 @@ func (i *Interpreter) printListed(f *thread.MACFilter) {
 }
 
 // printFixed lists the fixed signal strengths. label is how that of all other nodes is called.
-func (i *Interpreter) printFixed(f *thread.MACFilter, label string) {
+func (i *Interpreter) printFixed(f *mac.Filter, label string) {
 	for _, en := range f.Entries() {
 		if en.Fixed {
 			i.printf("%x : ", [8]byte(en.ExtAddr))
@@ -54,15 +55,15 @@ func (i *Interpreter) printFixed(f *thread.MACFilter, label string) {
 		}
 	}
 	if rssi, ok := f.RSSI(); ok {
-		i.printf("%s%d (lqi %d)\r\n", label, rssi, i.engine.LinkQuality(rssi))
+		i.printf("%s%d (lqi %d)\r\n", label, rssi, i.view.LinkQuality(rssi))
 	}
 }
 
 func (i *Interpreter) printRSS(rssi int8) {
-	i.printf("rss %d (lqi %d)\r\n", rssi, i.engine.LinkQuality(rssi))
+	i.printf("rss %d (lqi %d)\r\n", rssi, i.view.LinkQuality(rssi))
 }
 
-func (i *Interpreter) filterAddr(f *thread.MACFilter, args []string) error {
+func (i *Interpreter) filterAddr(f *mac.Filter, args []string) error {
 	if len(args) == 0 {
 		i.printf("%s\r\n", filterMode(f.Mode()))
 		i.printListed(f)
@@ -83,11 +84,11 @@ func (i *Interpreter) filterAddr(f *thread.MACFilter, args []string) error {
 	}
 	switch args[0] {
 	case "disable":
-		f.SetMode(thread.FilterOff)
+		f.SetMode(mac.FilterOff)
 	case "whitelist":
-		f.SetMode(thread.FilterWhitelist)
+		f.SetMode(mac.FilterWhitelist)
 	case "blacklist":
-		f.SetMode(thread.FilterBlacklist)
+		f.SetMode(mac.FilterBlacklist)
 	case "clear":
 		f.UnlistAll()
 	case "remove":
@@ -108,7 +109,7 @@ func (i *Interpreter) filterAddr(f *thread.MACFilter, args []string) error {
 	return nil
 }
 
-func (i *Interpreter) filterRSS(f *thread.MACFilter, args []string) error {
+func (i *Interpreter) filterRSS(f *mac.Filter, args []string) error {
 	if len(args) == 0 {
 		i.printFixed(f, "Default rss: ")
 		return nil
@@ -164,5 +165,5 @@ func (i *Interpreter) parseQuality(s string) (rssi int8, err error) {
 	if quality > best {
 		return 0, Parse
 	}
-	return i.engine.RSSIOf(quality), nil
+	return i.view.RSSIOf(quality), nil
 }

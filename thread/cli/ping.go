@@ -119,7 +119,7 @@ func (i *Interpreter) sendEcho(data []byte) error {
 // send gives the engine a datagram. One that a detached node cannot send is lost, which is no error.
 func (i *Interpreter) send(packet []byte) error {
 	err := i.engine.HandlePacket(i.now, packet)
-	if errors.Is(err, thread.ErrDetached) || errors.Is(err, thread.ErrDisabled) && i.engine.IsUp() {
+	if errors.Is(err, thread.ErrDetached) || errors.Is(err, thread.ErrDisabled) && i.view.IsUp() {
 		return nil
 	}
 	return err

@@ -3,21 +3,21 @@ package cli
 import (
 	"time"
 
-	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
 func (i *Interpreter) ifconfig(args []string) error {
 	switch {
-	case len(args) == 0 && i.engine.IsUp():
+	case len(args) == 0 && i.view.IsUp():
 		i.printf("up\r\n")
 	case len(args) == 0:
 		i.printf("down\r\n")
 	case args[0] == "up":
-		i.engine.InterfaceUp(i.now)
+		i.view.InterfaceUp(i.now)
 	case args[0] == "down":
-		i.engine.InterfaceDown(i.now)
+		i.view.InterfaceDown(i.now)
 		i.leaveGroups()
 	default:
 		return InvalidArgs
@@ -30,9 +30,9 @@ func (i *Interpreter) thread(args []string) error {
 	case len(args) == 0:
 		return InvalidArgs
 	case args[0] == "start":
-		return i.engine.StartThread(i.now)
+		return i.view.StartThread(i.now)
 	case args[0] == "stop":
-		i.engine.StopThread(i.now)
+		i.view.StopThread(i.now)
 		return nil
 	}
 	return InvalidArgs
@@ -45,13 +45,13 @@ func (i *Interpreter) state(args []string) error {
 	}
 	switch args[0] {
 	case "detached":
-		return i.engine.BecomeDetached(i.now)
+		return i.view.BecomeDetached(i.now)
 	case "child":
-		return i.engine.BecomeChild(i.now)
+		return i.view.BecomeChild(i.now)
 	case "router":
-		return i.engine.BecomeRouter(i.now)
+		return i.view.BecomeRouter(i.now)
 	case "leader":
-		return i.engine.BecomeLeader(i.now)
+		return i.view.BecomeLeader(i.now)
 	}
 	return InvalidArgs
 }
@@ -80,7 +80,7 @@ func (i *Interpreter) leaderdata([]string) error {
 }
 
 func (i *Interpreter) netdatashow([]string) error {
-	i.printf("%x\r\n", i.engine.NetworkData())
+	i.printf("%x\r\n", i.view.NetworkData.TLVs())
 	return nil
 }
 
@@ -92,7 +92,7 @@ func (i *Interpreter) releaserouterid(args []string) error {
 	if err != nil {
 		return err
 	}
-	return i.engine.ReleaseRouterID(i.now, mle.RouterID(v))
+	return i.view.ReleaseRouterID(i.now, mle.RouterID(v))
 }
 
 // seconds is an age as the tables have it.
@@ -130,19 +130,19 @@ func (i *Interpreter) child(args []string) error {
 		return err
 	}
 	id := uint16(v) & mle.MaxChildID
-	for _, c := range i.engine.Children() {
+	for c := range i.view.Neighbors.Children.Established() {
 		if c.RLOC16 != i.engine.RLOC16()|mle.RLOC16(id) {
 			continue
 		}
 		i.printf("Child ID: %d\r\n", c.RLOC16.ChildID())
 		i.printf("Rloc: %04x\r\n", uint16(c.RLOC16))
-		i.printf("Ext Addr: %x\r\n", [8]byte(c.ExtAddr))
+		i.printf("Ext Addr: %x\r\n", [8]byte(c.Ext))
 		i.printf("Mode: %s\r\n", formatMode(c.Mode))
 		i.printf("Net Data: %d\r\n", c.NetworkDataVersion)
 		i.printf("Timeout: %d\r\n", seconds(c.Timeout))
-		i.printf("Age: %d\r\n", seconds(c.Age))
-		i.printf("Link Quality In: %d\r\n", c.LinkQualityIn)
-		i.printf("RSSI: %d\r\n", c.RSSI)
+		i.printf("Age: %d\r\n", seconds(i.view.Core.AgeOf(c.LastHeard)))
+		i.printf("Link Quality In: %d\r\n", c.Link.Quality)
+		i.printf("RSSI: %d\r\n", c.Link.RSSI())
 		return nil
 	}
 	return NotFound
@@ -153,13 +153,14 @@ func (i *Interpreter) children(table bool) {
 		i.printf("| ID  | RLOC16 | Timeout    | Age        | LQ In | C_VN |R|S|D|N| Extended MAC     |\r\n")
 		i.printf("+-----+--------+------------+------------+-------+------+-+-+-+-+------------------+\r\n")
 	}
-	for _, c := range i.engine.Children() {
+	for c := range i.view.Neighbors.Children.Established() {
 		switch {
-		case c.Restoring:
+		case !c.Valid():
 		case table:
 			f := flags(c.Mode)
 			i.printf("| %3d | 0x%04x | %10d | %10d | %5d | %4d |%d|%d|%d|%d| %x |\r\n", c.RLOC16.ChildID(), uint16(c.RLOC16),
-				seconds(c.Timeout), seconds(c.Age), c.LinkQualityIn, c.NetworkDataVersion, f[0], f[1], f[2], f[3], [8]byte(c.ExtAddr))
+				seconds(c.Timeout), seconds(i.view.Core.AgeOf(c.LastHeard)), c.Link.Quality, c.NetworkDataVersion, f[0], f[1], f[2], f[3],
+				[8]byte(c.Ext))
 		default:
 			i.printf("%d ", c.RLOC16.ChildID())
 		}
@@ -179,22 +180,22 @@ func (i *Interpreter) neighbor(args []string) error {
 		i.printf("| Role | RLOC16 | Age | Avg RSSI | Last RSSI |R|S|D|N| Extended MAC     |\r\n")
 		i.printf("+------+--------+-----+----------+-----------+-+-+-+-+------------------+\r\n")
 	}
-	show := func(role byte, n thread.NeighborInfo) {
+	show := func(role byte, n *neighbors.Neighbor) {
 		if !table {
 			i.printf("0x%04x ", uint16(n.RLOC16))
 			return
 		}
 		f := flags(n.Mode)
-		i.printf("|   %c  | 0x%04x | %3d | %8d | %9d |%d|%d|%d|%d| %x |\r\n", role, uint16(n.RLOC16), seconds(n.Age), n.RSSI,
-			n.LastRSSI, f[0], f[1], f[2], f[3], [8]byte(n.ExtAddr))
+		i.printf("|   %c  | 0x%04x | %3d | %8d | %9d |%d|%d|%d|%d| %x |\r\n", role, uint16(n.RLOC16),
+			seconds(i.view.Core.AgeOf(n.LastHeard)), n.Link.RSSI(), n.Link.Last, f[0], f[1], f[2], f[3], [8]byte(n.Ext))
 	}
-	for _, c := range i.engine.Children() {
-		if !c.Restoring {
-			show('C', c.NeighborInfo)
+	for c := range i.view.Neighbors.Children.Established() {
+		if c.Valid() {
+			show('C', &c.Neighbor)
 		}
 	}
-	for _, n := range i.engine.Links() {
-		show('R', n)
+	for _, r := range i.view.Neighbors.Routers.Linked() {
+		show('R', &r.Neighbor)
 	}
 	i.printf("\r\n")
 	return nil
@@ -219,27 +220,33 @@ func (i *Interpreter) router(args []string) error {
 		}
 		id = rloc.RouterID()
 	}
-	for _, r := range i.engine.RouterTable() {
-		if r.ID != id {
-			continue
-		}
-		i.printf("Alloc: 1\r\n")
-		i.printf("Router ID: %d\r\n", uint8(r.ID))
-		i.printf("Rloc: %04x\r\n", uint16(r.RLOC16))
-		i.printf("Next Hop: %04x\r\n", uint16(r.NextHop.RLOC16()))
-		if !r.LinkEstablished {
-			i.printf("Link: 0\r\n")
-			return nil
-		}
-		i.printf("Link: 1\r\n")
-		i.printf("Ext Addr: %x\r\n", [8]byte(r.ExtAddr))
-		i.printf("Cost: %d\r\n", r.PathCost)
-		i.printf("Link Quality In: %d\r\n", r.LinkQualityIn)
-		i.printf("Link Quality Out: %d\r\n", r.LinkQualityOut)
-		i.printf("Age: %d\r\n", age(r.Age))
+	r := i.view.Neighbors.Routers.Get(id)
+	if r == nil {
+		return NotFound
+	}
+	i.printf("Alloc: 1\r\n")
+	i.printf("Router ID: %d\r\n", uint8(id))
+	i.printf("Rloc: %04x\r\n", uint16(id.RLOC16()))
+	i.printf("Next Hop: %04x\r\n", uint16(r.NextHop.RLOC16()))
+	if !r.Valid() {
+		i.printf("Link: 0\r\n")
 		return nil
 	}
-	return NotFound
+	i.printf("Link: 1\r\n")
+	i.printf("Ext Addr: %x\r\n", [8]byte(r.Ext))
+	i.printf("Cost: %d\r\n", r.Cost)
+	i.printf("Link Quality In: %d\r\n", r.Link.Quality)
+	i.printf("Link Quality Out: %d\r\n", r.QualityOut)
+	i.printf("Age: %d\r\n", i.routerAge(r))
+	return nil
+}
+
+// routerAge is the time since a router was heard, in seconds as they are shown; this node hears itself.
+func (i *Interpreter) routerAge(r *neighbors.Router) uint8 {
+	if r.RLOC16 == i.engine.RLOC16() {
+		return 0
+	}
+	return age(i.view.Core.AgeOf(r.LastHeard))
 }
 
 func (i *Interpreter) routers(table bool) {
@@ -247,37 +254,37 @@ func (i *Interpreter) routers(table bool) {
 		i.printf("| ID | RLOC16 | Next Hop | Path Cost | LQ In | LQ Out | Age | Extended MAC     |\r\n")
 		i.printf("+----+--------+----------+-----------+-------+--------+-----+------------------+\r\n")
 	}
-	for _, r := range i.engine.RouterTable() {
+	for id, r := range i.view.Neighbors.Routers.All() {
 		if !table {
-			i.printf("%d ", uint8(r.ID))
+			i.printf("%d ", uint8(id))
 			continue
 		}
-		i.printf("| %2d | 0x%04x | %8d | %9d | %5d | %6d | %3d | %x |\r\n", uint8(r.ID), uint16(r.RLOC16), uint8(r.NextHop),
-			r.PathCost, r.LinkQualityIn, r.LinkQualityOut, age(r.Age), [8]byte(r.ExtAddr))
+		i.printf("| %2d | 0x%04x | %8d | %9d | %5d | %6d | %3d | %x |\r\n", uint8(id), uint16(id.RLOC16()), uint8(r.NextHop),
+			r.Cost, r.Link.Quality, r.QualityOut, i.routerAge(r), [8]byte(r.Ext))
 	}
 	i.printf("\r\n")
 }
 
 func (i *Interpreter) parent([]string) error {
-	p := i.engine.Parent()
-	i.printf("Ext Addr: %x\r\n", [8]byte(p.ExtAddr))
+	p := &i.view.Neighbors.Parent
+	i.printf("Ext Addr: %x\r\n", [8]byte(p.Ext))
 	i.printf("Rloc: %x\r\n", uint16(p.RLOC16))
-	i.printf("Link Quality In: %d\r\n", p.LinkQualityIn)
-	i.printf("Link Quality Out: %d\r\n", p.LinkQualityOut)
-	i.printf("Age: %d\r\n", age(p.Age))
+	i.printf("Link Quality In: %d\r\n", p.Link.Quality)
+	i.printf("Link Quality Out: %d\r\n", p.QualityOut)
+	i.printf("Age: %d\r\n", age(i.view.Core.AgeOf(p.LastHeard)))
 	return nil
 }
 
 func (i *Interpreter) eidcache([]string) error {
-	for _, a := range i.engine.CachedAddresses() {
-		i.printf("%s %04x\r\n", formatAddr(a.Addr), uint16(a.RLOC16))
+	for addr, rloc := range i.view.Resolver.Cached() {
+		i.printf("%s %04x\r\n", formatAddr(addr), uint16(rloc))
 	}
 	return nil
 }
 
 // bufferinfo counts datagrams, where OpenThread counts messages and the buffers that they take.
 func (i *Interpreter) bufferinfo([]string) error {
-	q := i.engine.Queues()
+	q := i.view.Queues()
 	i.printf("total: %d\r\n", q.Limit)
 	i.printf("free: %d\r\n", q.Limit-q.Len())
 	for _, l := range [...]struct {
@@ -357,7 +364,7 @@ func (i *Interpreter) linkquality(args []string) error {
 		if err != nil {
 			return err
 		}
-		return i.engine.MACFilter().Fix(a, rssi)
+		return i.view.Filter.Fix(a, rssi)
 	}
 	quality, ok := i.linkQualityOf(a)
 	if !ok {
@@ -368,9 +375,9 @@ func (i *Interpreter) linkquality(args []string) error {
 }
 
 func (i *Interpreter) linkQualityOf(a ieee802154.ExtAddr) (uint8, bool) {
-	for _, en := range i.engine.MACFilter().Entries() {
+	for _, en := range i.view.Filter.Entries() {
 		if en.ExtAddr == a && en.Fixed {
-			return i.engine.LinkQuality(en.RSSI), true
+			return i.view.LinkQuality(en.RSSI), true
 		}
 	}
 	for _, n := range i.engine.Neighbors() {

@@ -198,7 +198,7 @@ func newDevice(t testing.TB, id int) *device {
 	d.boot()
 	n := d.Network()
 	n.PANID = ieee802154.BroadcastPAN // as OpenThread starts
-	if err := d.SetNetwork(n); err != nil {
+	if err := d.Console().SetNetwork(n); err != nil {
 		t.Fatal(err)
 	}
 	return d

@@ -113,7 +113,7 @@ func (i *Interpreter) sendUDP(from, to netip.AddrPort, payload []byte) error {
 	if !src.IsValid() || src.IsUnspecified() || src.IsMulticast() {
 		src = i.engine.SelectSource(to.Addr())
 	}
-	if !i.engine.IsUp() {
+	if !i.view.IsUp() {
 		return InvalidSourceAddress
 	}
 	packet, err := ip6.AppendUDP(nil, ip6.Header{HopLimit: hopLimit, Src: src, Dst: to.Addr()}, from.Port(), to.Port(), payload)

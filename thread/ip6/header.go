@@ -15,6 +15,10 @@ const (
 	// (RFC 8200 §5, RFC 4944 §4).
 	MinMTU = 1280
 
+	payloadLengthOffset = 4
+	nextHeaderOffset    = 6
+	hopLimitOffset      = 7
+
 	version          = 6
 	maxPayloadLength = 0xffff
 	maxFlowLabel     = 1<<20 - 1
@@ -107,9 +111,9 @@ func ParseHeader(b []byte) (Header, error) {
 	return Header{
 		TrafficClass:  uint8(first >> 20),
 		FlowLabel:     first & maxFlowLabel,
-		PayloadLength: int(binary.BigEndian.Uint16(b[4:])),
-		NextHeader:    Protocol(b[6]),
-		HopLimit:      b[7],
+		PayloadLength: int(binary.BigEndian.Uint16(b[payloadLengthOffset:])),
+		NextHeader:    Protocol(b[nextHeaderOffset]),
+		HopLimit:      b[hopLimitOffset],
 		Src:           netip.AddrFrom16([addressSize]byte(b[8:24])),
 		Dst:           netip.AddrFrom16([addressSize]byte(b[24:40])),
 	}, nil
@@ -128,4 +132,15 @@ func (h Header) AppendBinary(b []byte) ([]byte, error) {
 	b = append(b, uint8(h.NextHeader), h.HopLimit)
 	b = append(b, src[:]...)
 	return append(b, dst[:]...), nil
+}
+
+// DecrementHopLimit takes one off the hop limit of a datagram that a node forwards, and reports whether it may go on. It
+// may not, and stays as it is, if it came with a hop limit of 0 or would leave with one (RFC 8200 §3), or is cut off
+// before its header ends.
+func DecrementHopLimit(datagram []byte) bool {
+	if len(datagram) < HeaderSize || datagram[hopLimitOffset] <= 1 {
+		return false
+	}
+	datagram[hopLimitOffset]--
+	return true
 }

@@ -102,6 +102,39 @@ func TestHeaderRange(t *testing.T) {
 	}
 }
 
+// RFC 8200 §3: the hop limit is decremented by each node that forwards, and the packet discarded if it was or becomes 0.
+func TestDecrementHopLimit(t *testing.T) {
+	for _, tt := range []struct {
+		hopLimit, left uint8
+		forwarded      bool
+	}{
+		{0, 0, false},
+		{1, 1, false},
+		{2, 1, true},
+		{64, 63, true},
+		{255, 254, true},
+	} {
+		h := Header{PayloadLength: 2, NextHeader: ProtocolUDP, HopLimit: tt.hopLimit, Src: rloc0, Dst: rloc1}
+		b, err := h.AppendBinary(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = append(b, 1, 2)
+		forwarded := DecrementHopLimit(b)
+		h.HopLimit = tt.left
+		if want, _ := h.AppendBinary(nil); forwarded != tt.forwarded || !bytes.Equal(b, append(want, 1, 2)) {
+			t.Errorf("hop limit %d: %v, %x", tt.hopLimit, forwarded, b)
+		}
+	}
+	whole := unhex(t, headerTests[0].hex)
+	for n := range HeaderSize {
+		b := bytes.Clone(whole[:n])
+		if DecrementHopLimit(b) || !bytes.Equal(b, whole[:n]) {
+			t.Errorf("%d bytes: %x", n, b)
+		}
+	}
+}
+
 func TestProtocolString(t *testing.T) {
 	for p, want := range map[Protocol]string{
 		ProtocolHopByHop: "HopByHop", ProtocolTCP: "TCP", ProtocolUDP: "UDP", ProtocolIPv6: "IPv6",

@@ -80,7 +80,7 @@ func RemoveMPLOption(b, datagram []byte) ([]byte, error) {
 	if !others {
 		b = append(b, datagram[:HeaderSize]...)
 		b = append(b, datagram[HeaderSize+size:]...)
-		b[start+6] = uint8(ext.NextHeader)
+		b[start+nextHeaderOffset] = uint8(ext.NextHeader)
 		putPayloadLength(b[start:], d.PayloadLength-size)
 		return b, nil
 	}
@@ -109,5 +109,5 @@ func AppendTunnel(b []byte, outer Header, opt MPLOption, inner []byte) ([]byte, 
 }
 
 func putPayloadLength(datagram []byte, n int) {
-	binary.BigEndian.PutUint16(datagram[4:], uint16(n))
+	binary.BigEndian.PutUint16(datagram[payloadLengthOffset:], uint16(n))
 }

@@ -258,9 +258,9 @@ func TestTable(t *testing.T) {
 	if TypePSKc.String() != "PSKc" || Type(250).String() != "TLV 250" || !TypeGet.Known() || Type(15).Known() {
 		t.Error("names")
 	}
-	for typ, s := range specs {
-		if s.name == "" || s.min > s.max {
-			t.Errorf("type %d: %+v", typ, s)
+	for typ, info := range types {
+		if info.Min > info.Max {
+			t.Errorf("type %d: %+v", typ, info)
 		}
 	}
 }

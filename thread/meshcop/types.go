@@ -3,7 +3,6 @@ package meshcop
 import (
 	"errors"
 	"iter"
-	"strconv"
 
 	"github.com/gopymesh/pymesh/thread/tlv"
 )
@@ -89,75 +88,57 @@ const (
 	countSize               = 1
 	periodSize              = 2
 	discoverySize           = 2
-	unboundedSize           = tlv.MaxLength
 )
 
-// spec is a TLV type's name and its shortest and longest value.
-type spec struct {
-	name     string
-	min, max int
-}
-
-var specs = map[Type]spec{
-	TypeChannel:                 {"Channel", channelSize, channelSize},
-	TypePANID:                   {"PAN ID", panIDSize, panIDSize},
-	TypeExtendedPANID:           {"Extended PAN ID", extendedPANIDSize, extendedPANIDSize},
-	TypeNetworkName:             {"Network Name", 0, maxNetworkNameSize},
-	TypePSKc:                    {"PSKc", keySize, keySize},
-	TypeNetworkMasterKey:        {"Network Master Key", keySize, keySize},
-	TypeNetworkKeySequence:      {"Network Key Sequence", keySequenceSize, keySequenceSize},
-	TypeMeshLocalPrefix:         {"Mesh Local Prefix", meshLocalPrefixSize, meshLocalPrefixSize},
-	TypeSteeringData:            {"Steering Data", 1, maxSteeringDataSize},
-	TypeBorderAgentLocator:      {"Border Agent Locator", locatorSize, locatorSize},
-	TypeCommissionerID:          {"Commissioner ID", 0, maxTextSize},
-	TypeCommissionerSessionID:   {"Commissioner Session ID", sessionIDSize, sessionIDSize},
-	TypeSecurityPolicy:          {"Security Policy", securityPolicySize, maxSecurityPolicySize},
-	TypeGet:                     {"Get", 0, unboundedSize},
-	TypeActiveTimestamp:         {"Active Timestamp", timestampSize, timestampSize},
-	TypeState:                   {"State", stateSize, stateSize},
-	TypeJoinerDTLSEncapsulation: {"Joiner DTLS Encapsulation", 0, unboundedSize},
-	TypeJoinerUDPPort:           {"Joiner UDP Port", portSize, portSize},
-	TypeJoinerIID:               {"Joiner IID", iidSize, iidSize},
-	TypeJoinerRouterLocator:     {"Joiner Router Locator", locatorSize, locatorSize},
-	TypeJoinerRouterKEK:         {"Joiner Router KEK", keySize, keySize},
-	TypeProvisioningURL:         {"Provisioning URL", 0, maxTextSize},
-	TypeVendorName:              {"Vendor Name", 0, maxVendorTextSize},
-	TypeVendorModel:             {"Vendor Model", 0, maxVendorTextSize},
-	TypeVendorSoftwareVersion:   {"Vendor SW Version", 0, maxSoftwareVersionSize},
-	TypeVendorData:              {"Vendor Data", 0, maxTextSize},
-	TypeVendorStackVersion:      {"Vendor Stack Version", stackVersionSize, stackVersionSize},
-	TypeUDPEncapsulation:        {"UDP Encapsulation", udpEncapsulationMinSize, unboundedSize},
-	TypeIPv6Address:             {"IPv6 Address", addrSize, addrSize},
-	TypePendingTimestamp:        {"Pending Timestamp", timestampSize, timestampSize},
-	TypeDelayTimer:              {"Delay Timer", delayTimerSize, delayTimerSize},
-	TypeChannelMask:             {"Channel Mask", 0, unboundedSize},
-	TypeCount:                   {"Count", countSize, countSize},
-	TypePeriod:                  {"Period", periodSize, periodSize},
-	TypeScanDuration:            {"Scan Duration", periodSize, periodSize},
-	TypeEnergyList:              {"Energy List", 0, unboundedSize},
-	TypeDiscoveryRequest:        {"Discovery Request", discoverySize, discoverySize},
-	TypeDiscoveryResponse:       {"Discovery Response", discoverySize, discoverySize},
+var types = tlv.Table[Type]{
+	TypeChannel:                 tlv.Fixed("Channel", channelSize),
+	TypePANID:                   tlv.Fixed("PAN ID", panIDSize),
+	TypeExtendedPANID:           tlv.Fixed("Extended PAN ID", extendedPANIDSize),
+	TypeNetworkName:             tlv.Between("Network Name", 0, maxNetworkNameSize),
+	TypePSKc:                    tlv.Fixed("PSKc", keySize),
+	TypeNetworkMasterKey:        tlv.Fixed("Network Master Key", keySize),
+	TypeNetworkKeySequence:      tlv.Fixed("Network Key Sequence", keySequenceSize),
+	TypeMeshLocalPrefix:         tlv.Fixed("Mesh Local Prefix", meshLocalPrefixSize),
+	TypeSteeringData:            tlv.Between("Steering Data", 1, maxSteeringDataSize),
+	TypeBorderAgentLocator:      tlv.Fixed("Border Agent Locator", locatorSize),
+	TypeCommissionerID:          tlv.Between("Commissioner ID", 0, maxTextSize),
+	TypeCommissionerSessionID:   tlv.Fixed("Commissioner Session ID", sessionIDSize),
+	TypeSecurityPolicy:          tlv.Between("Security Policy", securityPolicySize, maxSecurityPolicySize),
+	TypeGet:                     tlv.AnyLength("Get"),
+	TypeActiveTimestamp:         tlv.Fixed("Active Timestamp", timestampSize),
+	TypeState:                   tlv.Fixed("State", stateSize),
+	TypeJoinerDTLSEncapsulation: tlv.AnyLength("Joiner DTLS Encapsulation"),
+	TypeJoinerUDPPort:           tlv.Fixed("Joiner UDP Port", portSize),
+	TypeJoinerIID:               tlv.Fixed("Joiner IID", iidSize),
+	TypeJoinerRouterLocator:     tlv.Fixed("Joiner Router Locator", locatorSize),
+	TypeJoinerRouterKEK:         tlv.Fixed("Joiner Router KEK", keySize),
+	TypeProvisioningURL:         tlv.Between("Provisioning URL", 0, maxTextSize),
+	TypeVendorName:              tlv.Between("Vendor Name", 0, maxVendorTextSize),
+	TypeVendorModel:             tlv.Between("Vendor Model", 0, maxVendorTextSize),
+	TypeVendorSoftwareVersion:   tlv.Between("Vendor SW Version", 0, maxSoftwareVersionSize),
+	TypeVendorData:              tlv.Between("Vendor Data", 0, maxTextSize),
+	TypeVendorStackVersion:      tlv.Fixed("Vendor Stack Version", stackVersionSize),
+	TypeUDPEncapsulation:        tlv.Between("UDP Encapsulation", udpEncapsulationMinSize, tlv.MaxLength),
+	TypeIPv6Address:             tlv.Fixed("IPv6 Address", addrSize),
+	TypePendingTimestamp:        tlv.Fixed("Pending Timestamp", timestampSize),
+	TypeDelayTimer:              tlv.Fixed("Delay Timer", delayTimerSize),
+	TypeChannelMask:             tlv.AnyLength("Channel Mask"),
+	TypeCount:                   tlv.Fixed("Count", countSize),
+	TypePeriod:                  tlv.Fixed("Period", periodSize),
+	TypeScanDuration:            tlv.Fixed("Scan Duration", periodSize),
+	TypeEnergyList:              tlv.AnyLength("Energy List"),
+	TypeDiscoveryRequest:        tlv.Fixed("Discovery Request", discoverySize),
+	TypeDiscoveryResponse:       tlv.Fixed("Discovery Response", discoverySize),
 }
 
 // Known reports whether t is a TLV type of Thread 1.1.
-func (t Type) Known() bool {
-	_, ok := specs[t]
-	return ok
-}
+func (t Type) Known() bool { return types.Known(t) }
 
 // ValidLength reports whether a value of n bytes is one that type t allows. An unknown type allows any.
-func (t Type) ValidLength(n int) bool {
-	s, ok := specs[t]
-	return !ok || n >= s.min && n <= s.max
-}
+func (t Type) ValidLength(n int) bool { return types.ValidLength(t, n) }
 
 // String returns the standard's name of the type.
-func (t Type) String() string {
-	if s, ok := specs[t]; ok {
-		return s.name
-	}
-	return "TLV " + strconv.Itoa(int(t))
-}
+func (t Type) String() string { return types.Name(t) }
 
 // All yields the TLVs of b in their order and stops at the end or at the first one that exceeds b. The values alias b.
 func All(b []byte) iter.Seq2[Type, []byte] { return tlv.All[Type](b) }

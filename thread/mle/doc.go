@@ -19,8 +19,9 @@
 // The nonce is the sender's extended address, frame counter and security level; the MIC also covers the IPv6 source and
 // destination addresses and the five fields from security to key index.
 //
-// Receiving: ParseHeader, then Header.Open under the MLE key of the header's sequence, then ParseMessage, then the
-// getters of Message. Sending: AppendCommand, the Append functions of the TLVs in the wanted order, AppendSealed.
+// Receiving: ParseHeader, then Header.Open under the MLE key of the header's sequence, then ParseMessage, then a Reader of
+// the message, or its getters one by one. Sending: AppendCommand, the Append functions of the TLVs in the wanted order,
+// AppendSealed.
 //
 // RLOC16 and RouterID, the names of nodes in a Thread partition, live here too.
 package mle

@@ -148,7 +148,10 @@ type TLVRequest []byte
 
 // ParseTLVRequest parses a TLV Request TLV. The result aliases value.
 func ParseTLVRequest(value []byte) (TLVRequest, error) {
-	return TLVRequest(value), checkLength(TLVTLVRequest, value)
+	if checkLength(TLVTLVRequest, value) != nil {
+		return nil, ErrTLVLength
+	}
+	return TLVRequest(value), nil
 }
 
 // Contains reports whether t is wanted.

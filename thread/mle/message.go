@@ -3,6 +3,7 @@ package mle
 import (
 	"errors"
 	"iter"
+	"strconv"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -79,7 +80,7 @@ func (c Command) String() string {
 	if int(c) < len(commandNames) {
 		return commandNames[c]
 	}
-	return "Command " + decimal(uint8(c))
+	return "Command " + strconv.Itoa(int(c))
 }
 
 // Message is an MLE message without its security: a command and a sequence of TLVs. Build one with AppendCommand and
@@ -133,6 +134,18 @@ func get[T any](m Message, t TLVType, parse func([]byte) (T, error)) (T, error) 
 	return parse(value)
 }
 
+// bytes finds a TLV whose value another package parses.
+func (m Message) bytes(t TLVType) ([]byte, error) {
+	value, ok := m.Find(t)
+	if !ok {
+		return nil, ErrAbsent
+	}
+	if checkLength(t, value) != nil {
+		return nil, ErrTLVLength
+	}
+	return value, nil
+}
+
 // The getters below return ErrAbsent if the message does not hold the TLV, ErrTLVLength or ErrTLVValue if it is
 // malformed.
 
@@ -172,6 +185,9 @@ func (m Message) Address16() (RLOC16, error) { return get(m, TLVAddress16, Parse
 // LeaderData returns the Leader Data TLV.
 func (m Message) LeaderData() (LeaderData, error) { return get(m, TLVLeaderData, ParseLeaderData) }
 
+// NetworkData returns the value of the Network Data TLV, for package netdata. It aliases m.
+func (m Message) NetworkData() ([]byte, error) { return m.bytes(TLVNetworkData) }
+
 // TLVRequest returns the TLV Request TLV. It aliases m.
 func (m Message) TLVRequest() (TLVRequest, error) { return get(m, TLVTLVRequest, ParseTLVRequest) }
 
@@ -202,3 +218,11 @@ func (m Message) Channel() (Channel, error) { return get(m, TLVChannel, ParseCha
 
 // PANID returns the PAN ID TLV.
 func (m Message) PANID() (ieee802154.PANID, error) { return get(m, TLVPANID, ParsePANID) }
+
+// ActiveTimestamp returns the value of the Active Timestamp TLV, 8 bytes, for package meshcop. It aliases m.
+func (m Message) ActiveTimestamp() ([]byte, error) { return m.bytes(TLVActiveTimestamp) }
+
+// ActiveOperationalDataset returns the value of the Active Operational Dataset TLV, for package meshcop. It aliases m.
+func (m Message) ActiveOperationalDataset() ([]byte, error) {
+	return m.bytes(TLVActiveOperationalDataset)
+}

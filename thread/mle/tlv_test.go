@@ -193,8 +193,8 @@ func TestAddressRegistration(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	for typ := range TLVThreadDiscovery + 1 {
-		if !typ.Known() || typ.String() == "" || tlvSpecs[typ].min > tlvSpecs[typ].max {
-			t.Errorf("type %d: %q, %d to %d bytes", typ, typ, tlvSpecs[typ].min, tlvSpecs[typ].max)
+		if !typ.Known() || typ.String() == "" || tlvTypes[typ].Min > tlvTypes[typ].Max {
+			t.Errorf("type %d: %q, %d to %d bytes", typ, typ, tlvTypes[typ].Min, tlvTypes[typ].Max)
 		}
 	}
 	if s := TLVType(200).String(); s != "TLV 200" {

@@ -1,6 +1,6 @@
 package mle
 
-import "strconv"
+import "github.com/gopymesh/pymesh/thread/tlv"
 
 // TLVType is the type of an MLE TLV (Thread 1.1 §4.5).
 type TLVType uint8
@@ -58,60 +58,46 @@ const (
 	timestampSize        = 8
 	route64HeaderSize    = 9 // ID Sequence and Router ID Mask
 	maxTLVSize           = 254
-	unboundedSize        = 0xffff
 	maxRoute64Size       = route64HeaderSize + NumRouterIDs
 	compressedEntrySize  = 9  // control and interface identifier
 	fullAddressEntrySize = 17 // control and IPv6 address
 )
 
-// tlvSpecs says for each type its name and the shortest and longest value.
-var tlvSpecs = [...]struct {
-	name     string
-	min, max int
-}{
-	TLVSourceAddress:             {"Source Address", rloc16Size, rloc16Size},
-	TLVMode:                      {"Mode", modeSize, modeSize},
-	TLVTimeout:                   {"Timeout", timeoutSize, timeoutSize},
-	TLVChallenge:                 {"Challenge", minChallengeSize, maxChallengeSize},
-	TLVResponse:                  {"Response", minChallengeSize, maxChallengeSize},
-	TLVLinkLayerFrameCounter:     {"Link-layer Frame Counter", frameCounterSize, frameCounterSize},
-	TLVLinkQuality:               {"Link Quality", 0, maxTLVSize},
-	TLVNetworkParameter:          {"Network Parameter", 0, maxTLVSize},
-	TLVMLEFrameCounter:           {"MLE Frame Counter", frameCounterSize, frameCounterSize},
-	TLVRoute64:                   {"Route64", route64HeaderSize, maxRoute64Size},
-	TLVAddress16:                 {"Address16", rloc16Size, rloc16Size},
-	TLVLeaderData:                {"Leader Data", leaderDataSize, leaderDataSize},
-	TLVNetworkData:               {"Network Data", 0, unboundedSize},
-	TLVTLVRequest:                {"TLV Request", 0, maxTLVSize},
-	TLVScanMask:                  {"Scan Mask", scanMaskSize, scanMaskSize},
-	TLVConnectivity:              {"Connectivity", connectivitySize, maxTLVSize},
-	TLVLinkMargin:                {"Link Margin", linkMarginSize, linkMarginSize},
-	TLVStatus:                    {"Status", statusSize, statusSize},
-	TLVVersion:                   {"Version", versionSize, versionSize},
-	TLVAddressRegistration:       {"Address Registration", 0, maxTLVSize},
-	TLVChannel:                   {"Channel", channelSize, channelSize},
-	TLVPANID:                     {"PAN ID", panIDSize, panIDSize},
-	TLVActiveTimestamp:           {"Active Timestamp", timestampSize, timestampSize},
-	TLVPendingTimestamp:          {"Pending Timestamp", timestampSize, timestampSize},
-	TLVActiveOperationalDataset:  {"Active Operational Dataset", 0, unboundedSize},
-	TLVPendingOperationalDataset: {"Pending Operational Dataset", 0, unboundedSize},
-	TLVThreadDiscovery:           {"Thread Discovery", 0, unboundedSize},
+var tlvTypes = tlv.Table[TLVType]{
+	TLVSourceAddress:             tlv.Fixed("Source Address", rloc16Size),
+	TLVMode:                      tlv.Fixed("Mode", modeSize),
+	TLVTimeout:                   tlv.Fixed("Timeout", timeoutSize),
+	TLVChallenge:                 tlv.Between("Challenge", minChallengeSize, maxChallengeSize),
+	TLVResponse:                  tlv.Between("Response", minChallengeSize, maxChallengeSize),
+	TLVLinkLayerFrameCounter:     tlv.Fixed("Link-layer Frame Counter", frameCounterSize),
+	TLVLinkQuality:               tlv.Between("Link Quality", 0, maxTLVSize),
+	TLVNetworkParameter:          tlv.Between("Network Parameter", 0, maxTLVSize),
+	TLVMLEFrameCounter:           tlv.Fixed("MLE Frame Counter", frameCounterSize),
+	TLVRoute64:                   tlv.Between("Route64", route64HeaderSize, maxRoute64Size),
+	TLVAddress16:                 tlv.Fixed("Address16", rloc16Size),
+	TLVLeaderData:                tlv.Fixed("Leader Data", leaderDataSize),
+	TLVNetworkData:               tlv.AnyLength("Network Data"),
+	TLVTLVRequest:                tlv.Between("TLV Request", 0, maxTLVSize),
+	TLVScanMask:                  tlv.Fixed("Scan Mask", scanMaskSize),
+	TLVConnectivity:              tlv.Between("Connectivity", connectivitySize, maxTLVSize),
+	TLVLinkMargin:                tlv.Fixed("Link Margin", linkMarginSize),
+	TLVStatus:                    tlv.Fixed("Status", statusSize),
+	TLVVersion:                   tlv.Fixed("Version", versionSize),
+	TLVAddressRegistration:       tlv.Between("Address Registration", 0, maxTLVSize),
+	TLVChannel:                   tlv.Fixed("Channel", channelSize),
+	TLVPANID:                     tlv.Fixed("PAN ID", panIDSize),
+	TLVActiveTimestamp:           tlv.Fixed("Active Timestamp", timestampSize),
+	TLVPendingTimestamp:          tlv.Fixed("Pending Timestamp", timestampSize),
+	TLVActiveOperationalDataset:  tlv.AnyLength("Active Operational Dataset"),
+	TLVPendingOperationalDataset: tlv.AnyLength("Pending Operational Dataset"),
+	TLVThreadDiscovery:           tlv.AnyLength("Thread Discovery"),
 }
 
 // Known reports whether t is a TLV type of Thread 1.1.
-func (t TLVType) Known() bool { return int(t) < len(tlvSpecs) }
+func (t TLVType) Known() bool { return tlvTypes.Known(t) }
 
 // ValidLength reports whether a value of n bytes is one that type t allows. An unknown type allows any.
-func (t TLVType) ValidLength(n int) bool {
-	return !t.Known() || n >= tlvSpecs[t].min && n <= tlvSpecs[t].max
-}
+func (t TLVType) ValidLength(n int) bool { return tlvTypes.ValidLength(t, n) }
 
 // String returns the standard's name of the type.
-func (t TLVType) String() string {
-	if t.Known() {
-		return tlvSpecs[t].name
-	}
-	return "TLV " + decimal(uint8(t))
-}
-
-func decimal(v uint8) string { return strconv.Itoa(int(v)) }
+func (t TLVType) String() string { return tlvTypes.Name(t) }

@@ -33,7 +33,8 @@ type BufferConfig struct {
 type Buffer struct {
 	config   BufferConfig
 	rand     *rand.Rand
-	messages []message
+	messages []message // free places among them
+	first    *message  // that is due first, nil if there is none: NextTimeout is asked far more often than anything changes
 }
 
 // message is a buffered datagram, or a place for one.
@@ -49,7 +50,7 @@ type message struct {
 
 // NewBuffer returns an empty Buffer that draws from r.
 func NewBuffer(r *rand.Rand, c BufferConfig) *Buffer {
-	return &Buffer{config: c, rand: r}
+	return &Buffer{config: c, rand: r, messages: make([]message, max(c.Datagrams, 0))}
 }
 
 // SetExpirations sets how often a datagram is sent in all: [RouterExpirations] or [ChildExpirations]. Datagrams that were
@@ -61,6 +62,7 @@ func (b *Buffer) SetExpirations(n int) {
 			m.inUse = false
 		}
 	}
+	b.findFirst()
 }
 
 // Forward buffers a copy of a datagram that came from a neighbor and is new to the [SeedSet]. Its hop limit is one less
@@ -89,16 +91,16 @@ func (b *Buffer) Originate(now time.Time, datagram []byte, id SeedID, sequence u
 
 // NextTimeout returns when [Buffer.Poll] is to be called, if at all.
 func (b *Buffer) NextTimeout() (t time.Time, ok bool) {
-	if m := b.first(); m != nil {
-		return m.due, true
+	if b.first == nil {
+		return time.Time{}, false
 	}
-	return time.Time{}, false
+	return b.first.due, true
 }
 
 // Poll returns a datagram to be broadcast now, if there is one. It is valid until the next call of a method that changes
 // the buffer. Call Poll until it returns none.
 func (b *Buffer) Poll(now time.Time) (datagram []byte, ok bool) {
-	m := b.first()
+	m := b.first
 	if m == nil || now.Before(m.due) {
 		return nil, false
 	}
@@ -108,6 +110,7 @@ func (b *Buffer) Poll(now time.Time) (datagram []byte, ok bool) {
 	} else {
 		m.inUse = false
 	}
+	b.findFirst()
 	return m.datagram, true
 }
 
@@ -116,6 +119,7 @@ func (b *Buffer) Reset() {
 	for i := range b.messages {
 		b.messages[i].inUse = false
 	}
+	b.first = nil
 }
 
 // Len returns how many datagrams are buffered.
@@ -136,6 +140,7 @@ func (b *Buffer) supersede(id SeedID, sequence uint8) {
 			m.inUse = false
 		}
 	}
+	b.findFirst()
 }
 
 func (b *Buffer) add(now time.Time, datagram []byte, id SeedID, sequence uint8, sent int) *message {
@@ -148,6 +153,7 @@ func (b *Buffer) add(now time.Time, datagram []byte, id SeedID, sequence uint8, 
 	}
 	*m = message{inUse: true, seed: id, sequence: sequence, sent: sent, datagram: append(m.datagram[:0], datagram...)}
 	b.schedule(m, now)
+	b.findFirst()
 	return m
 }
 
@@ -169,20 +175,15 @@ func (b *Buffer) place() *message {
 			return &b.messages[i]
 		}
 	}
-	if len(b.messages) >= b.config.Datagrams {
-		return nil
-	}
-	b.messages = append(b.messages, message{})
-	return &b.messages[len(b.messages)-1]
+	return nil
 }
 
-// first returns the datagram that is due first, or nil.
-func (b *Buffer) first() *message {
-	var first *message
+// findFirst finds the datagram that is due first, after any change.
+func (b *Buffer) findFirst() {
+	b.first = nil
 	for i := range b.messages {
-		if m := &b.messages[i]; m.inUse && (first == nil || m.due.Before(first.due)) {
-			first = m
+		if m := &b.messages[i]; m.inUse && (b.first == nil || m.due.Before(b.first.due)) {
+			b.first = m
 		}
 	}
-	return first
 }

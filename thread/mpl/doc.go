@@ -16,4 +16,6 @@
 //
 // Routers send each datagram twice, others not at all (Thread 1.1 §5): that is the caller's number of expirations.
 // The datagram that a node puts into the mesh itself counts as its first transmission.
+//
+// A [Domain] is both together, with the node's own multicasts and their sequence: a node needs nothing else.
 package mpl

@@ -264,6 +264,37 @@ func TestLatePoll(t *testing.T) {
 	}
 }
 
+// Whatever happens to the buffer, NextTimeout is the time of the datagram that is due first.
+func TestNextTimeout(t *testing.T) {
+	b, r := newBuffer(1, router()), rand.New(rand.NewPCG(2, 0))
+	d, now := datagram(t, 64, "x"), epoch
+	for step := range 20000 {
+		now = now.Add(time.Duration(r.Int64N(int64(DefaultInterval / 4))))
+		id, sequence := SeedID(r.IntN(6)), uint8(step/8)
+		switch r.IntN(32) {
+		case 0:
+			b.Reset()
+		case 1, 2:
+			b.SetExpirations(r.IntN(4))
+		case 3, 4, 5, 6:
+			b.Originate(now, d, id, sequence)
+		case 7, 8, 9, 10, 11:
+			b.Forward(now, d, id, sequence)
+		default:
+			b.Poll(now)
+		}
+		var want time.Time
+		for _, m := range b.messages {
+			if m.inUse && (want.IsZero() || m.due.Before(want)) {
+				want = m.due
+			}
+		}
+		if got, ok := b.NextTimeout(); !got.Equal(want) || ok != (b.Len() > 0) {
+			t.Fatalf("step %d: %v, %v; want %v of %d", step, got, ok, want, b.Len())
+		}
+	}
+}
+
 func TestNoInterval(t *testing.T) {
 	c := router()
 	c.Interval = 0

@@ -230,7 +230,7 @@ func TestEntries(t *testing.T) {
 			t.Errorf("%d is %q", int(p), p)
 		}
 	}
-	if TypeServer.String() != "Server" || Type(99).String() != "TLV 99" {
+	if TypeServer.String() != "Server" || Type(99).String() != "TLV 99" || !TypeHasRoute.Known() || Type(7).Known() {
 		t.Error(TypeServer, Type(99))
 	}
 }

@@ -38,7 +38,7 @@ type Prefix struct {
 // ParsePrefix parses the value of a Prefix TLV. Bits beyond the prefix length are dropped. SubTLVs aliases value and is
 // not checked.
 func ParsePrefix(value []byte) (Prefix, error) {
-	if len(value) < prefixHeaderSize {
+	if checkLength(TypePrefix, value) != nil {
 		return Prefix{}, ErrValue
 	}
 	bits := int(value[1])
@@ -213,7 +213,7 @@ type ContextTLV struct {
 
 // ParseContextTLV parses the value of a 6LoWPAN Context TLV.
 func ParseContextTLV(value []byte) (ContextTLV, error) {
-	if len(value) != contextSize {
+	if checkLength(TypeContext, value) != nil {
 		return ContextTLV{}, ErrValue
 	}
 	return ContextTLV{

@@ -29,7 +29,7 @@ type Service struct {
 
 // ParseService parses the value of a Service TLV. Data and SubTLVs alias value; SubTLVs is not checked.
 func ParseService(value []byte) (Service, error) {
-	if len(value) < serviceMinSize {
+	if checkLength(TypeService, value) != nil {
 		return Service{}, ErrValue
 	}
 	s := Service{ID: value[0] & serviceIDMask, Enterprise: ThreadEnterprise}
@@ -73,7 +73,7 @@ type Server struct {
 
 // ParseServer parses the value of a Server TLV. Data aliases value.
 func ParseServer(value []byte) (Server, error) {
-	if len(value) < serverMinSize {
+	if checkLength(TypeServer, value) != nil {
 		return Server{}, ErrValue
 	}
 	return Server{RLOC16: mle.RLOC16(binary.BigEndian.Uint16(value)), Data: value[serverMinSize:]}, nil

@@ -3,7 +3,8 @@ package netdata
 import (
 	"errors"
 	"iter"
-	"strconv"
+
+	"github.com/gopymesh/pymesh/thread/tlv"
 )
 
 // Errors of this package. They are returned as they are.
@@ -30,22 +31,28 @@ const (
 	TypeServer            Type = 6
 )
 
-var typeNames = [...]string{
-	TypeHasRoute:          "Has Route",
-	TypePrefix:            "Prefix",
-	TypeBorderRouter:      "Border Router",
-	TypeContext:           "6LoWPAN Context",
-	TypeCommissioningData: "Commissioning Data",
-	TypeService:           "Service",
-	TypeServer:            "Server",
+var types = tlv.Table[Type]{
+	TypeHasRoute:          tlv.AnyLength("Has Route"),
+	TypePrefix:            tlv.Between("Prefix", prefixHeaderSize, MaxValueLength),
+	TypeBorderRouter:      tlv.AnyLength("Border Router"),
+	TypeContext:           tlv.Fixed("6LoWPAN Context", contextSize),
+	TypeCommissioningData: tlv.AnyLength("Commissioning Data"),
+	TypeService:           tlv.Between("Service", serviceMinSize, MaxValueLength),
+	TypeServer:            tlv.Between("Server", serverMinSize, MaxValueLength),
 }
 
+// Known reports whether t is a TLV type of Thread 1.1.
+func (t Type) Known() bool { return types.Known(t) }
+
 // String returns the standard's name of the type.
-func (t Type) String() string {
-	if int(t) < len(typeNames) {
-		return typeNames[t]
+func (t Type) String() string { return types.Name(t) }
+
+// checkLength reports ErrValue if value's length is not one that type t allows.
+func checkLength(t Type, value []byte) error {
+	if !types.ValidLength(t, len(value)) {
+		return ErrValue
 	}
-	return "TLV " + strconv.Itoa(int(t))
+	return nil
 }
 
 const (

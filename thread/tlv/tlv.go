@@ -10,7 +10,7 @@
 //	+---------------+---------------+-------------------------------+
 //
 // Network data has TLVs of another shape (a 7-bit type and a stable flag, no extended length); they live in package
-// netdata.
+// netdata. What a standard says of its types, their names and lengths, stands in a Table for all of them.
 package tlv
 
 import (

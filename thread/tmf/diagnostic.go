@@ -1,6 +1,6 @@
 package tmf
 
-import "strconv"
+import "github.com/gopymesh/pymesh/thread/tlv"
 
 // DiagnosticType is the type of a network diagnostic TLV (Thread 1.1 §10.11.4). Its values are those of the TLV of the
 // same name elsewhere: package mle's for Address16, Mode, Timeout, Connectivity, Route64 and Leader Data, package
@@ -27,29 +27,42 @@ const (
 	DiagnosticMaxChildTimeout    DiagnosticType = 19
 )
 
-var diagnosticNames = [...]string{
-	DiagnosticExtendedMACAddress: "Extended MAC Address",
-	DiagnosticAddress16:          "Address16",
-	DiagnosticMode:               "Mode",
-	DiagnosticTimeout:            "Timeout",
-	DiagnosticConnectivity:       "Connectivity",
-	DiagnosticRoute64:            "Route64",
-	DiagnosticLeaderData:         "Leader Data",
-	DiagnosticNetworkData:        "Network Data",
-	DiagnosticIPv6AddressList:    "IPv6 Address List",
-	DiagnosticMACCounters:        "MAC Counters",
-	DiagnosticBatteryLevel:       "Battery Level",
-	DiagnosticSupplyVoltage:      "Supply Voltage",
-	DiagnosticChildTable:         "Child Table",
-	DiagnosticChannelPages:       "Channel Pages",
-	DiagnosticTypeList:           "Type List",
-	DiagnosticMaxChildTimeout:    "Max Child Timeout",
+// Sizes of diagnostic values, in bytes.
+const (
+	modeSize            = 1
+	timeoutSize         = 4
+	minConnectivitySize = 7 // without the buffer of sleepy end devices
+	minRoute64Size      = 9 // without entries
+	leaderDataSize      = 8
+	macCountersSize     = 9 * 4
+	batteryLevelSize    = 1
+	supplyVoltageSize   = 2
+)
+
+var diagnosticTypes = tlv.Table[DiagnosticType]{
+	DiagnosticExtendedMACAddress: tlv.Fixed("Extended MAC Address", extAddrSize),
+	DiagnosticAddress16:          tlv.Fixed("Address16", rloc16Size),
+	DiagnosticMode:               tlv.Fixed("Mode", modeSize),
+	DiagnosticTimeout:            tlv.Fixed("Timeout", timeoutSize),
+	DiagnosticConnectivity:       tlv.Between("Connectivity", minConnectivitySize, tlv.MaxLength),
+	DiagnosticRoute64:            tlv.Between("Route64", minRoute64Size, tlv.MaxLength),
+	DiagnosticLeaderData:         tlv.Fixed("Leader Data", leaderDataSize),
+	DiagnosticNetworkData:        tlv.AnyLength("Network Data"),
+	DiagnosticIPv6AddressList:    tlv.AnyLength("IPv6 Address List"),
+	DiagnosticMACCounters:        tlv.Fixed("MAC Counters", macCountersSize),
+	DiagnosticBatteryLevel:       tlv.Fixed("Battery Level", batteryLevelSize),
+	DiagnosticSupplyVoltage:      tlv.Fixed("Supply Voltage", supplyVoltageSize),
+	DiagnosticChildTable:         tlv.AnyLength("Child Table"),
+	DiagnosticChannelPages:       tlv.AnyLength("Channel Pages"),
+	DiagnosticTypeList:           tlv.AnyLength("Type List"),
+	DiagnosticMaxChildTimeout:    tlv.Fixed("Max Child Timeout", timeoutSize),
 }
 
+// Known reports whether t is a TLV type of Thread 1.1.
+func (t DiagnosticType) Known() bool { return diagnosticTypes.Known(t) }
+
+// ValidLength reports whether a value of n bytes is one that type t allows. An unknown type allows any.
+func (t DiagnosticType) ValidLength(n int) bool { return diagnosticTypes.ValidLength(t, n) }
+
 // String returns the standard's name of the type.
-func (t DiagnosticType) String() string {
-	if int(t) < len(diagnosticNames) && diagnosticNames[t] != "" {
-		return diagnosticNames[t]
-	}
-	return "TLV " + strconv.Itoa(int(t))
-}
+func (t DiagnosticType) String() string { return diagnosticTypes.Name(t) }

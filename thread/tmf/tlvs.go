@@ -47,39 +47,29 @@ const (
 	statusSize     = 1
 	timeSize       = 4
 	routerMaskSize = 9
-	unboundedSize  = tlv.MaxLength
 )
 
-// tlvSpecs says for each type its name and the shortest and longest value.
-var tlvSpecs = [...]struct {
-	name     string
-	min, max int
-}{
-	TLVTargetEID:                {"Target EID", addrSize, addrSize},
-	TLVExtendedMACAddress:       {"Extended MAC Address", extAddrSize, extAddrSize},
-	TLVRLOC16:                   {"RLOC16", rloc16Size, rloc16Size},
-	TLVMLEID:                    {"ML-EID", iidSize, iidSize},
-	TLVStatus:                   {"Status", statusSize, statusSize},
-	TLVTimeSinceLastTransaction: {"Time Since Last Transaction", timeSize, timeSize},
-	TLVRouterMask:               {"Router Mask", routerMaskSize, routerMaskSize},
-	TLVNDOption:                 {"ND Option", 0, unboundedSize},
-	TLVNDData:                   {"ND Data", 0, unboundedSize},
-	TLVThreadNetworkData:        {"Thread Network Data", 0, unboundedSize},
+var tlvTypes = tlv.Table[TLVType]{
+	TLVTargetEID:                tlv.Fixed("Target EID", addrSize),
+	TLVExtendedMACAddress:       tlv.Fixed("Extended MAC Address", extAddrSize),
+	TLVRLOC16:                   tlv.Fixed("RLOC16", rloc16Size),
+	TLVMLEID:                    tlv.Fixed("ML-EID", iidSize),
+	TLVStatus:                   tlv.Fixed("Status", statusSize),
+	TLVTimeSinceLastTransaction: tlv.Fixed("Time Since Last Transaction", timeSize),
+	TLVRouterMask:               tlv.Fixed("Router Mask", routerMaskSize),
+	TLVNDOption:                 tlv.AnyLength("ND Option"),
+	TLVNDData:                   tlv.AnyLength("ND Data"),
+	TLVThreadNetworkData:        tlv.AnyLength("Thread Network Data"),
 }
 
 // Known reports whether t is a TLV type of Thread 1.1.
-func (t TLVType) Known() bool { return int(t) < len(tlvSpecs) && tlvSpecs[t].name != "" }
+func (t TLVType) Known() bool { return tlvTypes.Known(t) }
 
 // String returns the standard's name of the type.
-func (t TLVType) String() string {
-	if t.Known() {
-		return tlvSpecs[t].name
-	}
-	return "TLV " + strconv.Itoa(int(t))
-}
+func (t TLVType) String() string { return tlvTypes.Name(t) }
 
 // Payload is the payload of a network-layer message: a sequence of TLVs. Its getters return ErrAbsent without the TLV
-// and ErrTLVLength if it is malformed.
+// and ErrTLVLength if it is malformed. A Reader reads several at a time.
 type Payload []byte
 
 // ParsePayload checks that b is a whole number of TLVs; it does not look into them. It fails with tlv.ErrTruncated. The
@@ -103,7 +93,7 @@ func (p Payload) get(t TLVType) ([]byte, error) {
 	switch {
 	case !ok:
 		return nil, ErrAbsent
-	case len(value) < tlvSpecs[t].min || len(value) > tlvSpecs[t].max:
+	case !tlvTypes.ValidLength(t, len(value)):
 		return nil, ErrTLVLength
 	default:
 		return value, nil

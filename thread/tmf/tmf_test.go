@@ -115,8 +115,13 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q, want %q", tt.got, tt.want)
 		}
 	}
-	if TLVType(5).Known() || TLVType(11).Known() || !TLVThreadNetworkData.Known() {
+	if TLVType(5).Known() || TLVType(11).Known() || !TLVThreadNetworkData.Known() ||
+		DiagnosticType(10).Known() || DiagnosticType(20).Known() || !DiagnosticMaxChildTimeout.Known() {
 		t.Error("Known")
+	}
+	if !DiagnosticMACCounters.ValidLength(36) || DiagnosticMACCounters.ValidLength(35) ||
+		!DiagnosticConnectivity.ValidLength(10) || DiagnosticConnectivity.ValidLength(6) {
+		t.Error("ValidLength")
 	}
 }
 

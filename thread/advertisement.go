@@ -1,0 +1,219 @@
+package thread
+
+import (
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// An advertised is what an Advertisement says.
+type advertised struct {
+	source mle.RLOC16
+	leader mle.LeaderData
+	route  *mle.Route64 // nil if an end device sent it
+}
+
+// handleAdvertisement handles what a router, or a router-eligible end device, says of itself and its partition.
+func (r *routes) handleAdvertisement(m mle.Message, info mleInfo) error {
+	rd := m.Read()
+	a := advertised{source: rd.SourceAddress(), leader: rd.LeaderData()}
+	if route, ok := rd.OptionalRoute64(); ok {
+		r.route64 = route
+		a.route = &r.route64
+	}
+	if err := rd.Err(); err != nil {
+		return err
+	}
+	if r.role != RoleDetached {
+		p := &r.neighbors.Parent
+		if r.fullThreadDevice() {
+			if !r.heard(a, info) {
+				return nil
+			}
+		} else if p.Valid() && p.Ext == info.ext && p.RLOC16 != a.source {
+			r.attach.detach()
+		}
+	}
+	return r.neighborAdvertised(a, info)
+}
+
+// neighborAdvertised follows the parent into another partition and fetches newer network data.
+func (r *routes) neighborAdvertised(a advertised, info mleInfo) error {
+	switch r.role {
+	case RoleChild:
+		p := &r.neighbors.Parent
+		if p.Ext != info.ext || p.RLOC16 != a.source {
+			return nil
+		}
+		if a.leader.PartitionID != r.leader.PartitionID || a.leader.LeaderRouterID != r.leader.LeaderRouterID {
+			r.change.enterPartition(a.leader)
+			if r.fullThreadDevice() && a.route != nil {
+				r.reassign(a.route)
+			}
+			r.distrib.netData.Invalidate()
+		}
+		p.LastHeard = r.Now
+	case RoleRouter, RoleLeader:
+		if n := r.neighbors.ByExt(info.ext); n == nil || !n.Valid() {
+			return nil
+		}
+	default:
+		return nil
+	}
+	if r.distrib.wants(a.leader) {
+		r.distrib.request(info.src, r.RandomUpTo(r.timing.ResponseDelay))
+	}
+	return nil
+}
+
+// heard is a full Thread device's part of handling an Advertisement. It reports whether the rest follows.
+func (r *routes) heard(a advertised, info mleInfo) bool {
+	r.links.forgetMoved(info, a.source)
+	switch {
+	case r.role == RoleDetached:
+		return false // the parent moved
+	case a.leader.PartitionID != r.leader.PartitionID:
+		return r.otherPartition(a, info)
+	case a.leader.LeaderRouterID != r.leader.LeaderRouterID:
+		if r.role != RoleChild {
+			r.Log.Warn("another leader in the same partition", "router", a.source)
+			r.attach.detach()
+			return false
+		}
+		return true
+	case !a.source.IsRouter() || a.route == nil:
+		return true
+	case !r.followAssignment(a):
+		return false
+	case r.role == RoleChild:
+		return r.childHeardRouter(a, info)
+	}
+	return r.routerHeardRouter(a, info)
+}
+
+// followAssignment takes over the assignment of router IDs from a router that is known, if it is newer. It reports false if
+// this router is not part of it any more.
+func (r *routes) followAssignment(a advertised) bool {
+	if r.neighbors.Routers.Active() > 0 && int8(a.route.IDSequence-r.neighbors.Routers.Sequence) <= 0 {
+		return true
+	}
+	known := r.isRouter() || a.source == r.neighbors.Parent.RLOC16
+	if from := r.neighbors.Routers.Get(a.source.RouterID()); from != nil && from.Valid() {
+		known = true
+	}
+	return !known || r.reassign(a.route)
+}
+
+// routerHeardRouter is a router's part: it keeps its routes, seeks a link, and may find that it is not needed.
+func (r *routes) routerHeardRouter(a advertised, info mleInfo) bool {
+	id := a.source.RouterID()
+	from := r.neighbors.Routers.Get(id)
+	if from == nil || from.RLOC16 == r.rloc {
+		return true
+	}
+	r.selection.considerDowngrade(a.route, id)
+	margin := neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi)
+	if !from.Valid() && from.State() != neighbors.LinkRequest && margin >= linkRequestMargin {
+		r.links.open(from, info)
+		return false
+	}
+	from.LastHeard = r.Now
+	r.learn(a.route, id)
+	return true
+}
+
+// childHeardRouter is a full end device's part: it watches the number of routers, learns its parent's way to the leader, and
+// listens to a few more routers.
+func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
+	id := a.source.RouterID()
+	parent := &r.neighbors.Parent
+	isParent := info.ext == parent.Ext
+	from := r.neighbors.Routers.Get(id)
+	if !isParent && from == nil {
+		return true
+	}
+	if isParent && parent.Valid() || from != nil && from.Valid() {
+		r.selection.considerUpgrade()
+	}
+	if isParent {
+		if parent.RLOC16 != a.source {
+			r.attach.detach()
+			return false
+		}
+		r.neighbors.Routers.LearnLeaderRoute(a.route, id, r.leader.LeaderRouterID)
+		parent.LastHeard = r.Now
+		return true
+	}
+	if !from.Valid() && from.State() != neighbors.LinkRequest && r.neighbors.Routers.Links() < childRouterLinks {
+		r.links.open(from, info)
+		return false
+	}
+	from.LastHeard = r.Now
+	return true
+}
+
+// otherPartition considers joining a partition whose router was heard.
+func (r *routes) otherPartition(a advertised, info mleInfo) bool {
+	if a.route != nil && r.Now.Before(r.left.until) && a.leader.PartitionID == r.left.id &&
+		int8(a.route.IDSequence-r.left.sequence) <= 0 {
+		return false // left because its leader was gone, and still is
+	}
+	if r.role == RoleChild && r.neighbors.Parent.Ext == info.ext {
+		return true // the parent changed partition: follow it
+	}
+	if neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) < partitionMargin {
+		return false
+	}
+	// Without routes it comes from an end device, which has a router next to it.
+	single := a.route != nil && a.route.Routers.Len() <= 1
+	if comparePartitions(single, a.leader, r.single(), r.leader) > 0 {
+		r.attach.start(attachBetter)
+	}
+	return false
+}
+
+// tickRouters ends links that fell silent and requests that stayed unanswered; the leader takes back the IDs of routers that are gone.
+func (r *routes) tickRouters() {
+	for id, to := range r.neighbors.Routers.All() {
+		if to.RLOC16 == r.rloc {
+			to.LastHeard = r.Now
+			continue
+		}
+		age := r.Now.Sub(to.LastHeard)
+		switch {
+		case to.Valid() && age >= r.timing.MaxNeighborAge,
+			to.State() == neighbors.LinkRequest && age >= r.timing.LinkRequest:
+			if to.Valid() && r.isRouter() {
+				r.linkLost(to)
+			}
+			r.neighbors.Drop(&to.Neighbor)
+		case r.role == RoleLeader && age >= r.timing.LeaderToRouter &&
+			!r.neighbors.Routers.IsAssigned(to.NextHop) && r.neighbors.Routers.LinkCost(to) >= neighbors.MaxRouteCost:
+			r.leading.release(id)
+		}
+	}
+}
+
+// askForRoutes asks the next router on the way to the leader for its Route64, once half of the time has passed after which the leader
+// counts as lost. Deviation: stock relies on Advertisements alone. Nobody acknowledges those, and heavy traffic on LoRa swallows
+// four in a row, upon which a mesh in good order would fall apart.
+func (r *routes) askForRoutes() {
+	if r.Now.Sub(r.neighbors.Routers.Updated) < r.timing.NetworkIDTimeout/2 || r.Now.Before(r.askAgain) || !r.attach.idle() {
+		return
+	}
+	if next, ok := r.nextHop(r.leader.LeaderRouterID.RLOC16()); ok {
+		if n := r.neighbors.Routers.LinkedByRLOC16(next); n != nil {
+			r.links.request(n)
+			r.askAgain = r.Now.Add(r.timing.NetworkIDTimeout / 8)
+		}
+	}
+}
+
+// tickLeaderLost starts to search when the leader has not counted up the router ID sequence for too long (Thread 1.1 §5.16.1). It
+// reports whether the node has left the partition.
+func (r *routes) tickLeaderLost() bool {
+	if r.fullThreadDevice() && r.neighbors.Routers.Active() > 0 && !r.hearsLeader() && r.attach.idle() {
+		r.Log.Warn("leader lost", "partition", r.leader.PartitionID)
+		r.attach.start(attachSame1)
+	}
+	return r.role == RoleDetached
+}

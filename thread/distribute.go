@@ -1,0 +1,210 @@
+package thread
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/dataset"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/internal/networkdata"
+	"github.com/gopymesh/pymesh/thread/internal/resolver"
+	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/lowpan"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// distributor passes on what the leader distributes to all: the network data (Thread 1.1 §5.18) and the active dataset (§8.4). Who hears
+// of a newer version asks for it, and tells its neighbors once it has it.
+//
+//	Leader Data with a newer version ─► Data Request ─► Data Response ─► taken ─► Data Response to all
+type distributor struct {
+	*self
+	change    transitions
+	neighbors *neighbors.Table
+	addresses *addresses.Table
+	netData   *networkdata.Data
+	dataset   *dataset.Active
+	resolver  *resolver.Resolver
+	contexts  *lowpan.Contexts
+	mle       *mleMessenger
+}
+
+// leaderData is what this node tells others about its partition.
+func (d *distributor) leaderData() mle.LeaderData {
+	l := d.leader
+	l.DataVersion, l.StableDataVersion = d.netData.Version(), d.netData.StableVersion()
+	return l
+}
+
+// wants reports whether a partition's leader data speak of network data that is not here.
+func (d *distributor) wants(l mle.LeaderData) bool {
+	return d.netData.Outdated() || d.netData.IsNewer(l, true)
+}
+
+// found starts a new partition's data and announces it.
+func (d *distributor) found() {
+	d.netData.Found()
+	d.updateContexts()
+	d.announce()
+}
+
+// setNetworkData takes over the leader's data.
+func (d *distributor) setNetworkData(l mle.LeaderData, tlvs []byte) {
+	if d.netData.Take(l.DataVersion, l.StableDataVersion, tlvs) != nil {
+		d.counters.MLEMalformed++
+		return
+	}
+	d.updateContexts()
+	if d.isRouter() {
+		d.announce()
+	}
+}
+
+// updateContexts derives the 6LoWPAN contexts.
+func (d *distributor) updateContexts() { *d.contexts = d.netData.Contexts(d.addresses.Prefix()) }
+
+// learnDataset keeps the dataset in a message, and reports whether one is announced that is not known and not in the message.
+func (d *distributor) learnDataset(m mle.Message) (missing bool) {
+	missing, err := d.dataset.Learn(m)
+	if err != nil {
+		d.counters.MLEMalformed++
+	}
+	return missing
+}
+
+func (d *distributor) appendNetworkData(b []byte, full bool) []byte {
+	tlvs := d.netData.TLVs()
+	if !full {
+		tlvs = d.netData.Stable()
+	}
+	return mle.AppendTLV(b, mle.TLVNetworkData, tlvs)
+}
+
+// appendAddressRegistration registers a minimal end device's addresses with its parent.
+func (d *distributor) appendAddressRegistration(b []byte) []byte {
+	entries := make([]mle.AddressEntry, 0, 1+addresses.MaxAdded)
+	entries = append(entries, d.addressEntry(d.addresses.EID()))
+	for _, a := range d.addresses.Added() {
+		entries = append(entries, d.addressEntry(a))
+	}
+	return mle.AppendAddressRegistration(b, entries...)
+}
+
+func (d *distributor) addressEntry(a netip.Addr) mle.AddressEntry {
+	if id, _, ok := d.contexts.Lookup(a); ok && !a.IsMulticast() {
+		return mle.AddressEntry{ContextID: id, IID: ip6.InterfaceIDOf(a)}
+	}
+	return mle.AddressEntry{Addr: a}
+}
+
+// announce tells all neighbors of new data.
+func (d *distributor) announce() {
+	if !d.isRouter() {
+		return
+	}
+	var delay time.Duration
+	if d.role != RoleLeader {
+		delay = d.RandomUpTo(d.timing.DataResponseJitter)
+	}
+	d.respond(ip6.LinkLocalAllNodes, dataNetwork, delay)
+}
+
+// What a Data Response carries.
+const (
+	dataNetwork = 1 << iota
+	dataDataset
+)
+
+// respond sends a Data Response. A newer announcement replaces one that still waits.
+func (d *distributor) respond(dst netip.Addr, content int, delay time.Duration) {
+	if d.netData.Outdated() {
+		return
+	}
+	b := mle.AppendSourceAddress(d.mle.start(mle.DataResponse), d.rloc)
+	b = mle.AppendLeaderData(b, d.leaderData())
+	b = d.dataset.AppendTimestamp(b)
+	if content&dataNetwork != 0 {
+		full := true
+		if n := d.neighbors.ByIP(dst, d.addresses.Prefix()); n != nil {
+			full = n.FullNetworkData()
+		}
+		b = d.appendNetworkData(b, full)
+	}
+	if content&dataDataset != 0 {
+		b = d.dataset.AppendTLVs(b)
+	}
+	if delay == 0 {
+		d.mle.send(dst, b)
+		return
+	}
+	d.mle.dropDelayed(mle.DataResponse, dst)
+	d.mle.delay(dst, b, delay)
+}
+
+// request asks a neighbor for the network data, once.
+func (d *distributor) request(dst netip.Addr, delay time.Duration) {
+	b := mle.AppendTLVRequest(d.mle.start(mle.DataRequest), mle.TLVNetworkData)
+	b = d.dataset.AppendTimestamp(b)
+	switch {
+	case delay == 0:
+		d.mle.send(dst, b)
+	case !d.mle.isDelayed(mle.DataRequest, dst):
+		d.mle.delay(dst, b, delay)
+	}
+}
+
+// handleRequest answers a neighbor that asks for data.
+func (d *distributor) handleRequest(m mle.Message, info mleInfo) error {
+	r := m.Read()
+	requested := r.TLVRequest()
+	if err := r.Err(); err != nil {
+		return err
+	}
+	if !d.fullThreadDevice() {
+		return errMLEUnexpected
+	}
+	content := 0
+	if requested.Contains(mle.TLVNetworkData) {
+		content |= dataNetwork
+	}
+	if !d.dataset.Same(m) {
+		content |= dataDataset
+	}
+	d.respond(info.src, content, 0)
+	return nil
+}
+
+// handleLeaderData compares what a neighbor says about the partition with what is known, and takes over newer network data. It is all that
+// there is to do with a Data Response.
+func (d *distributor) handleLeaderData(m mle.Message, info mleInfo) error {
+	r := m.Read()
+	leader := r.LeaderData()
+	if err := r.Err(); err != nil {
+		return err
+	}
+	if leader.PartitionID != d.leader.PartitionID || leader.Weighting != d.leader.Weighting ||
+		leader.LeaderRouterID != d.leader.LeaderRouterID {
+		if d.role != RoleChild || info.ext != d.neighbors.Parent.Ext {
+			return errMLEUnexpected
+		}
+		d.change.enterPartition(leader)
+		d.netData.Invalidate()
+	}
+	newer := d.netData.IsNewer(leader, d.mode.Has(mle.ModeFullNetworkData))
+	if !d.netData.Outdated() && (!newer || d.role == RoleLeader) {
+		return nil
+	}
+	missing := d.learnDataset(m)
+	data, ok := m.Find(mle.TLVNetworkData)
+	if !ok || missing {
+		delay := 10 * time.Millisecond
+		if info.dst.IsMulticast() {
+			delay = d.RandomUpTo(d.timing.ResponseDelay)
+		}
+		d.request(info.src, delay)
+		return nil
+	}
+	d.setNetworkData(leader, data)
+	return nil
+}

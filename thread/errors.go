@@ -1,0 +1,43 @@
+package thread
+
+import (
+	"errors"
+
+	"github.com/gopymesh/pymesh/thread/internal/core"
+	"github.com/gopymesh/pymesh/thread/internal/mac"
+)
+
+// Errors of the engine's inputs and commands.
+var (
+	// ErrDisabled says that the engine has not been started.
+	ErrDisabled = errors.New("thread: not started")
+	// ErrDetached says that the node is not part of a partition.
+	ErrDetached = errors.New("thread: not attached")
+	// ErrKeySequence says that a key sequence is not later than the current one.
+	ErrKeySequence = errors.New("thread: the key sequence only moves forward")
+	// ErrQueueFull says that too many datagrams wait for the radio.
+	ErrQueueFull = errors.New("thread: send queue full")
+	// ErrPacket says that a packet is not an IPv6 datagram of at most 1280 bytes from an address of this node.
+	ErrPacket = errors.New("thread: not a sendable IPv6 datagram")
+	// ErrState says that a command is not possible in the present role, or while the interface is down.
+	ErrState = errors.New("thread: not possible in this state")
+	// ErrBusy says that the node is searching for a parent already.
+	ErrBusy = errors.New("thread: busy attaching")
+	// ErrNotCapable says that this node may not become a router.
+	ErrNotCapable = errors.New("thread: the router role is disabled")
+	// ErrUnsupported says that this version cannot do it.
+	ErrUnsupported = errors.New("thread: not supported yet")
+	// ErrArgument says that a value is outside its range.
+	ErrArgument = core.ErrArgument
+	// ErrNotFound says that there is no such entry.
+	ErrNotFound = core.ErrNotFound
+	// ErrExists says that there is such an entry already.
+	ErrExists = core.ErrExists
+	// ErrTableFull says that there is no place for another entry.
+	ErrTableFull = core.ErrTableFull
+	// ErrRefused tells [Engine.HandleTransmitDone] that the radio may not send the packet, because its duty cycle is used up, and that it is
+	// of no use to try again soon.
+	ErrRefused = mac.ErrRefused
+
+	errStoreFailed = mac.ErrStore
+)

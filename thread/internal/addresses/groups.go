@@ -1,0 +1,63 @@
+package addresses
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/gopymesh/pymesh/thread/ip6"
+)
+
+// prefixMulticast is the unicast-prefix-based multicast address of all Thread nodes (RFC 3306, Thread 1.1 §5.2.2.3).
+func prefixMulticast(scope ip6.Scope, prefix netip.Prefix) netip.Addr {
+	const prefixBased = 0x30 // flags P and T
+	p := prefix.Addr().As16()
+	a := [16]byte{0: 0xff, 1: prefixBased | byte(scope), 3: byte(prefix.Bits()), 15: 1}
+	copy(a[4:12], p[:8])
+	return netip.AddrFrom16(a)
+}
+
+// Subscribed reports whether this node listens to a multicast address.
+func (t *Table) Subscribed(a netip.Addr) bool {
+	switch a {
+	case ip6.LinkLocalAllNodes, ip6.RealmLocalAllNodes, ip6.AllMPLForwarders:
+		return true
+	case t.allThreadLink, t.allThreadRealm:
+		return t.state.Enabled
+	case ip6.LinkLocalAllRouters, ip6.RealmLocalAllRouters:
+		return t.state.Attached && t.state.FullThreadDevice
+	}
+	return has(t.groups, a)
+}
+
+// Subscribe makes the node listen to a multicast address, until Unsubscribe.
+func (t *Table) Subscribe(group netip.Addr) {
+	if !has(t.groups, group) {
+		t.groups = append(t.groups, entry{addr: group, origin: Added, owner: host})
+	}
+}
+
+// Unsubscribe undoes Subscribe, however often it was called.
+func (t *Table) Unsubscribe(group netip.Addr) {
+	t.groups = slices.DeleteFunc(t.groups, func(e entry) bool { return e.addr == group && e.owner == host })
+}
+
+// Groups returns the multicast addresses to which this node listens: those subscribed, the latest first, and those that all Thread
+// nodes have. There are none while the interface is down.
+func (t *Table) Groups() []netip.Addr {
+	if !t.state.Up {
+		return nil
+	}
+	var list []netip.Addr
+	for _, e := range slices.Backward(t.groups) {
+		list = append(list, e.addr)
+	}
+	for _, a := range [...]netip.Addr{
+		t.allThreadRealm, t.allThreadLink, ip6.LinkLocalAllRouters, ip6.RealmLocalAllRouters,
+		ip6.LinkLocalAllNodes, ip6.RealmLocalAllNodes, ip6.AllMPLForwarders,
+	} {
+		if t.Subscribed(a) && !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	return list
+}

@@ -1,0 +1,297 @@
+package dataset
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/meshcop"
+	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/tlv"
+)
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+var network = meshcop.Network{
+	Key:   [16]byte{0x01, 0x34, 0xc0, 0xde, 0x1a, 0xb5, 0x12, 0x34, 0xc0, 0xde, 0x1a, 0xb5, 0xca, 0x1a, 0x11, 0x0f},
+	PANID: 0x1234, Name: "OpenThread", ExtPANID: [8]byte{0xde, 0xad, 0x00, 0xbe, 0xef, 0x00, 0xca, 0xfe},
+	MeshLocalPrefix: netip.MustParsePrefix("fdde:ad00:beef::/64"), Channel: 11,
+}
+
+const (
+	rotation = 672 * time.Hour
+
+	// generated is what a leader of that network makes, recorded from Pymesh's engine.
+	generated = "000300000b" + "35060004001fffe0" + "0208dead00beef00cafe" + "0708fddead00beef0000" +
+		"05100134c0de1ab51234c0de1ab5ca1a110f" + "030a4f70656e546872656164" + "01021234" +
+		"041000000000000000000000000000000000" + "0c0302a0ff"
+
+	// changed is another one, as a commissioner may have made it, with a TLV that this version does not know.
+	changed = "01024321" + "030568656c6c6f" + "0c0302a0f8" + "fe03010203"
+
+	noTime    = "0000000000000000"
+	someTime  = "0000000000010000"
+	otherTime = "0000000000020001"
+)
+
+// message is a Child ID Response with a timestamp and a dataset; "-" leaves one out.
+func message(t testing.TB, timestamp, tlvs string) mle.Message {
+	t.Helper()
+	b := mle.AppendSourceAddress(nil, 0x5800)
+	if timestamp != "-" {
+		b = mle.AppendTLV(b, mle.TLVActiveTimestamp, unhex(t, timestamp))
+	}
+	if tlvs != "-" {
+		b = mle.AppendTLV(b, mle.TLVActiveOperationalDataset, unhex(t, tlvs))
+	}
+	return mle.Message{Command: mle.ChildIDResponse, TLVs: b}
+}
+
+func check(t testing.TB, what string, a *Active, timestamp, tlvs string) {
+	t.Helper()
+	got := a.Timestamp()
+	if !a.Known() || hex.EncodeToString(got[:]) != timestamp || hex.EncodeToString(a.TLVs()) != tlvs {
+		t.Errorf("%s: known %v, %x, %x\nwant %s, %s", what, a.Known(), got, a.TLVs(), timestamp, tlvs)
+	}
+	want := append(unhex(t, "aa"), message(t, timestamp, tlvs).TLVs[4:]...)
+	if b := a.AppendTLVs(a.AppendTimestamp([]byte{0xaa})); !bytes.Equal(b, want) {
+		t.Errorf("%s: passed on as %x, want %x", what, b, want)
+	}
+	if !a.Same(message(t, timestamp, "-")) {
+		t.Errorf("%s: not the same as itself", what)
+	}
+}
+
+func TestUnknown(t *testing.T) {
+	a := New(network)
+	if a.Known() || len(a.TLVs()) != 0 || a.Timestamp() != [8]byte{} || a.Same(message(t, noTime, "-")) {
+		t.Errorf("%+v", a)
+	}
+	if b := a.AppendTLVs(a.AppendTimestamp([]byte{1})); len(b) != 1 {
+		t.Errorf("%x", b)
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	a := New(network)
+	if a.Network() != network {
+		t.Errorf("%+v", a.Network())
+	}
+	other := network
+	other.Key[0], other.Channel, other.MeshLocalPrefix = 2, 26, netip.MustParsePrefix("fd11::1:2:3/64")
+	a.SetNetwork(other)
+	other.MeshLocalPrefix = netip.MustParsePrefix("fd11::/64")
+	if a.Network() != other {
+		t.Errorf("%+v, want %+v", a.Network(), other)
+	}
+}
+
+// The first leader of a network makes its dataset, with a timestamp older than any (Thread 1.1 §8.4).
+func TestFound(t *testing.T) {
+	a := New(network)
+	if err := a.Found(rotation); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "found", a, noTime, generated)
+
+	// Another partition goes on with it, even of another network.
+	other := network
+	other.PANID = 0xbeef
+	a.SetNetwork(other)
+	if err := a.Found(rotation); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "found again", a, noTime, generated)
+
+	// A leader that knows one does not make its own.
+	a = New(network)
+	if missing, err := a.Learn(message(t, someTime, changed)); missing || err != nil {
+		t.Fatal(missing, err)
+	}
+	if err := a.Found(rotation); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "learned before", a, someTime, changed)
+
+	bad := network
+	bad.Name = strings.Repeat("x", 17)
+	a = New(bad)
+	if err := a.Found(rotation); !errors.Is(err, meshcop.ErrTLVValue) || a.Known() {
+		t.Errorf("%v, %+v", err, a)
+	}
+}
+
+// A dataset is learned where its timestamp is another one, and kept as it came. One that is only announced is missing.
+func TestLearn(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		timestamp, tlvs string // in the message
+		missing         bool
+		wantTimestamp   string
+		wantTLVs        string
+	}{
+		{"another", otherTime, changed, false, otherTime, changed},
+		{"another, empty", otherTime, "", false, otherTime, ""},
+		{"an older one", noTime, changed, false, noTime, changed},
+		{"another, announced", otherTime, "-", true, someTime, generated},
+		{"the same", someTime, changed, false, someTime, generated},
+		{"the same, announced", someTime, "-", false, someTime, generated},
+		{"no timestamp", "-", changed, false, someTime, generated},
+		{"neither", "-", "-", false, someTime, generated},
+		{"short timestamp", otherTime[2:], changed, false, someTime, generated},
+		{"long timestamp", otherTime + "00", changed, false, someTime, generated},
+	} {
+		a := New(network)
+		if missing, err := a.Learn(message(t, someTime, generated)); missing || err != nil {
+			t.Fatal(missing, err)
+		}
+		m := message(t, tt.timestamp, tt.tlvs)
+		missing, err := a.Learn(m)
+		if missing != tt.missing || err != nil {
+			t.Errorf("%s: missing %v, %v", tt.name, missing, err)
+		}
+		clear(m.TLVs) // it must be a copy
+		check(t, tt.name, a, tt.wantTimestamp, tt.wantTLVs)
+		if a.Network() != network {
+			t.Errorf("%s: the network became %+v", tt.name, a.Network())
+		}
+	}
+
+	// Who knows none learns even that without a time.
+	a := New(network)
+	if missing, err := a.Learn(message(t, noTime, "-")); !missing || err != nil || a.Known() {
+		t.Errorf("announced: %v, %v", missing, err)
+	}
+	if missing, err := a.Learn(message(t, noTime, changed)); missing || err != nil {
+		t.Errorf("first: %v, %v", missing, err)
+	}
+	check(t, "first", a, noTime, changed)
+}
+
+func TestSame(t *testing.T) {
+	a := New(network)
+	if _, err := a.Learn(message(t, someTime, changed)); err != nil {
+		t.Fatal(err)
+	}
+	for timestamp, want := range map[string]bool{
+		someTime: true, otherTime: false, noTime: false, "-": false, "": false, someTime[2:]: false, someTime + "00": false,
+	} {
+		if got := a.Same(message(t, timestamp, "-")); got != want {
+			t.Errorf("%q: %v", timestamp, got)
+		}
+	}
+}
+
+// TestLearnTruncated cuts the dataset anywhere: what ends between two TLVs is whole, everything else changes nothing.
+func TestLearnTruncated(t *testing.T) {
+	for n := range len(generated) / 2 {
+		cut := generated[:2*n]
+		a := New(network)
+		if _, err := a.Learn(message(t, someTime, changed)); err != nil {
+			t.Fatal(err)
+		}
+		missing, err := a.Learn(message(t, otherTime, cut))
+		if missing {
+			t.Errorf("%d bytes: missing", n)
+		}
+		if tlv.Validate(unhex(t, cut)) == nil {
+			if err != nil {
+				t.Errorf("%d bytes: %v", n, err)
+			}
+			check(t, cut, a, otherTime, cut)
+			continue
+		}
+		if err == nil {
+			t.Errorf("%d bytes: no error", n)
+		}
+		check(t, cut, a, someTime, changed)
+	}
+}
+
+func TestLearnRefuses(t *testing.T) {
+	fill := func(n int) string { return "fe" + hex.EncodeToString([]byte{byte(n - 2)}) + strings.Repeat("00", n-2) }
+	for _, tt := range []struct {
+		name, tlvs string
+		want       error
+	}{
+		{"the longest", fill(254), nil},
+		{"255 bytes", fill(253) + "fe00", errTooLong},
+		{"a kilobyte", strings.Repeat("fe00", 512), errTooLong},
+		{"short channel", "00020000", meshcop.ErrTLVLength},
+		{"long name", "0311" + strings.Repeat("41", 17), meshcop.ErrTLVLength},
+		{"short key", "050f" + strings.Repeat("00", 15), meshcop.ErrTLVLength},
+		{"half a header", "05", tlv.ErrTruncated},
+	} {
+		a := New(network)
+		if _, err := a.Learn(message(t, someTime, changed)); err != nil {
+			t.Fatal(err)
+		}
+		if missing, err := a.Learn(message(t, otherTime, tt.tlvs)); missing || !errors.Is(err, tt.want) {
+			t.Errorf("%s: missing %v, %v", tt.name, missing, err)
+		}
+		if tt.want == nil {
+			check(t, tt.name, a, otherTime, tt.tlvs)
+		} else {
+			check(t, tt.name, a, someTime, changed)
+		}
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	a := New(network)
+	if err := a.Found(rotation); err != nil {
+		t.Fatal(err)
+	}
+	b, m := make([]byte, 0, 300), message(t, noTime, "-")
+	if n := testing.AllocsPerRun(100, func() {
+		b = a.AppendTLVs(a.AppendTimestamp(b[:0]))
+		_, _ = a.Learn(m)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// FuzzLearn feeds the TLVs of any message: a dataset changes whole, to one that parses and fits, or not at all; one that is missing is
+// announced; and what is known is passed on in a form in which another node learns the same.
+func FuzzLearn(f *testing.F) {
+	for _, timestamp := range []string{noTime, someTime, otherTime, "-", "00"} {
+		for _, tlvs := range []string{generated, changed, "", "-", "05"} {
+			f.Add(message(f, timestamp, tlvs).TLVs)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		a, m := New(network), mle.Message{Command: mle.DataResponse, TLVs: b}
+		if _, err := a.Learn(message(t, someTime, changed)); err != nil {
+			t.Fatal(err)
+		}
+		missing, err := a.Learn(m)
+		switch {
+		case missing && (err != nil || !m.Has(mle.TLVActiveTimestamp) || m.Has(mle.TLVActiveOperationalDataset)):
+			t.Fatalf("%x: missing, %v", b, err)
+		case missing || err != nil:
+			check(t, "unchanged", a, someTime, changed)
+		}
+		if _, err := meshcop.ParseDataset(a.TLVs()); err != nil || len(a.TLVs()) > maxSize {
+			t.Fatalf("%x: learned %x, %v", b, a.TLVs(), err)
+		}
+		other := New(network)
+		passedOn := a.AppendTLVs(a.AppendTimestamp(nil))
+		if missing, err := other.Learn(mle.Message{Command: mle.DataResponse, TLVs: passedOn}); missing || err != nil {
+			t.Fatalf("%x: passed on as %x: missing %v, %v", b, passedOn, missing, err)
+		}
+		if !bytes.Equal(other.TLVs(), a.TLVs()) || other.Timestamp() != a.Timestamp() {
+			t.Fatalf("%x: %x, %x", b, other.TLVs(), a.TLVs())
+		}
+	})
+}

@@ -1,0 +1,184 @@
+// Package mac is the medium access control of one node (IEEE 802.15.4-2006 §7). It sends one frame at a time, secured, by CSMA-CA and
+// with retries. It acknowledges what is for the node, and lets up what is authentic.
+//
+//	          ┌──────────────┬────────── retry, the same bytes ──────────┐
+//	Send ─► seal ─► backoff ─┴► PollTransmit ─► HandleTransmitDone ─► acknowledged? ─► PollSent
+//
+//	HandleFrame ─► for us? ─► acknowledge ─► whose? ─► Filter ─► open ─► Received
+//	                └─ no ──────────────────── no ─────── no ───── no ──► one of the drop counters
+//
+// The room knows no IPv6, and of MLE the short address alone. It reads the records of neighbors, and writes into them how well and
+// when they were heard.
+package mac
+
+import (
+	"errors"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/core"
+	"github.com/gopymesh/pymesh/thread/internal/keychain"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/keys"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+var (
+	// ErrRefused tells HandleTransmitDone that the radio may not send the packet, because its duty cycle is used up, and that it is of
+	// no use to try again soon.
+	ErrRefused = errors.New("thread: packet refused by the radio")
+	// ErrStore says that the store has not taken another limit of the frame counter, or that the counter is used up: nothing may be
+	// secured.
+	ErrStore = errors.New("thread: frame counters not stored")
+)
+
+// Timing is what one radio's MAC does otherwise than another's (IEEE 802.15.4-2006 §7.5.1.4 and §7.5.6.4). Durations are not negative.
+type Timing struct {
+	// BackoffUnit is one unit of the CSMA-CA random delay (aUnitBackoffPeriod, 20 symbols).
+	BackoffUnit time.Duration
+	// MinBE and MaxBE bound the backoff exponent (macMinBE, macMaxBE).
+	MinBE, MaxBE int
+	// MaxCSMABackoffs is how often a busy channel is tried again before that counts as a failed try.
+	MaxCSMABackoffs int
+	// RetryJitter bounds a random delay before each retry, on top of the backoff and as many times as there were retries.
+	RetryJitter time.Duration
+	// MaxFrameRetries is how often a frame is tried again before it is given up.
+	MaxFrameRetries int
+	// AckWait is the wait for an acknowledgement, counted from the hand-over of the frame to the radio.
+	AckWait time.Duration
+	// ReceiveSensitivity in dBm is the zero of the link margin.
+	ReceiveSensitivity int8
+}
+
+// Neighbors finds the records of neighbors, nil where there is none.
+type Neighbors interface {
+	// ByAddr finds a neighbor by link-layer address.
+	ByAddr(a ieee802154.Addr) *neighbors.Neighbor
+	// Overheard finds a node that is no neighbor, but whose broadcasts are taken.
+	Overheard(a ieee802154.Addr) *neighbors.Neighbor
+}
+
+// Keys finds the ciphers of frames.
+type Keys interface {
+	// Sequence returns the key sequence under which the node sends.
+	Sequence() keys.Sequence
+	// MAC returns the cipher of a key sequence.
+	MAC(seq keys.Sequence) *ieee802154.CCM
+	// Follow is told the key sequence of each authentic frame of a valid neighbor, whether it is a later one than Sequence or not.
+	Follow(seq keys.Sequence)
+}
+
+// Config is what a MAC works with.
+type Config struct {
+	Timing    Timing
+	Neighbors Neighbors
+	Keys      Keys
+	// Reserve stores a further limit of Counter and tells Counter of it. It reports whether that worked.
+	Reserve func() bool
+}
+
+// maxPendingAcks bounds the acknowledgements that wait for the radio. More than one arises only if frames arrive while the radio
+// transmits, which a half-duplex radio cannot do.
+const maxPendingAcks = 4
+
+// state is that of the frame in work.
+type state uint8
+
+const (
+	stateIdle state = iota
+	stateBackoff
+	stateReady
+	stateSending
+	stateWaitAck
+)
+
+// radioUse says what the radio is transmitting.
+type radioUse uint8
+
+const (
+	radioIdle radioUse = iota
+	radioAck
+	radioFrame
+)
+
+// A MAC sends one frame at a time (IEEE 802.15.4-2006 §7.5.1.4, §7.5.6.4):
+//
+//	       Send           timer           radio done
+//	idle ────────► backoff ────► ready ────┐
+//	 ▲                ▲            ▼       │ PollTransmit
+//	 │  acknowledged, │ channel   sending ─┘
+//	 │  given up, or  │ busy, no    │ acknowledgement wanted
+//	 └──none wanted───┴─ack────── waitAck
+//
+// Acknowledgements of received frames pass it by: they leave as soon as the radio is free.
+//
+// After each input (HandleFrame, HandleTransmitDone, HandleTimeout) the caller asks PollSent, gives an idle MAC its next frame, and asks
+// PollTransmit and NextTimeout.
+type MAC struct {
+	// On says that the interface is up. As long as it is not, received frames are counted in RxFrames, and that is all.
+	On bool
+	// Filter is the node's, which lets everything pass at first.
+	Filter Filter
+	// Counter is the frame counter of secured frames.
+	Counter keychain.Counter
+	// Counters counts since the MAC was made.
+	Counters Counters
+
+	core      *core.Core
+	timing    Timing
+	neighbors Neighbors
+	keys      Keys
+	reserve   func() bool
+	pan       ieee802154.PANID
+	short     mle.RLOC16
+
+	// The frame in work. What is left of the last one when idle is not read.
+	state    state
+	timer    time.Time // end of the backoff or of the wait for an acknowledgement; zero if neither
+	handover time.Time // to the radio
+	backoffs int
+	retries  int
+	acked    bool // the acknowledgement overtook the radio's "done"
+	ackRSSI  int8
+	frameSeq uint8
+	wantsAck bool
+	dst      ieee802154.Addr
+	psdu     []byte
+	spare    []byte // of psdu, while the radio still has that of a frame that was dropped
+
+	seq  uint8 // of the next frame
+	sent Sent
+	over bool // sent has not been fetched yet
+
+	// The radio, and the sequence numbers to acknowledge, that under way included.
+	radio   radioUse
+	acks    [maxPendingAcks]uint8
+	ackHead int
+	ackLen  int
+	ack     []byte // the acknowledgement that the radio has
+
+	rx []byte // plaintext of the last secured frame
+}
+
+// New returns a MAC that is off and has no short address. It draws one random number, its first sequence number.
+func New(c *core.Core, cfg Config) *MAC {
+	return &MAC{
+		core: c, timing: cfg.Timing, neighbors: cfg.Neighbors, keys: cfg.Keys, reserve: cfg.Reserve,
+		short: mle.InvalidRLOC16,
+		seq:   uint8(c.Rand.Uint32()),
+		psdu:  make([]byte, 0, ieee802154.MaxPSDU),
+		spare: make([]byte, 0, ieee802154.MaxPSDU),
+		ack:   make([]byte, 0, ieee802154.AckSize),
+		rx:    make([]byte, 0, ieee802154.MaxPSDU),
+	}
+}
+
+// SetAddress sets the PAN and the short address, mle.InvalidRLOC16 for none, to which frames may be sent. The extended address is that
+// of the core.
+func (m *MAC) SetAddress(pan ieee802154.PANID, short mle.RLOC16) { m.pan, m.short = pan, short }
+
+// Idle reports whether there is no frame in work.
+func (m *MAC) Idle() bool { return m.state == stateIdle }
+
+// NextTimeout returns when HandleTimeout is due, and false if no timer runs.
+func (m *MAC) NextTimeout() (time.Time, bool) { return m.timer, !m.timer.IsZero() }

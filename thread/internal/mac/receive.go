@@ -1,0 +1,240 @@
+package mac
+
+import (
+	"errors"
+
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/keys"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// errSecurity says that a frame is not secured as Thread secures frames, or by nobody who is known.
+var errSecurity = errors.New("thread: frame security")
+
+// Received is the payload of a data frame, and what the MAC knows of the frame.
+type Received struct {
+	// Payload is valid until the next HandleFrame, and as long as the psdu of this one.
+	Payload  []byte
+	Src, Dst ieee802154.Addr
+	PAN      ieee802154.PANID // of Src
+	RSSI     int8             // in dBm, 127 if not known
+	Secured  bool             // and authentic
+}
+
+// HandleFrame takes a packet that the radio received, a whole PSDU with its two FCS bytes, which are not checked. rssi is in dBm, 127 if
+// not known. It returns the payload of a data frame that is for this node and has one.
+func (m *MAC) HandleFrame(psdu []byte, rssi int8) (Received, bool) {
+	m.Counters.RxFrames++
+	if !m.On {
+		return Received{}, false
+	}
+	if m.isForeign(psdu) {
+		m.Counters.RxOtherDestination++
+		return Received{}, false
+	}
+	f, err := ieee802154.ParseFrame(psdu)
+	switch {
+	case err != nil:
+		m.Counters.RxMalformed++
+	case f.Type == ieee802154.Ack:
+		m.receiveAck(f.Seq, rssi)
+	case !m.addressed(&f):
+		m.Counters.RxOtherDestination++
+	default:
+		return m.receive(&f, psdu, rssi)
+	}
+	return Received{}, false
+}
+
+// receiveAck matches an acknowledgement by its sequence number alone, all that identifies one.
+func (m *MAC) receiveAck(seq uint8, rssi int8) {
+	m.Counters.RxAcks++
+	if seq != m.frameSeq || !m.wantsAck {
+		return
+	}
+	switch m.state {
+	case stateSending:
+		m.acked, m.ackRSSI = true, rssi
+	case stateWaitAck:
+		m.ackRSSI = rssi
+		m.finish(Acked)
+	}
+}
+
+// addressed is the third level of filtering, IEEE 802.15.4-2006 §7.5.6.2. A frame without destination is taken.
+func (m *MAC) addressed(f *ieee802154.Frame) bool {
+	switch f.Dst.Mode {
+	case ieee802154.AddrModeShort:
+		return m.takesShort(f.DstPAN, f.Dst.Short)
+	case ieee802154.AddrModeExt:
+		return m.takesExt(f.DstPAN, f.Dst.Ext)
+	}
+	return f.Dst.IsNone()
+}
+
+// takesShort reports whether frames to a short address are for this node.
+func (m *MAC) takesShort(pan ieee802154.PANID, a ieee802154.ShortAddr) bool {
+	if pan != m.pan && pan != ieee802154.BroadcastPAN {
+		return false
+	}
+	return a == ieee802154.BroadcastAddr || a == ieee802154.ShortAddr(m.short) && m.short != mle.InvalidRLOC16
+}
+
+// takesExt reports whether frames to an extended address are for this node. They need the node's own PAN.
+func (m *MAC) takesExt(pan ieee802154.PANID, a ieee802154.ExtAddr) bool {
+	return pan == m.pan && a == m.core.Ext
+}
+
+// receive handles a frame that is for this node.
+func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bool) {
+	if f.AckRequest && !f.Dst.IsNone() && !f.Dst.IsBroadcast() {
+		m.acknowledge(f.Seq)
+	}
+	from, ok := m.identify(f, rssi)
+	if !ok {
+		return Received{}, false
+	}
+	if f.Dst.IsBroadcast() {
+		m.Counters.RxBroadcast++
+	} else {
+		m.Counters.RxUnicast++
+	}
+	secured := f.Security.Level != ieee802154.SecurityNone
+	payload := f.Payload
+	if secured {
+		if payload, ok = m.open(f, psdu, from); !ok {
+			return Received{}, false
+		}
+	}
+	if from.record != nil && !m.note(from, secured) {
+		return Received{}, false
+	}
+
+	switch f.Type {
+	case ieee802154.Data:
+		m.Counters.RxData++
+		if len(payload) > 0 {
+			return Received{Payload: payload, Src: f.Src, Dst: f.Dst, PAN: f.SrcPAN, RSSI: from.rssi, Secured: secured}, true
+		}
+	case ieee802154.Command:
+		// Beacon requests and data requests belong to scans and sleepy children, which come later.
+		m.Counters.RxCommands++
+	case ieee802154.Beacon:
+		m.Counters.RxBeacons++
+	default:
+		m.Counters.RxUnsupported++
+	}
+	return Received{}, false
+}
+
+// acknowledge has the frame with a sequence number acknowledged as soon as the radio is free (IEEE 802.15.4-2006 §7.5.6.4).
+func (m *MAC) acknowledge(seq uint8) {
+	if m.ackLen == maxPendingAcks {
+		return
+	}
+	m.acks[(m.ackHead+m.ackLen)%maxPendingAcks] = seq
+	m.ackLen++
+}
+
+// source is who sent a frame, and how well it was heard.
+type source struct {
+	record *neighbors.Neighbor // nil for a stranger
+	ext    ieee802154.ExtAddr  // zero for a frame without source
+	rssi   int8
+	fixed  bool // rssi is the filter's
+}
+
+// identify finds out who sent a frame. It reports false for one to be dropped, which is counted.
+func (m *MAC) identify(f *ieee802154.Frame, rssi int8) (source, bool) {
+	from := source{record: m.neighbors.ByAddr(f.Src), ext: f.Src.Ext, rssi: rssi}
+	if from.record == nil && f.Dst.IsBroadcast() {
+		from.record = m.neighbors.Overheard(f.Src)
+	}
+	switch f.Src.Mode {
+	case ieee802154.AddrModeNone:
+		return from, true
+	case ieee802154.AddrModeShort:
+		if from.record == nil {
+			m.Counters.RxUnknownNeighbor++
+			return source{}, false
+		}
+		from.ext = from.record.Ext
+	case ieee802154.AddrModeExt:
+		if from.ext == m.core.Ext {
+			m.Counters.RxOwnSource++
+			return source{}, false
+		}
+	}
+	if !m.Filter.pass(from.ext) {
+		m.Counters.RxFiltered++
+		return source{}, false
+	}
+	if strength, ok := m.Filter.fixedRSSI(from.ext); ok {
+		from.rssi, from.fixed = strength, true
+	}
+	return from, true
+}
+
+// open authenticates and decrypts a frame. It reports false for one to be dropped, which is counted.
+func (m *MAC) open(f *ieee802154.Frame, psdu []byte, from source) ([]byte, bool) {
+	payload, err := m.authenticate(f, psdu, from)
+	switch {
+	case err == nil:
+		return payload, true
+	case errors.Is(err, keys.ErrDuplicate):
+		m.Counters.RxDuplicate++
+	default:
+		m.Counters.RxSecurity++
+	}
+	return nil, false
+}
+
+// authenticate returns the plaintext of a frame (Thread 1.1 §7.2).
+func (m *MAC) authenticate(f *ieee802154.Frame, psdu []byte, from source) ([]byte, error) {
+	n := from.record
+	if f.Security.Level != ieee802154.SecurityENCMIC32 || f.Security.KeyIDMode != ieee802154.KeyIDModeIndex || n == nil {
+		return nil, errSecurity
+	}
+	seq, ok := keys.FromIndex(m.keys.Sequence(), f.Security.KeyIndex)
+	if !ok {
+		return nil, errSecurity
+	}
+	if n.Valid() {
+		if err := n.MAC.Check(seq, f.Security.FrameCounter); err != nil {
+			return nil, err
+		}
+	}
+	payload, err := f.Open(m.rx[:0], psdu, m.keys.MAC(seq), from.ext)
+	if err != nil {
+		return nil, err
+	}
+	if n.Valid() {
+		n.MAC.Accept(seq, f.Security.FrameCounter)
+		m.keys.Follow(seq)
+	}
+	return payload, nil
+}
+
+// note writes down that a neighbor was heard, and how well. It reports false for a frame to be dropped, which is counted.
+func (m *MAC) note(from source, secured bool) bool {
+	n := from.record
+	if from.fixed {
+		n.Link.Reset(m.timing.ReceiveSensitivity, from.rssi) // it holds at once
+	} else {
+		n.Link.Add(m.timing.ReceiveSensitivity, from.rssi)
+	}
+	if !secured {
+		return true
+	}
+	if !n.Valid() {
+		m.Counters.RxUnknownNeighbor++
+		return false
+	}
+	if n.Kind() == neighbors.KindRouter {
+		// Deviation: stock takes Advertisements alone for signs of life. They are not repeated, and a busy LoRa channel
+		// swallows three in a row now and then, while other frames get through.
+		n.LastHeard = m.core.Now
+	}
+	return true
+}

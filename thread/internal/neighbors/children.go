@@ -1,0 +1,181 @@
+package neighbors
+
+import (
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+const (
+	// MaxChildAddresses is how many addresses a parent keeps for a minimal child.
+	MaxChildAddresses = 4
+
+	// halfOpenChildren is how many nodes that asked for a parent are remembered beside the children.
+	halfOpenChildren = 12
+)
+
+// A Child is a child of this node, or a node that has asked to become one.
+type Child struct {
+	Neighbor
+	Timeout            time.Duration
+	NetworkDataVersion uint8
+	ChallengeOf        mle.Challenge // of its last Parent Request
+	Requested          []mle.TLVType // asked for in the Child ID Request
+	Addresses          []netip.Addr  // registered by a minimal end device
+	NeedsDataset       bool          // it has another one, or none
+}
+
+// Forget removes a registered address and reports whether it was there.
+func (c *Child) Forget(addr netip.Addr) bool {
+	i := slices.Index(c.Addresses, addr)
+	if i < 0 {
+		return false
+	}
+	c.Addresses = slices.Delete(c.Addresses, i, i+1)
+	return true
+}
+
+// Children keeps the children of this node, at most Limit of them, and those that have asked for a parent and may become some:
+// most of these go to another parent, and must not take the children's places meanwhile.
+type Children struct {
+	entries []Child
+	limit   int
+	nextID  uint16
+}
+
+// Resize empties the table and gives it places for limit children.
+func (t *Children) Resize(limit int) {
+	t.entries = make([]Child, limit+halfOpenChildren)
+	t.limit = limit
+	t.nextID = mle.MaxChildID
+}
+
+// Limit returns the number of children that there are places for.
+func (t *Children) Limit() int { return t.limit }
+
+// All yields the entries in use, half-open ones too.
+func (t *Children) All() iter.Seq[*Child] {
+	return func(yield func(*Child) bool) {
+		for i := range t.entries {
+			if c := &t.entries[i]; c.state != Invalid && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// Established yields the children, those from before a restart among them.
+func (t *Children) Established() iter.Seq[*Child] {
+	return func(yield func(*Child) bool) {
+		for i := range t.entries {
+			if c := &t.entries[i]; c.Established() && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// Full reports whether all places are taken.
+func (t *Children) Full() bool {
+	return t.count(func(c *Child) bool { return c.state != Invalid && c.state != ParentRequest }) >= t.limit
+}
+
+// Attached counts the valid children.
+func (t *Children) Attached() int { return t.count(func(c *Child) bool { return c.Valid() }) }
+
+// HasAny reports whether a child is attached or attaching.
+func (t *Children) HasAny() bool {
+	return slices.ContainsFunc(t.entries, func(c Child) bool { return c.Established() || c.state == ChildIDRequest })
+}
+
+// Empty reports whether no entry is in use.
+func (t *Children) Empty() bool {
+	return t.count(func(c *Child) bool { return c.state != Invalid }) == 0
+}
+
+func (t *Children) count(pass func(*Child) bool) int {
+	n := 0
+	for i := range t.entries {
+		if pass(&t.entries[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+// ByExt returns the child with that extended address, attached or attaching.
+func (t *Children) ByExt(ext ieee802154.ExtAddr) *Child {
+	for i := range t.entries {
+		if c := &t.entries[i]; c.state != Invalid && c.Ext == ext {
+			return c
+		}
+	}
+	return nil
+}
+
+// ByRLOC16 returns the child with that address, attached or attaching.
+func (t *Children) ByRLOC16(rloc mle.RLOC16) *Child {
+	for i := range t.entries {
+		if c := &t.entries[i]; c.state != Invalid && c.RLOC16 == rloc {
+			return c
+		}
+	}
+	return nil
+}
+
+// ByAddress returns the child that has registered addr.
+func (t *Children) ByAddress(addr netip.Addr) *Child {
+	for i := range t.entries {
+		if c := &t.entries[i]; c.Established() && slices.Contains(c.Addresses, addr) {
+			return c
+		}
+	}
+	return nil
+}
+
+// place returns an unused entry, nil if all places are taken.
+func (t *Children) place() *Child {
+	if t.Full() {
+		return nil
+	}
+	for i := range t.entries {
+		if c := &t.entries[i]; c.state == Invalid {
+			return c
+		}
+	}
+	return nil
+}
+
+// Allocate gives a child of router the next free child address.
+func (t *Children) Allocate(router mle.RLOC16) mle.RLOC16 {
+	for {
+		t.nextID++
+		if t.nextID > mle.MaxChildID {
+			t.nextID = 1
+		}
+		if rloc := router | mle.RLOC16(t.nextID); t.ByRLOC16(rloc) == nil {
+			return rloc
+		}
+	}
+}
+
+// Register keeps addr for a minimal child, unless it has as many as are kept. An address that moved from another child leaves
+// that one, but several may listen to one multicast address.
+func (t *Children) Register(c *Child, addr netip.Addr) {
+	if len(c.Addresses) == MaxChildAddresses || slices.Contains(c.Addresses, addr) {
+		return
+	}
+	c.Addresses = append(c.Addresses, addr)
+	if addr.IsMulticast() {
+		return
+	}
+	for i := range t.entries {
+		if other := &t.entries[i]; other != c {
+			other.Forget(addr)
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package neighbors
+
+import (
+	"iter"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+const (
+	// MaxRouters is the largest number of routers in a partition (Thread 1.1 §5.9).
+	MaxRouters = 32
+
+	// NoNextHop stands for a router that is reached directly or not at all.
+	NoNextHop = mle.InvalidRouterID
+)
+
+// A Router is an assigned router ID, the link to it if there is one, and the best way through others.
+type Router struct {
+	Neighbor
+	NextHop mle.RouterID // first router on the way, NoNextHop if there is none but the link
+	Cost    uint8        // from NextHop to this router
+}
+
+// Routers holds the partition's assigned router IDs (Thread 1.1 §5.9) and what this node knows of each.
+//
+// All of a partition agree on the assignment through the router ID sequence number: the leader increments it with each change
+// and every ten seconds; a higher one replaces what is known.
+type Routers struct {
+	// Self is this node's address, which no link leads to.
+	Self mle.RLOC16
+	// Sequence is the router ID sequence number, Updated when it last changed.
+	Sequence uint8
+	Updated  time.Time
+
+	entries  [mle.NumRouterIDs]Router
+	assigned mle.RouterIDSet
+	reuse    [mle.NumRouterIDs]time.Time // leader: when a released ID may be assigned again
+}
+
+// Assigned returns the assigned router IDs, Active their number.
+func (t *Routers) Assigned() mle.RouterIDSet { return t.assigned }
+
+// Active returns the number of assigned router IDs.
+func (t *Routers) Active() int { return t.assigned.Len() }
+
+// IsAssigned reports whether a router ID is assigned.
+func (t *Routers) IsAssigned(id mle.RouterID) bool { return id.Valid() && t.assigned.Contains(id) }
+
+// Get returns the entry of an assigned router ID, nil if it is not assigned.
+func (t *Routers) Get(id mle.RouterID) *Router {
+	if !t.IsAssigned(id) {
+		return nil
+	}
+	return &t.entries[id]
+}
+
+// All yields the assigned entries by router ID, this node's own among them.
+func (t *Routers) All() iter.Seq2[mle.RouterID, *Router] {
+	return func(yield func(mle.RouterID, *Router) bool) {
+		for id := range mle.MaxRouterID + 1 { // over the set itself it would allocate
+			if t.assigned.Contains(id) && !yield(id, &t.entries[id]) {
+				return
+			}
+		}
+	}
+}
+
+// Linked yields the routers to which there is a link.
+func (t *Routers) Linked() iter.Seq2[mle.RouterID, *Router] {
+	return func(yield func(mle.RouterID, *Router) bool) {
+		for id := range mle.MaxRouterID + 1 {
+			if r := &t.entries[id]; t.assigned.Contains(id) && r.Valid() && r.RLOC16 != t.Self && !yield(id, r) {
+				return
+			}
+		}
+	}
+}
+
+// ByExt returns the router with that extended address, whatever the state of the link.
+func (t *Routers) ByExt(ext ieee802154.ExtAddr) *Router {
+	for id := range t.assigned.All() {
+		if t.entries[id].Ext == ext {
+			return &t.entries[id]
+		}
+	}
+	return nil
+}
+
+// LinkedByExt returns the linked router with that extended address.
+func (t *Routers) LinkedByExt(ext ieee802154.ExtAddr) *Router {
+	for id := range t.assigned.All() {
+		if r := &t.entries[id]; r.Valid() && r.Ext == ext && r.RLOC16 != t.Self {
+			return r
+		}
+	}
+	return nil
+}
+
+// LinkedByRLOC16 returns the linked router with that address.
+func (t *Routers) LinkedByRLOC16(rloc mle.RLOC16) *Router {
+	if rloc == t.Self || !rloc.IsRouter() {
+		return nil
+	}
+	if r := t.Get(rloc.RouterID()); r != nil && r.Valid() {
+		return r
+	}
+	return nil
+}
+
+// Links counts the valid entries.
+func (t *Routers) Links() int {
+	n := 0
+	for id := range t.assigned.All() {
+		if t.entries[id].Valid() {
+			n++
+		}
+	}
+	return n
+}
+
+// assign marks id as assigned and gives it a fresh entry.
+func (t *Routers) assign(id mle.RouterID) *Router {
+	t.assigned = t.assigned.Add(id)
+	t.entries[id] = Router{Neighbor: Neighbor{kind: KindRouter, RLOC16: mle.RouterRLOC16(id)}, NextHop: NoNextHop}
+	return &t.entries[id]
+}
+
+// Choose returns the wanted router ID if it is free at now, else a free one that pick chooses: a number below n, at random. It reports
+// false if the partition has as many routers as it may, or no ID is free yet (Thread 1.1 §5.9.10).
+func (t *Routers) Choose(now time.Time, wanted mle.RouterID, pick func(n int) int) (mle.RouterID, bool) {
+	if t.Active() >= MaxRouters {
+		return 0, false
+	}
+	free := func(id mle.RouterID) bool { return !t.IsAssigned(id) && !now.Before(t.reuse[id]) }
+	if wanted.Valid() && free(wanted) {
+		return wanted, true
+	}
+	var ids [mle.NumRouterIDs]mle.RouterID
+	n := 0
+	for id := range mle.MaxRouterID + 1 {
+		if free(id) {
+			ids[n] = id
+			n++
+		}
+	}
+	if n == 0 {
+		return 0, false
+	}
+	return ids[pick(n)], true
+}
+
+// count moves the router ID sequence number on.
+func (t *Routers) count(now time.Time) {
+	t.Sequence++
+	t.Updated = now
+}
+
+// CountUp moves the router ID sequence number on once it has stood still for a period: the leader's sign of life.
+func (t *Routers) CountUp(now time.Time, period time.Duration) {
+	if now.Sub(t.Updated) >= period {
+		t.count(now)
+	}
+}

@@ -1,0 +1,412 @@
+// Package neighbors keeps the nodes with a radio link to this one: the parent and the candidate of a search, the children, and the
+// routers of the partition with the links and routes to them. Every look-up of a neighbor is here, and every change of a
+// neighbor's state: what Tell hears, Added and Removed, comes from here alone and always in pairs.
+//
+//	frame, address ─► ByAddr, ByExt, ByRLOC16, ByIP ─► *Neighbor
+//	roles ──────────► Change, SetAssigned, LoseLink … ─► Tell(Added | Removed), and what follows for the routes
+//
+// The room knows no messages and sends none.
+package neighbors
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/core"
+	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/keys"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// View says who counts as a neighbor: that depends on the node's role.
+type View uint8
+
+// Views.
+const (
+	AsEndDevice View = iota // the parent, and a candidate that has been asked for an address
+	AsListener              // as AsEndDevice; and routers that the node listens to without being their child
+	AsRouter                // children and linked routers; during a search the candidate as well
+)
+
+// A Table is all neighbors of a node.
+type Table struct {
+	Parent    Parent
+	Candidate Candidate
+	Children  Children
+	Routers   Routers
+
+	// View is who counts as a neighbor, Searching that a search for a parent is under way.
+	View      View
+	Searching bool
+	// Tell is called for each child and router link that becomes valid (added) or ceases to be.
+	Tell func(n *Neighbor, added bool)
+
+	core *core.Core
+}
+
+// New returns an empty table with places for a number of children.
+func New(c *core.Core, children int, tell func(n *Neighbor, added bool)) *Table {
+	t := &Table{Tell: tell, core: c}
+	t.Children.Resize(children)
+	return t
+}
+
+// Change moves a neighbor to another state.
+func (t *Table) Change(n *Neighbor, s State) {
+	before, after := n.Valid(), s == Valid
+	n.state = s
+	if before != after && n.kind != KindParent {
+		t.Tell(n, after)
+	}
+}
+
+// Drop ends a link and forgets how well it was heard.
+func (t *Table) Drop(n *Neighbor) {
+	t.Change(n, Invalid)
+	n.Link = LinkInfo{}
+}
+
+// SetParent makes n the parent, in state s.
+func (t *Table) SetParent(n Neighbor, leaderCost uint8, s State) {
+	n.kind, n.state = KindParent, s
+	t.Parent = Parent{Neighbor: n, LeaderCost: leaderCost}
+}
+
+// SetCandidate makes c the best parent so far.
+func (t *Table) SetCandidate(c Candidate) {
+	c.kind, c.state = KindParent, ParentResponse
+	t.Candidate = c
+}
+
+// ClearCandidate forgets the candidate.
+func (t *Table) ClearCandidate() { t.Candidate = Candidate{} }
+
+// AdoptParent makes the parent a linked router, as it is for a child that has just become a router itself. It returns nil if
+// the parent has no router ID, or there is no parent.
+func (t *Table) AdoptParent() *Router {
+	r := t.Routers.Get(t.Parent.RLOC16.RouterID())
+	if r != nil && t.Parent.Valid() {
+		r.Neighbor = t.Parent.Neighbor
+		r.kind, r.state = KindRouter, Invalid
+		t.Change(&r.Neighbor, Valid)
+	} else {
+		r = nil
+	}
+	t.Change(&t.Parent.Neighbor, Invalid)
+	return r
+}
+
+// AddChild returns a fresh entry for ext in state s, nil if the table is full.
+func (t *Table) AddChild(ext ieee802154.ExtAddr, s State) *Child {
+	c := t.Children.place()
+	if c != nil {
+		*c = Child{Neighbor: Neighbor{Ext: ext, kind: KindChild}}
+		t.Change(&c.Neighbor, s)
+	}
+	return c
+}
+
+// ClearChildren forgets all children.
+func (t *Table) ClearChildren() {
+	for c := range t.Children.All() {
+		t.Change(&c.Neighbor, Invalid)
+	}
+	clear(t.Children.entries)
+}
+
+// ForgetCounters takes frame counters from zero on, as under another key.
+func (t *Table) ForgetCounters() {
+	forget := func(n *Neighbor) { n.MAC, n.MLE = keys.ReplayFrom(0, 0), keys.ReplayFrom(0, 0) }
+	forget(&t.Parent.Neighbor)
+	for i := range t.Children.entries {
+		forget(&t.Children.entries[i].Neighbor)
+	}
+	for i := range t.Routers.entries {
+		forget(&t.Routers.entries[i].Neighbor)
+	}
+}
+
+// parentBy returns the parent or the candidate, if it matches.
+func (t *Table) parentBy(match func(*Neighbor) bool) *Neighbor {
+	if p := &t.Parent.Neighbor; p.Established() && match(p) {
+		return p
+	}
+	if c := &t.Candidate.Neighbor; c.Valid() && match(c) {
+		return c
+	}
+	return nil
+}
+
+// ParentByExt returns the parent or the candidate with that extended address.
+func (t *Table) ParentByExt(ext ieee802154.ExtAddr) *Neighbor {
+	return t.parentBy(func(n *Neighbor) bool { return n.Ext == ext })
+}
+
+// ByExt returns the neighbor with that extended address.
+func (t *Table) ByExt(ext ieee802154.ExtAddr) *Neighbor {
+	if t.View != AsRouter {
+		return t.ParentByExt(ext)
+	}
+	if c := t.Children.ByExt(ext); c != nil && c.Established() {
+		return &c.Neighbor
+	}
+	if r := t.Routers.LinkedByExt(ext); r != nil {
+		return &r.Neighbor
+	}
+	if t.Searching {
+		return t.ParentByExt(ext)
+	}
+	return nil
+}
+
+// ByRLOC16 returns the neighbor at that place in the mesh.
+func (t *Table) ByRLOC16(rloc mle.RLOC16) *Neighbor {
+	if !rloc.Valid() {
+		return nil
+	}
+	if t.View != AsRouter {
+		return t.parentBy(func(n *Neighbor) bool { return n.RLOC16 == rloc })
+	}
+	if c := t.Children.ByRLOC16(rloc); c != nil && c.Established() {
+		return &c.Neighbor
+	}
+	if r := t.Routers.LinkedByRLOC16(rloc); r != nil {
+		return &r.Neighbor
+	}
+	return nil
+}
+
+// ByAddr returns the neighbor with a link-layer address.
+func (t *Table) ByAddr(a ieee802154.Addr) *Neighbor {
+	switch a.Mode {
+	case ieee802154.AddrModeShort:
+		return t.ByRLOC16(mle.RLOC16(a.Short))
+	case ieee802154.AddrModeExt:
+		return t.ByExt(a.Ext)
+	}
+	return nil
+}
+
+// Overheard returns a router that an end device listens to without being its child: its broadcasts can be authenticated.
+func (t *Table) Overheard(a ieee802154.Addr) *Neighbor {
+	if t.View != AsListener {
+		return nil
+	}
+	var r *Router
+	switch a.Mode {
+	case ieee802154.AddrModeShort:
+		r = t.Routers.LinkedByRLOC16(mle.RLOC16(a.Short))
+	case ieee802154.AddrModeExt:
+		r = t.Routers.LinkedByExt(a.Ext)
+	}
+	if r == nil {
+		return nil
+	}
+	return &r.Neighbor
+}
+
+// ByIP returns the neighbor that has an IPv6 address: by link-local address, RLOC under the mesh-local prefix, or an address that a
+// child registered.
+func (t *Table) ByIP(a netip.Addr, meshLocal netip.Prefix) *Neighbor {
+	if a.IsLinkLocalUnicast() {
+		if rloc, ok := mle.LocatorOf(a); ok {
+			return t.ByRLOC16(rloc)
+		}
+		return t.ByExt(ExtOf(a))
+	}
+	if t.View != AsRouter {
+		return nil
+	}
+	if c := t.Children.ByAddress(a); c != nil {
+		return &c.Neighbor
+	}
+	if meshLocal.Contains(a) {
+		if rloc, ok := mle.LocatorOf(a); ok {
+			return t.ByRLOC16(rloc)
+		}
+	}
+	return nil
+}
+
+// universalLocal is the bit of an interface identifier that is the inverse of that in the extended address (RFC 4291 appendix A).
+const universalLocal = 0x02
+
+// ExtOf is the extended address in a link-local address.
+func ExtOf(a netip.Addr) ieee802154.ExtAddr { return ExtOfIID(ip6.InterfaceIDOf(a)) }
+
+// ExtOfIID is the extended address in an interface identifier.
+func ExtOfIID(iid ip6.InterfaceID) ieee802154.ExtAddr {
+	ext := ieee802154.ExtAddr(iid)
+	ext[0] ^= universalLocal
+	return ext
+}
+
+// LinkLocal is the link-local address of the node with that extended address (RFC 4944 §7).
+func LinkLocal(ext ieee802154.ExtAddr) netip.Addr {
+	id := ip6.InterfaceID(ext)
+	id[0] ^= universalLocal
+	return ip6.WithInterfaceID(ip6.LinkLocalPrefix, id)
+}
+
+// ShortAddr is the link-layer address of a place in the mesh.
+func ShortAddr(r mle.RLOC16) ieee802154.Addr { return ieee802154.ShortAddress(ieee802154.ShortAddr(r)) }
+
+// LinkLoss is what follows from the end of a link to a router.
+type LinkLoss struct {
+	News        bool // a route or a link is gone of which the neighbors must hear
+	Unreachable bool // no other way to the router is known
+}
+
+// LoseLink ends the link to a router, and the routes through it (Thread 1.1 §5.10).
+func (t *Table) LoseLink(r *Router) (loss LinkLoss) {
+	r.QualityOut = 0
+	r.LastHeard = t.core.Now
+	t.Change(&r.Neighbor, Invalid)
+	for _, other := range t.Routers.All() {
+		if other.NextHop == r.RLOC16.RouterID() {
+			t.LoseRoute(other)
+			loss.News = loss.News || t.Routers.LinkCost(other) >= MaxRouteCost
+		}
+	}
+	if !t.Routers.IsAssigned(r.NextHop) {
+		loss.News, loss.Unreachable = true, true
+	}
+	return loss
+}
+
+// LoseRoute forgets the way to r over other routers. If no link to it is left, the time that the leader waits for another way
+// begins. Deviation: stock counts from when it last heard r itself, and so takes back the IDs of all routers behind a lost link at once.
+func (t *Table) LoseRoute(r *Router) {
+	r.NextHop, r.Cost = NoNextHop, 0
+	if !r.Valid() {
+		r.LastHeard = t.core.Now
+	}
+}
+
+// DropLinks ends all links to routers, not the assignments.
+func (t *Table) DropLinks() {
+	for i := range t.Routers.entries {
+		t.Change(&t.Routers.entries[i].Neighbor, Invalid)
+	}
+}
+
+// ClearRouters forgets all assignments.
+func (t *Table) ClearRouters() {
+	for _, r := range t.Routers.All() {
+		t.Change(&r.Neighbor, Invalid)
+	}
+	t.Routers.assigned = 0
+	clear(t.Routers.reuse[:])
+}
+
+// Reassignment is what follows from another assignment of router IDs.
+type Reassignment struct {
+	Changed bool
+	Dropped mle.RouterIDSet // IDs that are no longer assigned
+}
+
+// SetAssigned takes over an assignment and its sequence number (Thread 1.1 §5.9). Entries of routers that stay are kept.
+func (t *Table) SetAssigned(assigned mle.RouterIDSet, sequence uint8) (result Reassignment) {
+	rs := &t.Routers
+	rs.Sequence, rs.Updated = sequence, t.core.Now
+	if assigned == rs.assigned {
+		return result
+	}
+	result.Changed = true
+	for id := range mle.MaxRouterID + 1 {
+		was, is := rs.IsAssigned(id), assigned.Contains(id)
+		switch {
+		case is && !was:
+			rs.assign(id).LastHeard = t.core.Now // or a restarted leader would release at once what it has no route to yet
+		case was && !is:
+			r := &rs.entries[id]
+			r.NextHop = NoNextHop
+			if r.Valid() && t.View == AsRouter {
+				t.LoseLink(r)
+			}
+			rs.assigned = rs.assigned.Remove(id)
+			t.Change(&r.Neighbor, Invalid)
+			result.Dropped = result.Dropped.Add(id)
+		}
+	}
+	return result
+}
+
+// Assign gives out one router ID, as the leader does.
+func (t *Table) Assign(id mle.RouterID, ext ieee802154.ExtAddr) *Router {
+	r := t.Routers.assign(id)
+	r.Ext, r.LastHeard = ext, t.core.Now
+	t.Routers.count(t.core.Now)
+	return r
+}
+
+// Release takes a router ID back, as the leader does. It is not assigned again before reuse.
+func (t *Table) Release(id mle.RouterID, reuse time.Time) {
+	r := &t.Routers.entries[id]
+	if r.Valid() && t.View == AsRouter {
+		t.LoseLink(r)
+	}
+	t.Drop(&r.Neighbor)
+	t.Routers.assigned = t.Routers.assigned.Remove(id)
+	t.Routers.reuse[id] = reuse
+	for _, other := range t.Routers.All() {
+		if other.NextHop == id {
+			t.LoseRoute(other)
+		}
+	}
+	t.Routers.count(t.core.Now)
+}
+
+// LearnRoutes applies the Route64 of the linked router with ID from to the routing table until nothing changes (Thread 1.1 §5.10.2), and
+// reports whether a route came or went of which the neighbors must hear.
+func (t *Table) LearnRoutes(route *mle.Route64, from mle.RouterID) (news bool) {
+	neighbor := t.Routers.Get(from)
+	if neighbor == nil {
+		return false
+	}
+	for again := true; again; {
+		again = false
+		for id := range route.Routers.All() {
+			r := t.Routers.Get(id)
+			switch {
+			case r == nil || r == neighbor:
+			case r.RLOC16 == t.Routers.Self:
+				// The neighbor reports how well it hears this node.
+				if in := route.Routes[id].LinkQualityIn; neighbor.QualityOut != in {
+					neighbor.QualityOut = in
+					again = true
+				}
+			default:
+				old := r.NextHop
+				news = t.learnRoute(r, neighbor, from, route.Routes[id].Cost) || news
+				again = again || r.NextHop != old
+			}
+		}
+	}
+	return news
+}
+
+// learnRoute weighs the way to r that a neighbor offers; a cost of 0 is none.
+func (t *Table) learnRoute(r, neighbor *Router, from mle.RouterID, cost uint8) (news bool) {
+	rs := &t.Routers
+	if cost == 0 {
+		cost = MaxRouteCost
+	}
+	next := rs.Get(r.NextHop)
+	through := int(cost) + int(rs.LinkCost(neighbor))
+	unlinked := rs.LinkCost(r) >= MaxRouteCost
+	switch {
+	case next != nil && next != neighbor:
+		if through < int(r.Cost)+int(rs.LinkCost(next)) {
+			r.NextHop, r.Cost = from, cost
+		}
+	case through <= MaxRouteCost:
+		news = next == nil && unlinked // a new route
+		r.NextHop, r.Cost = from, cost
+	case next == neighbor:
+		news = unlinked // a lost route
+		t.LoseRoute(r)
+	}
+	return news
+}

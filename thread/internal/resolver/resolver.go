@@ -1,0 +1,304 @@
+// Package resolver is the address query of one node (Thread 1.1 §5.4.2): which node has an endpoint identifier? It keeps the
+// addresses that are known and the state of the questions.
+//
+//	datagrams on their way ─► Resolve ─► Known | Asking | Refused ──► PollAsk: to be asked of all routers
+//	datagrams that come ────► Learn
+//	answers ────────────────► Notify ──► Ignored | Accepted | Conflict
+//	loop, no route ─────────► Fail, ForgetRLOC16, ForgetRouter, Clear ──► PollEffect: Found | Unreachable
+//	time ───────────────────► Tick
+//
+// The room knows no messages and sends none. Datagrams for an address that is being asked for wait elsewhere: PollEffect says what
+// becomes of them.
+package resolver
+
+import (
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/internal/core"
+	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// maxAddresses is the number of addresses that a node remembers. This implementation chose it.
+const maxAddresses = 32
+
+// Timing is how long questions take (Thread 1.1 §5.4.2).
+type Timing struct {
+	Query    time.Duration // wait for an answer
+	Retry    time.Duration // first pause after a question without one, doubled after each further one
+	RetryMax time.Duration // longest pause
+}
+
+// Answer is what becomes of a datagram to an address beyond this link.
+type Answer uint8
+
+// Answers.
+const (
+	Known   Answer = iota // the locator is known
+	Asking                // the question is open: the datagram may wait for an effect
+	Refused               // asking has just failed, or there is no place for another question
+)
+
+// Outcome is what an Address Notification was good for.
+type Outcome uint8
+
+// Outcomes.
+const (
+	Ignored  Outcome = iota // nobody asked, or a later answer is known
+	Accepted                // the address is known now
+	Conflict                // another node has given itself out for the owner: both are to hear of it
+)
+
+// EffectKind is how a question ended.
+type EffectKind uint8
+
+// Ends of a question.
+const (
+	Found       EffectKind = iota // the address is known: what waits for it can go
+	Unreachable                   // there was no answer: what waits is to be dropped
+)
+
+// An Effect is the end of a question that [Resolver.Resolve] has answered with [Asking].
+type Effect struct {
+	Kind   EffectKind
+	Target netip.Addr
+}
+
+// state is how far an address has come. The zero state is that of a free place.
+type state uint8
+
+const (
+	stateNone state = iota
+	stateAsking
+	statePausing
+	stateKnown
+)
+
+type entry struct {
+	state  state
+	target netip.Addr
+	used   time.Time // when a datagram last asked for it
+
+	// Of a question.
+	until time.Time     // when the wait or the pause ends
+	pause time.Duration // the latest pause
+
+	// Of a known address.
+	rloc     mle.RLOC16
+	answered bool            // known from a notification, not from a datagram that passed; what follows is valid then
+	iid      ip6.InterfaceID // of the owner's ML-EID
+	age      time.Duration   // since the owner's last transaction, as the answer said
+}
+
+// A Resolver is the addresses of one node. The question goes to all routers by multicast; who has the address, itself or through
+// a minimal child, answers. For each address:
+//
+//	          first datagram          notification, datagram from there          loop, no route, owner gone
+//	(none) ─────────────────► asking ───────────────────────────────────► known ────────────────────────────► (none)
+//	                          │    ▲                                       ▲
+//	        no answer in time ▼    │ next datagram after the pause         │
+//	                          pausing ─────────────────────────────────────┘
+//	                                     notification, datagram from there
+//
+// In a full table another address takes the place of the one used longest ago, but never of one being asked for. Each question ends
+// with one [Effect], when the address leaves the state asking.
+type Resolver struct {
+	core    *core.Core
+	timing  Timing
+	entries [maxAddresses]entry
+
+	// asks are the questions to be sent: each belongs to an entry in state asking, so that there are at most as many.
+	asks []netip.Addr
+	// effects are the ends that nobody has fetched yet. Together with the open questions, each of which will have one, they are
+	// at most as many as there are entries: Resolve sees to that.
+	effects []Effect
+}
+
+// New returns an empty Resolver.
+func New(c *core.Core, t Timing) *Resolver {
+	return &Resolver{
+		core: c, timing: t, asks: make([]netip.Addr, 0, maxAddresses), effects: make([]Effect, 0, maxAddresses),
+	}
+}
+
+// Resolve returns the locator of target, if it is [Known]. If not it asks, unless that has just failed: see [Answer]. While
+// questions are open [Resolver.Tick] must be called.
+func (r *Resolver) Resolve(target netip.Addr) (mle.RLOC16, Answer) {
+	e := r.find(target)
+	switch {
+	case e == nil:
+	case e.state == stateKnown:
+		e.used = r.core.Now
+		return e.rloc, Known
+	case e.state == stateAsking:
+		return 0, Asking
+	case r.core.Now.Before(e.until):
+		return 0, Refused
+	}
+	if r.unsettled() >= len(r.entries) {
+		return 0, Refused
+	}
+	if e == nil {
+		e = r.place()
+		*e = entry{target: target}
+	}
+	e.state = stateAsking
+	e.used = r.core.Now
+	e.until = r.core.Now.Add(r.timing.Query)
+	r.asks = append(r.asks, target)
+	return 0, Asking
+}
+
+// Learn notes that a datagram of src came from rloc (Thread 1.1 §5.4.2.4). It only corrects addresses that this node talks to.
+func (r *Resolver) Learn(src netip.Addr, rloc mle.RLOC16) {
+	e := r.find(src)
+	if e == nil {
+		return
+	}
+	r.settle(e, Found)
+	e.state, e.rloc = stateKnown, rloc
+}
+
+// Notify takes an Address Notification (Thread 1.1 §5.4.2): target is at rloc, and belongs to the node whose ML-EID ends in iid. age is
+// the time since that node was last heard of, 0 if it answered itself. Of two answers that name the same owner the one with the
+// lower age is right; two that name different owners are a [Conflict], which changes nothing here.
+func (r *Resolver) Notify(target netip.Addr, iid ip6.InterfaceID, rloc mle.RLOC16, age time.Duration) Outcome {
+	e := r.find(target)
+	switch {
+	case e == nil:
+		return Ignored
+	case e.answered && e.iid != iid:
+		return Conflict
+	case e.answered && age >= e.age:
+		return Ignored
+	}
+	r.settle(e, Found)
+	*e = entry{state: stateKnown, target: target, used: r.core.Now, rloc: rloc, answered: true, iid: iid, age: age}
+	return Accepted
+}
+
+// Fail forgets where target is: it turned out not to be there.
+func (r *Resolver) Fail(target netip.Addr) {
+	r.forget(func(e *entry) bool { return e.target == target })
+}
+
+// ForgetRLOC16 forgets the addresses of the node at rloc, which has left.
+func (r *Resolver) ForgetRLOC16(rloc mle.RLOC16) {
+	r.forget(func(e *entry) bool { return e.rloc == rloc })
+}
+
+// ForgetRouter forgets the addresses of a router that is gone, and of its children.
+func (r *Resolver) ForgetRouter(id mle.RouterID) {
+	r.forget(func(e *entry) bool { return e.rloc.RouterID() == id })
+}
+
+// Clear forgets everything. What waits for an answer waits in vain: its target becomes [Unreachable].
+func (r *Resolver) Clear() {
+	for i := range r.entries {
+		r.settle(&r.entries[i], Unreachable)
+	}
+	r.entries = [maxAddresses]entry{}
+}
+
+// Tick gives up the questions without an answer, each time for longer. How often it is called is how exact [Timing.Query] is.
+func (r *Resolver) Tick() {
+	for i := range r.entries {
+		e := &r.entries[i]
+		if e.state != stateAsking || r.core.Now.Before(e.until) {
+			continue
+		}
+		r.settle(e, Unreachable)
+		e.pause = min(max(r.timing.Retry, 2*e.pause), r.timing.RetryMax)
+		e.state, e.until = statePausing, r.core.Now.Add(e.pause)
+	}
+}
+
+// Asking reports whether there is a question to be sent.
+func (r *Resolver) Asking() bool { return len(r.asks) > 0 }
+
+// PollAsk returns the target of the next question to be sent. A question that has ended meanwhile is not sent any more.
+func (r *Resolver) PollAsk() (target netip.Addr, ok bool) { return shift(&r.asks) }
+
+// PollEffect returns the next end of a question, in the order in which they ended.
+func (r *Resolver) PollEffect() (Effect, bool) { return shift(&r.effects) }
+
+// Cached returns the known addresses and their locators, in the order of the table.
+func (r *Resolver) Cached() iter.Seq2[netip.Addr, mle.RLOC16] {
+	return func(yield func(netip.Addr, mle.RLOC16) bool) {
+		for i := range r.entries {
+			if e := &r.entries[i]; e.state == stateKnown && !yield(e.target, e.rloc) {
+				return
+			}
+		}
+	}
+}
+
+func (r *Resolver) find(target netip.Addr) *entry {
+	for i := range r.entries {
+		if e := &r.entries[i]; e.state != stateNone && e.target == target {
+			return e
+		}
+	}
+	return nil
+}
+
+// place returns a free entry, if need be that of the address used longest ago, but never one being asked for. There is one while
+// fewer questions are open than there are entries.
+func (r *Resolver) place() *entry {
+	var oldest *entry
+	for i := range r.entries {
+		e := &r.entries[i]
+		switch {
+		case e.state == stateNone:
+			return e
+		case e.state == stateAsking:
+		case oldest == nil || e.used.Before(oldest.used):
+			oldest = e
+		}
+	}
+	return oldest
+}
+
+// unsettled counts the questions that are open or whose end nobody has fetched yet.
+func (r *Resolver) unsettled() int {
+	n := len(r.effects)
+	for i := range r.entries {
+		if r.entries[i].state == stateAsking {
+			n++
+		}
+	}
+	return n
+}
+
+// settle ends the question of an entry that is about to leave the state asking. Of other entries it is none.
+func (r *Resolver) settle(e *entry, k EffectKind) {
+	if e.state != stateAsking {
+		return
+	}
+	if i := slices.Index(r.asks, e.target); i >= 0 {
+		r.asks = slices.Delete(r.asks, i, i+1)
+	}
+	r.effects = append(r.effects, Effect{Kind: k, Target: e.target})
+}
+
+// forget drops the known addresses that match.
+func (r *Resolver) forget(match func(*entry) bool) {
+	for i := range r.entries {
+		if e := &r.entries[i]; e.state == stateKnown && match(e) {
+			*e = entry{}
+		}
+	}
+}
+
+// shift takes the first element of a queue, whose array stays where it is.
+func shift[T any](queue *[]T) (first T, ok bool) {
+	if len(*queue) == 0 {
+		return first, false
+	}
+	first = (*queue)[0]
+	*queue = slices.Delete(*queue, 0, 1)
+	return first, true
+}

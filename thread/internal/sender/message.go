@@ -1,0 +1,109 @@
+package sender
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/lowpan"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// Priority orders messages: the network's own come first (Thread 1.1 §5.12).
+type Priority uint8
+
+// Priorities, the lowest first.
+const (
+	PriorityLow Priority = iota
+	PriorityNormal
+	PriorityHigh
+	PriorityNet
+)
+
+// PriorityOf is the priority of a datagram that others ask for by its traffic class (RFC 4594): class selectors 1 and 2 are low
+// priority, 4 to 7 high.
+func PriorityOf(trafficClass uint8) Priority {
+	switch class := trafficClass >> 5; {
+	case class == 1 || class == 2:
+		return PriorityLow
+	case class >= 4:
+		return PriorityHigh
+	}
+	return PriorityNormal
+}
+
+// Kind says what a message is.
+type Kind uint8
+
+// Kinds of messages.
+const (
+	KindDatagram  Kind = iota // an IPv6 datagram
+	KindMLE                   // an MLE message, which secures itself; the MAC secures only those that need fragments
+	KindMeshFrame             // a mesh header and what follows it, on its way through this node
+)
+
+// A Message is what waits for the radio. Take one from Sender.New, fill in what is exported, and give it back by Enqueue or Free.
+type Message struct {
+	Data     []byte
+	Kind     Kind
+	Command  mle.Command // of a KindMLE
+	Priority Priority
+	Expires  time.Time // zero for never; what has been begun is finished
+
+	src, dst netip.Addr      // of a datagram
+	meshDst  mle.RLOC16      // of a KindMeshFrame
+	tag      uint16          // of its fragments
+	offset   int             // bytes of a datagram that have been sent
+	after    time.Time       // when the next fragment may go
+	hop      ieee802154.Addr // that passed the last one on
+	secured  bool            // an MLE message that needs fragments
+}
+
+// parse notes where the message goes. It reports false for what is no datagram or mesh frame.
+func (m *Message) parse() bool {
+	if m.Kind == KindMeshFrame {
+		h, _, err := lowpan.ParseMeshHeader(m.Data)
+		m.meshDst = mle.RLOC16(h.Dst.Short)
+		return err == nil
+	}
+	h, err := ip6.ParseHeader(m.Data)
+	m.src, m.dst = h.Src, h.Dst
+	return err == nil
+}
+
+// Src and Dst are the ends of a datagram, once it is enqueued.
+func (m *Message) Src() netip.Addr { return m.src }
+
+// Dst is the destination of a datagram, once it is enqueued.
+func (m *Message) Dst() netip.Addr { return m.dst }
+
+// begun reports whether a part of the message has been sent.
+func (m *Message) begun() bool { return m.offset > 0 }
+
+// A Hop is the way of one frame.
+type Hop struct {
+	Src, Dst ieee802154.Addr
+	// Mesh says that a mesh header leads on from Dst, between these ends, over at most HopsLeft hops.
+	Mesh             bool
+	MeshSrc, MeshDst mle.RLOC16
+	HopsLeft         uint8
+}
+
+// Answer says what Router knows of a way.
+type Answer uint8
+
+// Answers.
+const (
+	Found Answer = iota
+	Wait         // the destination's place is being asked for
+	NoRoute
+)
+
+// A Router knows the ways. It is asked anew for each frame.
+type Router interface {
+	// Route returns the way of a datagram.
+	Route(m *Message) (Hop, Answer)
+	// Relay returns the next hop of a frame that passes through to the node dst.
+	Relay(dst mle.RLOC16) (Hop, Answer)
+}

@@ -1,0 +1,380 @@
+// Package sender is the way out: IPv6 datagrams and frames that pass through wait here for the radio, are cut into frames, and
+// handed to the MAC one at a time.
+//
+//	Enqueue ─► queue ─► Choose ─► Start ─► MAC ─► Sent ─► next fragment, or done
+//	             ▲        │ the destination's place is unknown
+//	   Release ──┴── waiting ─── Refuse ──► given up
+//
+// The queue is one list in order of priority, served neighbor by neighbor: within a priority each next hop keeps its order,
+// and the hops take turns, so that a slow or dead neighbor delays the others by one frame at most. The way is looked up anew for
+// each frame.
+//
+// What is meant for a sleeping child is held here, too: Choose will pass over it until the child polls.
+package sender
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/core"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/lowpan"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// Limits that this implementation chose.
+const (
+	MaxQueued  = 64 // messages that wait for the radio
+	MaxWaiting = 16 // datagrams that wait for an address
+)
+
+// A MAC sends frames, one at a time.
+type MAC interface {
+	// Idle reports whether no frame is in work.
+	Idle() bool
+	// Send takes a frame over, to be secured and sent.
+	Send(f ieee802154.Frame) error
+}
+
+// Timing is the pause after a fragment that goes over several hops: see thread.Timing.
+type Timing struct {
+	FragmentGap, FragmentGaps time.Duration
+}
+
+// Counters counts what became of messages. Each is in one of them in the end.
+type Counters struct {
+	TxDatagrams, Forwarded                          uint64 // sent
+	QueueFull, AddressUnresolved, TxDatagramsFailed uint64 // dropped
+}
+
+// A Sender is the way out of one node.
+type Sender struct {
+	Counters Counters
+	// PAN is what frames are addressed to, Contexts what they are compressed with.
+	PAN      ieee802154.PANID
+	Contexts *lowpan.Contexts
+	// On says that messages are accepted.
+	On bool
+
+	core   *core.Core
+	timing Timing
+	mac    MAC
+	router Router
+
+	queue   []*Message
+	waiting []*Message // for an address
+	pool    []*Message
+
+	chosen  choice
+	work    work
+	served  ieee802154.Addr // next hop of the last frame
+	timer   time.Time       // when a message that pauses may go on
+	tag     uint16
+	payload []byte
+}
+
+// choice is the message whose turn it is, and its way.
+type choice struct {
+	message *Message
+	hop     Hop
+}
+
+// work is the frame that the MAC has.
+type work struct {
+	message *Message
+	next    int  // the message's offset once the frame is sent
+	relayed bool // the next hop passes it on
+}
+
+// New returns a Sender that accepts nothing until it is On.
+func New(c *core.Core, t Timing, m MAC, r Router, contexts *lowpan.Contexts) *Sender {
+	return &Sender{core: c, timing: t, mac: m, router: r, Contexts: contexts, tag: uint16(c.Rand.Uint32())}
+}
+
+// Queued and Waiting count what waits for the radio and for an address.
+func (s *Sender) Queued() int { return len(s.queue) }
+
+// Waiting counts the datagrams that wait for an address.
+func (s *Sender) Waiting() int { return len(s.waiting) }
+
+// New returns an empty message.
+func (s *Sender) New() *Message {
+	if n := len(s.pool); n > 0 {
+		m := s.pool[n-1]
+		s.pool = s.pool[:n-1]
+		return m
+	}
+	return new(Message)
+}
+
+// Free takes a message back that is not enqueued.
+func (s *Sender) Free(m *Message) {
+	*m = Message{Data: m.Data[:0]}
+	s.pool = append(s.pool, m)
+}
+
+// Enqueue takes a message over, and reports false if it had to be dropped: there is no place for it. When the queue is full the last of
+// the lowest priority gives way, if it is lower.
+func (s *Sender) Enqueue(m *Message) bool {
+	if !s.On {
+		s.Free(m)
+		return false
+	}
+	if !m.parse() {
+		s.Counters.TxDatagramsFailed++
+		s.Free(m)
+		return false
+	}
+	if n := len(s.queue); n >= MaxQueued {
+		s.Counters.QueueFull++
+		last := s.queue[n-1]
+		if last.Priority >= m.Priority || last == s.work.message {
+			s.Free(m)
+			return false
+		}
+		s.queue = s.queue[:n-1]
+		s.Free(last)
+	}
+	i := len(s.queue)
+	for i > 0 && s.queue[i-1].Priority < m.Priority {
+		i--
+	}
+	s.queue = slices.Insert(s.queue, i, m)
+	return true
+}
+
+// Stop drops everything.
+func (s *Sender) Stop() {
+	for _, m := range s.queue {
+		s.Free(m)
+	}
+	for _, m := range s.waiting {
+		s.Free(m)
+	}
+	s.queue, s.waiting = s.queue[:0], s.waiting[:0]
+	s.chosen, s.work = choice{}, work{}
+}
+
+// NextTimeout returns when a message that pauses may go on. It matters while the MAC is idle.
+func (s *Sender) NextTimeout() (time.Time, bool) { return s.timer, !s.timer.IsZero() }
+
+func (s *Sender) remove(m *Message) {
+	if i := slices.Index(s.queue, m); i >= 0 {
+		s.queue = slices.Delete(s.queue, i, i+1)
+	}
+	s.Free(m)
+}
+
+// fail gives a message up.
+func (s *Sender) fail(m *Message) {
+	s.Counters.TxDatagramsFailed++
+	s.remove(m)
+}
+
+// Choose picks the message whose turn it is. It reports false if there is none.
+func (s *Sender) Choose() bool {
+	s.chosen = choice{}
+	s.timer = time.Time{}
+	passed := false // an MLE message has been passed over
+	for i := 0; i < len(s.queue); {
+		m := s.queue[i]
+		if s.chosen.message != nil && m.Priority != s.chosen.message.Priority {
+			break
+		}
+		if !m.begun() && s.core.IsDue(m.Expires) {
+			s.fail(m)
+			continue
+		}
+		if m.after.After(s.core.Now) {
+			s.timer = core.Earliest(s.timer, m.after)
+			i++
+			continue
+		}
+		if m.Kind == KindMLE && passed {
+			// Sealed already, MLE messages keep their order: a neighbor takes one that comes after a later broadcast for a replay.
+			i++
+			continue
+		}
+		hop, ok := s.way(i)
+		if !ok {
+			continue // it is no longer there
+		}
+		if hop.Mesh && s.pausing(i, hop.Dst) {
+			i++ // it would spoil the pause, and overtake
+			continue
+		}
+		if hop.Dst != s.served {
+			s.chosen = choice{m, hop}
+			return true
+		}
+		if s.chosen.message == nil {
+			s.chosen = choice{m, hop}
+		}
+		passed = passed || m.Kind == KindMLE
+		i++
+	}
+	return s.chosen.message != nil
+}
+
+// way asks for the way of the message at i. It reports false, and takes the message out of the queue, if there is none, or none yet.
+func (s *Sender) way(i int) (hop Hop, ok bool) {
+	m := s.queue[i]
+	var answer Answer
+	if m.Kind == KindMeshFrame {
+		hop, answer = s.router.Relay(m.meshDst)
+	} else {
+		hop, answer = s.router.Route(m)
+	}
+	switch answer {
+	case NoRoute:
+		s.fail(m)
+	case Wait:
+		s.queue = slices.Delete(s.queue, i, i+1)
+		if len(s.waiting) >= MaxWaiting {
+			s.Counters.AddressUnresolved++
+			s.Free(s.waiting[0])
+			s.waiting = slices.Delete(s.waiting, 0, 1)
+		}
+		s.waiting = append(s.waiting, m)
+	}
+	return hop, answer == Found
+}
+
+// pausing reports whether one of the first n messages pauses between fragments that hop passes on.
+func (s *Sender) pausing(n int, hop ieee802154.Addr) bool {
+	if s.timer.IsZero() {
+		return false
+	}
+	return slices.ContainsFunc(s.queue[:n], func(m *Message) bool { return !m.after.IsZero() && m.hop == hop })
+}
+
+// Start builds the next frame of the chosen message and hands it to the MAC. What cannot be sent is given up.
+func (s *Sender) Start() {
+	m, hop := s.chosen.message, s.chosen.hop
+	s.chosen = choice{}
+	f, next, err := s.frame(m, hop)
+	if err == nil && m.Kind == KindMLE && !m.secured && next < len(m.Data) {
+		// An MLE message that needs fragments is secured by the MAC as well (Thread 1.1 §4.9): nothing else tells
+		// whose fragments they are.
+		m.secured = true
+		f, next, err = s.frame(m, hop)
+	}
+	if err == nil {
+		s.served = hop.Dst
+		s.work = work{m, next, hop.Mesh}
+		err = s.mac.Send(f)
+	}
+	if err != nil {
+		s.work = work{}
+		s.fail(m)
+	}
+}
+
+// frame builds a frame for the next part of m, and returns the offset of what follows it.
+func (s *Sender) frame(m *Message, hop Hop) (f ieee802154.Frame, next int, err error) {
+	f = ieee802154.Frame{
+		Type: ieee802154.Data, Version: ieee802154.Version2006,
+		AckRequest: !hop.Dst.IsBroadcast(), PANIDCompression: true,
+		DstPAN: s.PAN, SrcPAN: s.PAN, Dst: hop.Dst, Src: hop.Src,
+	}
+	if m.Kind != KindMLE || m.secured {
+		f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex}
+	}
+	if m.Kind == KindMeshFrame {
+		f.Payload = m.Data
+		return f, len(m.Data), nil
+	}
+	src, dst := hop.Src, hop.Dst
+	payload, room := s.payload[:0], ieee802154.MaxPSDU-f.Overhead()
+	if hop.Mesh {
+		src, dst = neighbors.ShortAddr(hop.MeshSrc), neighbors.ShortAddr(hop.MeshDst)
+		header := lowpan.MeshHeader{HopsLeft: hop.HopsLeft, Src: src, Dst: dst}
+		if payload, err = header.AppendBinary(payload); err != nil {
+			return f, 0, err
+		}
+		room -= len(payload)
+	}
+	s.setTag(m)
+	s.payload, next, err = lowpan.Packet{Datagram: m.Data, Tag: m.tag, Src: src, Dst: dst}.AppendFrame(payload, m.offset, room, s.Contexts)
+	f.Payload = s.payload
+	f.FramePending = next < len(m.Data)
+	return f, next, err
+}
+
+// setTag gives a datagram the tag by which its fragments are told from others' (RFC 4944 §5.3). Zero stands for none yet.
+func (s *Sender) setTag(m *Message) {
+	for m.tag == 0 {
+		s.tag++
+		m.tag = s.tag
+	}
+}
+
+// Sent is the MAC's report on the frame that it had: whether it went out, and was acknowledged if that was asked for.
+func (s *Sender) Sent(ok bool) {
+	w := s.work
+	s.work = work{}
+	m := w.message
+	switch {
+	case m == nil:
+	case !ok && m.Kind == KindMeshFrame:
+		s.remove(m)
+	case !ok:
+		s.fail(m)
+	case w.next < len(m.Data):
+		m.offset = w.next
+		if w.relayed {
+			m.after, m.hop = s.core.Now.Add(s.fragmentGap(m)), s.served
+		}
+	case m.Kind == KindMeshFrame:
+		s.Counters.Forwarded++
+		s.remove(m)
+	default:
+		s.Counters.TxDatagrams++
+		s.remove(m)
+	}
+}
+
+// fragmentGap is the pause between the fragments of a datagram.
+func (s *Sender) fragmentGap(m *Message) time.Duration {
+	const fragmentSize = 88 // bytes of a datagram in one fragment behind a mesh header
+	return min(s.timing.FragmentGap, s.timing.FragmentGaps*fragmentSize/time.Duration(len(m.Data)))
+}
+
+// DropMLE drops the MLE messages of a command to dst that nobody has begun to send and something newer replaces.
+func (s *Sender) DropMLE(dst netip.Addr, command mle.Command) {
+	for i := 0; i < len(s.queue); {
+		m := s.queue[i]
+		if m.Kind == KindMLE && m.Command == command && m.dst == dst && m != s.work.message && !m.begun() {
+			s.remove(m)
+			continue
+		}
+		i++
+	}
+}
+
+// Release sends what waited for an address, Refuse gives it up.
+func (s *Sender) Release(target netip.Addr) {
+	s.take(target, func(m *Message) { s.Enqueue(m) })
+}
+
+// Refuse gives up what waited for an address.
+func (s *Sender) Refuse(target netip.Addr) {
+	s.take(target, func(m *Message) {
+		s.Counters.AddressUnresolved++
+		s.Free(m)
+	})
+}
+
+func (s *Sender) take(target netip.Addr, use func(*Message)) {
+	for i := 0; i < len(s.waiting); {
+		m := s.waiting[i]
+		if m.dst == target {
+			s.waiting = slices.Delete(s.waiting, i, i+1)
+			use(m)
+			continue
+		}
+		i++
+	}
+}

@@ -1,0 +1,327 @@
+package thread
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/mac"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/internal/resolver"
+	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/lowpan"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// meshLayer is 6LoWPAN and mesh forwarding: frames become datagrams or go on to the next hop, and datagrams find their way.
+//
+//	frame ─► mesh header? ─► for another node: relayed
+//	               │ no, or it ends here
+//	               └► fragments ─► datagram ─► ipLayer
+//	datagram ─► Route ─► next hop (and a mesh header for what is beyond it)
+type meshLayer struct {
+	*self
+	neighbors *neighbors.Table
+	addresses *addresses.Table
+	resolver  *resolver.Resolver
+	queries   *queries
+	contexts  *lowpan.Contexts
+	sender    *sender.Sender
+	routes    *routes
+	change    transitions
+	ip        *ipLayer
+
+	reassembler *lowpan.Reassembler
+	datagram    []byte // received
+}
+
+// A received is a 6LoWPAN payload on its way up. Behind a mesh header src and dst are the ends of the whole way.
+type received struct {
+	payload  []byte
+	src, dst ieee802154.Addr
+	rssi     int8
+	secured  bool
+	// header is that of the datagram of which this is the first or only frame; hasHeader is false for further fragments.
+	header    ip6.Header
+	hasHeader bool
+}
+
+// receive handles the payload of a data frame.
+func (x *meshLayer) receive(f mac.Received) {
+	r := received{payload: f.Payload, src: f.Src, dst: f.Dst, rssi: f.RSSI, secured: f.Secured}
+	if lowpan.DispatchOf(f.Payload) == lowpan.DispatchMesh {
+		x.receiveMesh(r)
+		return
+	}
+	x.learnSource(&r)
+	x.receiveDatagram(r)
+}
+
+// receiveDatagram collects fragments, and hands whole datagrams up.
+func (x *meshLayer) receiveDatagram(r received) {
+	switch lowpan.DispatchOf(r.payload) {
+	case lowpan.DispatchFirstFragment, lowpan.DispatchSubsequentFragment:
+		x.counters.RxFragments++
+		origin := lowpan.Origin{Src: r.src, Dst: r.dst}
+		if r.secured {
+			origin.Security = 1
+		}
+		datagram, err := x.reassembler.HandleFragment(x.Now, origin, r.payload, x.contexts)
+		if err != nil {
+			x.counters.ReassemblyDropped++
+			return
+		}
+		if datagram != nil {
+			x.ip.receive(datagram, r.secured, r.rssi)
+		}
+	case lowpan.DispatchIPHC:
+		datagram, consumed, err := lowpan.Decompress(x.datagram[:0], r.payload, r.src, r.dst, x.contexts, 0)
+		if err != nil {
+			x.counters.LowpanMalformed++
+			return
+		}
+		x.datagram = append(datagram, r.payload[consumed:]...)
+		x.ip.receive(x.datagram, r.secured, r.rssi)
+	default:
+		x.counters.LowpanMalformed++
+	}
+}
+
+// NextTimeout returns when a datagram is given up of which fragments are missing.
+func (x *meshLayer) NextTimeout() (time.Time, bool) { return x.reassembler.NextTimeout() }
+
+// HandleTimeout gives up datagrams of which fragments are missing.
+func (x *meshLayer) HandleTimeout() {
+	if t, ok := x.reassembler.NextTimeout(); ok && x.IsDue(t) {
+		incomplete := x.reassembler.Len()
+		x.reassembler.HandleTimeout(x.Now)
+		x.counters.ReassemblyTimeout += uint64(incomplete - x.reassembler.Len())
+	}
+}
+
+// receiveMesh handles a frame with a mesh header: it has arrived, or it goes on.
+func (x *meshLayer) receiveMesh(r received) {
+	frame, from := r.payload, r.src
+	header, size, err := lowpan.ParseMeshHeader(frame)
+	if err != nil || header.Src.Mode != ieee802154.AddrModeShort || header.Dst.Mode != ieee802154.AddrModeShort {
+		x.counters.LowpanMalformed++
+		return
+	}
+	if !r.secured {
+		x.counters.MeshUnsecured++
+		return
+	}
+	r.payload, r.src, r.dst = frame[size:], header.Src, header.Dst
+	dst := mle.RLOC16(header.Dst.Short)
+	x.learnSource(&r)
+	if dst == x.rloc || x.isMinimalChild(dst) {
+		x.receiveDatagram(r)
+		return
+	}
+	if header.HopsLeft == 0 {
+		x.counters.MeshHopsExceeded++
+		return
+	}
+	if !x.isRouter() {
+		x.counters.MeshNoRoute++
+		return
+	}
+	if from.Mode == ieee802154.AddrModeShort {
+		x.routes.breakLoop(mle.RLOC16(from.Short), dst)
+	}
+	if r.hasHeader && !x.reachable(dst, r.header.Dst) {
+		x.counters.MeshNoRoute++
+		x.ip.sendUnreachable(mle.RLOC16(header.Src.Short), r.header)
+		return
+	}
+	header.HopsLeft--
+	x.relay(header, r)
+}
+
+// relay sends a frame on.
+func (x *meshLayer) relay(header lowpan.MeshHeader, r received) {
+	m := x.sender.New()
+	var err error
+	if m.Data, err = header.AppendBinary(m.Data); err != nil {
+		x.sender.Free(m)
+		return
+	}
+	m.Data = append(m.Data, r.payload...)
+	m.Kind, m.Priority = sender.KindMeshFrame, sender.PriorityNormal
+	if r.hasHeader {
+		m.Priority = sender.PriorityOf(r.header.TrafficClass)
+	}
+	x.sender.Enqueue(m)
+}
+
+// isMinimalChild reports whether rloc is a child of this node that leaves 6LoWPAN's mesh header to its parent.
+func (x *meshLayer) isMinimalChild(rloc mle.RLOC16) bool {
+	if !x.isRouter() || !rloc.IsChild() || rloc.RouterID() != x.ownID() {
+		return false
+	}
+	c := x.neighbors.Children.ByRLOC16(rloc)
+	return c != nil && c.Established() && !c.FullThreadDevice()
+}
+
+// peek notes the IPv6 header of a frame, if it is the first or the only one of its datagram.
+func (x *meshLayer) peek(r *received) {
+	payload := r.payload
+	if lowpan.DispatchOf(payload) == lowpan.DispatchFirstFragment {
+		f, err := lowpan.ParseFragmentHeader(payload)
+		if err != nil {
+			return
+		}
+		payload = payload[f.Size():]
+	}
+	if lowpan.DispatchOf(payload) != lowpan.DispatchIPHC {
+		return
+	}
+	h, _, err := lowpan.DecompressHeader(payload, r.src, r.dst, x.contexts)
+	r.header, r.hasHeader = h, err == nil
+}
+
+// learnSource notes where a datagram's source is to be found.
+func (x *meshLayer) learnSource(r *received) {
+	if !r.secured || r.src.Mode != ieee802154.AddrModeShort || r.dst.IsBroadcast() || !x.attached() {
+		return
+	}
+	x.peek(r)
+	if !r.hasHeader {
+		return
+	}
+	rloc := mle.RLOC16(r.src.Short)
+	x.resolver.Learn(r.header.Src, rloc)
+	x.queries.settle()
+	// A minimal child that sends through another router has left.
+	if x.isRouter() && rloc.RouterID() != x.ownID() {
+		if c := x.neighbors.Children.ByAddress(r.header.Src); c != nil && !c.FullThreadDevice() {
+			x.change.drop(&c.Neighbor)
+		}
+	}
+}
+
+// Route finds the way of a datagram of this node's, or for a child of it (Thread 1.1 §5.5).
+func (x *meshLayer) Route(m *sender.Message) (sender.Hop, sender.Answer) {
+	var h sender.Hop
+	src, dst := m.Src(), m.Dst()
+	if neighbors.ExtOf(src) == x.Ext {
+		h.Src = ieee802154.ExtAddress(x.Ext)
+	} else {
+		if x.rloc == mle.InvalidRLOC16 {
+			return h, sender.NoRoute
+		}
+		h.Src = neighbors.ShortAddr(x.rloc)
+	}
+	switch {
+	case dst.IsMulticast():
+		if x.role == RoleChild && m.Kind != sender.KindMLE {
+			return x.toParent(h) // which distributes a child's multicasts
+		}
+		h.Dst = neighbors.ShortAddr(mle.BroadcastRLOC16)
+		return h, foundIf(x.attached() || ip6.ScopeOf(dst) == ip6.ScopeLinkLocal)
+	case dst.IsLinkLocalUnicast():
+		h.Dst = lowpan.AddrOf(ip6.InterfaceIDOf(dst))
+		return h, sender.Found
+	case !x.attached():
+		return h, sender.NoRoute
+	case !x.fullThreadDevice():
+		return x.toParent(h)
+	}
+	to, answer := x.locate(dst)
+	switch answer {
+	case sender.Found:
+		return x.routeTo(h, to, dst)
+	case sender.NoRoute:
+		x.counters.IPNoRoute++
+	}
+	return h, answer
+}
+
+func foundIf(ok bool) sender.Answer {
+	if ok {
+		return sender.Found
+	}
+	return sender.NoRoute
+}
+
+func (x *meshLayer) toParent(h sender.Hop) (sender.Hop, sender.Answer) {
+	h.Dst = neighbors.ShortAddr(x.neighbors.Parent.RLOC16)
+	return h, foundIf(x.neighbors.Parent.Valid())
+}
+
+// routeTo finds the way to the node to, which has address dst.
+func (x *meshLayer) routeTo(h sender.Hop, to mle.RLOC16, dst netip.Addr) (sender.Hop, sender.Answer) {
+	if !x.reachable(to, dst) {
+		x.resolver.Fail(dst)
+		x.counters.IPNoRoute++
+		return h, sender.NoRoute
+	}
+	next, ok := x.routes.nextHop(to)
+	if !ok {
+		x.counters.IPNoRoute++
+		return h, sender.NoRoute
+	}
+	h.Dst = neighbors.ShortAddr(next)
+	if next != to {
+		h.Mesh, h.MeshSrc, h.MeshDst, h.HopsLeft = true, x.rloc, to, x.routes.hopsTo(to)
+		h.Src = neighbors.ShortAddr(x.rloc)
+	}
+	return h, sender.Found
+}
+
+// Relay finds the next hop of a frame that passes through.
+func (x *meshLayer) Relay(dst mle.RLOC16) (sender.Hop, sender.Answer) {
+	if x.rloc == mle.InvalidRLOC16 {
+		return sender.Hop{}, sender.NoRoute
+	}
+	next, ok := x.routes.nextHop(dst)
+	if !ok || x.neighbors.ByRLOC16(next) == nil {
+		x.counters.MeshNoRoute++
+		return sender.Hop{}, sender.NoRoute
+	}
+	return sender.Hop{Src: neighbors.ShortAddr(x.rloc), Dst: neighbors.ShortAddr(next)}, sender.Found
+}
+
+// locate returns the node that has an address beyond this link.
+func (x *meshLayer) locate(dst netip.Addr) (mle.RLOC16, sender.Answer) {
+	if rloc, ok := x.addresses.Locator(dst); ok {
+		switch {
+		case rloc == mle.ALOCLeader:
+			return x.leader.LeaderRouterID.RLOC16(), sender.Found
+		case rloc.Valid():
+			return rloc, sender.Found
+		}
+		return 0, sender.NoRoute
+	}
+	if n := x.neighbors.ByIP(dst, x.addresses.Prefix()); n != nil {
+		return n.RLOC16, sender.Found
+	}
+	if !x.addresses.OnMesh(dst) {
+		return 0, sender.NoRoute // off-mesh routes come with border routers
+	}
+	rloc, answer := x.resolver.Resolve(dst)
+	switch answer {
+	case resolver.Known:
+		return rloc, sender.Found
+	case resolver.Asking:
+		return 0, sender.Wait
+	}
+	return 0, sender.NoRoute
+}
+
+// reachable reports whether a frame to node dst with a datagram for addr makes sense.
+func (x *meshLayer) reachable(dst mle.RLOC16, addr netip.Addr) bool {
+	switch {
+	case dst == x.rloc:
+		return x.addresses.Own(addr) || x.isRouter() && x.neighbors.ByIP(addr, x.addresses.Prefix()) != nil
+	case x.role == RoleChild:
+		return true
+	case dst.RouterID() == x.ownID():
+		c := x.neighbors.Children.ByRLOC16(dst)
+		return c != nil && c.Established()
+	}
+	_, ok := x.routes.nextHop(dst)
+	return ok
+}

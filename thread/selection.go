@@ -1,0 +1,210 @@
+package thread
+
+import (
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/coap"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/tmf"
+)
+
+// minDowngradeNeighbors is how many well-linked routers must be there before this one gives up being one (Thread 1.1 §5.9.9).
+const minDowngradeNeighbors = 7
+
+// selection decides whether a node that may be a router is one (Thread 1.1 §5.9):
+//
+//	child, few routers ─► a random delay ─► Address Solicit ─► leader ─► router ID: router
+//	child, asked to be a parent ──────────────────┘                 └► none: still a child
+//	router, too many routers ─► a random delay ─► search for a parent ─► child ─► Address Release
+type selection struct {
+	*self
+	change    transitions
+	neighbors *neighbors.Table
+	tmf       *tmfMessenger
+	attach    *attacher
+	links     *links
+	routes    *routes
+	parent    *parentSide
+
+	upgradeAt, downgradeAt int
+
+	selectAt   time.Time    // when to change between router and child, zero if not considered
+	previousID mle.RouterID // asked for again at the next Address Solicit; InvalidRouterID if none
+	partition  uint32       // last partition in which this node was a router
+	open       uint32       // identifies the open Address Solicit; 0 if none is open
+	asked      uint32
+}
+
+// asking reports whether the leader is being asked for a router ID.
+func (s *selection) asking() bool { return s.open != 0 }
+
+// schedule sets the random time at which the number of routers is judged again.
+func (s *selection) schedule() {
+	s.selectAt = s.Now.Add(time.Second + s.RandomUpTo(s.timing.RouterSelectionJitter-time.Second))
+}
+
+// considerUpgrade is for a child that heard of its partition's routers.
+func (s *selection) considerUpgrade() {
+	if s.routerEligible() && s.selectAt.IsZero() && s.neighbors.Routers.Active() < s.upgradeAt {
+		s.schedule()
+	}
+}
+
+// considerDowngrade is for a router that got route from the router with ID from.
+func (s *selection) considerDowngrade(route *mle.Route64, from mle.RouterID) {
+	if s.role == RoleRouter && route.Routers.Len() > s.downgradeAt && s.selectAt.IsZero() &&
+		s.mayDowngrade() && s.neighbors.Routers.Covers(route, from) {
+		s.schedule()
+	}
+}
+
+// mayDowngrade reports whether enough routers and few enough children are around to do without this router.
+func (s *selection) mayDowngrade() bool {
+	strong := 0
+	for _, r := range s.neighbors.Routers.Linked() {
+		if r.TwoWayQuality() >= 2 {
+			strong++
+		}
+	}
+	surplus := s.neighbors.Routers.Active() - s.downgradeAt
+	return strong >= minDowngradeNeighbors && surplus > 0 && s.neighbors.Children.Attached() < 3*surplus
+}
+
+// due reports whether the time to judge the number of routers has come.
+func (s *selection) due() bool {
+	if !s.IsDue(s.selectAt) {
+		return false
+	}
+	s.selectAt = time.Time{}
+	return true
+}
+
+// selectAsChild makes a child a router where routers are few, and lets others know of it where they are not.
+func (s *selection) selectAsChild() {
+	if s.neighbors.Routers.Active() < s.upgradeAt {
+		s.solicit(tmf.ReasonTooFewRouters)
+	}
+	s.routes.advertiseAsREED()
+}
+
+// selectAsRouter makes a router a child where routers are many.
+func (s *selection) selectAsRouter() {
+	if s.neighbors.Routers.Active() > s.downgradeAt {
+		s.Log.Info("enough routers without this one")
+		s.attach.start(attachSameDowngrade)
+	}
+}
+
+// childStarted is what a full Thread device does on becoming a child.
+func (s *selection) childStarted(mode attachMode) {
+	if s.routerEligible() {
+		s.schedule()
+	}
+	children := &s.neighbors.Children
+	if s.previousID.Valid() {
+		switch mode {
+		case attachSameDowngrade:
+			s.release()
+			s.parent.removeChildren()
+			s.previousID = mle.InvalidRouterID
+		case attachSame1, attachSame2:
+			if children.HasAny() {
+				s.solicit(tmf.ReasonHaveChildIDRequest)
+			}
+		default:
+			if children.HasAny() && s.partition != s.leader.PartitionID {
+				s.solicit(tmf.ReasonParentPartitionChange)
+			}
+		}
+	}
+	if s.neighbors.Routers.Active() >= s.upgradeAt && (!s.previousID.Valid() || !children.HasAny()) {
+		s.previousID = mle.InvalidRouterID
+	}
+}
+
+// solicit asks the leader for a router ID (Thread 1.1 §5.9.10).
+func (s *selection) solicit(reason tmf.Status) {
+	s.selectAt = time.Time{}
+	if s.role != RoleChild || !s.routerEligible() || s.asking() {
+		return
+	}
+	payload := tmf.AppendExtendedMACAddress(nil, s.Ext)
+	if s.previousID.Valid() {
+		payload = tmf.AppendRLOC16(payload, s.previousID.RLOC16())
+	}
+	payload = tmf.AppendStatus(payload, reason)
+	s.asked++
+	s.open = s.asked
+	s.tmf.askLeader(tmf.URIAddressSolicit, payload, tmfTag{answer: s.handleAnswer, id: s.open})
+}
+
+// cancel forgets an open Address Solicit: its leader is not ours any more.
+func (s *selection) cancel() {
+	if s.asking() {
+		s.tmf.cancel(s.open)
+		s.open = 0
+	}
+}
+
+// release gives the router ID back to the leader.
+func (s *selection) release() {
+	payload := tmf.AppendRLOC16(nil, s.previousID.RLOC16())
+	payload = tmf.AppendExtendedMACAddress(payload, s.Ext)
+	s.tmf.askLeader(tmf.URIAddressRelease, payload, tmfTag{})
+}
+
+// handleAnswer handles the leader's answer to an Address Solicit, or that there is none.
+func (s *selection) handleAnswer(ev tmfEvent) error {
+	if ev.Tag.id != s.open {
+		return nil
+	}
+	s.open = 0
+	if ev.Kind == coap.RequestFailed {
+		s.Log.Warn("no answer to Address Solicit", "err", ev.Err)
+		return nil
+	}
+	if ev.Message.Code != coap.Changed {
+		return errTMFUnexpected
+	}
+	p, err := tmf.ParsePayload(ev.Message.Payload)
+	if err != nil {
+		return err
+	}
+	r := p.Read()
+	if status := r.Status(); r.Err() == nil && status != tmf.StatusSuccess {
+		if s.previousID.Valid() {
+			s.parent.removeChildren()
+			s.previousID = mle.InvalidRouterID
+		}
+		return nil
+	}
+	rloc, mask := r.RLOC16(), r.RouterMask()
+	if err := r.Err(); err != nil {
+		return err
+	}
+	if s.role != RoleChild || !rloc.IsRouter() || !mask.Routers.Contains(rloc.RouterID()) {
+		return errTMFUnexpected
+	}
+	s.upgrade(rloc.RouterID(), mask)
+	return nil
+}
+
+// upgrade makes this child a router.
+func (s *selection) upgrade(id mle.RouterID, mask tmf.RouterMask) {
+	if s.previousID.Valid() && id != s.previousID {
+		s.parent.removeChildren()
+	}
+	s.change.becomeRouter(id)
+	s.neighbors.ClearRouters()
+	s.neighbors.SetAssigned(mask.Routers, mask.IDSequence)
+	s.neighbors.Routers.Get(id).Ext = s.Ext
+	// The parent is the first router neighbor, and the way to the leader.
+	if p := s.neighbors.AdoptParent(); p != nil {
+		if l := s.neighbors.Routers.Get(s.leader.LeaderRouterID); l != nil && l != p {
+			l.Cost, l.NextHop = s.neighbors.Parent.LeaderCost, p.RLOC16.RouterID()
+		}
+	}
+	s.links.request(nil)
+	s.parent.answerWaiting()
+}

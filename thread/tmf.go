@@ -1,0 +1,214 @@
+package thread
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/coap"
+	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/tmf"
+)
+
+var errTMFUnexpected = errors.New("thread: unexpected TMF message")
+
+// A tmfTag is what an open request is for.
+type tmfTag struct {
+	// answer is given the response, or the failure. Nil where an acknowledgement is all that is expected.
+	answer func(ev tmfEvent) error
+	// id tells one request from another where that matters, 0 where not.
+	id uint32
+}
+
+type tmfEvent = coap.Event[tmfTag]
+
+// A tmfResource is a resource that this node has.
+type tmfResource struct {
+	uri    string
+	method coap.Code
+	roles  roleSet
+	types  coapTypes
+	handle func(ev tmfEvent, p tmf.Payload) error
+}
+
+// coapTypes says which types of requests a resource takes.
+type coapTypes uint8
+
+const (
+	confirmableOnly coapTypes = iota
+	nonConfirmableOnly
+	anyType
+)
+
+func (t coapTypes) has(m coap.Type) bool {
+	return t == anyType || (m == coap.Confirmable) == (t == confirmableOnly)
+}
+
+// tmfMessenger is the Thread Management Framework: CoAP requests between nodes, on the mesh-local prefix or a single link (Thread 1.1 §10).
+//
+//	request, post ─► coap ─► sendUDP
+//	datagram ─► receive ─► coap ─► resources, or the tag's answer
+type tmfMessenger struct {
+	*self
+	coap      *coap.Endpoint[tmfTag]
+	addresses *addresses.Table
+	ip        *ipLayer
+	resources []tmfResource
+}
+
+func coapTiming(t *Timing) coap.Timing {
+	c := coap.DefaultTiming()
+	c.AckTimeout = t.CoAPAckTimeout
+	return c
+}
+
+// receive handles the UDP payload of a datagram to the TMF port.
+func (x *tmfMessenger) receive(payload []byte, src, dst netip.Addr, srcPort uint16) {
+	path := coap.Path{Local: dst, Peer: netip.AddrPortFrom(src, srcPort)}
+	if err := x.coap.HandleDatagram(x.Now, path, payload); err != nil {
+		x.counters.TMFMalformed++
+		return
+	}
+	x.drain()
+}
+
+// NextTimeout returns when a request is sent again or given up.
+func (x *tmfMessenger) NextTimeout() (time.Time, bool) {
+	t := x.coap.NextTimeout()
+	return t, !t.IsZero()
+}
+
+// HandleTimeout handles CoAP's timers.
+func (x *tmfMessenger) HandleTimeout() {
+	if t := x.coap.NextTimeout(); x.IsDue(t) {
+		x.coap.HandleTimeout(x.Now)
+	}
+	x.drain()
+}
+
+// stop forgets all requests of this node's.
+func (x *tmfMessenger) stop() { x.coap.Cancel(func(tmfTag) bool { return true }) }
+
+// cancel forgets the request with an id.
+func (x *tmfMessenger) cancel(id uint32) { x.coap.Cancel(func(t tmfTag) bool { return t.id == id }) }
+
+// drain handles CoAP's events and sends what it has to send.
+func (x *tmfMessenger) drain() {
+	for {
+		ev, ok := x.coap.PollEvent()
+		if !ok {
+			break
+		}
+		switch err := x.handle(ev); {
+		case err == nil:
+		case errors.Is(err, errTMFUnexpected):
+			x.counters.TMFUnexpected++
+		default:
+			x.counters.TMFMalformed++
+		}
+	}
+	for {
+		t, ok := x.coap.PollTransmit()
+		if !ok {
+			return
+		}
+		src := t.Path.Local
+		if !src.IsValid() || src.IsMulticast() || !x.addresses.Own(src) {
+			src = x.addresses.RLOC()
+		}
+		x.ip.sendUDP(src, tmf.UDPPort, t.Path.Peer, t.Payload, sender.PriorityNet)
+	}
+}
+
+func (x *tmfMessenger) handle(ev tmfEvent) error {
+	if ev.Kind == coap.RequestReceived {
+		return x.handleRequest(ev)
+	}
+	if ev.Tag.answer == nil {
+		return nil
+	}
+	return ev.Tag.answer(ev)
+}
+
+func (x *tmfMessenger) handleRequest(ev tmfEvent) error {
+	r := x.find(ev.Message.Options.URIPath())
+	switch {
+	case r == nil:
+		return x.refuse(ev, coap.NotFound)
+	case ev.Message.Code != r.method:
+		return x.refuse(ev, coap.MethodNotAllowed)
+	}
+	p, err := tmf.ParsePayload(ev.Message.Payload)
+	if err != nil {
+		return err
+	}
+	if !r.types.has(ev.Message.Type) {
+		return errTMFUnexpected
+	}
+	return r.handle(ev, p)
+}
+
+// find returns the resource with that path, nil if this node has none in its present role.
+func (x *tmfMessenger) find(uri string) *tmfResource {
+	for i := range x.resources {
+		if r := &x.resources[i]; r.uri == uri && r.roles.has(x.role) {
+			return r
+		}
+	}
+	return nil
+}
+
+// refuse answers a confirmable request that is none of this node's.
+func (x *tmfMessenger) refuse(ev tmfEvent, code coap.Code) error {
+	if ev.Message.Type == coap.Confirmable {
+		x.coap.Respond(x.Now, ev, coap.Message{Code: code})
+	}
+	return errTMFUnexpected
+}
+
+// respond answers a request.
+func (x *tmfMessenger) respond(ev tmfEvent, payload []byte) {
+	x.coap.Respond(x.Now, ev, coap.Message{Code: coap.Changed, Payload: payload})
+}
+
+// acknowledge answers a request that may be confirmable or not.
+func (x *tmfMessenger) acknowledge(ev tmfEvent) {
+	if ev.Message.Type == coap.Confirmable {
+		x.respond(ev, nil)
+	}
+}
+
+// path is the way to another node's resources.
+func (x *tmfMessenger) path(addr netip.Addr) coap.Path {
+	local := x.addresses.RLOC()
+	if addr.IsLinkLocalUnicast() {
+		local = x.addresses.LinkLocal() // both ends on one link, or both in the mesh: see addresses.Table.IsTMF
+	}
+	return coap.Path{Local: local, Peer: netip.AddrPortFrom(addr, tmf.UDPPort)}
+}
+
+// newPost builds a POST to a resource.
+func newPost(t coap.Type, uri string, payload []byte) coap.Message {
+	options, _ := coap.Options(nil).AppendURIPath(uri) // a constant path cannot fail
+	return coap.Message{Type: t, Code: coap.POST, Options: options, Payload: payload}
+}
+
+// post sends a request that nobody answers.
+func (x *tmfMessenger) post(to netip.Addr, uri string, payload []byte) {
+	x.coap.Send(x.path(to), newPost(coap.NonConfirmable, uri, payload))
+}
+
+// request sends a confirmable request.
+func (x *tmfMessenger) request(to netip.Addr, uri string, payload []byte, tag tmfTag) {
+	x.coap.Request(x.Now, x.path(to), newPost(coap.Confirmable, uri, payload), tag)
+}
+
+// askLeader sends a confirmable request to the leader.
+func (x *tmfMessenger) askLeader(uri string, payload []byte, tag tmfTag) {
+	m := newPost(coap.Confirmable, uri, payload)
+	m.Token = x.coap.NewToken()
+	leader := x.leader.LeaderRouterID.RLOC16().Addr(x.addresses.Prefix())
+	x.coap.Request(x.Now, x.path(leader), m, tag)
+	x.drain()
+}

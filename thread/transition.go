@@ -1,0 +1,273 @@
+package thread
+
+import (
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/mpl"
+)
+
+// The changes of role and place. Each becomeX sets role, addresses and deadlines together, and resets all that belonged to the old state.
+
+// setRole is the part that all becomeX share.
+func (e *Engine) setRole(r Role) {
+	old := e.role
+	e.role = r
+	e.neighbors.View = e.view()
+	e.updateAddresses()
+	if r == old {
+		return
+	}
+	e.Log.Info("role", "from", old, "to", r, "rloc16", e.rloc, "partition", e.leader.PartitionID)
+	e.events.emit(Event{Type: EventRole, Role: r})
+	if e.attached() {
+		e.save()
+	}
+}
+
+// view is who counts as a neighbor in the present role.
+func (e *Engine) view() neighbors.View {
+	switch {
+	case e.isRouter():
+		return neighbors.AsRouter
+	case e.role == RoleChild && e.fullThreadDevice():
+		return neighbors.AsListener
+	}
+	return neighbors.AsEndDevice
+}
+
+func (e *Engine) becomeDisabled() {
+	e.mac.Stop()
+	e.sender.Stop()
+	e.resolver.Clear()
+	e.queries.settle()
+	e.mesh.reassembler.Reset()
+	e.mpl.Reset()
+	e.tick = time.Time{}
+	e.mle.stop()
+	e.tmf.stop()
+	e.selection.open = 0
+	e.setRole(RoleDisabled)
+}
+
+func (e *Engine) becomeDetached() {
+	e.attach.stop()
+	e.keepAlive.reset()
+	e.neighbors.DropLinks()
+	e.selection.cancel() // the answer would go to an address that is given up
+	e.stopRouting()
+	e.tick = time.Time{}
+	e.setRole(RoleDetached)
+}
+
+func (e *Engine) becomeChild(rloc mle.RLOC16) {
+	e.setRLOC16(rloc)
+	e.attach.enter(attachIdle)
+	e.attach.counter = 0
+	e.keepAlive.reset()
+	e.stopRouting()
+	e.setRole(RoleChild)
+	e.keepAlive.schedule()
+	e.startTick()
+	if e.fullThreadDevice() {
+		e.selection.childStarted(e.attach.mode)
+	}
+}
+
+func (e *Engine) becomeRouter(id mle.RouterID) { e.startRouting(id, RoleRouter) }
+
+func (e *Engine) becomeLeader(id mle.RouterID) {
+	e.startRouting(id, RoleLeader)
+	e.forgetAddresses()
+}
+
+func (e *Engine) startRouting(id mle.RouterID, role Role) {
+	e.setRLOC16(id.RLOC16())
+	e.attach.stop()
+	e.attach.counter = 0
+	e.keepAlive.reset()
+	e.selection.previousID = id
+	e.selection.partition = e.leader.PartitionID
+	e.mpl.SetExpirations(mpl.RouterExpirations)
+	e.setRole(role)
+	e.startTick()
+	e.routes.advertise.Stop()
+	e.routes.resetAdvertise()
+	e.parent.dropForeignChildren()
+}
+
+// stopRouting ends what only routers do.
+func (e *Engine) stopRouting() {
+	e.routes.advertise.Stop()
+	e.mpl.SetExpirations(mpl.ChildExpirations)
+}
+
+func (e *Engine) setRLOC16(rloc mle.RLOC16) {
+	e.rloc = rloc
+	e.neighbors.Routers.Self = rloc
+	e.mac.SetAddress(e.dataset.Network().PANID, rloc)
+	e.updateAddresses()
+}
+
+// enterPartition makes d's partition the one that the node is in. What belonged to another one is forgotten, except what helps not to fall
+// back into it.
+func (e *Engine) enterPartition(d mle.LeaderData) {
+	if d.PartitionID != e.leader.PartitionID {
+		e.counters.PartitionChanges++
+		e.routes.left = leftPartition{
+			id: e.leader.PartitionID, sequence: e.neighbors.Routers.Sequence, until: e.Now.Add(e.timing.NetworkIDTimeout),
+		}
+		e.forgetAddresses()
+		e.selection.cancel()
+		e.neighbors.ClearRouters()
+		e.Log.Info("partition", "id", d.PartitionID)
+		e.events.emit(Event{Type: EventPartition})
+	}
+	e.leader.PartitionID, e.leader.Weighting, e.leader.LeaderRouterID = d.PartitionID, d.Weighting, d.LeaderRouterID
+}
+
+// forgetAddresses empties the cache of addresses; what waits for an answer waits in vain.
+func (e *Engine) forgetAddresses() {
+	e.resolver.Clear()
+	e.queries.settle()
+}
+
+func (e *Engine) drop(n *neighbors.Neighbor) {
+	wasChild := n.Kind() == neighbors.KindChild && n.Established()
+	switch {
+	case e.role == RoleChild && n == &e.neighbors.Parent.Neighbor:
+		e.attach.detach()
+	case e.isRouter() && wasChild && n.FullThreadDevice():
+		e.resolver.ForgetRLOC16(n.RLOC16)
+	case e.isRouter() && n.Kind() == neighbors.KindRouter && n.Valid():
+		if r := e.neighbors.Routers.Get(n.RLOC16.RouterID()); r != nil {
+			e.routes.linkLost(r)
+		}
+	}
+	e.neighbors.Drop(n)
+	if wasChild && e.isRouter() {
+		e.save()
+	}
+}
+
+func (e *Engine) changed() { e.save() }
+
+// neighborChanged tells the host of a child or a linked router that came or went.
+func (e *Engine) neighborChanged(n *neighbors.Neighbor, added bool) {
+	ev := Event{Type: EventNeighborRemoved, ExtAddr: n.Ext, RLOC16: n.RLOC16}
+	switch {
+	case n.Kind() == neighbors.KindChild && added:
+		ev.Type = EventChildAdded
+	case n.Kind() == neighbors.KindChild:
+		ev.Type = EventChildRemoved
+	case added:
+		ev.Type = EventNeighborAdded
+	}
+	e.events.emit(ev)
+}
+
+// updateAddresses derives the addresses that depend on role and place.
+func (e *Engine) updateAddresses() {
+	changed := e.addresses.Update(addresses.State{
+		Up: e.ifUp, Enabled: e.role != RoleDisabled, Attached: e.attached(), FullThreadDevice: e.fullThreadDevice(),
+		Leader: e.role == RoleLeader, RLOC16: e.rloc,
+	})
+	if changed {
+		e.events.emit(Event{Type: EventAddresses})
+	}
+}
+
+// applyNetwork derives what depends on the network's parameters alone.
+func (e *Engine) applyNetwork() {
+	n := e.dataset.Network()
+	e.sender.PAN = n.PANID
+	e.mac.SetAddress(n.PANID, e.rloc)
+	e.addresses.SetPrefix(n.MeshLocalPrefix)
+	e.contexts = e.netData.Contexts(n.MeshLocalPrefix)
+}
+
+// keySequenceMoved starts the frame counters anew: under another key sequence they have not been used.
+func (e *Engine) keySequenceMoved() {
+	e.mac.Counter.Reset()
+	e.mle.counter.Reset()
+	e.events.emit(Event{Type: EventKeySequence})
+	e.save()
+}
+
+// startThread starts attaching: where the node was before, if it was somewhere. It fails with ErrState if the interface is down or
+// the PAN ID is that of a broadcast. Starting twice does nothing.
+func (e *Engine) startThread(now time.Time) error {
+	e.Advance(now)
+	switch {
+	case !e.ifUp || e.dataset.Network().PANID == ieee802154.BroadcastPAN:
+		return ErrState
+	case e.up:
+		return nil
+	case !e.save():
+		return errStoreFailed
+	}
+	e.setUp(true)
+	e.keys.Start()
+	e.resume()
+	e.settle()
+	return nil
+}
+
+// stopThread leaves the network. The packet that the radio is sending is finished; nothing follows it.
+func (e *Engine) stopThread(now time.Time) {
+	e.Advance(now)
+	if !e.up {
+		return
+	}
+	e.becomeDetached()
+	e.becomeDisabled()
+	e.setUp(false)
+}
+
+func (e *Engine) setUp(up bool) { e.up, e.mac.On, e.sender.On = up, up, up }
+
+// interfaceUp brings the interface up. Doing it twice does nothing.
+func (e *Engine) interfaceUp(now time.Time) {
+	e.Advance(now)
+	e.ifUp = true
+	e.updateAddresses()
+}
+
+// interfaceDown stops Thread, if it runs, and takes the interface down. Added addresses are gone then.
+func (e *Engine) interfaceDown(now time.Time) {
+	e.stopThread(now)
+	if !e.ifUp {
+		return
+	}
+	e.ifUp = false
+	e.addresses.ClearAdded()
+	e.updateAddresses()
+}
+
+// resume begins in role Detached: where the node was before a restart, if it was somewhere.
+func (e *Engine) resume() {
+	e.attach.counter = 0
+	e.becomeDetached()
+	s := &e.keeper.settings
+	switch {
+	case s.Role < RoleChild || s.Mode != e.mode || s.RLOC16.IsRouter() && !e.routerEligible():
+		e.setRLOC16(mle.InvalidRLOC16)
+		e.attach.start(attachAny)
+	case s.RLOC16.IsRouter():
+		e.setRLOC16(s.RLOC16)
+		e.selection.previousID = s.RLOC16.RouterID()
+		e.routes.left.id = s.PartitionID
+		e.parent.restoreChildren(s.Children)
+		e.links.request(nil)
+		e.startTick()
+	default:
+		e.setRLOC16(s.RLOC16)
+		e.neighbors.SetParent(neighbors.Neighbor{
+			Ext: s.Parent, RLOC16: s.RLOC16.RouterID().RLOC16(), Mode: ModeFullThreadDevice,
+		}, 0, neighbors.Restored)
+		e.attach.synchronize()
+	}
+}

@@ -1,0 +1,158 @@
+package thread
+
+import (
+	"github.com/gopymesh/pymesh/thread/coap"
+	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/core"
+	"github.com/gopymesh/pymesh/thread/internal/dataset"
+	"github.com/gopymesh/pymesh/thread/internal/keychain"
+	"github.com/gopymesh/pymesh/thread/internal/mac"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/internal/networkdata"
+	"github.com/gopymesh/pymesh/thread/internal/resolver"
+	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/lowpan"
+	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/mpl"
+	"github.com/gopymesh/pymesh/thread/tmf"
+	"github.com/gopymesh/pymesh/thread/trickle"
+)
+
+// Limits that this implementation chose.
+const (
+	reassemblies = 8
+	mplDatagrams = 8
+	mplSeeds     = 32
+)
+
+// wire makes the rooms and hands each what it needs of the others.
+func (e *Engine) wire(c *Config) {
+	e.self = &self{
+		Core: core.New(c.Rand, c.Logger, c.ExtAddr), timing: &e.timing, counters: &e.counters,
+		mode: c.Mode, routerRole: !c.EndDevice, rloc: mle.InvalidRLOC16,
+	}
+	e.events = eventQueue{core: e.Core, lost: &e.counters.EventsLost}
+	e.wireRooms(c)
+	e.wireLayers()
+	e.wireChildSide()
+	e.wireRouterSide(c)
+	e.mle.commands = e.commands()
+	e.tmf.resources = e.resources()
+	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf}
+}
+
+// wireRooms makes what has its door watched by the compiler.
+func (e *Engine) wireRooms(c *Config) {
+	t := &e.timing
+	e.keys = keychain.New(e.Core, c.NetworkKey, e.keySequenceMoved)
+	e.keys.Life, e.keys.Guard = t.KeyRotation, t.KeySwitchGuard
+	e.addresses = addresses.New(e.Core)
+	e.tmf.coap = coap.NewEndpoint[tmfTag](coap.Config{Timing: coapTiming(t), Rand: e.Core.Rand, IsAnycast: e.addresses.IsAnycast})
+	e.neighbors = neighbors.New(e.Core, c.MaxChildren, e.neighborChanged)
+	e.mac = mac.New(e.Core, mac.Config{Timing: macTiming(t), Neighbors: e.neighbors, Keys: e.keys, Reserve: e.save})
+	e.neighbors.Routers.Sequence = uint8(e.Core.Rand.Uint32())
+	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, FragmentGaps: t.FragmentGaps}, e.mac, &e.mesh, &e.contexts)
+	e.mpl = mpl.NewDomain(e.Core.Rand, mpl.Config{
+		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, Seeds: mplSeeds, Datagrams: mplDatagrams, Reserve: e.save,
+	})
+	e.resolver = resolver.New(e.Core, resolver.Timing{Query: t.AddressQuery, Retry: t.AddressQueryRetry, RetryMax: t.AddressQueryRetryMax})
+	e.netData = networkdata.New(e.Core)
+	e.dataset = dataset.New(c.network())
+	e.addresses.NewIID()
+	e.applyNetwork()
+}
+
+func macTiming(t *Timing) mac.Timing {
+	return mac.Timing{
+		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
+		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, ReceiveSensitivity: t.ReceiveSensitivity,
+	}
+}
+
+func (e *Engine) wireLayers() {
+	e.mesh = meshLayer{
+		self: e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, queries: &e.queries,
+		contexts: &e.contexts, sender: e.sender, routes: &e.routes, ip: &e.ip,
+		reassembler: lowpan.NewReassembler(lowpan.Limits{Datagrams: reassemblies, Timeout: e.timing.Reassembly}),
+	}
+	e.ip = ipLayer{
+		self: e.self, addresses: e.addresses, sender: e.sender, mpl: e.mpl, resolver: e.resolver, mle: &e.mle, tmf: &e.tmf,
+	}
+	e.mle = mleMessenger{
+		self: e.self, keys: e.keys, neighbors: e.neighbors, sender: e.sender, macCounter: &e.mac.Counter, reserve: e.save,
+	}
+	e.tmf.self, e.tmf.addresses, e.tmf.ip = e.self, e.addresses, &e.ip
+	e.queries = queries{
+		self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, sender: e.sender, tmf: &e.tmf,
+		keepAlive: &e.keepAlive, update: e.updateAddresses,
+	}
+	e.distrib = distributor{
+		self: e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, dataset: e.dataset,
+		resolver: e.resolver, contexts: &e.contexts, mle: &e.mle,
+	}
+}
+
+func (e *Engine) wireChildSide() {
+	e.attach = attacher{
+		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, mle: &e.mle,
+		routes: &e.routes, distrib: &e.distrib, keepAlive: &e.keepAlive, leading: &e.leading,
+	}
+	e.keepAlive = keepAlive{
+		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, distrib: &e.distrib,
+	}
+}
+
+func (e *Engine) wireRouterSide(c *Config) {
+	e.parent = parentSide{
+		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, dataset: e.dataset, mle: &e.mle, attach: &e.attach,
+		routes: &e.routes, selection: &e.selection, distrib: &e.distrib, priority: AutomaticParentPriority,
+	}
+	e.links = links{
+		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, routes: &e.routes, distrib: &e.distrib,
+	}
+	e.routes = routes{
+		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, resolver: e.resolver, mle: &e.mle, attach: &e.attach,
+		links: &e.links, selection: &e.selection, leading: &e.leading, distrib: &e.distrib, advertise: trickle.NewTimer(e.Core.Rand),
+	}
+	e.selection = selection{
+		self: e.self, change: e, neighbors: e.neighbors, tmf: &e.tmf, attach: &e.attach, links: &e.links, routes: &e.routes,
+		parent: &e.parent, upgradeAt: c.RouterUpgradeThreshold, downgradeAt: c.RouterDowngradeThreshold,
+		previousID: mle.InvalidRouterID,
+	}
+	e.leading = leading{
+		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, resolver: e.resolver, tmf: &e.tmf, routes: &e.routes,
+		selection: &e.selection, distrib: &e.distrib, weight: c.LeaderWeight, partitionID: c.PartitionID,
+	}
+}
+
+// commands are the MLE commands that this node handles (Thread 1.1 §4.5).
+func (e *Engine) commands() []mleCommand {
+	const strangers, known = true, false
+	return []mleCommand{
+		{mle.LinkRequest, asRouter, strangers, e.links.handleRequest},
+		{mle.LinkAccept, asAny, strangers, e.links.handleAccept},
+		{mle.LinkAcceptAndRequest, asAny, strangers, e.links.handleAccept},
+		{mle.Advertisement, asAny, strangers, e.routes.handleAdvertisement},
+		{mle.DataRequest, asChild | asRouter, known, e.distrib.handleRequest},
+		{mle.DataResponse, asAny, known, e.distrib.handleLeaderData},
+		{mle.ParentRequest, asChild | asRouter, strangers, e.parent.handleParentRequest},
+		{mle.ParentResponse, asAny, strangers, e.attach.handleParentResponse},
+		{mle.ChildIDRequest, asChild | asRouter, strangers, e.parent.handleChildIDRequest},
+		{mle.ChildIDResponse, asAny, known, e.attach.handleChildIDResponse},
+		{mle.ChildUpdateRequest, asRouter, strangers, e.parent.handleUpdateRequest},
+		{mle.ChildUpdateRequest, asEndDevice, strangers, e.keepAlive.handleRequest},
+		{mle.ChildUpdateResponse, asRouter, strangers, e.parent.handleUpdateResponse},
+		{mle.ChildUpdateResponse, asEndDevice, strangers, e.keepAlive.handleResponse},
+	}
+}
+
+// resources are the TMF resources that this node has (Thread 1.1 §5.9, §10).
+func (e *Engine) resources() []tmfResource {
+	return []tmfResource{
+		{tmf.URIAddressSolicit, coap.POST, asLeader, confirmableOnly, e.leading.handleAddressSolicit},
+		{tmf.URIAddressRelease, coap.POST, asLeader, confirmableOnly, e.leading.handleAddressRelease},
+		{tmf.URIAddressQuery, coap.POST, asAny, nonConfirmableOnly, e.queries.handleQuery},
+		{tmf.URIAddressNotify, coap.POST, asAny, confirmableOnly, e.queries.handleNotify},
+		{tmf.URIAddressError, coap.POST, asAny, anyType, e.queries.handleError},
+	}
+}
