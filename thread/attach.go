@@ -3,7 +3,6 @@ package thread
 import (
 	"time"
 
-	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -48,7 +47,6 @@ type attacher struct {
 	*self
 	change    transitions
 	neighbors *neighbors.Table
-	addresses *addresses.Table
 	dataset   *dataset.Active
 	mle       *mleMessenger
 	routes    *routes

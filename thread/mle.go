@@ -176,22 +176,16 @@ func (x *mleMessenger) HandleTimeout() {
 // receive handles the UDP payload of a datagram to the MLE port.
 func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uint8, rssi int8) {
 	x.counters.RxMLE++
-	// Only a neighbor's message has not passed a router.
-	if hopLimit != mle.HopLimit || !src.IsLinkLocalUnicast() {
-		x.counters.MLEMalformed++
-		return
-	}
 	h, err := mle.ParseHeader(payload)
-	if err != nil {
-		x.counters.MLEMalformed++
+	switch {
+	case hopLimit != mle.HopLimit || !src.IsLinkLocalUnicast() || err != nil:
+		x.counters.MLEMalformed++ // only a neighbor's message has not passed a router
 		return
-	}
-	if h.Suite == mle.SuiteNone {
+	case h.Suite == mle.SuiteNone:
 		// Discovery, unsecured by nature, comes with scanning.
 		x.counters.MLEUnexpected++
 		return
-	}
-	if x.role == RoleDisabled {
+	case x.role == RoleDisabled:
 		return
 	}
 	info := mleInfo{src: src, dst: dst, ext: neighbors.ExtOf(src), rssi: rssi, keySequence: h.KeySequence}
@@ -205,22 +199,35 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 		return
 	}
 	x.keys.Follow(h.KeySequence)
+	if x.fresh(m.Command, h, info.ext) {
+		x.dispatch(m, info)
+	}
+}
 
-	command := x.find(m.Command)
-	n := x.knownSender(m.Command, info.ext)
-	if n != nil && n.Valid() {
-		if n.MLE.Check(h.KeySequence, h.FrameCounter) != nil {
-			x.counters.MLEReplay++
-			return
+// fresh checks the frame counter of a message: no neighbor's may come twice, and a stranger may send what makes sense from one.
+func (x *mleMessenger) fresh(c mle.Command, h mle.Header, ext ieee802154.ExtAddr) bool {
+	n := x.knownSender(c, ext)
+	if n == nil || !n.Valid() {
+		known := x.fromStrangers(c)
+		if !known {
+			x.counters.MLEUnknownNeighbor++
 		}
-		n.MLE.Accept(h.KeySequence, h.FrameCounter)
-	} else if !x.fromStrangers(m.Command) {
-		x.counters.MLEUnknownNeighbor++
-		return
+		return known
 	}
+	if n.MLE.Check(h.KeySequence, h.FrameCounter) != nil {
+		x.counters.MLEReplay++
+		return false
+	}
+	n.MLE.Accept(h.KeySequence, h.FrameCounter)
+	return true
+}
+
+// dispatch gives a message to the role that it is for.
+func (x *mleMessenger) dispatch(m mle.Message, info mleInfo) {
 	if x.Debug {
-		x.Log.Debug("MLE received", "command", m.Command, "from", src, "rssi", rssi)
+		x.Log.Debug("MLE received", "command", m.Command, "from", info.src, "rssi", info.rssi)
 	}
+	command := x.find(m.Command)
 	if command == nil {
 		x.counters.MLEUnexpected++
 		return
@@ -232,7 +239,7 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 	default:
 		x.counters.MLEMalformed++
 		if x.Debug {
-			x.Log.Debug("MLE dropped", "command", m.Command, "from", src, "err", err)
+			x.Log.Debug("MLE dropped", "command", m.Command, "from", info.src, "err", err)
 		}
 	}
 }

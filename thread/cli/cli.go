@@ -71,6 +71,7 @@ type Interpreter struct {
 
 	engine   *thread.Engine
 	view     *console.View
+	commands []command
 	now      time.Time
 	out      []byte
 	requests []Request
@@ -84,7 +85,9 @@ type Interpreter struct {
 // New returns an interpreter for engine. Where [thread.Engine.AutoStart] reports true (command autostart), the driver should call
 // the engine's Start.
 func New(engine *thread.Engine) *Interpreter {
-	return &Interpreter{EUI64: engine.ExtAddr(), Version: DefaultVersion, engine: engine, view: engine.Console(), ping: newPing()}
+	return &Interpreter{
+		EUI64: engine.ExtAddr(), Version: DefaultVersion, engine: engine, view: engine.Console(), commands: commands, ping: newPing(),
+	}
 }
 
 // HandleLine executes a command line. Its end ("\r", "\n") may be there or not; an empty line does nothing and has no answer.
@@ -116,9 +119,8 @@ func (i *Interpreter) execute(name string, args []string) error {
 	if full, ok := aliases[name]; ok {
 		name = full
 	}
-	all := commands()
-	if c := slices.IndexFunc(all, func(c command) bool { return c.name == name }); c >= 0 {
-		return all[c].run(i, args)
+	if c := slices.IndexFunc(i.commands, func(c command) bool { return c.name == name }); c >= 0 {
+		return i.commands[c].run(i, args)
 	}
 	return Parse
 }

@@ -67,10 +67,7 @@ func Decompress(dst, frame []byte, macSrc, macDst ieee802154.Addr, ctx *Contexts
 	if size > MaxDatagramSize || datagramSize != 0 && size > datagramSize || datagramSize > MaxDatagramSize {
 		return dst, 0, ErrSize
 	}
-	end := start + size
-	if datagramSize != 0 {
-		end = start + datagramSize
-	}
+	end := start + max(size, datagramSize)
 	for _, at := range ipv6At[:ipv6Headers] {
 		binary.BigEndian.PutUint16(out[at+4:], uint16(end-at-ip6.HeaderSize))
 	}
@@ -96,6 +93,27 @@ func DecompressHeader(frame []byte, macSrc, macDst ieee802154.Addr, ctx *Context
 		contexts = r.uint8()
 	}
 
+	r.fixedFields(first, &h)
+	if err = r.addresses(second, contexts, macSrc, macDst, ctx, &h); err != nil {
+		return ip6.Header{}, 0, err
+	}
+
+	if first&iphcNH != 0 && !r.short {
+		if len(r.b) == 0 {
+			return ip6.Header{}, 0, ErrTruncated
+		}
+		if h.NextHeader, err = nextHeaderOf(r.b[0]); err != nil {
+			return ip6.Header{}, 0, err
+		}
+	}
+	if r.short {
+		return ip6.Header{}, 0, ErrTruncated
+	}
+	return h, len(frame) - len(r.b), nil
+}
+
+// fixedFields reads all but the addresses, as the first byte of LOWPAN_IPHC says (RFC 6282 §3.1.1).
+func (r *reader) fixedFields(first uint8, h *ip6.Header) {
 	switch first & iphcTFMask {
 	case iphcTFInline:
 		h.TrafficClass = bits.RotateLeft8(r.uint8(), 2)
@@ -122,36 +140,24 @@ func DecompressHeader(frame []byte, macSrc, macDst ieee802154.Addr, ctx *Context
 	default:
 		h.HopLimit = r.uint8()
 	}
+}
 
+// addresses reads source and destination, as the second byte says (RFC 6282 §3.1.1).
+func (r *reader) addresses(second, contexts uint8, macSrc, macDst ieee802154.Addr, ctx *Contexts, h *ip6.Header) (err error) {
 	var src, dst [addrLen]byte
 	srcBits := second >> iphcSourceShift & (iphcAC | iphcAMMask)
 	if srcBits != iphcAC|iphcAMInline { // which is the unspecified address
-		if src, err = readUnicast(&r, srcBits, contexts>>4, macSrc, ctx); err != nil {
-			return ip6.Header{}, 0, err
+		if src, err = readUnicast(r, srcBits, contexts>>4, macSrc, ctx); err != nil {
+			return err
 		}
 	}
 	if dstBits := second & (iphcAC | iphcAMMask); second&iphcM != 0 {
-		dst, err = readMulticast(&r, dstBits, contexts&0x0f, ctx)
+		dst, err = readMulticast(r, dstBits, contexts&0x0f, ctx)
 	} else {
-		dst, err = readUnicast(&r, dstBits, contexts&0x0f, macDst, ctx)
-	}
-	if err != nil {
-		return ip6.Header{}, 0, err
+		dst, err = readUnicast(r, dstBits, contexts&0x0f, macDst, ctx)
 	}
 	h.Src, h.Dst = netip.AddrFrom16(src), netip.AddrFrom16(dst)
-
-	if first&iphcNH != 0 && !r.short {
-		if len(r.b) == 0 {
-			return ip6.Header{}, 0, ErrTruncated
-		}
-		if h.NextHeader, err = nextHeaderOf(r.b[0]); err != nil {
-			return ip6.Header{}, 0, err
-		}
-	}
-	if r.short {
-		return ip6.Header{}, 0, ErrTruncated
-	}
-	return h, len(frame) - len(r.b), nil
+	return err
 }
 
 // readUnicast reads an address whose SAC and SAM, or DAC and DAM, are form.
