@@ -33,6 +33,9 @@ import (
 // The Engine itself wires the rooms and decides nothing that one of them can decide.
 type Engine struct {
 	*self
+	mac      *mac.MAC
+	deadline time.Time // when the next timer is due, zero if none runs
+
 	timing   Timing
 	counters Counters // of package thread; the rooms have theirs
 	events   eventQueue
@@ -52,7 +55,6 @@ type Engine struct {
 	netData   *networkdata.Data
 	resolver  *resolver.Resolver
 	mpl       *mpl.Domain
-	mac       *mac.MAC
 	sender    *sender.Sender
 	contexts  lowpan.Contexts
 
@@ -106,11 +108,17 @@ func (e *Engine) Stop(now time.Time) { e.interfaceDown(now) }
 // HandleFrame hands the engine a packet that the radio received, a whole PSDU with its two FCS bytes, which are not checked.
 // rssi is in dBm, 127 if not known. psdu is not kept.
 func (e *Engine) HandleFrame(now time.Time, psdu []byte, rssi int8) {
+	if e.mac.Ignore(psdu) {
+		return // as most of what a node hears: nothing has changed, not even its deadline
+	}
 	e.Advance(now)
-	if f, ok := e.mac.HandleFrame(psdu, rssi); ok {
+	f, ok := e.mac.HandleFrame(psdu, rssi)
+	if ok {
 		e.mesh.receive(f)
 	}
-	e.settle()
+	if sent := e.frameSent(); ok || sent {
+		e.settle()
+	}
 }
 
 // PollTransmit returns the next packet for the radio, if there is one and the radio is not transmitting. The packet is valid until
@@ -170,7 +178,10 @@ type machine interface {
 }
 
 // NextTimeout returns when HandleTimeout is due, and false if no timer runs.
-func (e *Engine) NextTimeout() (time.Time, bool) {
+func (e *Engine) NextTimeout() (time.Time, bool) { return e.deadline, !e.deadline.IsZero() }
+
+// keepDeadline looks for the timer that is due next. It is called at the end of each input that may have set one.
+func (e *Engine) keepDeadline() {
 	next := e.tick
 	for _, m := range e.machines {
 		if t, ok := m.NextTimeout(); ok {
@@ -180,7 +191,7 @@ func (e *Engine) NextTimeout() (time.Time, bool) {
 	if t, ok := e.sender.NextTimeout(); ok && e.mac.Idle() {
 		next = core.Earliest(next, t)
 	}
-	return next, !next.IsZero()
+	e.deadline = next
 }
 
 // HandleTimeout lets the engine do all that is due at now.
@@ -201,7 +212,7 @@ func (e *Engine) HandleTimeout(now time.Time) {
 	e.settle()
 }
 
-// settle ends every input: an idle MAC gets its next frame.
+// settle ends every input: an idle MAC gets its next frame, and the next deadline is known.
 func (e *Engine) settle() {
 	e.frameSent()
 	for e.up && e.mac.Idle() {
@@ -210,17 +221,19 @@ func (e *Engine) settle() {
 			continue // they come first: management traffic
 		}
 		if !chosen {
-			return
+			break
 		}
 		e.sender.Start()
 	}
+	e.keepDeadline()
 }
 
-// frameSent tells the sender what became of the frame that the MAC had, and ends the link to a router that does not acknowledge.
-func (e *Engine) frameSent() {
+// frameSent tells the sender what became of the frame that the MAC had, and ends the link to a router that does not acknowledge. It reports
+// whether there was one.
+func (e *Engine) frameSent() bool {
 	sent, ok := e.mac.PollSent()
 	if !ok {
-		return
+		return false
 	}
 	e.sender.Sent(sent.Result == mac.Done || sent.Result == mac.Acked)
 	n := sent.Neighbor
@@ -228,6 +241,7 @@ func (e *Engine) frameSent() {
 		e.Log.Info("link lost", "router", n.RLOC16, "frames", n.Failures)
 		e.drop(n)
 	}
+	return true
 }
 
 // handleTick is the housekeeping of each second while attached or resuming.

@@ -225,6 +225,7 @@ func (e *Engine) stopThread(now time.Time) {
 	e.becomeDetached()
 	e.becomeDisabled()
 	e.setUp(false)
+	e.settle()
 }
 
 func (e *Engine) setUp(up bool) { e.up, e.mac.On, e.sender.On = up, up, up }

@@ -59,13 +59,14 @@ type slot struct {
 type Node struct {
 	antenna
 	sim     *Sim
-	station Station // nil when there is no power
-	life    int     // counts stations
-	sending bool    // HandleTransmitDone is due
-	radio   int32   // slot
-	timer   int32   // slot
-	last    int64   // time of the last timeout
-	repeats int     // timeouts at that time
+	station Station   // nil when there is no power
+	life    int       // counts stations
+	sending bool      // HandleTransmitDone is due
+	radio   int32     // slot
+	timer   int32     // slot
+	wanted  time.Time // what timer is set to, zero if it is not
+	last    int64     // time of the last timeout
+	repeats int       // timeouts at that time
 }
 
 // maxRepeats is how many timeouts in a row a station may ask for without letting time
@@ -143,7 +144,7 @@ func (n *Node) SetStation(station Station) {
 		n.sim.abort(&n.antenna)
 		n.sim.queue.clear(n.radio)
 	}
-	n.sim.queue.clear(n.timer)
+	n.clearTimer()
 	n.station = station
 	n.repeats = 0
 	n.toggle(&n.dead, station == nil)
@@ -164,11 +165,19 @@ func (n *Node) Touch() {
 			s.queue.set(n.radio, n.deadline)
 		}
 	}
-	if t, ok := n.station.NextTimeout(); ok {
+	t, ok := n.station.NextTimeout()
+	switch {
+	case !ok:
+		n.clearTimer()
+	case !t.Equal(n.wanted):
+		n.wanted = t
 		s.queue.set(n.timer, s.due(t))
-	} else {
-		s.queue.clear(n.timer)
 	}
+}
+
+func (n *Node) clearTimer() {
+	n.wanted = time.Time{}
+	n.sim.queue.clear(n.timer)
 }
 
 func (s *Sim) addSlot(what slot) int32 {
@@ -199,6 +208,7 @@ func (s *Sim) step(limit int64) bool {
 	case id == n.radio:
 		s.radioDue(n)
 	default:
+		n.wanted = time.Time{}
 		n.countRepeats()
 		n.station.HandleTimeout(s.Now())
 		n.Touch()

@@ -3,6 +3,15 @@ package mac
 // Counters counts frames sent and received. Every received frame is in exactly one of RxAcks, RxData, RxCommands, RxBeacons and the drop
 // counters, unless the MAC was off.
 type Counters struct {
+	// RxFrames counts all received frames, RxOtherDestination those for others.
+	RxFrames, RxOtherDestination uint64
+	// What became of the rest.
+	RxAcks, RxData, RxCommands, RxBeacons uint64
+	// RxUnicast and RxBroadcast count the frames that the address filter let pass, before they were authenticated.
+	RxUnicast, RxBroadcast uint64
+	// Dropped.
+	RxMalformed, RxOwnSource, RxUnknownNeighbor, RxFiltered, RxSecurity, RxDuplicate, RxUnsupported uint64
+
 	// TxFrames counts frames begun, first tries only. TxAcked counts those that were acknowledged.
 	TxFrames, TxAcks, TxRetries, TxAcked uint64
 	// TxDeferred counts tries that the radio refused, for a busy channel as a rule. TxNoAck counts frames given up without an
@@ -10,11 +19,4 @@ type Counters struct {
 	TxDeferred, TxNoAck, TxChannelBusy uint64
 	// TxUnicast and TxBroadcast count the frames that are over, whatever became of them.
 	TxUnicast, TxBroadcast uint64
-
-	// RxFrames counts all received frames, the others what became of them.
-	RxFrames, RxAcks, RxData, RxCommands, RxBeacons uint64
-	// RxUnicast and RxBroadcast count the frames that the address filter let pass, before they were authenticated.
-	RxUnicast, RxBroadcast uint64
-	// Dropped.
-	RxMalformed, RxOtherDestination, RxOwnSource, RxUnknownNeighbor, RxFiltered, RxSecurity, RxDuplicate, RxUnsupported uint64
 }

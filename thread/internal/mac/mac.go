@@ -117,20 +117,23 @@ const (
 type MAC struct {
 	// On says that the interface is up. As long as it is not, received frames are counted in RxFrames, and that is all.
 	On bool
+
+	// What a frame for others is told by stands together: that is most of what a node hears.
+	pan   ieee802154.PANID
+	short mle.RLOC16
+	core  *core.Core
+
+	// Counters counts since the MAC was made.
+	Counters Counters
 	// Filter is the node's, which lets everything pass at first.
 	Filter Filter
 	// Counter is the frame counter of secured frames.
 	Counter keychain.Counter
-	// Counters counts since the MAC was made.
-	Counters Counters
 
-	core      *core.Core
 	timing    Timing
 	neighbors Neighbors
 	keys      Keys
 	reserve   func() bool
-	pan       ieee802154.PANID
-	short     mle.RLOC16
 
 	// The frame in work. What is left of the last one when idle is not read.
 	state    state

@@ -22,17 +22,27 @@ type Received struct {
 	Secured  bool             // and authentic
 }
 
+// Ignore counts a received packet that is no matter for this node: it is for another one, or the MAC is off. It reports false, and has
+// counted nothing, for one that is to be handed to HandleFrame.
+func (m *MAC) Ignore(psdu []byte) bool {
+	switch {
+	case !m.On:
+	case m.isForeign(psdu):
+		m.Counters.RxOtherDestination++
+	default:
+		return false
+	}
+	m.Counters.RxFrames++
+	return true
+}
+
 // HandleFrame takes a packet that the radio received, a whole PSDU with its two FCS bytes, which are not checked. rssi is in dBm, 127 if
 // not known. It returns the payload of a data frame that is for this node and has one.
 func (m *MAC) HandleFrame(psdu []byte, rssi int8) (Received, bool) {
+	if m.Ignore(psdu) {
+		return Received{}, false
+	}
 	m.Counters.RxFrames++
-	if !m.On {
-		return Received{}, false
-	}
-	if m.isForeign(psdu) {
-		m.Counters.RxOtherDestination++
-		return Received{}, false
-	}
 	f, err := ieee802154.ParseFrame(psdu)
 	switch {
 	case err != nil:

@@ -1,0 +1,104 @@
+package neighbors
+
+import "testing"
+
+// TestLinkQuality has thresholds at 2, 10 and 20 dB, and 2 dB of hysteresis on the way up.
+func TestLinkQuality(t *testing.T) {
+	for _, tt := range []struct {
+		margin   uint8
+		previous int
+		want     uint8
+	}{
+		{0, -1, 0}, {2, -1, 0}, {3, -1, 1}, {10, -1, 1}, {11, -1, 2}, {20, -1, 2}, {21, -1, 3}, {255, -1, 3},
+		{4, 0, 0}, {5, 0, 1}, {3, 1, 1}, {2, 1, 0},
+		{12, 1, 1}, {13, 1, 2}, {11, 2, 2}, {10, 2, 1},
+		{22, 2, 2}, {23, 2, 3}, {21, 3, 3}, {20, 3, 2}, {22, 0, 2}, {0, 3, 0},
+	} {
+		if got := LinkQuality(tt.margin, tt.previous); got != tt.want {
+			t.Errorf("margin %d after quality %d: %d, want %d", tt.margin, tt.previous, got, tt.want)
+		}
+	}
+	var l LinkInfo
+	l.Reset(-100, -50)
+	for range 100 {
+		l.Add(-100, -92) // 8 dB
+	}
+	if l.Quality != 1 || l.RSSI() > -91 || l.RSSI() < -92 || l.Last != -92 {
+		t.Errorf("%+v, %d dBm", l, l.RSSI())
+	}
+	l.Add(-100, RSSIUnknown)
+	if l.Last != -92 {
+		t.Error("an unknown strength counts")
+	}
+	l.Reset(-100, RSSIUnknown)
+	if l.Quality != 0 || l.RSSI() != RSSIUnknown {
+		t.Errorf("%+v, %d dBm", l, l.RSSI())
+	}
+	l.Add(-128, 20)
+	if l.RSSI() != 0 || l.Quality != 3 {
+		t.Errorf("above 0 dBm: %d dBm", l.RSSI())
+	}
+}
+
+// TestRouterIDs assigns wanted or free router IDs, none within the reuse delay, and 32 at most.
+func TestRouterIDs(t *testing.T) {
+	e := newTestEngine(t)
+
+// The average is one of all frames at first, then an exponential one with weight 1/8.
+func TestAverage(t *testing.T) {
+	var l LinkInfo
+	l.Reset(-100, -80)
+	l.Add(-100, -90)
+	if l.RSSI() != -85 {
+		t.Errorf("of two frames: %d dBm", l.RSSI())
+	}
+	for range 20 {
+		l.Add(-100, -80)
+	}
+	if l.Add(-100, -40); l.RSSI() != -75 || l.Margin(-100) != 25 || l.Last != -40 {
+		t.Errorf("one strong frame of many: %d dBm, last %d", l.RSSI(), l.Last)
+	}
+	l.Reset(-100, -60)
+	if l.RSSI() != -60 || l.Last != -60 {
+		t.Errorf("after a reset: %d dBm", l.RSSI())
+	}
+}
+
+func TestLinkMargin(t *testing.T) {
+	for _, tt := range []struct {
+		sensitivity, rssi int8
+		want              uint8
+	}{
+		{-100, -90, 10}, {-100, -100, 0}, {-100, -110, 0}, {-128, 126, 254}, {-100, RSSIUnknown, 0}, {20, -20, 0},
+	} {
+		if got := LinkMargin(tt.sensitivity, tt.rssi); got != tt.want {
+			t.Errorf("%d dBm, sensitivity %d dBm: %d dB, want %d", tt.rssi, tt.sensitivity, got, tt.want)
+		}
+	}
+}
+
+func TestLinkCost(t *testing.T) {
+	for quality, want := range []uint8{MaxRouteCost, 4, 2, 1, MaxRouteCost} {
+		if got := LinkCost(uint8(quality)); got != want {
+			t.Errorf("quality %d: cost %d, want %d", quality, got, want)
+		}
+	}
+}
+
+// A power made of a quality has that quality.
+func TestRSSIOf(t *testing.T) {
+	for _, sensitivity := range []int8{-128, -110, -100, 0, 70} {
+		for quality := range uint8(4) {
+			rssi := RSSIOf(sensitivity, quality)
+			if got := LinkQuality(LinkMargin(sensitivity, rssi), -1); got != quality {
+				t.Errorf("sensitivity %d dBm, quality %d: %d dBm has quality %d", sensitivity, quality, rssi, got)
+			}
+		}
+	}
+	if got := RSSIOf(-100, 9); got != RSSIOf(-100, 3) {
+		t.Errorf("beyond the best quality: %d dBm", got)
+	}
+	if got := RSSIOf(120, 3); got != RSSIUnknown-1 {
+		t.Errorf("beyond what a radio reports: %d dBm", got)
+	}
+}
