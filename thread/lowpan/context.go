@@ -49,13 +49,6 @@ func (c *Contexts) Set(id uint8, context Context) error {
 	return nil
 }
 
-// Remove removes context id, if it is there.
-func (c *Contexts) Remove(id uint8) {
-	if id < NumContexts {
-		c.bases[id] = base{}
-	}
-}
-
 // Get returns context id, and whether it is there.
 func (c *Contexts) Get(id uint8) (Context, bool) {
 	if id >= NumContexts || c.bases[id].bits == 0 {
