@@ -105,12 +105,16 @@ func (h Header) Open(dst, payload []byte, source, destination netip.Addr, ext ie
 // frame counter, and ccm has the MLE key of seq. The spare capacity of b must not overlap plaintext.
 func AppendSealed(b []byte, source, destination netip.Addr, ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32,
 	ccm *ieee802154.CCM, plaintext []byte) []byte {
+	aux := ieee802154.SecurityHeader{
+		Level:        ieee802154.SecurityENCMIC32,
+		KeyIDMode:    ieee802154.KeyIDModeSource4,
+		FrameCounter: counter,
+		KeyIndex:     seq.Index(),
+	}
+	binary.BigEndian.PutUint32(aux.KeySource[:], uint32(seq))
 	b = append(b, byte(SuiteIEEE802154))
 	start := len(b)
-	b = append(b, byte(ieee802154.KeyIDModeSource4)<<3|byte(ieee802154.SecurityENCMIC32))
-	b = binary.LittleEndian.AppendUint32(b, counter)
-	b = binary.BigEndian.AppendUint32(b, uint32(seq))
-	b = append(b, seq.Index())
+	b, _ = aux.AppendBinary(b) // which fails only if there is no such level or mode
 	aad := associatedData(source, destination, b[start:])
 	nonce := ieee802154.Nonce(ext, counter, ieee802154.SecurityENCMIC32)
 	return ccm.Seal(b, &nonce, aad[:], plaintext, micSize)
