@@ -345,11 +345,7 @@ func (e *Endpoint[Tag]) schedule() {
 
 // expire forgets responses whose exchange is over.
 func (e *Endpoint[Tag]) expire(now time.Time) {
-	n := 0
-	for n < len(e.responses) && !now.Before(e.responses[n].expires) {
-		n++
-	}
-	e.responses = slices.Delete(e.responses, 0, n)
+	e.responses = slices.DeleteFunc(e.responses, func(r response) bool { return !now.Before(r.expires) })
 }
 
 // NextTimeout returns when to call HandleTimeout, and false if no request waits.
