@@ -11,7 +11,7 @@ import (
 const NumContexts = 16
 
 // MeshLocalContext is the identifier of the context whose prefix is the mesh-local prefix. The others come from the
-// network data (Thread 1.1 §5).
+// network data (Thread 1.1 §5.18).
 const MeshLocalContext = 0
 
 // Context is a prefix that addresses are compressed with.

@@ -14,7 +14,7 @@ var (
 	ErrTLVValue = errors.New("meshcop: TLV of a forbidden value")
 )
 
-// Type is the type of a MeshCoP TLV (Thread 1.1 §8.10.1).
+// Type is the type of a MeshCoP TLV (Thread 1.1 §8.10).
 type Type uint8
 
 // The TLV types.

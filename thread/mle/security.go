@@ -49,8 +49,8 @@ type Header struct {
 }
 
 // ParseHeader parses the header of the MLE message in a UDP payload. With SuiteIEEE802154 open the message next, with
-// SuiteNone payload[h.Size():] is the plaintext. It accepts security level 5 and key identifier mode 2 alone (Thread 1.1
-// chapter 4).
+// SuiteNone payload[h.Size():] is the plaintext. It accepts security level 5 and key identifier mode 2 alone, as
+// OpenThread does.
 func ParseHeader(payload []byte) (Header, error) {
 	if len(payload) <= suiteSize {
 		return Header{}, ErrHeader
