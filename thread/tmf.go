@@ -74,14 +74,11 @@ func (x *tmfMessenger) receive(payload []byte, src, dst netip.Addr, srcPort uint
 }
 
 // NextTimeout returns when a request is sent again or given up.
-func (x *tmfMessenger) NextTimeout() (time.Time, bool) {
-	t := x.coap.NextTimeout()
-	return t, !t.IsZero()
-}
+func (x *tmfMessenger) NextTimeout() (time.Time, bool) { return x.coap.NextTimeout() }
 
 // HandleTimeout handles CoAP's timers.
 func (x *tmfMessenger) HandleTimeout() {
-	if t := x.coap.NextTimeout(); x.IsDue(t) {
+	if t, ok := x.coap.NextTimeout(); ok && x.IsDue(t) {
 		x.coap.HandleTimeout(x.Now)
 	}
 	x.drain()

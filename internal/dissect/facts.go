@@ -7,6 +7,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/meshcop"
 	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/netdata"
+	"github.com/gopymesh/pymesh/thread/tlv"
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
@@ -73,7 +74,7 @@ func mleFacts(m mle.Message) []string {
 		add("%s", datasetFact("pending dataset", data))
 	}
 	if data, ok := m.Find(mle.TLVThreadDiscovery); ok {
-		if name, ok := meshcop.Find(data, meshcop.TypeNetworkName); ok {
+		if name, ok := tlv.Find(data, meshcop.TypeNetworkName); ok {
 			add("network %q", name)
 		}
 	}

@@ -15,7 +15,7 @@ const (
 	ackLifetime    = 10 * time.Second // ours; Pymesh waits 2 s, and a packet may take 5 s
 )
 
-// wellKnownKeySource names the well-known key (Thread 1.1 §7).
+// wellKnownKeySource names the well-known key (Thread 1.1 §7.2.1.3).
 var wellKnownKeySource = [4]byte{0xff, 0xff, 0xff, 0xff}
 
 // mac reads the MAC layer of f and returns the payload, decrypted.

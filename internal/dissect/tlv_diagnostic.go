@@ -78,7 +78,7 @@ func extAddrText(b []byte) string { return ieee802154.ExtAddr(b).String() }
 
 func addrText(b []byte) string { return netip.AddrFrom16([addrSize]byte(b)).String() }
 
-// macCountersText names the counters of §10.11.4.10 in their order.
+// macCountersText names the counters of a MAC Counters TLV in their order.
 func macCountersText(b []byte) string {
 	var list []string
 	for i, name := range [numMACCounters]string{

@@ -166,7 +166,7 @@ func (i *Interpreter) PollRequest() (Request, bool) {
 // NextTimeout returns when HandleTimeout is due, and false if no timer runs.
 func (i *Interpreter) NextTimeout() (time.Time, bool) {
 	next := i.ping.timer
-	if t := i.coap.nextTimeout(); next.IsZero() || !t.IsZero() && t.Before(next) {
+	if t, ok := i.coap.nextTimeout(); ok && (next.IsZero() || t.Before(next)) {
 		next = t
 	}
 	return next, !next.IsZero()
@@ -178,7 +178,7 @@ func (i *Interpreter) HandleTimeout(now time.Time) {
 	if t := i.ping.timer; !t.IsZero() && !t.After(now) {
 		i.sendPing()
 	}
-	if t := i.coap.nextTimeout(); !t.IsZero() && !t.After(now) {
+	if t, ok := i.coap.nextTimeout(); ok && !t.After(now) {
 		i.coap.endpoint.HandleTimeout(now)
 		i.drainCoAP()
 	}

@@ -21,9 +21,9 @@ type coapService struct {
 	offered  bool
 }
 
-func (s *coapService) nextTimeout() time.Time {
+func (s *coapService) nextTimeout() (time.Time, bool) {
 	if s.endpoint == nil {
-		return time.Time{}
+		return time.Time{}, false
 	}
 	return s.endpoint.NextTimeout()
 }

@@ -145,6 +145,7 @@ type Endpoint[Tag any] struct {
 	config    Config
 	messageID uint16
 	requests  []request[Tag]
+	deadline  time.Time  // the earliest of the requests' deadlines; zero without requests
 	responses []response // oldest first
 
 	transmissions []Transmission
@@ -170,6 +171,7 @@ func (e *Endpoint[Tag]) Request(now time.Time, path Path, m Message, tag Tag) {
 	}
 	r.deadline = now.Add(r.timeout)
 	e.requests = append(e.requests, r)
+	e.schedule()
 }
 
 // Send sends a message once and expects nothing. The Endpoint chooses the message ID.
@@ -213,6 +215,7 @@ func (e *Endpoint[Tag]) Pending() int { return len(e.requests) }
 // Cancel forgets the requests whose tag matches. No event comes of them.
 func (e *Endpoint[Tag]) Cancel(match func(Tag) bool) {
 	e.requests = slices.DeleteFunc(e.requests, func(r request[Tag]) bool { return match(r.tag) })
+	e.schedule()
 }
 
 // HandleDatagram takes a datagram that came in. It fails with ErrFormat if that is not a CoAP message; the datagram is
@@ -268,6 +271,7 @@ func (e *Endpoint[Tag]) handleReply(path Path, m Message) {
 	case m.Type == Acknowledgement && m.Code.IsResponse() && m.Token == r.token:
 		e.finish(i, Event[Tag]{Kind: ResponseReceived, Path: path, Message: m})
 	}
+	e.schedule()
 }
 
 // handleSeparateResponse takes a response in a message of its own (RFC 7252 §5.2.2, §5.2.3).
@@ -283,6 +287,7 @@ func (e *Endpoint[Tag]) handleSeparateResponse(path Path, m Message) {
 	}
 	if i >= 0 {
 		e.finish(i, Event[Tag]{Kind: ResponseReceived, Path: path, Message: m})
+		e.schedule()
 	}
 }
 
@@ -295,7 +300,7 @@ func (e *Endpoint[Tag]) mayAnswer(peer, from netip.AddrPort) bool {
 	return to == from.Addr() || to.IsMulticast() || e.config.IsAnycast != nil && e.config.IsAnycast(to)
 }
 
-// finish ends request i with an event.
+// finish ends request i with an event. The caller schedules what is next.
 func (e *Endpoint[Tag]) finish(i int, event Event[Tag]) {
 	event.Tag = e.requests[i].tag
 	e.requests = slices.Delete(e.requests, i, i+1)
@@ -305,6 +310,9 @@ func (e *Endpoint[Tag]) finish(i int, event Event[Tag]) {
 // HandleTimeout does what is due at now: retransmissions, and requests that have failed.
 func (e *Endpoint[Tag]) HandleTimeout(now time.Time) {
 	e.expire(now)
+	if now.Before(e.deadline) {
+		return
+	}
 	for i := 0; i < len(e.requests); {
 		r := &e.requests[i]
 		switch {
@@ -322,27 +330,26 @@ func (e *Endpoint[Tag]) HandleTimeout(now time.Time) {
 			i++
 		}
 	}
+	e.schedule()
+}
+
+// schedule finds the earliest deadline, after the requests or their deadlines have changed.
+func (e *Endpoint[Tag]) schedule() {
+	e.deadline = time.Time{}
+	for i := range e.requests {
+		if d := e.requests[i].deadline; e.deadline.IsZero() || d.Before(e.deadline) {
+			e.deadline = d
+		}
+	}
 }
 
 // expire forgets responses whose exchange is over.
 func (e *Endpoint[Tag]) expire(now time.Time) {
-	n := 0
-	for n < len(e.responses) && !now.Before(e.responses[n].expires) {
-		n++
-	}
-	e.responses = slices.Delete(e.responses, 0, n)
+	e.responses = slices.DeleteFunc(e.responses, func(r response) bool { return !now.Before(r.expires) })
 }
 
-// NextTimeout returns when to call HandleTimeout; the zero time for never.
-func (e *Endpoint[Tag]) NextTimeout() time.Time {
-	var next time.Time
-	for _, r := range e.requests {
-		if next.IsZero() || r.deadline.Before(next) {
-			next = r.deadline
-		}
-	}
-	return next
-}
+// NextTimeout returns when to call HandleTimeout, and false if no request waits.
+func (e *Endpoint[Tag]) NextTimeout() (time.Time, bool) { return e.deadline, !e.deadline.IsZero() }
 
 // PollTransmit returns the next datagram to send, and whether there is one.
 func (e *Endpoint[Tag]) PollTransmit() (Transmission, bool) {

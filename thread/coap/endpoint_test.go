@@ -60,6 +60,24 @@ func event(t *testing.T, e *Endpoint[string]) Event[string] {
 	return ev
 }
 
+// due returns when e wants to be called.
+func due[Tag any](t *testing.T, e *Endpoint[Tag]) time.Time {
+	t.Helper()
+	next, ok := e.NextTimeout()
+	if !ok {
+		t.Fatal("waits for nothing")
+	}
+	return next
+}
+
+// idle checks that e waits for nothing.
+func idle(t *testing.T, e *Endpoint[string]) {
+	t.Helper()
+	if next, ok := e.NextTimeout(); ok || !next.IsZero() {
+		t.Errorf("waits until %v", next)
+	}
+}
+
 // quiet checks that e has nothing to say.
 func quiet(t *testing.T, e *Endpoint[string]) {
 	t.Helper()
@@ -118,9 +136,7 @@ func TestPiggybackedResponse(t *testing.T) {
 	if got := event(t, a); got.Kind != ResponseReceived || got.Tag != "solicit" || got.Message.Code != Changed {
 		t.Errorf("%+v", got)
 	}
-	if next := a.NextTimeout(); !next.IsZero() {
-		t.Errorf("still waits until %v", next)
-	}
+	idle(t, a)
 	deliver(t, a, start, toB, response.Payload) // once more
 	quiet(t, a)
 	quiet(t, b)
@@ -135,7 +151,7 @@ func TestRetransmission(t *testing.T) {
 		first := sent(t, e)
 		wait, last := time.Duration(0), start
 		for i := range 4 {
-			now := e.NextTimeout()
+			now := due(t, e)
 			if i == 0 {
 				if wait = now.Sub(last); wait < 2*time.Second || wait > 3*time.Second {
 					t.Fatalf("first wait %v", wait)
@@ -151,7 +167,7 @@ func TestRetransmission(t *testing.T) {
 			}
 			last = now
 		}
-		now := e.NextTimeout()
+		now := due(t, e)
 		if total := now.Sub(start); total > DefaultTiming().MaxTransmitWait() {
 			t.Errorf("gives up after %v", total)
 		}
@@ -159,10 +175,57 @@ func TestRetransmission(t *testing.T) {
 		if ev := event(t, e); ev.Kind != RequestFailed || ev.Err != ErrTimeout || ev.Tag != "tag" {
 			t.Errorf("%+v", ev)
 		}
-		if !e.NextTimeout().IsZero() {
-			t.Error("still waits")
+		idle(t, e)
+	}
+}
+
+// TestNextTimeout checks that the earliest of several deadlines counts, whichever request it is that begins, goes on or ends.
+func TestNextTimeout(t *testing.T) {
+	e := newEndpoint(1)
+	idle(t, e)
+	check := func(what string) {
+		t.Helper()
+		var want time.Time
+		for _, r := range e.requests {
+			if want.IsZero() || r.deadline.Before(want) {
+				want = r.deadline
+			}
+		}
+		if got, ok := e.NextTimeout(); !got.Equal(want) || ok == want.IsZero() {
+			t.Errorf("%s: %v, %v, want %v", what, got, ok, want)
 		}
 	}
+	request := func(now time.Time, typ Type, tag string) Message {
+		m := post(t, e)
+		m.Type = typ
+		e.Request(now, toB, m, tag)
+		return decode(t, sent(t, e).Payload)
+	}
+	first := request(start, NonConfirmable, "first")
+	check("one request")
+	second := request(start, Confirmable, "second")
+	check("an earlier one")
+	request(start.Add(time.Minute), Confirmable, "third")
+	check("a later one")
+	e.HandleTimeout(due(t, e))
+	check("a retransmission")
+	sent(t, e)
+	deliver(t, e, start, toB, encode(t, Message{Type: Acknowledgement, MessageID: second.MessageID}))
+	check("an acknowledgement")
+	e.HandleTimeout(due(t, e).Add(-1))
+	check("nothing due")
+	deliver(t, e, start, toB, encode(t, Message{Type: NonConfirmable, Code: Content, Token: second.Token}))
+	check("a separate response to the earliest")
+	deliver(t, e, start, toB, encode(t, Message{Type: Reset, MessageID: first.MessageID}))
+	check("a reset of the latest")
+	request(start.Add(time.Hour), Confirmable, "fourth")
+	e.Cancel(func(tag string) bool { return tag == "third" })
+	check("a cancelled one")
+	for now, ok := e.NextTimeout(); ok; now, ok = e.NextTimeout() {
+		e.HandleTimeout(now)
+		check("until it fails")
+	}
+	idle(t, e)
 }
 
 func TestSeparateResponse(t *testing.T) {
@@ -172,7 +235,7 @@ func TestSeparateResponse(t *testing.T) {
 		request := decode(t, sent(t, e).Payload)
 		deliver(t, e, start, toB, encode(t, Message{Type: Acknowledgement, MessageID: request.MessageID}))
 		quiet(t, e)
-		now := e.NextTimeout()
+		now := due(t, e)
 		e.HandleTimeout(now) // acknowledged: waits, but does not repeat itself
 		quiet(t, e)
 
@@ -203,7 +266,7 @@ func TestAcknowledgedWithoutResponse(t *testing.T) {
 		if _, ok := e.PollEvent(); ok {
 			t.Fatal("over too early")
 		}
-		e.HandleTimeout(e.NextTimeout())
+		e.HandleTimeout(due(t, e))
 	}
 	if ev := event(t, e); ev.Err != ErrTimeout {
 		t.Errorf("%+v", ev)
@@ -273,7 +336,7 @@ func TestNonConfirmableRequest(t *testing.T) {
 	m.Type = NonConfirmable
 	e.Request(start, toB, m, "tag")
 	sent(t, e)
-	now := e.NextTimeout()
+	now := due(t, e)
 	if now.Sub(start) != 93*time.Second {
 		t.Errorf("waits %v", now.Sub(start))
 	}
@@ -359,8 +422,8 @@ func TestCancel(t *testing.T) {
 		sent(t, e)
 	}
 	e.Cancel(func(tag string) bool { return tag == "a" })
-	for e.NextTimeout() != (time.Time{}) {
-		e.HandleTimeout(e.NextTimeout())
+	for now, ok := e.NextTimeout(); ok; now, ok = e.NextTimeout() {
+		e.HandleTimeout(now)
 		for _, ok := e.PollTransmit(); ok; _, ok = e.PollTransmit() {
 		}
 	}
@@ -376,9 +439,10 @@ func TestSendGivesFreshMessageIDs(t *testing.T) {
 		e.Send(Path{Peer: group}, Message{Type: NonConfirmable, Code: POST})
 		ids = append(ids, decode(t, sent(t, e).Payload).MessageID)
 	}
-	if ids[1] != ids[0]+1 || ids[2] != ids[1]+1 || !e.NextTimeout().IsZero() {
+	if ids[1] != ids[0]+1 || ids[2] != ids[1]+1 {
 		t.Error(ids)
 	}
+	idle(t, e)
 }
 
 func TestMalformedDatagram(t *testing.T) {
@@ -399,10 +463,10 @@ func TestTiming(t *testing.T) {
 		Rand:   rand.New(rand.NewPCG(1, 1)),
 	})
 	fixed.Request(start, toB, Message{Code: GET}, 1)
-	if next := fixed.NextTimeout(); next.Sub(start) != time.Minute {
+	if next := due(t, fixed); next.Sub(start) != time.Minute {
 		t.Error(next)
 	}
-	fixed.HandleTimeout(fixed.NextTimeout())
+	fixed.HandleTimeout(due(t, fixed))
 	if ev, ok := fixed.PollEvent(); !ok || ev.Err != ErrTimeout {
 		t.Error(ev, ok)
 	}
@@ -414,7 +478,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 		e := newEndpoint(42)
 		for range 3 {
 			e.Request(start, toB, post(t, e), "tag")
-			times = append(times, e.NextTimeout())
+			times = append(times, due(t, e))
 		}
 		for tx, ok := e.PollTransmit(); ok; tx, ok = e.PollTransmit() {
 			out = append(out, tx.Payload...)

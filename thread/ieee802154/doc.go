@@ -34,7 +34,7 @@
 //	│ 1                              │ 4       │ 0/4/8    │ 0/1   │
 //	└────────────────────────────────┴─────────┴──────────┴───────┘
 //
-// The same header secures MLE messages (Thread 1.1 §4), which is why
+// The same header secures MLE messages (package mle), which is why
 // [SecurityHeader], [CCM] and [Nonce] can be used on their own.
 //
 // A received PSDU is taken apart by [ParseFrame] and, if it is secured, opened

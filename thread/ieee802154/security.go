@@ -61,7 +61,7 @@ type KeyIDMode uint8
 
 // Key identifier modes. In Thread, MAC frames use KeyIDModeIndex, MLE messages
 // KeyIDModeSource4 with the key sequence as source, and the frame that entrusts a
-// joiner with the network key KeyIDModeImplicit (Thread 1.1 §7).
+// joiner with the network key KeyIDModeImplicit (Thread 1.1 §7.2.1).
 const (
 	KeyIDModeImplicit KeyIDMode = 0 // no key identifier
 	KeyIDModeIndex    KeyIDMode = 1 // key index

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -240,13 +241,8 @@ func trailingPadding(options []byte) int {
 		}
 	}
 	n := len(options) - last.Offset
-	if !last.IsPadding() || n >= extHeaderUnit {
+	if !last.IsPadding() || n >= extHeaderUnit || slices.ContainsFunc(last.Data, func(c byte) bool { return c != 0 }) {
 		return 0
-	}
-	for _, c := range last.Data {
-		if c != 0 {
-			return 0
-		}
 	}
 	return n
 }

@@ -11,7 +11,7 @@ import (
 const NumContexts = 16
 
 // MeshLocalContext is the identifier of the context whose prefix is the mesh-local prefix. The others come from the
-// network data (Thread 1.1 §5).
+// network data (Thread 1.1 §5.18).
 const MeshLocalContext = 0
 
 // Context is a prefix that addresses are compressed with.
@@ -47,13 +47,6 @@ func (c *Contexts) Set(id uint8, context Context) error {
 	}
 	c.bases[id] = newBase(context)
 	return nil
-}
-
-// Remove removes context id, if it is there.
-func (c *Contexts) Remove(id uint8) {
-	if id < NumContexts {
-		c.bases[id] = base{}
-	}
 }
 
 // Get returns context id, and whether it is there.

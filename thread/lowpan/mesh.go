@@ -24,8 +24,8 @@ type MeshHeader struct {
 	Dst      ieee802154.Addr // final destination
 }
 
-// ParseMeshHeader parses the mesh header at the start of b. Its length there is [MeshHeader.Size], or one byte more if
-// a sender spends the extra byte on fewer than 15 hops: so the length is returned.
+// ParseMeshHeader parses the mesh header at the start of b, and returns its length there: not the header alone tells it,
+// as a sender may spend the extra byte on fewer than 15 hops.
 func ParseMeshHeader(b []byte) (h MeshHeader, size int, err error) {
 	if len(b) < meshMinSize {
 		return MeshHeader{}, 0, ErrTruncated
@@ -45,15 +45,6 @@ func ParseMeshHeader(b []byte) (h MeshHeader, size int, err error) {
 		return MeshHeader{}, 0, ErrTruncated
 	}
 	return h, len(b) - len(r.b), nil
-}
-
-// Size returns the number of bytes that AppendBinary appends.
-func (h MeshHeader) Size() int {
-	n := meshMinSize + addrSize(h.Src) + addrSize(h.Dst)
-	if h.HopsLeft >= meshDeepHops {
-		n++
-	}
-	return n
 }
 
 // AppendBinary appends the header to b. Both addresses must be short or extended.

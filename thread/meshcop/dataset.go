@@ -74,7 +74,7 @@ func ParseDataset(b []byte) (Dataset, error) {
 		return Dataset{}, err
 	}
 	var d Dataset
-	for t, value := range All(b) {
+	for t, value := range tlv.All[Type](b) {
 		component, ok := componentOf(t)
 		switch {
 		case !ok:

@@ -211,7 +211,7 @@ func TestSmallTLVs(t *testing.T) {
 			t.Errorf("%x, want %s", tt.got, tt.hex)
 		}
 		typ := Type(tt.got[0])
-		if v, ok := Find(tt.got, typ); !ok || !typ.ValidLength(len(v)) || typ.ValidLength(len(v)+1) {
+		if v, ok := tlv.Find(tt.got, typ); !ok || !typ.ValidLength(len(v)) || typ.ValidLength(len(v)+1) {
 			t.Errorf("%v: %x, %v", typ, v, ok)
 		}
 	}

@@ -2,7 +2,6 @@ package meshcop
 
 import (
 	"errors"
-	"iter"
 
 	"github.com/gopymesh/pymesh/thread/tlv"
 )
@@ -15,7 +14,7 @@ var (
 	ErrTLVValue = errors.New("meshcop: TLV of a forbidden value")
 )
 
-// Type is the type of a MeshCoP TLV (Thread 1.1 §8.10.1).
+// Type is the type of a MeshCoP TLV (Thread 1.1 §8.10).
 type Type uint8
 
 // The TLV types.
@@ -139,12 +138,3 @@ func (t Type) ValidLength(n int) bool { return types.ValidLength(t, n) }
 
 // String returns the standard's name of the type.
 func (t Type) String() string { return types.Name(t) }
-
-// All yields the TLVs of b in their order and stops at the end or at the first one that exceeds b. The values alias b.
-func All(b []byte) iter.Seq2[Type, []byte] { return tlv.All[Type](b) }
-
-// Find returns the value of the first TLV of type t in b, and whether there is one. The value aliases b.
-func Find(b []byte, t Type) ([]byte, bool) { return tlv.Find(b, t) }
-
-// AppendTLV appends a TLV whose value is given as bytes.
-func AppendTLV(b []byte, t Type, value []byte) []byte { return tlv.Append(b, t, value) }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"net/netip"
+	"slices"
 
 	"github.com/gopymesh/pymesh/thread/tlv"
 )
@@ -155,14 +156,7 @@ func ParseTLVRequest(value []byte) (TLVRequest, error) {
 }
 
 // Contains reports whether t is wanted.
-func (r TLVRequest) Contains(t TLVType) bool {
-	for _, v := range r {
-		if TLVType(v) == t {
-			return true
-		}
-	}
-	return false
-}
+func (r TLVRequest) Contains(t TLVType) bool { return slices.Contains(r, byte(t)) }
 
 // All yields the wanted types in the order asked for.
 func (r TLVRequest) All() iter.Seq[TLVType] {

@@ -26,13 +26,13 @@ var (
 const UDPPort = 19788
 
 // HopLimit is the IPv6 hop limit of every MLE message; a message with another one has crossed a router and is
-// dropped (Thread 1.1 chapter 4).
+// dropped (draft-kelsey-intarea-mesh-link-establishment-06).
 const HopLimit = 255
 
-// Command is the type of an MLE message (Thread 1.1 chapter 4).
+// Command is the type of an MLE message.
 type Command uint8
 
-// The commands of Thread 1.1.
+// The commands of Thread 1.1. Up to UpdateRequest they are those of draft-kelsey-intarea-mesh-link-establishment-06.
 const (
 	LinkRequest          Command = 0
 	LinkAccept           Command = 1

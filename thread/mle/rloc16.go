@@ -8,14 +8,14 @@ import (
 	"net/netip"
 )
 
-// Layout of an RLOC16 (Thread 1.1 chapter 5): 6 bits of Router ID, a reserved zero bit, 9 bits of Child ID.
+// Layout of an RLOC16: 6 bits of Router ID, a reserved zero bit, 9 bits of Child ID.
 const (
 	routerIDShift = 10
 	childIDMask   = 0x01ff
 	reservedMask  = 0x0200
 )
 
-// Limits of Router IDs and Child IDs (Thread 1.1 chapter 5).
+// Limits of Router IDs and Child IDs, as OpenThread has them.
 const (
 	// MaxRouterID is the highest Router ID that a leader assigns.
 	MaxRouterID RouterID = 62
@@ -29,7 +29,7 @@ const (
 	MaxChildID = childIDMask
 )
 
-// Special 16-bit addresses (IEEE 802.15.4-2006 §7.2.1.4; Thread 1.1 chapter 5, anycast locators).
+// Special 16-bit addresses (IEEE 802.15.4-2006 §7.2.1.4), and the anycast locators, as OpenThread has them.
 const (
 	// InvalidRLOC16 is the short address of a node that has none.
 	InvalidRLOC16 RLOC16 = 0xfffe
@@ -64,7 +64,7 @@ func (id RouterID) Valid() bool { return id <= MaxRouterID }
 // RLOC16 returns the router's own locator: Child ID 0.
 func (id RouterID) RLOC16() RLOC16 { return RLOC16(id) << routerIDShift }
 
-// RLOC16 is a node's 16-bit routing locator, which is also its IEEE 802.15.4 short address (Thread 1.1 chapter 5).
+// RLOC16 is a node's 16-bit routing locator, which is also its IEEE 802.15.4 short address (Thread 1.1 §5.2, §5.3).
 type RLOC16 uint16
 
 // RouterRLOC16 returns the locator of router id.
@@ -97,7 +97,8 @@ func (r RLOC16) IsALOC() bool { return r >= alocFirst && r <= alocLast }
 // String prints r as the standard does: 0x5800.
 func (r RLOC16) String() string { return fmt.Sprintf("0x%04x", uint16(r)) }
 
-// locatorIID is the first 6 bytes of a locator's interface identifier: 0000:00ff:fe00:xxxx (Thread 1.1 chapter 5).
+// locatorIID is the first 6 bytes of a locator's interface identifier: 0000:00ff:fe00:xxxx, as 6LoWPAN
+// derives it from a short address (RFC 6282 §3.2.2).
 var locatorIID = [6]byte{0x00, 0x00, 0x00, 0xff, 0xfe, 0x00}
 
 const (

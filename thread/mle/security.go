@@ -49,8 +49,8 @@ type Header struct {
 }
 
 // ParseHeader parses the header of the MLE message in a UDP payload. With SuiteIEEE802154 open the message next, with
-// SuiteNone payload[h.Size():] is the plaintext. It accepts security level 5 and key identifier mode 2 alone (Thread 1.1
-// chapter 4).
+// SuiteNone payload[h.Size():] is the plaintext. It accepts security level 5 and key identifier mode 2 alone, as
+// OpenThread does.
 func ParseHeader(payload []byte) (Header, error) {
 	if len(payload) <= suiteSize {
 		return Header{}, ErrHeader
@@ -105,12 +105,16 @@ func (h Header) Open(dst, payload []byte, source, destination netip.Addr, ext ie
 // frame counter, and ccm has the MLE key of seq. The spare capacity of b must not overlap plaintext.
 func AppendSealed(b []byte, source, destination netip.Addr, ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32,
 	ccm *ieee802154.CCM, plaintext []byte) []byte {
+	aux := ieee802154.SecurityHeader{
+		Level:        ieee802154.SecurityENCMIC32,
+		KeyIDMode:    ieee802154.KeyIDModeSource4,
+		FrameCounter: counter,
+		KeyIndex:     seq.Index(),
+	}
+	binary.BigEndian.PutUint32(aux.KeySource[:], uint32(seq))
 	b = append(b, byte(SuiteIEEE802154))
 	start := len(b)
-	b = append(b, byte(ieee802154.KeyIDModeSource4)<<3|byte(ieee802154.SecurityENCMIC32))
-	b = binary.LittleEndian.AppendUint32(b, counter)
-	b = binary.BigEndian.AppendUint32(b, uint32(seq))
-	b = append(b, seq.Index())
+	b, _ = aux.AppendBinary(b) // which fails only if there is no such level or mode
 	aad := associatedData(source, destination, b[start:])
 	nonce := ieee802154.Nonce(ext, counter, ieee802154.SecurityENCMIC32)
 	return ccm.Seal(b, &nonce, aad[:], plaintext, micSize)

@@ -2,7 +2,8 @@ package mle
 
 import "github.com/gopymesh/pymesh/thread/tlv"
 
-// TLVType is the type of an MLE TLV (Thread 1.1 §4.5).
+// TLVType is the type of an MLE TLV (Thread 1.1 §4.5, which describes them in the order of their numbers: 24 and 25 in
+// §4.5.25 and §4.5.26).
 type TLVType uint8
 
 // The TLV types of Thread 1.1. LinkQuality and NetworkParameter come from draft-kelsey-intarea-mesh-link-establishment;

@@ -9,7 +9,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-// Sizes and fields of the values (Thread 1.1 §5.18).
+// Sizes and fields of the values (Thread 1.1 §5.18; the Prefix TLV in §5.18.2, Border Router in §5.18.3).
 const (
 	prefixHeaderSize      = 2 // domain ID and prefix length
 	maxPrefixLength       = 128

@@ -1,5 +1,5 @@
 // Package tlv walks and writes the type-length-value elements that MLE, MeshCoP, network management (TMF) and network
-// diagnostic messages share (Thread 1.1 §4.5, §8.10.1).
+// diagnostic messages share (Thread 1.1 §4.5, §8.10).
 //
 //	 0                   1                   2                   3
 //	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1

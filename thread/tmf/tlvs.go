@@ -21,7 +21,7 @@ var (
 	ErrTLVLength = errors.New("tmf: TLV of a wrong length")
 )
 
-// TLVType is the type of a network-layer TLV (Thread 1.1 chapter 5).
+// TLVType is the type of a network-layer TLV. The numbers are those of OpenThread.
 type TLVType uint8
 
 // The network-layer TLVs.
@@ -158,7 +158,7 @@ func AppendMLEID(b []byte, iid [8]byte) []byte { return tlv.Append(b, TLVMLEID, 
 // Status is the value of a Status TLV. In an Address Solicit it is the reason, in its response the outcome.
 type Status uint8
 
-// The statuses (Thread 1.1 chapter 5). The reasons come in requests.
+// The statuses, as OpenThread has them. The reasons come in requests.
 const (
 	StatusSuccess               Status = 0
 	StatusNoAddressAvailable    Status = 1

@@ -1,5 +1,5 @@
 // Package tmf holds the vocabulary of Thread Management Framework messages: the URIs of its CoAP resources, the
-// network-layer TLVs of the address and network data messages (Thread 1.1 chapter 5), and the types of the
+// network-layer TLVs of the address and network data messages (Thread 1.1 §5.4.2, §5.15.6), and the types of the
 // diagnostic TLVs.
 //
 // A TMF message is a CoAP message to UDP port 61631 whose payload is a sequence of TLVs in the form that package tlv
@@ -16,13 +16,12 @@
 // All other confirmable requests are answered with an empty 2.04.
 package tmf
 
-// UDPPort is the UDP port of TMF (Thread 1.1 chapter 5).
+// UDPPort is the UDP port of TMF: the last one of those that 6LoWPAN compresses to 4 bits (RFC 6282 §4.3.1).
 const UDPPort = 61631
 
-// The URI paths of TMF resources (Thread 1.1 chapters 5, 8 and 10). Where Thread names two methods for a path, a GET
-// asks and a POST sets.
+// The URI paths of TMF resources. Where Thread names two methods for a path, a GET asks and a POST sets.
 const (
-	// Network layer.
+	// Network layer: address query (Thread 1.1 §5.4.2), router IDs, server data (§5.15.6).
 	URIAddressQuery   = "a/aq"
 	URIAddressNotify  = "a/an"
 	URIAddressError   = "a/ae"
@@ -30,7 +29,7 @@ const (
 	URIAddressRelease = "a/ar"
 	URIServerData     = "a/sd"
 
-	// Mesh commissioning.
+	// Mesh commissioning (Thread 1.1 chapter 8).
 	URIActiveGet             = "c/ag"
 	URIActiveSet             = "c/as"
 	URIAnnounceBegin         = "c/ab"
@@ -54,7 +53,7 @@ const (
 	URIUDPProxyReceive       = "c/ur"
 	URIUDPProxyTransmit      = "c/ut"
 
-	// Network diagnostics.
+	// Network diagnostics (Thread 1.1 §10.11).
 	URIDiagnosticGetRequest = "d/dg"
 	URIDiagnosticGetQuery   = "d/dq"
 	URIDiagnosticGetAnswer  = "d/da"
