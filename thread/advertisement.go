@@ -173,23 +173,33 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 
 // tickRouters ends links that fell silent and requests that stayed unanswered; the leader takes back the IDs of routers that are gone.
 func (r *routes) tickRouters() {
-	for id, to := range r.neighbors.Routers.All() {
-		if to.RLOC16 == r.rloc {
-			to.LastHeard = r.Now
-			continue
+	if r.role == RoleLeader {
+		for id, to := range r.neighbors.Routers.All() {
+			r.tickRouter(id, to)
 		}
-		age := r.Now.Sub(to.LastHeard)
-		switch {
-		case to.Valid() && age >= r.timing.MaxNeighborAge,
-			to.State() == neighbors.LinkRequest && age >= r.timing.LinkRequest:
-			if to.Valid() && r.isRouter() {
-				r.linkLost(to)
-			}
-			r.neighbors.Drop(&to.Neighbor)
-		case r.role == RoleLeader && age >= r.timing.LeaderToRouter &&
-			!r.neighbors.Routers.IsAssigned(to.NextHop) && r.neighbors.Routers.LinkCost(to) >= neighbors.MaxRouteCost:
-			r.leading.release(id)
+		return
+	}
+	for id, to := range r.neighbors.Routers.InContact() {
+		r.tickRouter(id, to)
+	}
+}
+
+func (r *routes) tickRouter(id mle.RouterID, to *neighbors.Router) {
+	if to.RLOC16 == r.rloc {
+		to.LastHeard = r.Now
+		return
+	}
+	age := r.Now.Sub(to.LastHeard)
+	switch {
+	case to.Valid() && age >= r.timing.MaxNeighborAge,
+		to.State() == neighbors.LinkRequest && age >= r.timing.LinkRequest:
+		if to.Valid() && r.isRouter() {
+			r.linkLost(to)
 		}
+		r.neighbors.Drop(&to.Neighbor)
+	case r.role == RoleLeader && age >= r.timing.LeaderToRouter &&
+		!r.neighbors.Routers.IsAssigned(to.NextHop) && r.neighbors.Routers.LinkCost(to) >= neighbors.MaxRouteCost:
+		r.leading.release(id)
 	}
 }
 

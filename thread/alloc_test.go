@@ -53,8 +53,10 @@ func TestAllocations(t *testing.T) {
 	const runs = 200
 	second := func(e *Engine) { // another linked router, so that frames pass through
 		r := e.neighbors.Routers.Get(9)
-		r.Neighbor = e.neighbors.Routers.Get(fuzzRouterRLOC.RouterID()).Neighbor
-		r.Ext, r.RLOC16, r.NextHop = ieee802154.ExtAddr{9}, mle.RouterRLOC16(9), neighbors.NoNextHop
+		known := e.neighbors.Routers.Get(fuzzRouterRLOC.RouterID())
+		r.Link, r.QualityOut, r.LastHeard = known.Link, known.QualityOut, known.LastHeard
+		r.Ext, r.NextHop = ieee802154.ExtAddr{9}, neighbors.NoNextHop
+		e.neighbors.Change(&r.Neighbor, neighbors.Valid)
 	}
 	for _, tt := range []struct {
 		name  string

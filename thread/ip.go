@@ -44,13 +44,8 @@ type ipLayer struct {
 }
 
 // receive handles a whole datagram from the mesh. Without link security only what secures itself is let in: MLE, on this link (Thread 1.1 §7.4).
-func (x *ipLayer) receive(datagram []byte, secured bool, rssi int8) {
-	d, err := ip6.ParseDatagram(datagram)
-	if err != nil {
-		x.counters.IPMalformed++
-		return
-	}
-	if !secured && !securesItself(&d) {
+func (x *ipLayer) receive(datagram []byte, d *ip6.Datagram, secured bool, rssi int8) {
+	if !secured && !securesItself(d) {
 		x.counters.IPUnsupported++
 		return
 	}
@@ -62,14 +57,14 @@ func (x *ipLayer) receive(datagram []byte, secured bool, rssi int8) {
 			return
 		}
 		if x.addresses.Subscribed(d.Dst) {
-			x.deliver(datagram, &d, rssi)
+			x.deliver(datagram, d, rssi)
 		}
 	case x.addresses.Own(d.Dst):
-		x.deliver(datagram, &d, rssi)
+		x.deliver(datagram, d, rssi)
 	case d.Dst.IsLinkLocalUnicast() || !x.isRouter():
 		x.counters.IPNotForUs++
 	default:
-		x.forward(datagram, &d)
+		x.forward(datagram, d)
 	}
 }
 

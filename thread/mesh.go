@@ -43,9 +43,7 @@ type received struct {
 	src, dst ieee802154.Addr
 	rssi     int8
 	secured  bool
-	// header is that of the datagram of which this is the first or only frame; hasHeader is false for further fragments.
-	header    ip6.Header
-	hasHeader bool
+	whole    bool // payload is all of a datagram
 }
 
 // receive handles the payload of a data frame.
@@ -55,15 +53,17 @@ func (x *meshLayer) receive(f mac.Received) {
 		x.receiveMesh(r)
 		return
 	}
-	x.learnSource(&r)
-	x.receiveDatagram(r)
+	x.arrive(r)
 }
 
-// receiveDatagram collects fragments, and hands whole datagrams up.
-func (x *meshLayer) receiveDatagram(r received) {
+// arrive takes what has reached its last hop: it collects fragments, and hands whole datagrams up.
+func (x *meshLayer) arrive(r received) {
 	switch lowpan.DispatchOf(r.payload) {
 	case lowpan.DispatchFirstFragment, lowpan.DispatchSubsequentFragment:
 		x.counters.RxFragments++
+		if h, ok := x.peek(&r); ok {
+			x.learnSource(&r, h.Src)
+		}
 		origin := lowpan.Origin{Src: r.src, Dst: r.dst}
 		if r.secured {
 			origin.Security = 1
@@ -74,7 +74,7 @@ func (x *meshLayer) receiveDatagram(r received) {
 			return
 		}
 		if datagram != nil {
-			x.ip.receive(datagram, r.secured, r.rssi)
+			x.handUp(datagram, &r)
 		}
 	case lowpan.DispatchIPHC:
 		datagram, consumed, err := lowpan.Decompress(x.datagram[:0], r.payload, r.src, r.dst, x.contexts, 0)
@@ -83,10 +83,24 @@ func (x *meshLayer) receiveDatagram(r received) {
 			return
 		}
 		x.datagram = append(datagram, r.payload[consumed:]...)
-		x.ip.receive(x.datagram, r.secured, r.rssi)
+		r.whole = true
+		x.handUp(x.datagram, &r)
 	default:
 		x.counters.LowpanMalformed++
 	}
+}
+
+// handUp gives a datagram to the layer above. It is parsed here, once.
+func (x *meshLayer) handUp(datagram []byte, r *received) {
+	d, err := ip6.ParseDatagram(datagram)
+	if err != nil {
+		x.counters.IPMalformed++
+		return
+	}
+	if r.whole {
+		x.learnSource(r, d.Src)
+	}
+	x.ip.receive(datagram, &d, r.secured, r.rssi)
 }
 
 // NextTimeout returns when a datagram is given up of which fragments are missing.
@@ -115,10 +129,13 @@ func (x *meshLayer) receiveMesh(r received) {
 	}
 	r.payload, r.src, r.dst = frame[size:], header.Src, header.Dst
 	dst := mle.RLOC16(header.Dst.Short)
-	x.learnSource(&r)
 	if dst == x.rloc || x.isMinimalChild(dst) {
-		x.receiveDatagram(r)
+		x.arrive(r)
 		return
+	}
+	inner, ok := x.peek(&r)
+	if ok {
+		x.learnSource(&r, inner.Src)
 	}
 	if header.HopsLeft == 0 {
 		x.counters.MeshHopsExceeded++
@@ -131,28 +148,29 @@ func (x *meshLayer) receiveMesh(r received) {
 	if from.Mode == ieee802154.AddrModeShort {
 		x.routes.breakLoop(mle.RLOC16(from.Short), dst)
 	}
-	if r.hasHeader && !x.reachable(dst, r.header.Dst) {
-		x.counters.MeshNoRoute++
-		x.ip.sendUnreachable(mle.RLOC16(header.Src.Short), r.header)
-		return
+	priority := sender.PriorityNormal
+	if ok {
+		if !x.reachable(dst, inner.Dst) {
+			x.counters.MeshNoRoute++
+			x.ip.sendUnreachable(mle.RLOC16(header.Src.Short), inner)
+			return
+		}
+		priority = sender.PriorityOf(inner.TrafficClass)
 	}
 	header.HopsLeft--
-	x.relay(header, r)
+	x.relay(header, r.payload, priority)
 }
 
 // relay sends a frame on.
-func (x *meshLayer) relay(header lowpan.MeshHeader, r received) {
+func (x *meshLayer) relay(header lowpan.MeshHeader, payload []byte, p sender.Priority) {
 	m := x.sender.New()
 	var err error
 	if m.Data, err = header.AppendBinary(m.Data); err != nil {
 		x.sender.Free(m)
 		return
 	}
-	m.Data = append(m.Data, r.payload...)
-	m.Kind, m.Priority = sender.KindMeshFrame, sender.PriorityNormal
-	if r.hasHeader {
-		m.Priority = sender.PriorityOf(r.header.TrafficClass)
-	}
+	m.Data = append(m.Data, payload...)
+	m.Kind, m.Priority = sender.KindMeshFrame, p
 	x.sender.Enqueue(m)
 }
 
@@ -165,38 +183,34 @@ func (x *meshLayer) isMinimalChild(rloc mle.RLOC16) bool {
 	return c != nil && c.Established() && !c.FullThreadDevice()
 }
 
-// peek notes the IPv6 header of a frame, if it is the first or the only one of its datagram.
-func (x *meshLayer) peek(r *received) {
+// peek returns the IPv6 header of a frame, if it is the first or the only one of its datagram.
+func (x *meshLayer) peek(r *received) (ip6.Header, bool) {
 	payload := r.payload
 	if lowpan.DispatchOf(payload) == lowpan.DispatchFirstFragment {
 		f, err := lowpan.ParseFragmentHeader(payload)
 		if err != nil {
-			return
+			return ip6.Header{}, false
 		}
 		payload = payload[f.Size():]
 	}
 	if lowpan.DispatchOf(payload) != lowpan.DispatchIPHC {
-		return
+		return ip6.Header{}, false
 	}
 	h, _, err := lowpan.DecompressHeader(payload, r.src, r.dst, x.contexts)
-	r.header, r.hasHeader = h, err == nil
+	return h, err == nil
 }
 
-// learnSource notes where a datagram's source is to be found.
-func (x *meshLayer) learnSource(r *received) {
+// learnSource notes where the source of a datagram is to be found.
+func (x *meshLayer) learnSource(r *received, src netip.Addr) {
 	if !r.secured || r.src.Mode != ieee802154.AddrModeShort || r.dst.IsBroadcast() || !x.attached() {
 		return
 	}
-	x.peek(r)
-	if !r.hasHeader {
-		return
-	}
 	rloc := mle.RLOC16(r.src.Short)
-	x.resolver.Learn(r.header.Src, rloc)
+	x.resolver.Learn(src, rloc)
 	x.queries.settle()
 	// A minimal child that sends through another router has left.
 	if x.isRouter() && rloc.RouterID() != x.ownID() {
-		if c := x.neighbors.Children.ByAddress(r.header.Src); c != nil && !c.FullThreadDevice() {
+		if c := x.neighbors.Children.ByAddress(src); c != nil && !c.FullThreadDevice() {
 			x.change.drop(&c.Neighbor)
 		}
 	}

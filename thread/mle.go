@@ -71,15 +71,33 @@ type mleMessenger struct {
 	neighbors  *neighbors.Table
 	sender     *sender.Sender
 	counter    keychain.Counter
-	macCounter *keychain.Counter // announced beside it
-	reserve    func() bool       // stores a further limit of counter
-	commands   []mleCommand
+	macCounter *keychain.Counter                           // announced beside it
+	reserve    func() bool                                 // stores a further limit of counter
+	handlers   [maxCommand + 1][RoleLeader + 1]*mleCommand // commands, by command and role
+	strangers  [maxCommand + 1]bool                        // commands that make sense from strangers
 
 	delayed []delayedMessage
+	next    time.Time // when the first of them leaves, zero if there is none
 
 	scratch []byte // message under construction
 	sealed  []byte // the same, secured
 	opened  []byte // message received
+}
+
+// maxCommand is the highest command that this node may handle.
+const maxCommand = mle.DiscoveryResponse
+
+// setCommands says what commands this node handles.
+func (x *mleMessenger) setCommands(commands []mleCommand) {
+	for i := range commands {
+		c := &commands[i]
+		x.strangers[c.command] = x.strangers[c.command] || c.strangers
+		for role := range x.handlers[c.command] {
+			if c.roles.has(Role(role)) {
+				x.handlers[c.command][role] = c
+			}
+		}
+	}
 }
 
 // start starts a message: append TLVs, then send or delay it before the next is started.
@@ -130,7 +148,9 @@ func (x *mleMessenger) delay(dst netip.Addr, plain []byte, delay time.Duration) 
 		x.counters.QueueFull++
 		return
 	}
-	x.delayed = append(x.delayed, delayedMessage{at: x.Now.Add(delay), dst: dst, plain: slices.Clone(plain)})
+	at := x.Now.Add(delay)
+	x.delayed = append(x.delayed, delayedMessage{at: at, dst: dst, plain: slices.Clone(plain)})
+	x.next = core.Earliest(x.next, at)
 	x.scratch = plain[:0]
 }
 
@@ -142,6 +162,14 @@ func (x *mleMessenger) isDelayed(c mle.Command, dst netip.Addr) bool {
 func (x *mleMessenger) dropDelayed(c mle.Command, dst netip.Addr) {
 	if i := x.delayedIndex(c, dst); i >= 0 {
 		x.delayed = slices.Delete(x.delayed, i, i+1)
+		x.findNext()
+	}
+}
+
+func (x *mleMessenger) findNext() {
+	x.next = time.Time{}
+	for i := range x.delayed {
+		x.next = core.Earliest(x.next, x.delayed[i].at)
 	}
 }
 
@@ -150,19 +178,16 @@ func (x *mleMessenger) delayedIndex(c mle.Command, dst netip.Addr) int {
 }
 
 // stop forgets what waits.
-func (x *mleMessenger) stop() { x.delayed = x.delayed[:0] }
+func (x *mleMessenger) stop() { x.delayed, x.next = x.delayed[:0], time.Time{} }
 
 // NextTimeout returns when the next random delay is over.
-func (x *mleMessenger) NextTimeout() (time.Time, bool) {
-	var next time.Time
-	for i := range x.delayed {
-		next = core.Earliest(next, x.delayed[i].at)
-	}
-	return next, !next.IsZero()
-}
+func (x *mleMessenger) NextTimeout() (time.Time, bool) { return x.next, !x.next.IsZero() }
 
 // HandleTimeout sends the messages whose random delay is over.
 func (x *mleMessenger) HandleTimeout() {
+	if !x.IsDue(x.next) {
+		return
+	}
 	for i := 0; i < len(x.delayed); {
 		if d := x.delayed[i]; x.IsDue(d.at) {
 			x.delayed = slices.Delete(x.delayed, i, i+1)
@@ -171,6 +196,7 @@ func (x *mleMessenger) HandleTimeout() {
 		}
 		i++
 	}
+	x.findNext()
 }
 
 // receive handles the UDP payload of a datagram to the MLE port.
@@ -208,11 +234,11 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 func (x *mleMessenger) fresh(c mle.Command, h mle.Header, ext ieee802154.ExtAddr) bool {
 	n := x.knownSender(c, ext)
 	if n == nil || !n.Valid() {
-		known := x.fromStrangers(c)
-		if !known {
-			x.counters.MLEUnknownNeighbor++
+		if c <= maxCommand && x.strangers[c] {
+			return true
 		}
-		return known
+		x.counters.MLEUnknownNeighbor++
+		return false
 	}
 	if n.MLE.Check(h.KeySequence, h.FrameCounter) != nil {
 		x.counters.MLEReplay++
@@ -246,17 +272,10 @@ func (x *mleMessenger) dispatch(m mle.Message, info mleInfo) {
 
 // find returns what this node does with a command in its present role, nil if that is nothing.
 func (x *mleMessenger) find(c mle.Command) *mleCommand {
-	for i := range x.commands {
-		if e := &x.commands[i]; e.command == c && e.roles.has(x.role) {
-			return e
-		}
+	if c > maxCommand {
+		return nil
 	}
-	return nil
-}
-
-// fromStrangers reports whether a command makes sense from a node that is no neighbor yet.
-func (x *mleMessenger) fromStrangers(c mle.Command) bool {
-	return slices.ContainsFunc(x.commands, func(e mleCommand) bool { return e.command == c && e.strangers })
+	return x.handlers[c][x.role]
 }
 
 // knownSender returns the neighbor whose frame counter a message must pass.

@@ -36,7 +36,7 @@ func (e *Engine) wire(c *Config) {
 	e.wireLayers()
 	e.wireChildSide()
 	e.wireRouterSide(c)
-	e.mle.commands = e.commands()
+	e.mle.setCommands(e.commands())
 	e.tmf.resources = e.resources()
 	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf}
 }

@@ -43,6 +43,7 @@ func (c *Child) Forget(addr netip.Addr) bool {
 // most of these go to another parent, and must not take the children's places meanwhile.
 type Children struct {
 	entries []Child
+	used    int // entries that are not Invalid
 	limit   int
 	nextID  uint16
 }
@@ -50,6 +51,7 @@ type Children struct {
 // Resize empties the table and gives it places for limit children.
 func (t *Children) Resize(limit int) {
 	t.entries = make([]Child, limit+halfOpenChildren)
+	t.used = 0
 	t.limit = limit
 	t.nextID = mle.MaxChildID
 }
@@ -57,9 +59,22 @@ func (t *Children) Resize(limit int) {
 // Limit returns the number of children that there are places for.
 func (t *Children) Limit() int { return t.limit }
 
+// note counts the entries in use.
+func (t *Children) note(before, after State) {
+	if before != Invalid {
+		t.used--
+	}
+	if after != Invalid {
+		t.used++
+	}
+}
+
 // All yields the entries in use, half-open ones too.
 func (t *Children) All() iter.Seq[*Child] {
 	return func(yield func(*Child) bool) {
+		if t.used == 0 {
+			return
+		}
 		for i := range t.entries {
 			if c := &t.entries[i]; c.state != Invalid && !yield(c) {
 				return
@@ -93,9 +108,7 @@ func (t *Children) HasAny() bool {
 }
 
 // Empty reports whether no entry is in use.
-func (t *Children) Empty() bool {
-	return t.count(func(c *Child) bool { return c.state != Invalid }) == 0
-}
+func (t *Children) Empty() bool { return t.used == 0 }
 
 func (t *Children) count(pass func(*Child) bool) int {
 	n := 0
@@ -109,6 +122,9 @@ func (t *Children) count(pass func(*Child) bool) int {
 
 // ByExt returns the child with that extended address, attached or attaching.
 func (t *Children) ByExt(ext ieee802154.ExtAddr) *Child {
+	if t.used == 0 {
+		return nil
+	}
 	for i := range t.entries {
 		if c := &t.entries[i]; c.state != Invalid && c.Ext == ext {
 			return c
@@ -119,6 +135,9 @@ func (t *Children) ByExt(ext ieee802154.ExtAddr) *Child {
 
 // ByRLOC16 returns the child with that address, attached or attaching.
 func (t *Children) ByRLOC16(rloc mle.RLOC16) *Child {
+	if t.used == 0 {
+		return nil
+	}
 	for i := range t.entries {
 		if c := &t.entries[i]; c.state != Invalid && c.RLOC16 == rloc {
 			return c
@@ -129,6 +148,9 @@ func (t *Children) ByRLOC16(rloc mle.RLOC16) *Child {
 
 // ByAddress returns the child that has registered addr.
 func (t *Children) ByAddress(addr netip.Addr) *Child {
+	if t.used == 0 {
+		return nil
+	}
 	for i := range t.entries {
 		if c := &t.entries[i]; c.Established() && slices.Contains(c.Addresses, addr) {
 			return c

@@ -40,10 +40,6 @@ func TestLinkQuality(t *testing.T) {
 	}
 }
 
-// TestRouterIDs assigns wanted or free router IDs, none within the reuse delay, and 32 at most.
-func TestRouterIDs(t *testing.T) {
-	e := newTestEngine(t)
-
 // The average is one of all frames at first, then an exponential one with weight 1/8.
 func TestAverage(t *testing.T) {
 	var l LinkInfo

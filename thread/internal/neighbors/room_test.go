@@ -17,8 +17,8 @@ import (
 // Router IDs of these tests: this node's, and those of others.
 const (
 	self mle.RouterID = iota
-	a
-	b
+	left
+	right
 	far
 )
 
@@ -56,12 +56,12 @@ func newRoom(t testing.TB) *room {
 	return r
 }
 
-// newRouter is a room of the router self among the assigned routers a, b and far, whose extended addresses begin with their IDs.
+// newRouter is a room of the router self among the assigned routers left, right and far, whose extended addresses begin with their IDs.
 func newRouter(t testing.TB) *room {
 	r := newRoom(t)
 	r.View = AsRouter
 	r.Routers.Self = self.RLOC16()
-	r.SetAssigned(idSet(self, a, b, far), 1)
+	r.SetAssigned(idSet(self, left, right, far), 1)
 	for id, router := range r.Routers.All() {
 		router.Ext = extOf(id)
 	}

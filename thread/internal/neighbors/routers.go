@@ -2,6 +2,7 @@ package neighbors
 
 import (
 	"iter"
+	"math/bits"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -36,6 +37,8 @@ type Routers struct {
 
 	entries  [mle.NumRouterIDs]Router
 	assigned mle.RouterIDSet
+	valid    mle.RouterIDSet             // entries in state Valid
+	open     mle.RouterIDSet             // entries in any state but Invalid
 	reuse    [mle.NumRouterIDs]time.Time // leader: when a released ID may be assigned again
 }
 
@@ -56,11 +59,17 @@ func (t *Routers) Get(id mle.RouterID) *Router {
 	return &t.entries[id]
 }
 
+// The iterators below are small enough for the compiler to inline: else each loop over them would allocate.
+
+func first(s mle.RouterIDSet) mle.RouterID { return mle.RouterID(bits.LeadingZeros64(uint64(s))) }
+
 // All yields the assigned entries by router ID, this node's own among them.
 func (t *Routers) All() iter.Seq2[mle.RouterID, *Router] {
 	return func(yield func(mle.RouterID, *Router) bool) {
-		for id := range mle.MaxRouterID + 1 { // over the set itself it would allocate
-			if t.assigned.Contains(id) && !yield(id, &t.entries[id]) {
+		for rest := t.assigned; rest != 0; {
+			id := first(rest)
+			rest = rest.Remove(id)
+			if !yield(id, &t.entries[id]) {
 				return
 			}
 		}
@@ -70,19 +79,42 @@ func (t *Routers) All() iter.Seq2[mle.RouterID, *Router] {
 // Linked yields the routers to which there is a link.
 func (t *Routers) Linked() iter.Seq2[mle.RouterID, *Router] {
 	return func(yield func(mle.RouterID, *Router) bool) {
-		for id := range mle.MaxRouterID + 1 {
-			if r := &t.entries[id]; t.assigned.Contains(id) && r.Valid() && r.RLOC16 != t.Self && !yield(id, r) {
+		for rest := t.valid & t.others(); rest != 0; {
+			id := first(rest)
+			rest = rest.Remove(id)
+			if !yield(id, &t.entries[id]) {
 				return
 			}
 		}
 	}
 }
 
+// InContact yields the routers to which there is a link, or a request for one is open.
+func (t *Routers) InContact() iter.Seq2[mle.RouterID, *Router] {
+	return func(yield func(mle.RouterID, *Router) bool) {
+		for rest := t.open & t.others(); rest != 0; {
+			id := first(rest)
+			rest = rest.Remove(id)
+			if !yield(id, &t.entries[id]) {
+				return
+			}
+		}
+	}
+}
+
+// others are the assigned IDs but this node's own.
+func (t *Routers) others() mle.RouterIDSet {
+	if !t.Self.IsRouter() {
+		return t.assigned
+	}
+	return t.assigned.Remove(t.Self.RouterID())
+}
+
 // ByExt returns the router with that extended address, whatever the state of the link.
 func (t *Routers) ByExt(ext ieee802154.ExtAddr) *Router {
-	for id := range t.assigned.All() {
-		if t.entries[id].Ext == ext {
-			return &t.entries[id]
+	for _, r := range t.All() {
+		if r.Ext == ext {
+			return r
 		}
 	}
 	return nil
@@ -90,8 +122,8 @@ func (t *Routers) ByExt(ext ieee802154.ExtAddr) *Router {
 
 // LinkedByExt returns the linked router with that extended address.
 func (t *Routers) LinkedByExt(ext ieee802154.ExtAddr) *Router {
-	for id := range t.assigned.All() {
-		if r := &t.entries[id]; r.Valid() && r.Ext == ext && r.RLOC16 != t.Self {
+	for _, r := range t.Linked() {
+		if r.Ext == ext {
 			return r
 		}
 	}
@@ -110,19 +142,23 @@ func (t *Routers) LinkedByRLOC16(rloc mle.RLOC16) *Router {
 }
 
 // Links counts the valid entries.
-func (t *Routers) Links() int {
-	n := 0
-	for id := range t.assigned.All() {
-		if t.entries[id].Valid() {
-			n++
-		}
+func (t *Routers) Links() int { return (t.valid & t.assigned).Len() }
+
+// note keeps the sets of entries by state.
+func (t *Routers) note(n *Neighbor, s State) {
+	id := n.RLOC16.RouterID()
+	t.valid, t.open = t.valid.Remove(id), t.open.Remove(id)
+	if s == Valid {
+		t.valid = t.valid.Add(id)
 	}
-	return n
+	if s != Invalid {
+		t.open = t.open.Add(id)
+	}
 }
 
 // assign marks id as assigned and gives it a fresh entry.
 func (t *Routers) assign(id mle.RouterID) *Router {
-	t.assigned = t.assigned.Add(id)
+	t.assigned, t.valid, t.open = t.assigned.Add(id), t.valid.Remove(id), t.open.Remove(id)
 	t.entries[id] = Router{Neighbor: Neighbor{kind: KindRouter, RLOC16: mle.RouterRLOC16(id)}, NextHop: NoNextHop}
 	return &t.entries[id]
 }

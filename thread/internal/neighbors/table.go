@@ -55,6 +55,12 @@ func New(c *core.Core, children int, tell func(n *Neighbor, added bool)) *Table 
 // Change moves a neighbor to another state.
 func (t *Table) Change(n *Neighbor, s State) {
 	before, after := n.Valid(), s == Valid
+	switch n.kind {
+	case KindChild:
+		t.Children.note(n.state, s)
+	case KindRouter:
+		t.Routers.note(n, s)
+	}
 	n.state = s
 	if before != after && n.kind != KindParent {
 		t.Tell(n, after)

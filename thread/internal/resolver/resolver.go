@@ -109,6 +109,7 @@ type Resolver struct {
 	core    *core.Core
 	timing  Timing
 	entries [maxAddresses]entry
+	open    int // entries in state asking
 
 	// asks are the questions to be sent: each belongs to an entry in state asking, so that there are at most as many.
 	asks []netip.Addr
@@ -138,7 +139,7 @@ func (r *Resolver) Resolve(target netip.Addr) (mle.RLOC16, Answer) {
 	case r.core.Now.Before(e.until):
 		return 0, Refused
 	}
-	if r.unsettled() >= len(r.entries) {
+	if r.open+len(r.effects) >= len(r.entries) {
 		return 0, Refused
 	}
 	if e == nil {
@@ -146,6 +147,7 @@ func (r *Resolver) Resolve(target netip.Addr) (mle.RLOC16, Answer) {
 		*e = entry{target: target}
 	}
 	e.state = stateAsking
+	r.open++
 	e.used = r.core.Now
 	e.until = r.core.Now.Add(r.timing.Query)
 	r.asks = append(r.asks, target)
@@ -205,6 +207,9 @@ func (r *Resolver) Clear() {
 
 // Tick gives up the questions without an answer, each time for longer. How often it is called is how exact [Timing.Query] is.
 func (r *Resolver) Tick() {
+	if r.open == 0 {
+		return
+	}
 	for i := range r.entries {
 		e := &r.entries[i]
 		if e.state != stateAsking || r.core.Now.Before(e.until) {
@@ -262,22 +267,12 @@ func (r *Resolver) place() *entry {
 	return oldest
 }
 
-// unsettled counts the questions that are open or whose end nobody has fetched yet.
-func (r *Resolver) unsettled() int {
-	n := len(r.effects)
-	for i := range r.entries {
-		if r.entries[i].state == stateAsking {
-			n++
-		}
-	}
-	return n
-}
-
 // settle ends the question of an entry that is about to leave the state asking. Of other entries it is none.
 func (r *Resolver) settle(e *entry, k EffectKind) {
 	if e.state != stateAsking {
 		return
 	}
+	r.open--
 	if i := slices.Index(r.asks, e.target); i >= 0 {
 		r.asks = slices.Delete(r.asks, i, i+1)
 	}

@@ -1,0 +1,269 @@
+package neighbors
+
+import (
+	"testing"
+
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// TestUpdateRoutes follows the rules for a neighbor's Route64 (Thread 1.1 §5.10.2).
+func TestUpdateRoutes(t *testing.T) {
+	const self, a, b, far = 0, 1, 2, 3
+	type way struct {
+		next mle.RouterID
+		cost uint8
+	}
+	for _, tt := range []struct {
+		name       string
+		qualityA   uint8 // of the links to a and b
+		qualityB   uint8
+		qualityFar uint8 // of a direct link, if there is one
+		before     way
+		cost       uint8 // that a announces for far
+		want       way
+		toward     mle.RouterID // self for no way
+	}{
+		{"new route", 3, 0, 0, way{NoNextHop, 0}, 2, way{a, 2}, a},
+		{"better route", 3, 3, 0, way{b, 5}, 2, way{a, 2}, a},
+		{"equal route", 3, 3, 0, way{b, 2}, 2, way{b, 2}, b},
+		{"worse route", 3, 3, 0, way{b, 2}, 3, way{b, 2}, b},
+		{"the same router announces worse", 3, 3, 0, way{a, 2}, 9, way{a, 9}, a},
+		{"the same router lost it", 3, 3, 0, way{a, 2}, 0, way{NoNextHop, 0}, self},
+		{"too far", 1, 0, 0, way{NoNextHop, 0}, 13, way{NoNextHop, 0}, self},
+		{"just near enough", 1, 0, 0, way{NoNextHop, 0}, 11, way{a, 11}, a},
+		{"as good as the link", 3, 0, 2, way{NoNextHop, 0}, 1, way{a, 1}, far},
+		{"better than the link", 3, 0, 1, way{NoNextHop, 0}, 1, way{a, 1}, a},
+		{"cost counts the link", 1, 3, 0, way{b, 4}, 2, way{b, 4}, b},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tb := newRoom(t)
+			tb.View, tb.Routers.Self = AsRouter, mle.RouterRLOC16(self)
+			table := mle.Route64{Routers: mle.RouterIDSet(0).Add(self).Add(a).Add(b).Add(far)}
+			tb.SetAssigned(table.Routers, 1)
+			for id, q := range map[mle.RouterID]uint8{a: tt.qualityA, b: tt.qualityB, far: tt.qualityFar} {
+				if q > 0 {
+					tb.link(id, q)
+				}
+			}
+			r := tb.Routers.Get(far)
+			r.NextHop, r.Cost = tt.before.next, tt.before.cost
+			table.Routes[self] = mle.Route{LinkQualityIn: tt.qualityA, LinkQualityOut: tt.qualityA, Cost: 1}
+			table.Routes[a] = mle.Route{Cost: 1}
+			table.Routes[far].Cost = tt.cost
+			tb.LearnRoutes(&table, a)
+			if got := (way{r.NextHop, r.Cost}); got != tt.want {
+				t.Errorf("way %+v, want %+v", got, tt.want)
+			}
+			next, ok := tb.Routers.NextHop(far)
+			if tt.toward == self {
+				if ok {
+					t.Errorf("next hop %v, want none", next)
+				}
+			} else if !ok || next != mle.RouterRLOC16(tt.toward) {
+				t.Errorf("next hop %v, %v, want %v", next, ok, tt.toward)
+			}
+		})
+	}
+}
+
+// Neighbors must hear at once of a router that can be reached for the first time, or no longer; of what only changes its way they hear with
+// the next Advertisement.
+func TestLearnRoutesNews(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		prepare func(r *room)
+		from    mle.RouterID
+		cost    uint8 // that is announced for far
+		news    bool
+	}{
+		{"new route", func(*room) {}, left, 2, true},
+		{"no route", func(*room) {}, left, 0, false},
+		{"new route to a linked router", func(r *room) { r.link(far, 1) }, left, 1, false},
+		{"lost route", func(r *room) { r.route(far, left, 2) }, left, 0, true},
+		{"lost route to a linked router", func(r *room) { r.link(far, 1); r.route(far, left, 2) }, left, 0, false},
+		{"better route", func(r *room) { r.link(right, 3); r.route(far, right, 5) }, left, 2, false},
+		{"other cost", func(r *room) { r.route(far, left, 5) }, left, 2, false},
+		{"next hop is no more", func(r *room) { r.route(far, 40, 2) }, left, 2, true},
+		{"from a router without an ID", func(*room) {}, 40, 2, false},
+		{"from a router without a link", func(*room) {}, right, 1, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRouter(t)
+			r.link(left, 3)
+			tt.prepare(r)
+			table := mle.Route64{Routers: idSet(self, left, right, far, 41)} // 41 is not known here
+			table.Routes[self].LinkQualityIn = 3
+			table.Routes[far].Cost = tt.cost
+			table.Routes[41].Cost = 1
+			if got := r.LearnRoutes(&table, tt.from); got != tt.news {
+				t.Errorf("news: %v", got)
+			}
+			if r.LearnRoutes(&table, tt.from) {
+				t.Error("news again")
+			}
+		})
+	}
+}
+
+// The neighbor reports how well it hears this node, and that counts for its routes at once.
+func TestLearnQuality(t *testing.T) {
+	r := newRouter(t)
+	n := r.link(left, 3)
+	n.QualityOut = 0
+	table := mle.Route64{Routers: idSet(self, left, far)}
+	table.Routes[far].Cost = 12
+	for _, tt := range []struct{ in, want uint8 }{{1, 16}, {0, MaxRouteCost}, {3, 13}, {2, 14}} {
+		table.Routes[self].LinkQualityIn = tt.in
+		r.LearnRoutes(&table, left)
+		if got := r.Routers.PathCost(r.Routers.Get(far)); n.QualityOut != tt.in || got != tt.want {
+			t.Errorf("heard with quality %d: quality %d, cost %d, want %d", tt.in, n.QualityOut, got, tt.want)
+		}
+	}
+}
+
+// The path cost is that of the better of link and route, and never more than what cannot be reached.
+func TestPathCost(t *testing.T) {
+	for _, tt := range []struct {
+		name             string
+		link             uint8 // quality of the link to far; 0 for none
+		next             mle.RouterID
+		nextLink         uint8
+		cost             uint8
+		linkCost, want   uint8
+		toward           mle.RouterID
+		noWay, asymmetry bool
+	}{
+		{name: "nothing", next: NoNextHop, linkCost: 16, want: 16, noWay: true},
+		{name: "link of quality 3", link: 3, next: NoNextHop, linkCost: 1, want: 1, toward: far},
+		{name: "link of quality 2", link: 2, next: NoNextHop, linkCost: 2, want: 2, toward: far},
+		{name: "link of quality 1", link: 1, next: NoNextHop, linkCost: 4, want: 4, toward: far},
+		{name: "one direction only", link: 3, next: NoNextHop, asymmetry: true, linkCost: 16, want: 16, noWay: true},
+		{name: "route", next: left, nextLink: 2, cost: 3, linkCost: 16, want: 5, toward: left},
+		{name: "route of cost 15", next: left, nextLink: 3, cost: 14, linkCost: 16, want: 15, toward: left},
+		{name: "route too far", next: left, nextLink: 1, cost: 15, linkCost: 16, want: 16, noWay: true},
+		{name: "better route", link: 1, next: left, nextLink: 3, cost: 2, linkCost: 4, want: 3, toward: left},
+		{name: "better link", link: 2, next: left, nextLink: 3, cost: 2, linkCost: 2, want: 2, toward: far},
+		{name: "both the same", link: 1, next: left, nextLink: 3, cost: 3, linkCost: 4, want: 4, toward: far},
+		{name: "next hop without a link", next: left, cost: 1, linkCost: 16, want: 16, noWay: true},
+		{name: "next hop is no more", next: 40, cost: 1, linkCost: 16, want: 16, noWay: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRouter(t)
+			n := r.route(far, tt.next, tt.cost)
+			if tt.link > 0 {
+				r.link(far, tt.link)
+			}
+			if tt.asymmetry {
+				n.QualityOut = 0
+			}
+			if tt.nextLink > 0 {
+				r.link(left, tt.nextLink)
+			}
+			if link, path := r.Routers.LinkCost(n), r.Routers.PathCost(n); link != tt.linkCost || path != tt.want {
+				t.Errorf("link %d, path %d, want %d and %d", link, path, tt.linkCost, tt.want)
+			}
+			if next, ok := r.Routers.NextHop(far); ok == tt.noWay || ok && next != tt.toward.RLOC16() {
+				t.Errorf("next hop %v, %v", next, ok)
+			}
+		})
+	}
+
+	r := newRouter(t)
+	r.link(self, 3)
+	if r.Routers.LinkCost(nil) != MaxRouteCost || r.Routers.PathCost(nil) != MaxRouteCost ||
+		r.Routers.LinkCost(r.Routers.Get(self)) != MaxRouteCost {
+		t.Error("a way to nobody, or to this node itself")
+	}
+	for _, id := range []mle.RouterID{40, mle.InvalidRouterID, self} {
+		if next, ok := r.Routers.NextHop(id); ok {
+			t.Errorf("next hop to %v: %v", id, next)
+		}
+	}
+}
+
+// What a router advertises is the quality of its links in both directions, and the cost of its best ways (Thread 1.1 §5.10).
+func TestRoute64(t *testing.T) {
+	r := newRouter(t)
+	r.Routers.Sequence = 9
+	n := r.link(left, 3)
+	n.QualityOut = 1
+	r.link(right, 3)
+	r.route(far, right, 5)
+	r.Assign(40, extOf(40))
+	r.route(40, right, 15)
+	want := mle.Route64{IDSequence: 10, Routers: idSet(self, left, right, far, 40)}
+	want.Routes[self].Cost = 1
+	want.Routes[left] = mle.Route{LinkQualityIn: 3, LinkQualityOut: 1, Cost: 4}
+	want.Routes[right] = mle.Route{LinkQualityIn: 3, LinkQualityOut: 3, Cost: 1}
+	want.Routes[far] = mle.Route{Cost: 6}
+	want.Routes[40] = mle.Route{} // too far
+	if got := r.Routers.Route64(); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	r.Drop(&n.Neighbor)
+	r.LoseLink(n)
+	if got := r.Routers.Route64().Routes[left]; got != (mle.Route{}) {
+		t.Errorf("after the link is lost: %+v", got)
+	}
+}
+
+// A router may step down only where another covers all its good links.
+func TestCovers(t *testing.T) {
+	type qualities struct{ in, out uint8 }
+	for _, tt := range []struct {
+		name           string
+		right, far     uint8 // quality of this node's links
+		itsRight       qualities
+		itsFar         qualities
+		knows          mle.RouterIDSet
+		covers, noLink bool
+	}{
+		{"as good", 3, 2, qualities{3, 3}, qualities{2, 2}, idSet(right, far), true, false},
+		{"better", 2, 2, qualities{3, 3}, qualities{3, 3}, idSet(right, far), true, false},
+		{"worse", 3, 2, qualities{2, 3}, qualities{3, 3}, idSet(right, far), false, false},
+		{"worse one way", 3, 2, qualities{3, 2}, qualities{3, 3}, idSet(right, far), false, false},
+		{"does not know one", 2, 2, qualities{3, 3}, qualities{3, 3}, idSet(right), false, false},
+		{"poor links do not count", 1, 1, qualities{}, qualities{}, idSet(right, far), true, false},
+		{"nor do poor links that it does not know", 1, 1, qualities{}, qualities{}, 0, true, false},
+	} {
+		r := newRouter(t)
+		r.link(left, 3) // to the one that sends
+		r.link(right, tt.right)
+		r.link(far, tt.far)
+		table := mle.Route64{Routers: tt.knows}
+		table.Routes[right] = mle.Route{LinkQualityIn: tt.itsRight.in, LinkQualityOut: tt.itsRight.out}
+		table.Routes[far] = mle.Route{LinkQualityIn: tt.itsFar.in, LinkQualityOut: tt.itsFar.out}
+		if got := r.Routers.Covers(&table, left); got != tt.covers {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+	if r := newRouter(t); !r.Routers.Covers(&mle.Route64{}, left) {
+		t.Error("no links are not covered")
+	}
+}
+
+// A child's way to the leader is its parent's.
+func TestLearnLeaderRoute(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		leader mle.RouterID
+		knows  mle.RouterIDSet
+		cost   uint8
+		next   mle.RouterID
+		want   uint8
+	}{
+		{"a way", far, idSet(left, far), 3, left, 3},
+		{"no way", far, idSet(left, far), 0, NoNextHop, 0},
+		{"the parent does not know the leader", far, idSet(left), 3, right, 9},
+		{"nobody knows the leader", 40, idSet(left, 40), 3, right, 9},
+	} {
+		r := newRouter(t)
+		r.route(far, right, 9)
+		table := mle.Route64{Routers: tt.knows}
+		table.Routes[tt.leader].Cost = tt.cost
+		r.Routers.LearnLeaderRoute(&table, left, tt.leader)
+		if n := r.Routers.Get(far); n.NextHop != tt.next || n.Cost != tt.want {
+			t.Errorf("%s: next hop %v, cost %d", tt.name, n.NextHop, n.Cost)
+		}
+	}
+}
