@@ -93,6 +93,10 @@ var layers = []layer{
 		imports:  []string{"thread/..."},
 	},
 	{
+		packages: []string{"lora/meshtest"}, // nodes on a simulated air, for tests
+		imports:  []string{"lora/lorasim", "thread/..."},
+	},
+	{
 		packages: []string{"thread/cli"},
 		imports:  []string{"thread/..."},
 	},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ip6"
 )
@@ -26,67 +27,67 @@ var airs = []struct {
 	run  func(t *testing.T, air *bytes.Buffer)
 }{
 	{"lora-scatter", func(t *testing.T, air *bytes.Buffer) {
-		m := scatter(t, lorasim.Options{Seed: 5, Loss: 0.05, Capture: air}, 8, nil)
-		m.startEach(time.Second)
-		m.run(10 * time.Minute)
-		m.pingRound(80, 15*time.Second)
-		m.nodes[2].restart()
-		m.run(5 * time.Minute)
-		m.pingRound(10, 15*time.Second)
+		m := meshtest.Scatter(t, lorasim.Options{Seed: 5, Loss: 0.05, Capture: air}, 8, nil)
+		m.StartEach(time.Second)
+		m.Run(10 * time.Minute)
+		pingRound(m, 80, 15*time.Second)
+		m.Nodes[2].Restart()
+		m.Run(5 * time.Minute)
+		pingRound(m, 10, 15*time.Second)
 	}},
 	{"lora-chain", func(t *testing.T, air *bytes.Buffer) {
-		m := chain(t, lorasim.Options{Seed: 6, Capture: air}, 4, nil)
-		m.startEach(3 * time.Second)
-		m.run(15 * time.Minute)
-		m.nodes[0].ping(m.nodes[3].MeshLocalEID(), 600, time.Minute)
-		m.nodes[3].ping(ip6.RealmLocalAllNodes, 20, time.Minute)
-		for _, n := range m.nodes {
+		m := meshtest.Chain(t, lorasim.Options{Seed: 6, Capture: air}, 4, nil)
+		m.StartEach(3 * time.Second)
+		m.Run(15 * time.Minute)
+		m.Nodes[0].Ping(m.Nodes[3].MeshLocalEID(), 600, time.Minute)
+		m.Nodes[3].Ping(ip6.RealmLocalAllNodes, 20, time.Minute)
+		for _, n := range m.Nodes {
 			if n.Role() == thread.RoleLeader {
-				n.antenna.SetStation(nil)
+				n.PowerOff()
 				break
 			}
 		}
-		m.run(15 * time.Minute)
+		m.Run(15 * time.Minute)
 	}},
 	{"lora-minimal", func(t *testing.T, air *bytes.Buffer) {
-		m := newMesh(t, lorasim.Options{Seed: 7, Capture: air})
+		m := meshtest.New(t, lorasim.Options{Seed: 7, Capture: air})
 		for i := range 5 {
-			m.add(7, lorasim.Position{X: float64(300 * i)}, func(c *thread.Config) {
+			m.Add(7, lorasim.Position{X: float64(300 * i)}, func(c *thread.Config) {
 				if i == 4 {
 					c.Mode = thread.ModeMinimalEndDevice
 				}
 				c.EndDevice = i == 3
 			})
 		}
-		m.startEach(time.Second)
-		m.run(20 * time.Minute)
-		m.pingRound(120, 30*time.Second)
-		m.nodes[4].restart()
-		m.run(10 * time.Minute)
+		m.StartEach(time.Second)
+		m.Run(20 * time.Minute)
+		pingRound(m, 120, 30*time.Second)
+		m.Nodes[4].Restart()
+		m.Run(10 * time.Minute)
 	}},
 	{"stock-32", func(t *testing.T, air *bytes.Buffer) {
 		opt := ideal()
 		opt.Capture = air
-		m := newMesh(t, opt)
+		m := meshtest.New(t, opt)
 		for range 32 {
-			m.add(8, lorasim.Position{}, stock)
+			m.Add(8, lorasim.Position{}, stock)
 		}
-		m.startEach(0)
-		m.run(20 * time.Minute)
-		m.pingRound(300, 5*time.Second)
-		if err := m.nodes[1].Console().SetKeySequence(m.sim.Now(), 1); err != nil {
+		m.StartEach(0)
+		m.Run(20 * time.Minute)
+		pingRound(m, 300, 5*time.Second)
+		if err := m.Nodes[1].Console().SetKeySequence(m.Sim.Now(), 1); err != nil {
 			t.Fatal(err)
 		}
-		m.nodes[1].antenna.Touch()
-		m.run(10 * time.Minute)
-		m.pingRound(8, 5*time.Second)
+		m.Nodes[1].Antenna.Touch()
+		m.Run(10 * time.Minute)
+		pingRound(m, 8, 5*time.Second)
 	}},
 	{"stock-commands", func(t *testing.T, air *bytes.Buffer) {
-		m := chain(t, lorasim.Options{Seed: 9, PHY: lorasim.IEEE802154, Capture: air}, 5, stock)
-		m.startEach(0)
-		m.run(10 * time.Minute)
-		for i, n := range m.nodes {
-			now := m.sim.Now()
+		m := meshtest.Chain(t, lorasim.Options{Seed: 9, PHY: lorasim.IEEE802154, Capture: air}, 5, stock)
+		m.StartEach(0)
+		m.Run(10 * time.Minute)
+		for i, n := range m.Nodes {
+			now := m.Sim.Now()
 			switch i {
 			case 0:
 				n.Console().SetRouterRole(now, false)
@@ -99,49 +100,48 @@ var airs = []struct {
 			case 4:
 				_ = n.Console().BecomeLeader(now)
 			}
-			n.antenna.Touch()
-			m.run(2 * time.Minute)
-			m.pingRound(40, 5*time.Second)
+			n.Antenna.Touch()
+			m.Run(2 * time.Minute)
+			pingRound(m, 40, 5*time.Second)
 		}
 	}},
 	{"lora-seeds", func(t *testing.T, air *bytes.Buffer) {
 		for seed := range uint64(12) {
-			m := scatter(t, lorasim.Options{Seed: seed, Loss: 0.1, Capture: air}, 5+int(seed%6), func(c *thread.Config) {
+			m := meshtest.Scatter(t, lorasim.Options{Seed: seed, Loss: 0.1, Capture: air}, 5+int(seed%6), func(c *thread.Config) {
 				c.EndDevice = seed%4 == 1 && c.ExtAddr[7]%3 == 0
 				if seed%4 == 2 && c.ExtAddr[7]%4 == 0 {
 					c.Mode = thread.ModeMinimalEndDevice
 				}
 			})
-			m.startEach(time.Duration(seed) * time.Second)
-			m.run(15 * time.Minute)
-			for i, n := range m.nodes {
+			m.StartEach(time.Duration(seed) * time.Second)
+			m.Run(15 * time.Minute)
+			for i, n := range m.Nodes {
 				switch (i + int(seed)) % 4 {
 				case 0:
-					n.restart()
+					n.Restart()
 				case 1:
-					n.Stop(m.sim.Now())
-					n.antenna.Touch()
+					n.Stop()
 				}
-				m.run(20 * time.Second)
-				m.pingRound(30*i, 10*time.Second)
+				m.Run(20 * time.Second)
+				pingRound(m, 30*i, 10*time.Second)
 			}
-			m.run(10 * time.Minute)
-			for _, n := range m.nodes {
-				n.start()
+			m.Run(10 * time.Minute)
+			for _, n := range m.Nodes {
+				n.Start()
 			}
-			m.run(10 * time.Minute)
-			m.pingRound(50, 10*time.Second)
+			m.Run(10 * time.Minute)
+			pingRound(m, 50, 10*time.Second)
 		}
 	}},
 	{"stock-200", func(t *testing.T, air *bytes.Buffer) {
 		opt := ideal()
 		opt.Capture = air
-		m := newMesh(t, opt)
+		m := meshtest.New(t, opt)
 		for range 200 {
-			m.add(10, lorasim.Position{}, stock)
+			m.Add(10, lorasim.Position{}, stock)
 		}
-		m.startEach(0)
-		m.run(4 * time.Minute)
+		m.StartEach(0)
+		m.Run(4 * time.Minute)
 	}},
 }
 
@@ -182,19 +182,11 @@ func TestAir(t *testing.T) {
 	}
 }
 
-// startEach starts all nodes, one after the other.
-func (m *mesh) startEach(pause time.Duration) {
-	for _, n := range m.nodes {
-		n.start()
-		m.run(pause)
-	}
-}
-
 // pingRound lets each attached node ping another one, whether an answer comes or not.
-func (m *mesh) pingRound(size int, limit time.Duration) {
-	for i, n := range m.nodes {
+func pingRound(m *meshtest.Mesh, size int, limit time.Duration) {
+	for i, n := range m.Nodes {
 		if n.Role() >= thread.RoleChild {
-			n.ping(m.nodes[(i+2)%len(m.nodes)].MeshLocalEID(), size, limit)
+			n.Ping(m.Nodes[(i+2)%len(m.Nodes)].MeshLocalEID(), size, limit)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -15,48 +16,37 @@ import (
 func minimal(c *thread.Config)   { stock(c); c.Mode = thread.ModeMinimalEndDevice }
 func endDevice(c *thread.Config) { stock(c); c.EndDevice = true }
 
-// commands returns the MLE commands that a peer heard from a node.
-func (p *peer) commands(from *node) []mle.Command {
-	var c []mle.Command
-	for _, h := range p.heard {
-		if h.ext == from.ExtAddr() {
-			c = append(c, h.Command)
-		}
-	}
-	return c
-}
-
 // TestFormPartition founds a partition when nobody answers, and says so.
 func TestFormPartition(t *testing.T) {
-	m := newMesh(t, ideal())
-	p := m.peer(2, lorasim.Position{})
-	n := m.add(1, lorasim.Position{}, func(c *thread.Config) {
+	m := meshtest.New(t, ideal())
+	p := m.AddPeer(2, lorasim.Position{})
+	n := m.Add(1, lorasim.Position{}, func(c *thread.Config) {
 		stock(c)
 		c.PartitionID, c.LeaderWeight = 0x12345678, 77
 	})
-	n.start()
-	m.until(10*time.Second, "leader", func() bool { return n.Role() == thread.RoleLeader })
-	m.run(3 * time.Second)
+	n.Start()
+	m.Until(10*time.Second, "leader", func() bool { return n.Role() == thread.RoleLeader })
+	m.Run(3 * time.Second)
 	want := []mle.Command{mle.ParentRequest, mle.ParentRequest, mle.DataResponse, mle.Advertisement, mle.Advertisement}
-	if got := p.commands(n); len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
+	if got := p.Commands(n.ExtAddr()); len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
 		t.Fatalf("sent %v, want %v", got, want)
 	}
 	for i, mask := range []mle.ScanMask{mle.ScanRouters, mle.ScanRouters | mle.ScanEndDevices} {
-		r := p.heard[i]
-		if got := must(r.ScanMask()); got != mask || r.dst != ip6.LinkLocalAllRouters || r.KeySequence != 0 {
-			t.Errorf("Parent Request %d: mask %v to %v", i, got, r.dst)
+		r := p.Heard[i]
+		if got := must(r.ScanMask()); got != mask || r.Dst != ip6.LinkLocalAllRouters || r.KeySequence != 0 {
+			t.Errorf("Parent Request %d: mask %v to %v", i, got, r.Dst)
 		}
 		if got := must(r.Version()); got != 2 {
 			t.Errorf("version %d", got)
 		}
-		if got := must(r.Mode()); got != fullMode {
+		if got := must(r.Mode()); got != thread.ModeFullThreadDevice {
 			t.Errorf("mode %v", got)
 		}
 	}
-	if p.heard[2].dst != ip6.LinkLocalAllNodes || !p.heard[2].Has(mle.TLVNetworkData) {
-		t.Errorf("first message of a leader: %+v", p.heard[2])
+	if p.Heard[2].Dst != ip6.LinkLocalAllNodes || !p.Heard[2].Has(mle.TLVNetworkData) {
+		t.Errorf("first message of a leader: %+v", p.Heard[2])
 	}
-	a := p.heard[3]
+	a := p.Heard[3]
 	leader := must(a.LeaderData())
 	route := must(a.Route64())
 	if leader.PartitionID != 0x12345678 || leader.Weighting != 77 || must(a.SourceAddress()) != n.RLOC16() ||
@@ -75,22 +65,22 @@ func TestFormPartition(t *testing.T) {
 func TestEndDevicesDoNotLead(t *testing.T) {
 	for name, change := range map[string]func(*thread.Config){"minimal": minimal, "end device": endDevice} {
 		t.Run(name, func(t *testing.T) {
-			m := newMesh(t, ideal())
-			p := m.peer(2, lorasim.Position{})
-			n := m.add(1, lorasim.Position{}, change)
-			n.start()
-			m.run(time.Hour)
+			m := meshtest.New(t, ideal())
+			p := m.AddPeer(2, lorasim.Position{})
+			n := m.Add(1, lorasim.Position{}, change)
+			n.Start()
+			m.Run(time.Hour)
 			if n.Role() != thread.RoleDetached {
 				t.Fatalf("role %v", n.Role())
 			}
-			requests := p.find(mle.ParentRequest, n.ExtAddr())
+			requests := p.Find(mle.ParentRequest, n.ExtAddr())
 			if len(requests) < 20 || len(requests) > 40 {
 				t.Errorf("%d Parent Requests in an hour", len(requests))
 			}
 			// Each attempt is two requests; the pause between attempts doubles from a quarter of a second to 20 minutes.
 			var pauses []time.Duration
 			for i := 2; i < len(requests); i += 2 {
-				pauses = append(pauses, requests[i].at.Sub(requests[i-1].at)-thread.TimingIEEE802154().ParentRequestREEDs)
+				pauses = append(pauses, requests[i].At.Sub(requests[i-1].At)-thread.TimingIEEE802154().ParentRequestREEDs)
 			}
 			for i, pause := range pauses {
 				least := min(251*time.Millisecond<<i, 20*time.Minute-2*time.Second)
@@ -98,9 +88,9 @@ func TestEndDevicesDoNotLead(t *testing.T) {
 					t.Errorf("pause %d is %v, want %v", i, pause, least)
 				}
 			}
-			leader := m.add(1, lorasim.Position{}, stock)
-			leader.start()
-			m.until(25*time.Minute, "child", func() bool { return n.Role() == thread.RoleChild })
+			leader := m.Add(1, lorasim.Position{}, stock)
+			leader.Start()
+			m.Until(25*time.Minute, "child", func() bool { return n.Role() == thread.RoleChild })
 		})
 	}
 }
@@ -198,35 +188,35 @@ func TestParentChoice(t *testing.T) {
 				continue
 			}
 			t.Run(tt.name+"/"+order, func(t *testing.T) {
-				m := newMesh(t, ideal())
-				n := m.add(1, lorasim.Position{}, stock)
-				var peers []*peer
+				m := meshtest.New(t, ideal())
+				n := m.Add(1, lorasim.Position{}, stock)
+				var peers []*meshtest.Peer
 				for i, a := range tt.answers {
-					p := m.peer(10+i, lorasim.Position{})
-					p.rloc = a.rloc
-					m.sim.SetLink(p.antenna, n.antenna, a.rssi)
+					p := m.AddPeer(10+i, lorasim.Position{})
+					p.RLOC16 = a.rloc
+					m.Sim.SetLink(p.Antenna, n.Antenna, a.rssi)
 					delay := time.Duration(1+i) * 50 * time.Millisecond
 					if order == "backward" {
 						delay = 500*time.Millisecond - delay
 					}
-					p.on = func(h heard) {
-						if h.Command != mle.ParentRequest || p.rloc.IsChild() && !must(h.ScanMask()).Has(mle.ScanEndDevices) {
+					p.OnMLE = func(h meshtest.Heard) {
+						if h.Command != mle.ParentRequest || p.RLOC16.IsChild() && !must(h.ScanMask()).Has(mle.ScanEndDevices) {
 							return
 						}
-						m.sim.After(delay, func() { p.sendMLE(linkLocal(h.ext), p.parentResponse(h, a.leader, a.c, a.margin)) })
+						m.Sim.After(delay, func() { p.SendMLE(meshtest.LinkLocal(h.ExtAddr), p.ParentResponse(h, a.leader, a.c, a.margin)) })
 					}
 					peers = append(peers, p)
 				}
-				n.start()
-				m.run(3500 * time.Millisecond)
+				n.Start()
+				m.Run(3500 * time.Millisecond)
 				for i, p := range peers {
-					requests := p.find(mle.ChildIDRequest, n.ExtAddr())
-					asked := len(requests) > 0 && requests[0].dst == linkLocal(p.ext)
+					requests := p.Find(mle.ChildIDRequest, n.ExtAddr())
+					asked := len(requests) > 0 && requests[0].Dst == meshtest.LinkLocal(p.ExtAddr)
 					if want := i == tt.want; asked != want {
 						t.Errorf("peer %d asked: %v, want %v", i, asked, want)
 					}
 				}
-				if got := len(peers[0].find(mle.ParentRequest, n.ExtAddr())); order == "forward" && (got == 2) != tt.reeds {
+				if got := len(peers[0].Find(mle.ParentRequest, n.ExtAddr())); order == "forward" && (got == 2) != tt.reeds {
 					t.Errorf("%d Parent Requests", got)
 				}
 			})
@@ -247,15 +237,15 @@ func TestChildIDRequest(t *testing.T) {
 			mle.TLVTimeout, mle.TLVVersion, mle.TLVAddressRegistration, mle.TLVTLVRequest}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m := newMesh(t, ideal())
-			n := m.add(1, lorasim.Position{}, tt.change)
-			p := m.peer(10, lorasim.Position{})
-			p.rloc = 0x5800
-			leader := mle.LeaderData{PartitionID: 1, Weighting: 64, LeaderRouterID: p.rloc.RouterID(), DataVersion: 3, StableDataVersion: 4}
-			p.on = func(h heard) {
+			m := meshtest.New(t, ideal())
+			n := m.Add(1, lorasim.Position{}, tt.change)
+			p := m.AddPeer(10, lorasim.Position{})
+			p.RLOC16 = 0x5800
+			leader := mle.LeaderData{PartitionID: 1, Weighting: 64, LeaderRouterID: p.RLOC16.RouterID(), DataVersion: 3, StableDataVersion: 4}
+			p.OnMLE = func(h meshtest.Heard) {
 				switch h.Command {
 				case mle.ParentRequest:
-					p.sendMLE(linkLocal(h.ext), p.parentResponse(h, leader, mle.Connectivity{ActiveRouters: 1}, 50))
+					p.SendMLE(meshtest.LinkLocal(h.ExtAddr), p.ParentResponse(h, leader, mle.Connectivity{ActiveRouters: 1}, 50))
 				case mle.ChildIDRequest:
 					var tlvs []mle.TLVType
 					for typ := range h.All() {
@@ -264,25 +254,25 @@ func TestChildIDRequest(t *testing.T) {
 					if !slices.Equal(tlvs, tt.tlvs) {
 						t.Errorf("TLVs %v, want %v", tlvs, tt.tlvs)
 					}
-					if must(h.Response()) != challenge(0xa0) || must(h.Timeout()) != 240*time.Second || must(h.Mode()) != n.Mode() {
+					if must(h.Response()) != meshtest.Challenge(0xa0) || must(h.Timeout()) != 240*time.Second || must(h.Mode()) != n.Mode() {
 						t.Errorf("%+v", h)
 					}
-					b := mle.AppendSourceAddress(mle.AppendCommand(nil, mle.ChildIDResponse), p.rloc)
-					b = mle.AppendAddress16(mle.AppendLeaderData(b, leader), p.rloc|5)
+					b := mle.AppendSourceAddress(mle.AppendCommand(nil, mle.ChildIDResponse), p.RLOC16)
+					b = mle.AppendAddress16(mle.AppendLeaderData(b, leader), p.RLOC16|5)
 					b = mle.AppendTLV(b, mle.TLVNetworkData, nil)
-					b = mle.AppendRoute64(b, mle.Route64{IDSequence: 1, Routers: mle.RouterIDSet(0).Add(p.rloc.RouterID())})
-					p.sendMLE(linkLocal(h.ext), b)
+					b = mle.AppendRoute64(b, mle.Route64{IDSequence: 1, Routers: mle.RouterIDSet(0).Add(p.RLOC16.RouterID())})
+					p.SendMLE(meshtest.LinkLocal(h.ExtAddr), b)
 				}
 			}
-			n.start()
-			m.until(5*time.Second, "child", func() bool { return n.Role() == thread.RoleChild })
-			if n.RLOC16() != p.rloc|5 {
+			n.Start()
+			m.Until(5*time.Second, "child", func() bool { return n.Role() == thread.RoleChild })
+			if n.RLOC16() != p.RLOC16|5 {
 				t.Errorf("RLOC16 %v", n.RLOC16())
 			}
-			if l, ok := n.Leader(); !ok || l.LeaderData != leader || l.ExtAddr != p.ext {
+			if l, ok := n.Leader(); !ok || l.LeaderData != leader || l.ExtAddr != p.ExtAddr {
 				t.Errorf("Leader() = %+v, %v", l, ok)
 			}
-			if s := n.Neighbors(); len(s) != 1 || s[0].ExtAddr != p.ext || s[0].Role != thread.RoleRouter || s[0].LinkQualityIn != 3 {
+			if s := n.Neighbors(); len(s) != 1 || s[0].ExtAddr != p.ExtAddr || s[0].Role != thread.RoleRouter || s[0].LinkQualityIn != 3 {
 				t.Errorf("Neighbors() = %+v", s)
 			}
 		})
@@ -293,48 +283,48 @@ func TestChildIDRequest(t *testing.T) {
 func TestKeepAlive(t *testing.T) {
 	for name, change := range map[string]func(*thread.Config){"minimal": minimal, "end device": endDevice} {
 		t.Run(name, func(t *testing.T) {
-			m := newMesh(t, ideal())
-			parent := m.add(1, lorasim.Position{}, stock)
-			child := m.add(1, lorasim.Position{}, func(c *thread.Config) { change(c); c.Timing.ChildTimeout = 20 * time.Second })
-			ear := m.peer(9, lorasim.Position{})
-			parent.start()
-			m.until(time.Minute, "leader", func() bool { return parent.Role() == thread.RoleLeader })
-			child.start()
-			m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
-			since := m.sim.Now()
-			m.run(2 * time.Minute)
-			updates := ear.find(mle.ChildUpdateRequest, child.ExtAddr())
-			if want := int(m.sim.Now().Sub(since) / (16 * time.Second)); len(updates) != want {
+			m := meshtest.New(t, ideal())
+			parent := m.Add(1, lorasim.Position{}, stock)
+			child := m.Add(1, lorasim.Position{}, func(c *thread.Config) { change(c); c.Timing.ChildTimeout = 20 * time.Second })
+			ear := m.AddPeer(9, lorasim.Position{})
+			parent.Start()
+			m.Until(time.Minute, "leader", func() bool { return parent.Role() == thread.RoleLeader })
+			child.Start()
+			m.Until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+			since := m.Sim.Now()
+			m.Run(2 * time.Minute)
+			updates := ear.Find(mle.ChildUpdateRequest, child.ExtAddr())
+			if want := int(m.Sim.Now().Sub(since) / (16 * time.Second)); len(updates) != want {
 				t.Errorf("%d Child Update Requests in 2 minutes, want %d: 4 s before each end of the timeout", len(updates), want)
 			}
 			if s := parent.Neighbors(); len(s) != 1 || s[0].Role != thread.RoleChild || s[0].Timeout != 20*time.Second || s[0].RLOC16 != child.RLOC16() {
 				t.Fatalf("Neighbors() = %+v", s)
 			}
-			child.antenna.SwitchOff()
-			m.until(21*time.Second, "silent child dropped", func() bool { return len(parent.Neighbors()) == 0 })
-			m.until(30*time.Second, "parent given up", func() bool { return child.Role() == thread.RoleDetached })
+			child.Antenna.SwitchOff()
+			m.Until(21*time.Second, "silent child dropped", func() bool { return len(parent.Neighbors()) == 0 })
+			m.Until(30*time.Second, "parent given up", func() bool { return child.Role() == thread.RoleDetached })
 
-			child.antenna.SwitchOn()
-			m.until(5*time.Minute, "child again", func() bool { return child.Role() == thread.RoleChild })
-			parent.antenna.SetStation(nil)
-			m.until(30*time.Second, "parent given up", func() bool { return child.Role() == thread.RoleDetached })
+			child.Antenna.SwitchOn()
+			m.Until(5*time.Minute, "child again", func() bool { return child.Role() == thread.RoleChild })
+			parent.PowerOff()
+			m.Until(30*time.Second, "parent given up", func() bool { return child.Role() == thread.RoleDetached })
 		})
 	}
 }
 
 // TestChildTakenOver tells a child that its parent does not know it any more, so that it attaches anew at once.
 func TestChildTakenOver(t *testing.T) {
-	m := newMesh(t, ideal())
-	parent := m.add(1, lorasim.Position{}, stock)
-	child := m.add(1, lorasim.Position{}, func(c *thread.Config) { minimal(c); c.Timing.ChildTimeout = 20 * time.Second })
-	parent.start()
-	m.until(time.Minute, "leader", func() bool { return parent.Role() == thread.RoleLeader })
-	child.start()
-	m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
-	parent.cfg.Store = new(thread.MemoryStore) // the parent forgets everything and becomes another partition's leader
-	parent.cfg.PartitionID = 1
-	parent.restart()
-	m.until(time.Minute, "child of the new partition", func() bool {
+	m := meshtest.New(t, ideal())
+	parent := m.Add(1, lorasim.Position{}, stock)
+	child := m.Add(1, lorasim.Position{}, func(c *thread.Config) { minimal(c); c.Timing.ChildTimeout = 20 * time.Second })
+	parent.Start()
+	m.Until(time.Minute, "leader", func() bool { return parent.Role() == thread.RoleLeader })
+	child.Start()
+	m.Until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+	parent.Config.Store = new(thread.MemoryStore) // the parent forgets everything and becomes another partition's leader
+	parent.Config.PartitionID = 1
+	parent.Restart()
+	m.Until(time.Minute, "child of the new partition", func() bool {
 		l, ok := child.Leader()
 		return child.Role() == thread.RoleChild && ok && l.PartitionID == 1
 	})
@@ -342,59 +332,59 @@ func TestChildTakenOver(t *testing.T) {
 
 // TestParentLost makes a router's child search and find another parent.
 func TestParentLost(t *testing.T) {
-	m := newMesh(t, ideal())
+	m := meshtest.New(t, ideal())
 	for range 3 {
-		m.add(1, lorasim.Position{}, stock)
+		m.Add(1, lorasim.Position{}, stock)
 	}
-	m.startOneByOne()
-	child := m.add(1, lorasim.Position{}, minimal)
-	child.start()
-	m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
-	var parent *node
-	for _, n := range m.nodes[:3] {
+	m.StartOneByOne()
+	child := m.Add(1, lorasim.Position{}, minimal)
+	child.Start()
+	m.Until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+	var parent *meshtest.Node
+	for _, n := range m.Nodes[:3] {
 		if n.RLOC16().RouterID() == child.RLOC16().RouterID() {
 			parent = n
 		}
 	}
-	parent.antenna.SetStation(nil)
+	parent.PowerOff()
 	old := child.RLOC16()
-	m.until(5*time.Minute, "another parent", func() bool {
+	m.Until(5*time.Minute, "another parent", func() bool {
 		return child.Role() == thread.RoleChild && child.RLOC16().RouterID() != old.RouterID()
 	})
 }
 
 // TestParentRefuses does not answer Parent Requests without a place, a leader, or for a node that may not be a parent.
 func TestParentRefuses(t *testing.T) {
-	m := newMesh(t, ideal())
-	parent := m.add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.MaxChildren = 2 })
-	parent.start()
-	m.until(time.Minute, "leader", func() bool { return parent.Role() == thread.RoleLeader })
-	full := m.add(1, lorasim.Position{}, endDevice)
-	full.start()
-	m.until(time.Minute, "child", func() bool { return full.Role() == thread.RoleChild })
+	m := meshtest.New(t, ideal())
+	parent := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.MaxChildren = 2 })
+	parent.Start()
+	m.Until(time.Minute, "leader", func() bool { return parent.Role() == thread.RoleLeader })
+	full := m.Add(1, lorasim.Position{}, endDevice)
+	full.Start()
+	m.Until(time.Minute, "child", func() bool { return full.Role() == thread.RoleChild })
 
-	a, b := m.peer(10, lorasim.Position{}), m.peer(11, lorasim.Position{})
-	a.attach(parent, fullMode, time.Minute)
-	b.sendMLE(ip6.LinkLocalAllRouters, parentRequest(challenge(1), mle.ScanRouters|mle.ScanEndDevices))
-	m.run(5 * time.Second)
-	if got := b.answers(mle.ParentResponse, parent.ExtAddr()); len(got) != 0 {
+	a, b := m.AddPeer(10, lorasim.Position{}), m.AddPeer(11, lorasim.Position{})
+	a.Attach(parent, thread.ModeFullThreadDevice, time.Minute)
+	b.SendMLE(ip6.LinkLocalAllRouters, meshtest.ParentRequest(meshtest.Challenge(1), mle.ScanRouters|mle.ScanEndDevices))
+	m.Run(5 * time.Second)
+	if got := b.Answers(mle.ParentResponse, parent.ExtAddr()); len(got) != 0 {
 		t.Error("a full parent answered")
 	}
-	if got := b.answers(mle.ParentResponse, full.ExtAddr()); len(got) != 0 {
+	if got := b.Answers(mle.ParentResponse, full.ExtAddr()); len(got) != 0 {
 		t.Error("an end device answered")
 	}
-	m.run(time.Minute) // the first peer's timeout
-	b.sendMLE(ip6.LinkLocalAllRouters, parentRequest(challenge(2), mle.ScanEndDevices))
-	m.run(5 * time.Second)
-	if got := b.answers(mle.ParentResponse, parent.ExtAddr()); len(got) != 0 {
+	m.Run(time.Minute) // the first peer's timeout
+	b.SendMLE(ip6.LinkLocalAllRouters, meshtest.ParentRequest(meshtest.Challenge(2), mle.ScanEndDevices))
+	m.Run(5 * time.Second)
+	if got := b.Answers(mle.ParentResponse, parent.ExtAddr()); len(got) != 0 {
 		t.Error("a router answered a request to end devices")
 	}
-	b.sendMLE(ip6.LinkLocalAllRouters, parentRequest(challenge(3), mle.ScanRouters))
-	r := b.await(mle.ParentResponse, parent.ExtAddr(), 5*time.Second)
+	b.SendMLE(ip6.LinkLocalAllRouters, meshtest.ParentRequest(meshtest.Challenge(3), mle.ScanRouters))
+	r := b.Await(mle.ParentResponse, parent.ExtAddr(), 5*time.Second)
 	if c := must(r.Connectivity()); c.ParentPriority != mle.ParentPriorityMedium || c.ActiveRouters != 1 || c.LeaderCost != 0 {
 		t.Errorf("connectivity %+v", c)
 	}
-	if must(r.Response()) != challenge(3) || must(r.LinkMargin()) != 80 { // -20 dBm over -100
+	if must(r.Response()) != meshtest.Challenge(3) || must(r.LinkMargin()) != 80 { // -20 dBm over -100
 		t.Errorf("%+v", r)
 	}
 }
@@ -402,20 +392,20 @@ func TestParentRefuses(t *testing.T) {
 // TestREEDParent answers for a router-eligible child: it becomes a router when somebody wants to be its child.
 func TestREEDParent(t *testing.T) {
 	for _, change := range []func(*thread.Config){stock, minimal, endDevice} {
-		m := chain(t, ideal(), 2, func(c *thread.Config) {
+		m := meshtest.Chain(t, ideal(), 2, func(c *thread.Config) {
 			stock(c)
 			c.RouterUpgradeThreshold = 1 // nobody becomes a router without need
 		})
-		m.add(1, lorasim.Position{X: 2}, change)
-		for _, n := range m.nodes {
-			n.start()
-			m.until(time.Minute, "attached", func() bool { return n.Role() >= thread.RoleChild })
+		m.Add(1, lorasim.Position{X: 2}, change)
+		for _, n := range m.Nodes {
+			n.Start()
+			m.Until(time.Minute, "attached", func() bool { return n.Role() >= thread.RoleChild })
 		}
-		if m.nodes[1].Role() != thread.RoleRouter || m.nodes[2].Role() != thread.RoleChild || !m.oneMesh() {
+		if m.Nodes[1].Role() != thread.RoleRouter || m.Nodes[2].Role() != thread.RoleChild || !m.OneMesh() {
 			t.Error(m)
 		}
-		m.run(10 * time.Second)
-		m.pingAll(time.Second)
+		m.Run(10 * time.Second)
+		pingAll(t, m, time.Second)
 	}
 }
 
@@ -424,68 +414,68 @@ func TestEndDevicesInAMesh(t *testing.T) {
 	for name, change := range map[string]func(*thread.Config){"minimal": minimal, "end device": endDevice} {
 		t.Run(name, func(t *testing.T) {
 			m := steady(t, ideal(), 3, stock)
-			a := m.add(1, lorasim.Position{X: -1}, change)
-			b := m.add(1, lorasim.Position{X: 3}, change)
-			for _, n := range []*node{a, b} {
-				n.start()
-				m.until(time.Minute, "child", func() bool { return n.Role() == thread.RoleChild })
+			a := m.Add(1, lorasim.Position{X: -1}, change)
+			b := m.Add(1, lorasim.Position{X: 3}, change)
+			for _, n := range []*meshtest.Node{a, b} {
+				n.Start()
+				m.Until(time.Minute, "child", func() bool { return n.Role() == thread.RoleChild })
 			}
-			m.run(time.Minute)
+			m.Run(time.Minute)
 			if a.Role() != thread.RoleChild || b.Role() != thread.RoleChild {
 				t.Fatal(m)
 			}
 			for _, size := range []int{0, 50, 300, 1200} {
-				for _, from := range []*node{a, m.nodes[1], b} {
-					for _, to := range []*node{a, m.nodes[1], b} {
+				for _, from := range []*meshtest.Node{a, m.Nodes[1], b} {
+					for _, to := range []*meshtest.Node{a, m.Nodes[1], b} {
 						if from == to {
 							continue
 						}
 						rloc := to.RLOC16().Addr(thread.DefaultMeshLocalPrefix)
-						if _, ok := from.ping(to.MeshLocalEID(), size, time.Second); !ok {
+						if _, ok := from.Ping(to.MeshLocalEID(), size, time.Second); !ok {
 							t.Fatalf("no reply from ML-EID of %v to %v, %d bytes\n%s", to.RLOC16(), from.RLOC16(), size, m)
 						}
-						if _, ok := from.ping(rloc, size, time.Second); !ok {
+						if _, ok := from.Ping(rloc, size, time.Second); !ok {
 							t.Fatalf("no reply from %v to %v, %d bytes\n%s", rloc, from.RLOC16(), size, m)
 						}
 					}
 				}
 			}
-			m.pingAll(time.Second)
+			pingAll(t, m, time.Second)
 		})
 	}
 }
 
 // TestStranger takes nothing from a node that shares no link, except what finds or makes one.
 func TestStranger(t *testing.T) {
-	m := newMesh(t, ideal())
-	n := m.add(1, lorasim.Position{}, stock)
-	n.start()
-	m.until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
-	p := m.peer(9, lorasim.Position{})
-	m.run(time.Second)
+	m := meshtest.New(t, ideal())
+	n := m.Add(1, lorasim.Position{}, stock)
+	n.Start()
+	m.Until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+	p := m.AddPeer(9, lorasim.Position{})
+	m.Run(time.Second)
 	before := n.Counters()
-	p.sendMLE(linkLocal(n.ExtAddr()), mle.AppendTLVRequest(mle.AppendCommand(nil, mle.DataRequest), mle.TLVNetworkData))
-	m.run(time.Second)
+	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), mle.AppendTLVRequest(mle.AppendCommand(nil, mle.DataRequest), mle.TLVNetworkData))
+	m.Run(time.Second)
 	if got := n.Counters().MLEUnknownNeighbor - before.MLEUnknownNeighbor; got != 1 {
 		t.Errorf("Data Request of a stranger: %+v", n.Counters())
 	}
-	update := mle.AppendMode(mle.AppendCommand(nil, mle.ChildUpdateRequest), fullMode)
-	p.sendMLE(linkLocal(n.ExtAddr()), update)
-	if h := p.await(mle.ChildUpdateResponse, n.ExtAddr(), time.Second); must(h.Status()) != mle.StatusError {
+	update := mle.AppendMode(mle.AppendCommand(nil, mle.ChildUpdateRequest), thread.ModeFullThreadDevice)
+	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), update)
+	if h := p.Await(mle.ChildUpdateResponse, n.ExtAddr(), time.Second); must(h.Status()) != mle.StatusError {
 		t.Errorf("Child Update Request of a stranger: %+v", h)
 	}
 	// Another key, another sender's nonce, other addresses, another key sequence than it says.
 	before = n.Counters()
-	to := linkLocal(n.ExtAddr())
+	to := meshtest.LinkLocal(n.ExtAddr())
 	for i, payload := range [][]byte{
-		mle.AppendSealed(nil, linkLocal(p.ext), to, p.ext, 0, 100, ieee802154.NewCCM([16]byte{1}), update),
-		mle.AppendSealed(nil, linkLocal(p.ext), to, extAddr(99), 0, 101, mleCipher(0), update),
-		mle.AppendSealed(nil, linkLocal(extAddr(99)), to, p.ext, 0, 102, mleCipher(0), update),
-		mle.AppendSealed(nil, linkLocal(p.ext), ip6.LinkLocalAllNodes, p.ext, 0, 103, mleCipher(0), update),
-		mle.AppendSealed(nil, linkLocal(p.ext), to, p.ext, 50, 104, mleCipher(0), update),
+		mle.AppendSealed(nil, meshtest.LinkLocal(p.ExtAddr), to, p.ExtAddr, 0, 100, ieee802154.NewCCM([16]byte{1}), update),
+		mle.AppendSealed(nil, meshtest.LinkLocal(p.ExtAddr), to, meshtest.ExtAddr(99), 0, 101, mleCipher(0), update),
+		mle.AppendSealed(nil, meshtest.LinkLocal(meshtest.ExtAddr(99)), to, p.ExtAddr, 0, 102, mleCipher(0), update),
+		mle.AppendSealed(nil, meshtest.LinkLocal(p.ExtAddr), ip6.LinkLocalAllNodes, p.ExtAddr, 0, 103, mleCipher(0), update),
+		mle.AppendSealed(nil, meshtest.LinkLocal(p.ExtAddr), to, p.ExtAddr, 50, 104, mleCipher(0), update),
 	} {
-		p.sendMLEPayload(to, payload)
-		m.run(time.Second)
+		p.SendSealedMLE(to, payload)
+		m.Run(time.Second)
 		if got := n.Counters().MLESecurity - before.MLESecurity; got != uint64(i+1) {
 			t.Errorf("forgery %d: %+v", i, n.Counters())
 		}
@@ -493,21 +483,21 @@ func TestStranger(t *testing.T) {
 	if n.Console().Keys.Sequence() != 0 {
 		t.Errorf("key sequence %d", n.Console().Keys.Sequence())
 	}
-	altered := slices.Clone(p.sendMLE(to, update))
+	altered := slices.Clone(p.SendMLE(to, update))
 	altered[len(altered)-5] ^= 1
-	p.transmit(altered)
-	m.run(time.Second)
+	p.Transmit(altered)
+	m.Run(time.Second)
 	if got := n.Counters().IPBadChecksum - before.IPBadChecksum; got != 1 {
 		t.Errorf("altered message: %+v", n.Counters())
 	}
 	// Secured by the MAC, but from nobody.
-	f := p.frame(ieee802154.ExtAddress(n.ExtAddr()), []byte{0x60})
+	f := p.Frame(ieee802154.ExtAddress(n.ExtAddr()), []byte{0x60})
 	f.Security.Level, f.Security.KeyIDMode = ieee802154.SecurityENCMIC32, ieee802154.KeyIDModeIndex
-	p.sendFrame(f)
-	f = p.frame(ieee802154.ShortAddress(0xffff), []byte{0x60})
+	p.SendFrame(f)
+	f = p.Frame(ieee802154.ShortAddress(0xffff), []byte{0x60})
 	f.Src = ieee802154.ShortAddress(0x7777)
-	p.sendFrame(f)
-	m.run(time.Second)
+	p.SendFrame(f)
+	m.Run(time.Second)
 	if c := n.Counters(); c.RxSecurity-before.RxSecurity != 1 || c.RxUnknownNeighbor-before.RxUnknownNeighbor != 1 {
 		t.Errorf("%+v", c)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -25,15 +26,15 @@ func BenchmarkMesh(b *testing.B) {
 		b.Run(fmt.Sprintf("%dnodes/%v", bb.nodes, bb.time), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				m := newMesh(b, ideal())
+				m := meshtest.New(b, ideal())
 				for range bb.nodes {
-					m.add(1, lorasim.Position{}, stock)
+					m.Add(1, lorasim.Position{}, stock)
 				}
-				for _, n := range m.nodes {
-					n.start()
+				for _, n := range m.Nodes {
+					n.Start()
 				}
-				m.run(bb.time)
-				if !m.oneMesh() {
+				m.Run(bb.time)
+				if !m.OneMesh() {
 					b.Fatal(m)
 				}
 			}
@@ -54,14 +55,14 @@ func BenchmarkMemory(b *testing.B) {
 	}
 	for b.Loop() {
 		before := measure()
-		m := newMesh(b, ideal())
+		m := meshtest.New(b, ideal())
 		for range nodes {
-			m.add(1, lorasim.Position{}, stock)
+			m.Add(1, lorasim.Position{}, stock)
 		}
-		for _, n := range m.nodes {
-			n.start()
+		for _, n := range m.Nodes {
+			n.Start()
 		}
-		m.run(10 * time.Minute)
+		m.Run(10 * time.Minute)
 		b.ReportMetric(float64(measure()-before)/nodes, "bytes/node")
 		runtime.KeepAlive(m)
 	}
@@ -69,7 +70,7 @@ func BenchmarkMemory(b *testing.B) {
 
 // frame is a secured data frame of 100 bytes with a compressed UDP datagram, and what is needed to make it.
 func frame(b *testing.B) (psdu, datagram []byte, ccm *ieee802154.CCM, contexts *lowpan.Contexts, header ieee802154.Frame) {
-	ccm = ieee802154.NewCCM(keys.Derive(testKey, 0).MAC)
+	ccm = ieee802154.NewCCM(keys.Derive(meshtest.NetworkKey, 0).MAC)
 	contexts = new(lowpan.Contexts)
 	if err := contexts.Set(lowpan.MeshLocalContext, lowpan.Context{Prefix: thread.DefaultMeshLocalPrefix, Compress: true}); err != nil {
 		b.Fatal(err)
@@ -93,7 +94,7 @@ func frame(b *testing.B) (psdu, datagram []byte, ccm *ieee802154.CCM, contexts *
 		}
 		f := header
 		f.Payload = append(payload, datagram[consumed:]...)
-		if psdu, err = f.AppendSealed(nil, ccm, extAddr(1)); err != nil {
+		if psdu, err = f.AppendSealed(nil, ccm, meshtest.ExtAddr(1)); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -110,7 +111,7 @@ func BenchmarkFrameIn(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if plain, err = f.Open(plain[:0], psdu, ccm, extAddr(1)); err != nil {
+		if plain, err = f.Open(plain[:0], psdu, ccm, meshtest.ExtAddr(1)); err != nil {
 			b.Fatal(err)
 		}
 		var n int
@@ -141,7 +142,7 @@ func BenchmarkFrameOut(b *testing.B) {
 		}
 		payload = append(payload, datagram[n:]...)
 		f.Payload = payload
-		if psdu, err = f.AppendSealed(psdu[:0], ccm, extAddr(1)); err != nil {
+		if psdu, err = f.AppendSealed(psdu[:0], ccm, meshtest.ExtAddr(1)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/mle"
@@ -24,7 +25,7 @@ func TestConfig(t *testing.T) {
 		"MaxChildren":     func(c *thread.Config) { c.MaxChildren = 512 },
 		"PANID":           func(c *thread.Config) { c.PANID = ieee802154.BroadcastPAN },
 	} {
-		cfg := thread.Config{ExtAddr: extAddr(1), Rand: seeded(1, 1)}
+		cfg := thread.Config{ExtAddr: meshtest.ExtAddr(1), Rand: meshtest.Rand(1, 1)}
 		if _, err := thread.New(cfg); err != nil {
 			t.Fatal(err)
 		}
@@ -37,9 +38,9 @@ func TestConfig(t *testing.T) {
 
 // TestEvents tells what happened in its order, the latest 256 at most.
 func TestEvents(t *testing.T) {
-	m := newMesh(t, ideal())
-	a, b := m.add(1, lorasim.Position{}, stock), m.add(1, lorasim.Position{}, stock)
-	m.startOneByOne()
+	m := meshtest.New(t, ideal())
+	a, b := m.Add(1, lorasim.Position{}, stock), m.Add(1, lorasim.Position{}, stock)
+	m.StartOneByOne()
 	var got []string
 	for {
 		ev, ok := b.PollEvent()
@@ -78,14 +79,14 @@ func TestEvents(t *testing.T) {
 	if got := count(thread.EventChildAdded); got != 1 {
 		t.Errorf("%d children added", got)
 	}
-	b.antenna.SetStation(nil)
-	m.run(5 * time.Minute)
+	b.PowerOff()
+	m.Run(5 * time.Minute)
 	if got := count(thread.EventNeighborRemoved); got != 1 {
 		t.Errorf("%d neighbors removed", got)
 	}
 	for range 200 {
-		a.Stop(m.sim.Now())
-		if err := a.Start(m.sim.Now()); err != nil {
+		a.Engine.Stop(m.Sim.Now())
+		if err := a.Engine.Start(m.Sim.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

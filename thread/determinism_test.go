@@ -4,49 +4,32 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 )
-
-// scatter puts nodes at random places, no farther from the next one than a LoRa radio reaches well.
-func scatter(t testing.TB, opt lorasim.Options, n int, change func(*thread.Config)) *mesh {
-	m := newMesh(t, opt)
-	r := rand.New(rand.NewPCG(opt.Seed, 1))
-	var places []lorasim.Position
-	for range n {
-		var p lorasim.Position
-		if len(places) > 0 {
-			near := places[r.IntN(len(places))]
-			p = lorasim.Position{X: near.X + 800*r.Float64() - 400, Y: near.Y + 800*r.Float64() - 400}
-		}
-		places = append(places, p)
-		m.add(opt.Seed, p, change)
-	}
-	return m
-}
 
 // TestDeterminism runs the same mesh twice: the same bytes at the same times on the air; and with another seed: others.
 func TestDeterminism(t *testing.T) {
 	run := func(seed uint64) [32]byte {
 		var air bytes.Buffer
-		m := scatter(t, lorasim.Options{Seed: seed, Loss: 0.05, Capture: &air}, 6, nil)
-		for _, n := range m.nodes {
-			n.start()
-			m.run(time.Second)
+		m := meshtest.Scatter(t, lorasim.Options{Seed: seed, Loss: 0.05, Capture: &air}, 6, nil)
+		for _, n := range m.Nodes {
+			n.Start()
+			m.Run(time.Second)
 		}
-		m.run(5 * time.Minute)
+		m.Run(5 * time.Minute)
 		for i := range 10 {
-			a, b := m.nodes[i%6], m.nodes[(i+2)%6]
+			a, b := m.Nodes[i%6], m.Nodes[(i+2)%6]
 			if a.Role() >= thread.RoleChild {
-				a.ping(b.MeshLocalEID(), 50*i, 10*time.Second)
+				a.Ping(b.MeshLocalEID(), 50*i, 10*time.Second)
 			}
 		}
-		m.nodes[0].restart()
-		m.run(5 * time.Minute)
+		m.Nodes[0].Restart()
+		m.Run(5 * time.Minute)
 		if air.Len() < 10000 {
 			t.Errorf("seed %d: only %d bytes captured", seed, air.Len())
 		}
@@ -71,16 +54,16 @@ func TestSeeds(t *testing.T) {
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprintf("seed%d", seed), func(t *testing.T) {
-			m := scatter(t, lorasim.Options{Seed: seed, Loss: 0.05}, 6, nil)
-			for _, n := range m.nodes {
-				n.start()
+			m := meshtest.Scatter(t, lorasim.Options{Seed: seed, Loss: 0.05}, 6, nil)
+			for _, n := range m.Nodes {
+				n.Start()
 			}
-			m.until(30*time.Minute, "one mesh", m.oneMesh)
-			m.run(10 * time.Minute)
-			m.until(10*time.Minute, "still one mesh", m.oneMesh)
-			m.checkRLOCs()
-			for i, a := range m.nodes {
-				a.reach(m.nodes[(i+1)%len(m.nodes)].MeshLocalEID(), 50, 10*time.Minute)
+			m.Until(30*time.Minute, "one mesh", m.OneMesh)
+			m.Run(10 * time.Minute)
+			m.Until(10*time.Minute, "still one mesh", m.OneMesh)
+			checkRLOCs(t, m)
+			for i, a := range m.Nodes {
+				a.Reach(m.Nodes[(i+1)%len(m.Nodes)].MeshLocalEID(), 50, 10*time.Minute)
 			}
 		})
 	}

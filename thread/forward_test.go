@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -16,20 +17,12 @@ import (
 )
 
 // udp builds a datagram from a node.
-func (n *node) udp(dst netip.Addr, payload string) []byte {
+func udp(n *meshtest.Node, dst netip.Addr, payload string) []byte {
 	return must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: n.SelectSource(dst), Dst: dst}, 1234, 5678, []byte(payload)))
 }
 
-func (n *node) send(packet []byte) {
-	n.mesh.t.Helper()
-	if err := n.HandlePacket(n.mesh.sim.Now(), packet); err != nil {
-		n.mesh.t.Fatal(err)
-	}
-	n.antenna.Touch()
-}
-
 // received returns the payloads of the UDP datagrams that wait for the host, and how many other ones do.
-func (n *node) received() (payloads []string, other int) {
+func received(n *meshtest.Node) (payloads []string, other int) {
 	for {
 		p, ok := n.PollPacket()
 		if !ok {
@@ -48,20 +41,20 @@ func rlocAddr(r mle.RLOC16) netip.Addr { return r.Addr(thread.DefaultMeshLocalPr
 // TestAddresses reaches a direct neighbor by each of its addresses, in all sizes.
 func TestAddresses(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
-	a, b := m.nodes[0], m.nodes[1]
+	a, b := m.Nodes[0], m.Nodes[1]
 	for _, size := range []int{0, 1, 50, 60, 70, 80, 90, 100, 200, 1000, 1232} {
-		for _, n := range []*node{a, b} {
+		for _, n := range []*meshtest.Node{a, b} {
 			for _, dst := range n.Addresses() {
-				if _, ok := a.ping(dst, size, time.Second); !ok {
+				if _, ok := a.Ping(dst, size, time.Second); !ok {
 					t.Errorf("no reply from %v, %d bytes\n%s", dst, size, m)
 				}
 			}
 		}
 	}
-	if _, ok := b.ping(rlocAddr(mle.ALOCLeader), 8, time.Second); !ok {
+	if _, ok := b.Ping(rlocAddr(mle.ALOCLeader), 8, time.Second); !ok {
 		t.Error("the leader does not answer by its anycast locator")
 	}
-	if err := a.HandlePacket(m.sim.Now(), b.udp(a.MeshLocalEID(), "not mine")); err == nil {
+	if err := a.HandlePacket(m.Sim.Now(), udp(b, a.MeshLocalEID(), "not mine")); err == nil {
 		t.Error("sent with another's address")
 	}
 }
@@ -78,7 +71,7 @@ func TestChain(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := steady(t, tt.opt, 4, tt.change)
-			first, last := m.nodes[0], m.nodes[3]
+			first, last := m.Nodes[0], m.Nodes[3]
 			for _, size := range []int{0, 8, 200, 1000} {
 				for _, dst := range []netip.Addr{last.MeshLocalEID(), rlocAddr(last.RLOC16()), first.MeshLocalEID(), rlocAddr(mle.ALOCLeader)} {
 					from := last
@@ -86,8 +79,8 @@ func TestChain(t *testing.T) {
 						from = first
 					}
 					if tt.change == nil {
-						from.reach(dst, size, 5*time.Minute)
-					} else if _, ok := from.ping(dst, size, time.Second); !ok {
+						from.Reach(dst, size, 5*time.Minute)
+					} else if _, ok := from.Ping(dst, size, time.Second); !ok {
 						t.Errorf("no reply from %v, %d bytes\n%s", dst, size, m)
 					}
 				}
@@ -97,9 +90,9 @@ func TestChain(t *testing.T) {
 }
 
 // queries counts the address queries that a peer in reach of everyone hears, by the multicast that carries them.
-func multicasts(p *peer) int {
+func multicasts(p *meshtest.Peer) int {
 	count := 0
-	for _, psdu := range p.frames {
+	for _, psdu := range p.Frames {
 		if f, err := ieee802154.ParseFrame(psdu); err == nil && f.Dst.IsBroadcast() && f.Security.Level != ieee802154.SecurityNone {
 			count++
 		}
@@ -113,21 +106,21 @@ func TestOrderAcrossHops(t *testing.T) {
 		stock(c)
 		c.Timing.FragmentGap, c.Timing.FragmentGaps = 100*time.Millisecond, time.Minute
 	})
-	a, near, far := m.nodes[0], m.nodes[1], m.nodes[2]
-	for _, n := range []*node{near, far} {
-		a.reach(n.MeshLocalEID(), 8, time.Minute)
+	a, near, far := m.Nodes[0], m.Nodes[1], m.Nodes[2]
+	for _, n := range []*meshtest.Node{near, far} {
+		a.Reach(n.MeshLocalEID(), 8, time.Minute)
 	}
 	for _, size := range []int{300, 10, 400, 20} {
-		a.send(a.udp(far.MeshLocalEID(), fmt.Sprintf("%*s", size, "x")))
+		a.Send(udp(a, far.MeshLocalEID(), fmt.Sprintf("%*s", size, "x")))
 	}
-	a.send(a.udp(near.MeshLocalEID(), "near"))
-	m.run(300 * time.Millisecond)
-	if got, _ := near.received(); len(got) != 1 {
+	a.Send(udp(a, near.MeshLocalEID(), "near"))
+	m.Run(300 * time.Millisecond)
+	if got, _ := received(near); len(got) != 1 {
 		t.Error("a datagram for another node waits for the pauses")
 	}
-	m.run(3 * time.Second)
+	m.Run(3 * time.Second)
 	var sizes []int
-	got, _ := far.received()
+	got, _ := received(far)
 	for _, payload := range got {
 		sizes = append(sizes, len(payload))
 	}
@@ -139,35 +132,35 @@ func TestOrderAcrossHops(t *testing.T) {
 // TestAddressQuery asks once for an address, lets datagrams wait meanwhile, and remembers the answer.
 func TestAddressQuery(t *testing.T) {
 	m := steady(t, ideal(), 3, stock)
-	ear := m.peer(9, lorasim.Position{})
-	a, c := m.nodes[0], m.nodes[2]
+	ear := m.AddPeer(9, lorasim.Position{})
+	a, c := m.Nodes[0], m.Nodes[2]
 	for i := range 5 {
-		a.send(a.udp(c.MeshLocalEID(), fmt.Sprint(i)))
+		a.Send(udp(a, c.MeshLocalEID(), fmt.Sprint(i)))
 	}
-	m.run(time.Second)
-	if got, _ := c.received(); fmt.Sprint(got) != "[0 1 2 3 4]" {
+	m.Run(time.Second)
+	if got, _ := received(c); fmt.Sprint(got) != "[0 1 2 3 4]" {
 		t.Errorf("received %v of the datagrams that waited", got)
 	}
 	heard := multicasts(ear)
 	if heard < 2 || heard > 4 {
 		t.Errorf("%d multicasts for one query, want 2 of each of the routers in reach", heard)
 	}
-	a.send(a.udp(c.MeshLocalEID(), "again"))
-	m.run(time.Second)
-	if got, _ := c.received(); len(got) != 1 || multicasts(ear) != heard {
+	a.Send(udp(a, c.MeshLocalEID(), "again"))
+	m.Run(time.Second)
+	if got, _ := received(c); len(got) != 1 || multicasts(ear) != heard {
 		t.Errorf("received %v, %d more multicasts", got, multicasts(ear)-heard)
 	}
 
 	// An address that nobody has: asked for once, then not for 15 s, 30 s, 60 s …
 	nobody := ip6.WithInterfaceID(thread.DefaultMeshLocalPrefix, ip6.InterfaceID{1, 2, 3})
 	var asked []time.Duration
-	since := m.sim.Now()
+	since := m.Sim.Now()
 	for range 40 {
 		heard = multicasts(ear)
-		a.send(a.udp(nobody, "hello?"))
-		m.run(5 * time.Second)
+		a.Send(udp(a, nobody, "hello?"))
+		m.Run(5 * time.Second)
 		if multicasts(ear) > heard {
-			asked = append(asked, m.sim.Now().Sub(since).Truncate(5*time.Second))
+			asked = append(asked, m.Sim.Now().Sub(since).Truncate(5*time.Second))
 		}
 	}
 	if want := "[5s 25s 1m0s 2m5s]"; fmt.Sprint(asked) != want {
@@ -182,14 +175,14 @@ func TestAddressQuery(t *testing.T) {
 func TestAddressCacheOverflow(t *testing.T) {
 	m := steady(t, ideal(), 2, func(c *thread.Config) { stock(c); c.MaxChildren = 60 })
 	for range 40 {
-		n := m.add(1, lorasim.Position{X: 1.5}, minimal) // of the second node
-		n.start()
-		m.run(100 * time.Millisecond)
+		n := m.Add(1, lorasim.Position{X: 1.5}, minimal) // of the second node
+		n.Start()
+		m.Run(100 * time.Millisecond)
 	}
-	m.until(5*time.Minute, "all children", func() bool { return m.count(thread.RoleChild) == 40 })
+	m.Until(5*time.Minute, "all children", func() bool { return m.Count(thread.RoleChild) == 40 })
 	for range 2 {
-		for _, n := range m.nodes[2:] {
-			if _, ok := m.nodes[0].ping(n.MeshLocalEID(), 8, time.Second); !ok {
+		for _, n := range m.Nodes[2:] {
+			if _, ok := m.Nodes[0].Ping(n.MeshLocalEID(), 8, time.Second); !ok {
 				t.Fatalf("no reply from %v", n.RLOC16())
 			}
 		}
@@ -198,54 +191,54 @@ func TestAddressCacheOverflow(t *testing.T) {
 
 // TestDuplicateAddress makes one of two nodes with the same mesh-local address take another one.
 func TestDuplicateAddress(t *testing.T) {
-	m := chain(t, ideal(), 3, stock)
+	m := meshtest.Chain(t, ideal(), 3, stock)
 	iid := ip6.InterfaceID{1, 2, 3, 4, 5, 6, 7, 8}
 	same := func(c *thread.Config) {
-		_ = c.Store.Save(thread.Settings{NetworkKey: testKey, ExtAddr: c.ExtAddr, MeshLocalIID: iid})
+		_ = c.Store.Save(thread.Settings{NetworkKey: meshtest.NetworkKey, ExtAddr: c.ExtAddr, MeshLocalIID: iid})
 	}
-	a := m.nodes[0]
-	same(&a.cfg)
-	a.Engine = must(thread.New(a.cfg))
-	a.antenna.SetStation(a.Engine)
-	m.startOneByOne()
-	child := m.add(1, lorasim.Position{X: 3}, func(c *thread.Config) { minimal(c); same(c) })
-	child.start()
-	m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+	a := m.Nodes[0]
+	same(&a.Config)
+	a.Engine = must(thread.New(a.Config))
+	a.Antenna.SetStation(a.Engine)
+	m.StartOneByOne()
+	child := m.Add(1, lorasim.Position{X: 3}, func(c *thread.Config) { minimal(c); same(c) })
+	child.Start()
+	m.Until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
 	if a.MeshLocalEID() != child.MeshLocalEID() {
 		t.Fatal("the test is wrong")
 	}
 	// The query of the second node brings an answer of the first and one of the third, the child's parent: an Address Error follows.
-	m.nodes[1].ping(a.MeshLocalEID(), 8, time.Second)
-	m.run(5 * time.Second)
+	m.Nodes[1].Ping(a.MeshLocalEID(), 8, time.Second)
+	m.Run(5 * time.Second)
 	if a.MeshLocalEID() == child.MeshLocalEID() {
 		t.Errorf("still the same address\n%s", m)
 	}
-	m.run(30 * time.Second)
-	m.pingAll(time.Second)
+	m.Run(30 * time.Second)
+	pingAll(t, m, time.Second)
 }
 
 // TestMulticast delivers each multicast once to whom it concerns.
 func TestMulticast(t *testing.T) {
-	m := newMesh(t, lorasim.Options{Seed: 1, PHY: lorasim.IEEE802154, Ideal: true, NoListen: true, Propagation: lorasim.LinksOnly})
+	m := meshtest.New(t, lorasim.Options{Seed: 1, PHY: lorasim.IEEE802154, Ideal: true, NoListen: true, Propagation: lorasim.LinksOnly})
 	for range 5 {
-		m.add(5, lorasim.Position{}, stock)
+		m.Add(5, lorasim.Position{}, stock)
 	}
 	// A ring of four, and one beyond: every multicast comes by several ways.
 	for _, l := range [][2]int{{0, 1}, {1, 2}, {2, 3}, {3, 0}, {2, 4}} {
-		m.sim.SetLink(m.nodes[l[0]].antenna, m.nodes[l[1]].antenna, -50)
+		m.Sim.SetLink(m.Nodes[l[0]].Antenna, m.Nodes[l[1]].Antenna, -50)
 	}
-	m.startOneByOne()
-	full, small := m.add(5, lorasim.Position{}, endDevice), m.add(5, lorasim.Position{}, minimal)
-	m.sim.SetLink(full.antenna, m.nodes[0].antenna, -50)
-	m.sim.SetLink(small.antenna, m.nodes[4].antenna, -50)
-	for _, n := range []*node{full, small} {
-		n.start()
-		m.until(time.Minute, "child", func() bool { return n.Role() == thread.RoleChild })
+	m.StartOneByOne()
+	full, small := m.Add(5, lorasim.Position{}, endDevice), m.Add(5, lorasim.Position{}, minimal)
+	m.Sim.SetLink(full.Antenna, m.Nodes[0].Antenna, -50)
+	m.Sim.SetLink(small.Antenna, m.Nodes[4].Antenna, -50)
+	for _, n := range []*meshtest.Node{full, small} {
+		n.Start()
+		m.Until(time.Minute, "child", func() bool { return n.Role() == thread.RoleChild })
 	}
-	m.run(time.Minute)
+	m.Run(time.Minute)
 	site := netip.MustParseAddr("ff05::abcd")
 	for _, i := range []int{1, 4, 5, 6} {
-		m.nodes[i].Subscribe(site)
+		m.Nodes[i].Subscribe(site)
 	}
 	all, routers := []int{0, 1, 2, 3, 4, 5, 6}, []int{0, 1, 2, 3, 4, 5}
 	for _, tt := range []struct {
@@ -264,36 +257,36 @@ func TestMulticast(t *testing.T) {
 		{3, "ff05::1", nil},
 	} {
 		for _, size := range []int{10, 500} {
-			from := m.nodes[tt.from]
+			from := m.Nodes[tt.from]
 			payload := fmt.Sprintf("%*d", size, tt.from)
-			from.send(from.udp(netip.MustParseAddr(tt.dst), payload))
-			m.run(3 * time.Second)
-			for i, n := range m.nodes {
+			from.Send(udp(from, netip.MustParseAddr(tt.dst), payload))
+			m.Run(3 * time.Second)
+			for i, n := range m.Nodes {
 				want := 0
 				for _, w := range tt.want {
 					if w == i && i != tt.from {
 						want = 1
 					}
 				}
-				if got, _ := n.received(); len(got) != want || want == 1 && got[0] != payload {
+				if got, _ := received(n); len(got) != want || want == 1 && got[0] != payload {
 					t.Errorf("%s from %d, %d bytes: node %d got it %d times, want %d", tt.dst, tt.from, size, i, len(got), want)
 				}
 			}
 		}
 	}
-	m.nodes[1].Unsubscribe(site)
-	m.nodes[3].send(m.nodes[3].udp(site, "x"))
-	m.run(3 * time.Second)
-	if got, _ := m.nodes[1].received(); len(got) != 0 {
+	m.Nodes[1].Unsubscribe(site)
+	m.Nodes[3].Send(udp(m.Nodes[3], site, "x"))
+	m.Run(3 * time.Second)
+	if got, _ := received(m.Nodes[1]); len(got) != 0 {
 		t.Error("received after Unsubscribe")
 	}
-	if got := m.nodes[0].Counters().MPLDuplicate; got == 0 {
+	if got := m.Nodes[0].Counters().MPLDuplicate; got == 0 {
 		t.Error("no duplicates counted")
 	}
 	// An echo request to all is answered by all.
-	m.nodes[0].ping(netip.MustParseAddr("ff03::1"), 8, time.Second)
-	m.run(3 * time.Second)
-	if _, got := m.nodes[0].received(); got != 5 { // the first reply ended the ping
+	m.Nodes[0].Ping(netip.MustParseAddr("ff03::1"), 8, time.Second)
+	m.Run(3 * time.Second)
+	if _, got := received(m.Nodes[0]); got != 5 { // the first reply ended the ping
 		t.Errorf("%d more replies to a multicast echo request, want 5", got)
 	}
 }
@@ -301,16 +294,16 @@ func TestMulticast(t *testing.T) {
 // TestHopLimit ends the way of what has used up its hops.
 func TestHopLimit(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
-	child := m.add(1, lorasim.Position{X: 2}, minimal)
-	child.start()
-	m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
-	m.run(10 * time.Second)
-	a, parent := m.nodes[0], m.nodes[1]
+	child := m.Add(1, lorasim.Position{X: 2}, minimal)
+	child.Start()
+	m.Until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+	m.Run(10 * time.Second)
+	a, parent := m.Nodes[0], m.Nodes[1]
 	for want, limit := range []uint8{1, 2} {
 		h := ip6.Header{HopLimit: limit, Src: a.MeshLocalEID(), Dst: child.MeshLocalEID()}
-		a.send(must(ip6.AppendUDP(nil, h, 1, 1, []byte("x"))))
-		m.run(time.Second)
-		if got, _ := child.received(); len(got) != want {
+		a.Send(must(ip6.AppendUDP(nil, h, 1, 1, []byte("x"))))
+		m.Run(time.Second)
+		if got, _ := received(child); len(got) != want {
 			t.Errorf("hop limit %d: received %d, want %d", limit, len(got), want)
 		}
 	}
@@ -319,22 +312,22 @@ func TestHopLimit(t *testing.T) {
 	}
 	// A multicast with one hop goes one hop.
 	h := ip6.Header{HopLimit: 1, Src: a.MeshLocalEID(), Dst: ip6.RealmLocalAllNodes}
-	a.send(must(ip6.AppendUDP(nil, h, 1, 1, []byte("x"))))
-	m.run(time.Second)
-	near, _ := parent.received()
-	far, _ := child.received()
+	a.Send(must(ip6.AppendUDP(nil, h, 1, 1, []byte("x"))))
+	m.Run(time.Second)
+	near, _ := received(parent)
+	far, _ := received(child)
 	if len(near) != 1 || len(far) != 0 {
 		t.Errorf("multicast with one hop: %d near, %d far", len(near), len(far))
 	}
 
 	// Mesh headers, by hand.
-	p := m.peer(9, lorasim.Position{X: 0.5})
-	p.attach(parent, fullMode, time.Minute)
-	datagram := must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: rlocAddr(p.rloc), Dst: rlocAddr(a.RLOC16())}, 1234, 5678, []byte("x")))
+	p := m.AddPeer(9, lorasim.Position{X: 0.5})
+	p.Attach(parent, thread.ModeFullThreadDevice, time.Minute)
+	datagram := must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: rlocAddr(p.RLOC16), Dst: rlocAddr(a.RLOC16())}, 1234, 5678, []byte("x")))
 	for _, hops := range []uint8{0, 1, 20} {
 		want := min(int(hops), 1)
-		f := p.frame(ieee802154.ShortAddress(ieee802154.ShortAddr(parent.RLOC16())), nil)
-		f.Src = ieee802154.ShortAddress(ieee802154.ShortAddr(p.rloc))
+		f := p.Frame(ieee802154.ShortAddress(ieee802154.ShortAddr(parent.RLOC16())), nil)
+		f.Src = ieee802154.ShortAddress(ieee802154.ShortAddr(p.RLOC16))
 		f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex}
 		header := lowpan.MeshHeader{HopsLeft: hops, Src: f.Src, Dst: ieee802154.ShortAddress(ieee802154.ShortAddr(a.RLOC16()))}
 		payload := must(header.AppendBinary(nil))
@@ -343,9 +336,9 @@ func TestHopLimit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.sendFrame(f)
-		m.run(time.Second)
-		if got, _ := a.received(); len(got) != want {
+		p.SendFrame(f)
+		m.Run(time.Second)
+		if got, _ := received(a); len(got) != want {
 			t.Errorf("%d hops left: received %d, want %d", hops, len(got), want)
 		}
 	}
@@ -357,31 +350,31 @@ func TestHopLimit(t *testing.T) {
 // TestUnreachable sends Destination Unreachable for the locator of a child that has gone.
 func TestUnreachable(t *testing.T) {
 	m := steady(t, ideal(), 3, stock)
-	child := m.add(1, lorasim.Position{X: 3}, func(c *thread.Config) { endDevice(c); c.Timing.ChildTimeout = 10 * time.Second })
-	child.start()
-	m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
-	a := m.nodes[0]
+	child := m.Add(1, lorasim.Position{X: 3}, func(c *thread.Config) { endDevice(c); c.Timing.ChildTimeout = 10 * time.Second })
+	child.Start()
+	m.Until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+	a := m.Nodes[0]
 	eid, rloc := child.MeshLocalEID(), rlocAddr(child.RLOC16())
 	for _, dst := range []netip.Addr{eid, rloc} {
-		if _, ok := a.ping(dst, 8, time.Second); !ok {
+		if _, ok := a.Ping(dst, 8, time.Second); !ok {
 			t.Fatalf("no reply from %v", dst)
 		}
 	}
-	child.antenna.SetStation(nil)
-	m.run(15 * time.Second)
+	child.PowerOff()
+	m.Run(15 * time.Second)
 	for _, dst := range []netip.Addr{eid, rloc} {
-		a.send(a.udp(dst, "anybody there?"))
-		m.run(time.Second)
-		if _, got := a.received(); got != 1 {
+		a.Send(udp(a, dst, "anybody there?"))
+		m.Run(time.Second)
+		if _, got := received(a); got != 1 {
 			t.Errorf("%d Destination Unreachable for %v", got, dst)
 		}
 	}
 	// Upon it the sender asks anew, and finds the same child elsewhere.
-	child.antenna.Move(lorasim.Position{X: -1})
-	child.restart()
-	m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
-	for _, n := range m.nodes[:3] {
-		if _, ok := n.ping(eid, 8, time.Second); !ok {
+	child.Antenna.Move(lorasim.Position{X: -1})
+	child.Restart()
+	m.Until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+	for _, n := range m.Nodes[:3] {
+		if _, ok := n.Ping(eid, 8, time.Second); !ok {
 			t.Errorf("no reply from the child in its new place to %v", n.RLOC16())
 		}
 	}
@@ -392,19 +385,19 @@ func TestChildMoves(t *testing.T) {
 	for name, change := range map[string]func(*thread.Config){"minimal": minimal, "end device": endDevice} {
 		t.Run(name, func(t *testing.T) {
 			m := steady(t, ideal(), 4, stock)
-			child := m.add(1, lorasim.Position{X: 4}, change)
-			child.start()
-			m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
-			m.pingAll(time.Second)
-			child.antenna.SetStation(nil)
-			child.antenna.Move(lorasim.Position{X: -1})
-			child.restart()
-			m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
-			m.run(time.Second)
-			child.ping(m.nodes[3].MeshLocalEID(), 8, time.Second) // the old parent learns by this
-			for i, n := range m.nodes[:4] {
-				if _, ok := n.ping(child.MeshLocalEID(), 8, time.Second); !ok {
-					if _, ok = n.ping(child.MeshLocalEID(), 8, time.Second); !ok { // the first may have gone where the child was
+			child := m.Add(1, lorasim.Position{X: 4}, change)
+			child.Start()
+			m.Until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+			pingAll(t, m, time.Second)
+			child.PowerOff()
+			child.Antenna.Move(lorasim.Position{X: -1})
+			child.Restart()
+			m.Until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+			m.Run(time.Second)
+			child.Ping(m.Nodes[3].MeshLocalEID(), 8, time.Second) // the old parent learns by this
+			for i, n := range m.Nodes[:4] {
+				if _, ok := n.Ping(child.MeshLocalEID(), 8, time.Second); !ok {
+					if _, ok = n.Ping(child.MeshLocalEID(), 8, time.Second); !ok { // the first may have gone where the child was
 						t.Errorf("node %d does not reach the child\n%s", i+1, m)
 					}
 				}
@@ -420,48 +413,48 @@ func TestChangingLinks(t *testing.T) {
 			opt := ideal()
 			opt.Seed = seed
 			opt.Propagation = lorasim.LinksOnly
-			m := newMesh(t, opt)
+			m := meshtest.New(t, opt)
 			r := rand.New(rand.NewPCG(seed, 2))
 			const count = 7
 			for range count {
-				m.add(seed, lorasim.Position{}, stock)
+				m.Add(seed, lorasim.Position{}, stock)
 			}
-			link := func(a, b int, rssi float64) { m.sim.SetLink(m.nodes[a].antenna, m.nodes[b].antenna, rssi) }
+			link := func(a, b int, rssi float64) { m.Sim.SetLink(m.Nodes[a].Antenna, m.Nodes[b].Antenna, rssi) }
 			// A path that stays, so that the mesh never falls apart; the rest comes and goes.
 			for i := range count - 1 {
 				link(i, i+1, -70)
 			}
-			m.startOneByOne()
+			m.StartOneByOne()
 			for step := range 200 {
 				a, b := r.IntN(count), r.IntN(count)
 				if d := a - b; d > 1 || d < -1 {
 					if r.IntN(2) == 0 {
 						link(a, b, -50)
 					} else {
-						m.sim.CutLink(m.nodes[a].antenna, m.nodes[b].antenna)
+						m.Sim.CutLink(m.Nodes[a].Antenna, m.Nodes[b].Antenna)
 					}
 				}
-				from, to := m.nodes[r.IntN(count)], m.nodes[r.IntN(count)]
-				from.send(from.udp(to.MeshLocalEID(), fmt.Sprint(step)))
-				m.run(3 * time.Second)
+				from, to := m.Nodes[r.IntN(count)], m.Nodes[r.IntN(count)]
+				from.Send(udp(from, to.MeshLocalEID(), fmt.Sprint(step)))
+				m.Run(3 * time.Second)
 			}
 			var forwarded uint64
-			for _, n := range m.nodes {
+			for _, n := range m.Nodes {
 				forwarded += n.Counters().Forwarded
 			}
 			if forwarded > 200*3*count { // query answers and acknowledgements included
 				t.Errorf("%d frames forwarded for 200 datagrams", forwarded)
 			}
-			m.run(5 * time.Minute)
-			if !m.oneMesh() {
+			m.Run(5 * time.Minute)
+			if !m.OneMesh() {
 				t.Fatal(m)
 			}
-			for _, a := range m.nodes {
-				for _, b := range m.nodes {
+			for _, a := range m.Nodes {
+				for _, b := range m.Nodes {
 					if a == b {
 						continue
 					}
-					if _, ok := a.ping(rlocAddr(b.RLOC16()), 8, time.Second); !ok {
+					if _, ok := a.Ping(rlocAddr(b.RLOC16()), 8, time.Second); !ok {
 						t.Errorf("%v does not reach %v\n%s", a.RLOC16(), b.RLOC16(), m)
 					}
 				}
@@ -473,25 +466,25 @@ func TestChangingLinks(t *testing.T) {
 // TestBrokenLoop drops a route whose next hop sends back the very frame that should go there.
 func TestBrokenLoop(t *testing.T) {
 	m := steady(t, ideal(), 4, stock)
-	a, b, far := m.nodes[1], m.nodes[2], m.nodes[3]
-	if got := a.routers()[far.RLOC16()].NextHop; got != b.RLOC16().RouterID() {
+	a, b, far := m.Nodes[1], m.Nodes[2], m.Nodes[3]
+	if got := routersOf(a)[far.RLOC16()].NextHop; got != b.RLOC16().RouterID() {
 		t.Fatalf("next hop %v", got)
 	}
 	// A frame for far that seems to come from b.
-	p := &peer{t: t, ext: b.ExtAddr(), rloc: b.RLOC16(), sim: m.sim, mac: 1 << 20}
-	f := p.frame(ieee802154.ShortAddress(ieee802154.ShortAddr(a.RLOC16())), nil)
-	f.Src = ieee802154.ShortAddress(ieee802154.ShortAddr(p.rloc))
+	p := &meshtest.Peer{ExtAddr: b.ExtAddr(), RLOC16: b.RLOC16(), MACCounter: 1 << 20}
+	f := p.Frame(ieee802154.ShortAddress(ieee802154.ShortAddr(a.RLOC16())), nil)
+	f.Src = ieee802154.ShortAddress(ieee802154.ShortAddr(p.RLOC16))
 	f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex, FrameCounter: 1 << 20, KeyIndex: 1}
 	f.Payload = must(lowpan.MeshHeader{HopsLeft: 5, Src: f.Src, Dst: ieee802154.ShortAddress(ieee802154.ShortAddr(far.RLOC16()))}.AppendBinary(nil))
 	f.Payload = append(f.Payload, 0xe0, 0x48, 0, 1, 2, 0, 0) // a later fragment: its addresses are not in there
-	psdu := must(f.AppendSealed(nil, macCipher(0), p.ext))
-	a.HandleFrame(m.sim.Now(), psdu, -50)
-	if got := a.routers()[far.RLOC16()].NextHop; got.Valid() {
+	psdu := must(f.AppendSealed(nil, macCipher(0), p.ExtAddr))
+	a.HandleFrame(m.Sim.Now(), psdu, -50)
+	if got := routersOf(a)[far.RLOC16()].NextHop; got.Valid() {
 		t.Errorf("next hop %v after a loop", got)
 	}
-	a.antenna.Touch()
-	m.run(time.Minute)
-	if got := a.routers()[far.RLOC16()].NextHop; got != b.RLOC16().RouterID() {
+	a.Antenna.Touch()
+	m.Run(time.Minute)
+	if got := routersOf(a)[far.RLOC16()].NextHop; got != b.RLOC16().RouterID() {
 		t.Errorf("next hop %v a minute later", got)
 	}
 }

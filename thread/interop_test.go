@@ -11,6 +11,7 @@ import (
 
 	"github.com/gopymesh/pymesh/internal/pcap"
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/coap"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -28,40 +29,40 @@ import (
 func TestInterop01HalfOpenChildren(t *testing.T) {
 	for _, timing := range []thread.Timing{thread.TimingPymesh(), thread.TimingIEEE802154()} {
 		for wait, want := range map[time.Duration]int{time.Second: 1, 13 * time.Second: 1, 17 * time.Second: 0} {
-			m := newMesh(t, ideal())
-			n := m.add(1, lorasim.Position{}, func(c *thread.Config) { c.Timing = timing })
-			n.start()
-			m.until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
-			p := m.peer(2, lorasim.Position{})
-			p.sendMLE(ip6.LinkLocalAllRouters, parentRequest(challenge(1), mle.ScanRouters))
-			response := p.await(mle.ParentResponse, n.ExtAddr(), 5*time.Second)
-			m.run(wait)
-			p.sendMLE(linkLocal(n.ExtAddr()), p.childIDRequest(response, fullMode, time.Minute))
-			m.run(time.Second)
-			if got := len(p.answers(mle.ChildIDResponse, n.ExtAddr())); got != want {
+			m := meshtest.New(t, ideal())
+			n := m.Add(1, lorasim.Position{}, func(c *thread.Config) { c.Timing = timing })
+			n.Start()
+			m.Until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+			p := m.AddPeer(2, lorasim.Position{})
+			p.SendMLE(ip6.LinkLocalAllRouters, meshtest.ParentRequest(meshtest.Challenge(1), mle.ScanRouters))
+			response := p.Await(mle.ParentResponse, n.ExtAddr(), 5*time.Second)
+			m.Run(wait)
+			p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), p.ChildIDRequest(response, thread.ModeFullThreadDevice, time.Minute))
+			m.Run(time.Second)
+			if got := len(p.Answers(mle.ChildIDResponse, n.ExtAddr())); got != want {
 				t.Errorf("Child ID Request after %v: %d responses, want %d", wait, got, want)
 			}
 		}
 	}
 	for _, delay := range []time.Duration{10 * time.Millisecond, 3 * time.Second, 6 * time.Second} { // of a Parent Response
-		m := newMesh(t, ideal())
-		n := m.add(1, lorasim.Position{}, nil)
-		p := m.peer(2, lorasim.Position{})
-		p.rloc = 0x5800
+		m := meshtest.New(t, ideal())
+		n := m.Add(1, lorasim.Position{}, nil)
+		p := m.AddPeer(2, lorasim.Position{})
+		p.RLOC16 = 0x5800
 		answered := false
 		var at time.Time
-		p.on = func(h heard) {
+		p.OnMLE = func(h meshtest.Heard) {
 			if h.Command == mle.ParentRequest && !answered {
 				answered = true
-				m.sim.After(delay, func() {
-					at = m.sim.Now()
-					p.sendMLE(linkLocal(h.ext), p.parentResponse(h, mle.LeaderData{PartitionID: 1}, mle.Connectivity{ActiveRouters: 1}, 50))
+				m.Sim.After(delay, func() {
+					at = m.Sim.Now()
+					p.SendMLE(meshtest.LinkLocal(h.ExtAddr), p.ParentResponse(h, mle.LeaderData{PartitionID: 1}, mle.Connectivity{ActiveRouters: 1}, 50))
 				})
 			}
 		}
-		n.start()
-		p.await(mle.ChildIDRequest, n.ExtAddr(), 30*time.Second)
-		if d := m.sim.Now().Sub(at); d > 5*time.Second {
+		n.Start()
+		p.Await(mle.ChildIDRequest, n.ExtAddr(), 30*time.Second)
+		if d := m.Sim.Now().Sub(at); d > 5*time.Second {
 			t.Errorf("Child ID Request %v after a Parent Response that took %v", d, delay)
 		}
 	}
@@ -88,21 +89,21 @@ func capture(opt lorasim.Options) (lorasim.Options, func(testing.TB) [][]byte) {
 }
 
 // busyMesh lets three routers, a minimal child and all kinds of traffic be.
-func busyMesh(t *testing.T, opt lorasim.Options) *mesh {
+func busyMesh(t *testing.T, opt lorasim.Options) *meshtest.Mesh {
 	m := steady(t, opt, 3, stock)
-	child := m.add(1, lorasim.Position{X: 3}, minimal)
-	child.start()
-	m.until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+	child := m.Add(1, lorasim.Position{X: 3}, minimal)
+	child.Start()
+	m.Until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
 	for _, size := range []int{8, 200, 1000} {
-		for _, dst := range []netip.Addr{m.nodes[2].MeshLocalEID(), rlocAddr(m.nodes[1].RLOC16()), linkLocal(m.nodes[1].ExtAddr()), child.MeshLocalEID()} {
-			if _, ok := m.nodes[0].ping(dst, size, time.Second); !ok {
+		for _, dst := range []netip.Addr{m.Nodes[2].MeshLocalEID(), rlocAddr(m.Nodes[1].RLOC16()), meshtest.LinkLocal(m.Nodes[1].ExtAddr()), child.MeshLocalEID()} {
+			if _, ok := m.Nodes[0].Ping(dst, size, time.Second); !ok {
 				t.Errorf("no reply from %v, %d bytes", dst, size)
 			}
 		}
-		m.nodes[0].ping(ip6.LinkLocalAllNodes, size, time.Second)
-		m.nodes[2].ping(ip6.RealmLocalAllNodes, size, time.Second)
+		m.Nodes[0].Ping(ip6.LinkLocalAllNodes, size, time.Second)
+		m.Nodes[2].Ping(ip6.RealmLocalAllNodes, size, time.Second)
 	}
-	m.run(10 * time.Second)
+	m.Run(10 * time.Second)
 	return m
 }
 
@@ -116,8 +117,8 @@ func TestInterop02FCS(t *testing.T) {
 		}
 	}
 	b := newBench(t, idle(thread.TimingIEEE802154()))
-	p := &peer{t: t, ext: extAddr(2)}
-	f := p.frame(ieee802154.ExtAddress(extAddr(1)), []byte{1})
+	p := &meshtest.Peer{ExtAddr: meshtest.ExtAddr(2)}
+	f := p.Frame(ieee802154.ExtAddress(meshtest.ExtAddr(1)), []byte{1})
 	psdu := must(f.AppendBinary(nil))
 	psdu[len(psdu)-1] ^= 0x55
 	b.HandleFrame(b.now, psdu, -50)
@@ -170,76 +171,76 @@ func prefixes(n int) []byte {
 // TestInterop05FragmentedMLE: MLE messages that exceed a frame, such as a Child ID Response with a dataset, are secured by the MAC
 // too and go through reassembly, both ways.
 func TestInterop05FragmentedMLE(t *testing.T) {
-	m := newMesh(t, ideal())
-	n := m.add(1, lorasim.Position{}, stock)
-	p := m.peer(2, lorasim.Position{})
-	p.rloc = 0x5800
-	leader := mle.LeaderData{PartitionID: 1, Weighting: 64, LeaderRouterID: p.rloc.RouterID(), DataVersion: 7, StableDataVersion: 7}
-	p.on = func(h heard) {
+	m := meshtest.New(t, ideal())
+	n := m.Add(1, lorasim.Position{}, stock)
+	p := m.AddPeer(2, lorasim.Position{})
+	p.RLOC16 = 0x5800
+	leader := mle.LeaderData{PartitionID: 1, Weighting: 64, LeaderRouterID: p.RLOC16.RouterID(), DataVersion: 7, StableDataVersion: 7}
+	p.OnMLE = func(h meshtest.Heard) {
 		switch h.Command {
 		case mle.ParentRequest:
-			p.sendMLE(linkLocal(h.ext), p.parentResponse(h, leader, mle.Connectivity{ActiveRouters: 1}, 50))
+			p.SendMLE(meshtest.LinkLocal(h.ExtAddr), p.ParentResponse(h, leader, mle.Connectivity{ActiveRouters: 1}, 50))
 		case mle.ChildIDRequest:
-			b := mle.AppendSourceAddress(mle.AppendCommand(nil, mle.ChildIDResponse), p.rloc)
-			b = mle.AppendAddress16(mle.AppendLeaderData(b, leader), p.rloc|5)
+			b := mle.AppendSourceAddress(mle.AppendCommand(nil, mle.ChildIDResponse), p.RLOC16)
+			b = mle.AppendAddress16(mle.AppendLeaderData(b, leader), p.RLOC16|5)
 			b = mle.AppendTLV(b, mle.TLVActiveTimestamp, make([]byte, 8))
 			b = mle.AppendTLV(b, mle.TLVNetworkData, prefixes(2))
-			b = mle.AppendRoute64(b, mle.Route64{IDSequence: 1, Routers: mle.RouterIDSet(0).Add(p.rloc.RouterID())})
+			b = mle.AppendRoute64(b, mle.Route64{IDSequence: 1, Routers: mle.RouterIDSet(0).Add(p.RLOC16.RouterID())})
 			b = mle.AppendTLV(b, mle.TLVActiveOperationalDataset, make([]byte, 106))
-			p.sendFragmented(linkLocal(h.ext), b)
+			p.SendFragmentedMLE(meshtest.LinkLocal(h.ExtAddr), b)
 		}
 	}
-	n.start()
-	m.until(5*time.Second, "child", func() bool { return n.Role() == thread.RoleChild })
+	n.Start()
+	m.Until(5*time.Second, "child", func() bool { return n.Role() == thread.RoleChild })
 	if got := n.Counters().RxFragments; got != 3 {
 		t.Errorf("%d fragments", got)
 	}
 	// Fragments that nobody secured do not make a datagram.
 	before := n.Counters()
-	p.on = nil
-	datagram := must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 255, Src: linkLocal(p.ext), Dst: linkLocal(n.ExtAddr())}, 1000, 1000, make([]byte, 150)))
+	p.OnMLE = nil
+	datagram := must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 255, Src: meshtest.LinkLocal(p.ExtAddr), Dst: meshtest.LinkLocal(n.ExtAddr())}, 1000, 1000, make([]byte, 150)))
 	for offset := 0; offset < len(datagram); {
-		f := p.frame(ieee802154.ExtAddress(n.ExtAddr()), nil)
+		f := p.Frame(ieee802154.ExtAddress(n.ExtAddr()), nil)
 		var err error
 		f.Payload, offset, err = lowpan.Packet{Datagram: datagram, Tag: 9, Src: f.Src, Dst: f.Dst}.AppendFrame(nil, offset, 96, contexts())
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.sendFrame(f)
+		p.SendFrame(f)
 	}
-	m.run(time.Second)
+	m.Run(time.Second)
 	if _, ok := n.PollPacket(); ok || n.Counters().IPUnsupported == before.IPUnsupported {
 		t.Error("an unsecured datagram passed")
 	}
 
 	// The other way: a leader that restarts gets large network data from a neighbor and announces it.
 	store := new(thread.MemoryStore)
-	_ = store.Save(thread.Settings{NetworkKey: testKey, ExtAddr: extAddr(3), Role: thread.RoleLeader, RLOC16: 0, Mode: thread.ModeFullThreadDevice, PartitionID: 1})
-	m2 := newMesh(t, ideal())
-	q := m2.peer(2, lorasim.Position{})
-	q.rloc = 0x5800
-	l := m2.add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.ExtAddr, c.Store = extAddr(3), store })
+	_ = store.Save(thread.Settings{NetworkKey: meshtest.NetworkKey, ExtAddr: meshtest.ExtAddr(3), Role: thread.RoleLeader, RLOC16: 0, Mode: thread.ModeFullThreadDevice, PartitionID: 1})
+	m2 := meshtest.New(t, ideal())
+	q := m2.AddPeer(2, lorasim.Position{})
+	q.RLOC16 = 0x5800
+	l := m2.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.ExtAddr, c.Store = meshtest.ExtAddr(3), store })
 	leader.LeaderRouterID = 0
-	q.on = func(h heard) {
+	q.OnMLE = func(h meshtest.Heard) {
 		switch h.Command {
 		case mle.LinkRequest:
 			b := mle.AppendVersion(mle.AppendCommand(nil, mle.LinkAccept), mle.Version1_1)
-			b = mle.AppendResponse(mle.AppendSourceAddress(b, q.rloc), must(h.Challenge()))
-			b = mle.AppendMLEFrameCounter(mle.AppendLinkLayerFrameCounter(b, q.mac), q.mle)
+			b = mle.AppendResponse(mle.AppendSourceAddress(b, q.RLOC16), must(h.Challenge()))
+			b = mle.AppendMLEFrameCounter(mle.AppendLinkLayerFrameCounter(b, q.MACCounter), q.MLECounter)
 			b = mle.AppendAddress16(mle.AppendLeaderData(mle.AppendLinkMargin(b, 50), leader), 0)
-			b = mle.AppendRoute64(b, mle.Route64{IDSequence: 1, Routers: mle.RouterIDSet(0).Add(0).Add(q.rloc.RouterID())})
-			q.sendMLE(linkLocal(h.ext), b)
+			b = mle.AppendRoute64(b, mle.Route64{IDSequence: 1, Routers: mle.RouterIDSet(0).Add(0).Add(q.RLOC16.RouterID())})
+			q.SendMLE(meshtest.LinkLocal(h.ExtAddr), b)
 		case mle.DataRequest:
-			b := mle.AppendSourceAddress(mle.AppendCommand(nil, mle.DataResponse), q.rloc)
-			q.sendFragmented(linkLocal(h.ext), mle.AppendTLV(mle.AppendLeaderData(b, leader), mle.TLVNetworkData, prefixes(12)))
+			b := mle.AppendSourceAddress(mle.AppendCommand(nil, mle.DataResponse), q.RLOC16)
+			q.SendFragmentedMLE(meshtest.LinkLocal(h.ExtAddr), mle.AppendTLV(mle.AppendLeaderData(b, leader), mle.TLVNetworkData, prefixes(12)))
 		}
 	}
-	l.start()
-	m2.until(5*time.Second, "leader", func() bool { return l.Role() == thread.RoleLeader })
-	m2.run(3 * time.Second)
+	l.Start()
+	m2.Until(5*time.Second, "leader", func() bool { return l.Role() == thread.RoleLeader })
+	m2.Run(3 * time.Second)
 	var controls []string
-	for _, psdu := range q.frames {
-		if f, _, ok := m2.open(psdu); ok && f.Dst.IsBroadcast() {
+	for _, psdu := range q.Frames {
+		if f, _, ok := openFrame(m2, psdu); ok && f.Dst.IsBroadcast() {
 			controls = append(controls, fmt.Sprintf("%02x%02x", psdu[1], psdu[0]))
 		}
 	}
@@ -254,12 +255,12 @@ func TestInterop05FragmentedMLE(t *testing.T) {
 // TestInterop06Forming: with Pymesh's timing, a Parent Request to routers at once, to routers and REEDs 10 s later, leader 10 s after
 // that: first a Data Response to ff02::1, then Advertisements. A new router multicasts its Link Request.
 func TestInterop06Forming(t *testing.T) {
-	m := newMesh(t, ideal())
-	p := m.peer(9, lorasim.Position{})
-	n := m.add(1, lorasim.Position{}, nil)
-	n.start()
-	m.until(40*time.Second, "leader", func() bool { return n.Role() == thread.RoleLeader })
-	m.run(3 * time.Second)
+	m := meshtest.New(t, ideal())
+	p := m.AddPeer(9, lorasim.Position{})
+	n := m.Add(1, lorasim.Position{}, nil)
+	n.Start()
+	m.Until(40*time.Second, "leader", func() bool { return n.Role() == thread.RoleLeader })
+	m.Run(3 * time.Second)
 	want := []struct {
 		command mle.Command
 		at      time.Duration
@@ -269,33 +270,33 @@ func TestInterop06Forming(t *testing.T) {
 		{mle.DataResponse, 20 * time.Second, ip6.LinkLocalAllNodes}, {mle.Advertisement, 21 * time.Second, ip6.LinkLocalAllNodes},
 	}
 	for i, w := range want {
-		h := p.heard[i]
-		at := h.at.Sub(p.heard[0].at)
-		if h.Command != w.command || at < w.at-time.Second || at > w.at+time.Second || h.dst != w.dst {
-			t.Errorf("message %d: %v to %v after %v, want %+v", i, h.Command, h.dst, at, w)
+		h := p.Heard[i]
+		at := h.At.Sub(p.Heard[0].At)
+		if h.Command != w.command || at < w.at-time.Second || at > w.at+time.Second || h.Dst != w.dst {
+			t.Errorf("message %d: %v to %v after %v, want %+v", i, h.Command, h.Dst, at, w)
 		}
 	}
-	second := m.add(1, lorasim.Position{}, nil)
-	second.start()
-	m.until(5*time.Minute, "router", func() bool { return second.Role() == thread.RoleRouter })
-	m.run(3 * time.Second)
-	if r := p.find(mle.LinkRequest, second.ExtAddr()); len(r) == 0 || r[0].dst != ip6.LinkLocalAllRouters || must(r[0].SourceAddress()) != second.RLOC16() {
+	second := m.Add(1, lorasim.Position{}, nil)
+	second.Start()
+	m.Until(5*time.Minute, "router", func() bool { return second.Role() == thread.RoleRouter })
+	m.Run(3 * time.Second)
+	if r := p.Find(mle.LinkRequest, second.ExtAddr()); len(r) == 0 || r[0].Dst != ip6.LinkLocalAllRouters || must(r[0].SourceAddress()) != second.RLOC16() {
 		t.Errorf("Link Requests %+v", r)
 	}
 }
 
 // tmfRequest builds a request of the peer, as a child, to the leader.
-func (p *peer) tmfRequest(uri string, payload []byte, typ coap.Type, id uint16) []byte {
+func tmfRequest(p *meshtest.Peer, uri string, payload []byte, typ coap.Type, id uint16) []byte {
 	m := coap.Message{Type: typ, Code: coap.POST, MessageID: id, Options: must(coap.Options(nil).AppendURIPath(uri)), Payload: payload}
-	return must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: rlocAddr(p.rloc), Dst: rlocAddr(mle.ALOCLeader)}, tmf.UDPPort, tmf.UDPPort,
+	return must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: rlocAddr(p.RLOC16), Dst: rlocAddr(mle.ALOCLeader)}, tmf.UDPPort, tmf.UDPPort,
 		must(m.AppendBinary(nil))))
 }
 
 // responses returns the CoAP messages that the nodes sent to a peer.
-func (m *mesh) responses(p *peer) []coap.Message {
+func responses(m *meshtest.Mesh, p *meshtest.Peer) []coap.Message {
 	var found []coap.Message
-	for _, psdu := range p.frames {
-		if d, ok := m.datagram(psdu); ok && d.Dst == rlocAddr(p.rloc) {
+	for _, psdu := range p.Frames {
+		if d, ok := openDatagram(m, psdu); ok && d.Dst == rlocAddr(p.RLOC16) {
 			if c, ok := tmfMessage(d); ok {
 				found = append(found, c)
 			}
@@ -307,15 +308,15 @@ func (m *mesh) responses(p *peer) []coap.Message {
 // TestInterop07CurrentChild: a current node attaches to a Pymesh leader. The MGMT_ACTIVE_SET that it sends every 5 s is answered, so
 // that it is not repeated on top of that.
 func TestInterop07CurrentChild(t *testing.T) {
-	m := newMesh(t, ideal())
-	n := m.add(1, lorasim.Position{}, stock)
-	n.start()
-	m.until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
-	p := m.peer(2, lorasim.Position{})
-	p.attach(n, fullMode, time.Minute)
-	p.sendDatagram(ieee802154.ShortAddress(ieee802154.ShortAddr(n.RLOC16())), p.tmfRequest(tmf.URIActiveSet, []byte{0x0e, 8, 0, 0, 0, 0, 0, 1, 0, 0}, coap.Confirmable, 1))
-	m.run(time.Second)
-	if got := m.responses(p); len(got) != 1 || got[0].Type != coap.Acknowledgement || got[0].MessageID != 1 {
+	m := meshtest.New(t, ideal())
+	n := m.Add(1, lorasim.Position{}, stock)
+	n.Start()
+	m.Until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+	p := m.AddPeer(2, lorasim.Position{})
+	p.Attach(n, thread.ModeFullThreadDevice, time.Minute)
+	p.SendDatagram(ieee802154.ShortAddress(ieee802154.ShortAddr(n.RLOC16())), tmfRequest(p, tmf.URIActiveSet, []byte{0x0e, 8, 0, 0, 0, 0, 0, 1, 0, 0}, coap.Confirmable, 1))
+	m.Run(time.Second)
+	if got := responses(m, p); len(got) != 1 || got[0].Type != coap.Acknowledgement || got[0].MessageID != 1 {
 		t.Errorf("answers %+v", got)
 	}
 }
@@ -323,13 +324,13 @@ func TestInterop07CurrentChild(t *testing.T) {
 // TestInterop08PingSources: 2018 pings an RLOC from its ML-EID, today's OpenThread from its RLOC. Both are answered.
 func TestInterop08PingSources(t *testing.T) {
 	m := steady(t, ideal(), 3, stock)
-	a, c := m.nodes[0], m.nodes[2]
+	a, c := m.Nodes[0], m.Nodes[2]
 	if got := a.SelectSource(rlocAddr(c.RLOC16())); got != a.MeshLocalEID() {
 		t.Errorf("source %v for an RLOC", got)
 	}
 	for _, src := range []netip.Addr{a.MeshLocalEID(), rlocAddr(a.RLOC16())} {
-		a.send(must(ip6.AppendEcho(nil, ip6.Header{HopLimit: 64, Src: src, Dst: rlocAddr(c.RLOC16())}, ip6.ICMPv6EchoRequest, ip6.Echo{})))
-		m.run(time.Second)
+		a.Send(must(ip6.AppendEcho(nil, ip6.Header{HopLimit: 64, Src: src, Dst: rlocAddr(c.RLOC16())}, ip6.ICMPv6EchoRequest, ip6.Echo{})))
+		m.Run(time.Second)
 		p, ok := a.PollPacket()
 		if !ok {
 			t.Fatalf("no reply to %v", src)
@@ -346,20 +347,20 @@ func TestInterop09AddressQuery(t *testing.T) {
 	opt, frames := capture(ideal())
 	m := steady(t, opt, 2, stock)
 	before := len(frames(t))
-	m.nodes[0].ping(m.nodes[1].MeshLocalEID(), 8, time.Second)
-	m.run(time.Second)
+	m.Nodes[0].Ping(m.Nodes[1].MeshLocalEID(), 8, time.Second)
+	m.Run(time.Second)
 	var got []string
 	for _, psdu := range frames(t)[before:] {
-		if d, ok := m.datagram(psdu); ok {
+		if d, ok := openDatagram(m, psdu); ok {
 			if c, ok := tmfMessage(d); ok {
-				asker, owner := rlocAddr(m.nodes[0].RLOC16()), rlocAddr(m.nodes[1].RLOC16())
+				asker, owner := rlocAddr(m.Nodes[0].RLOC16()), rlocAddr(m.Nodes[1].RLOC16())
 				if c.Type == coap.NonConfirmable && d.Src == owner || c.Type == coap.Confirmable && d.Dst == owner || c.Type == coap.Acknowledgement && d.Dst == asker {
 					continue // the same for the way back
 				}
 				got = append(got, fmt.Sprintf("%v %v %s to %v", c.Type, c.Code, c.Options.URIPath(), d.Dst))
 				if c.Options.URIPath() == tmf.URIAddressQuery {
 					// S=0: the seed is told by the source, which is the RLOC.
-					if !d.HasMPL || d.MPL.SeedIDLength != ip6.SeedIDElided || d.Src != rlocAddr(m.nodes[0].RLOC16()) {
+					if !d.HasMPL || d.MPL.SeedIDLength != ip6.SeedIDElided || d.Src != rlocAddr(m.Nodes[0].RLOC16()) {
 						t.Errorf("query from %v with %+v", d.Src, d.MPL)
 					}
 				}
@@ -368,7 +369,7 @@ func TestInterop09AddressQuery(t *testing.T) {
 	}
 	slices.Sort(got)
 	query := "NON 0.02 a/aq to ff03::2"
-	ack, notify := "ACK 2.04  to "+rlocAddr(m.nodes[1].RLOC16()).String(), "CON 0.02 a/an to "+rlocAddr(m.nodes[0].RLOC16()).String()
+	ack, notify := "ACK 2.04  to "+rlocAddr(m.Nodes[1].RLOC16()).String(), "CON 0.02 a/an to "+rlocAddr(m.Nodes[0].RLOC16()).String()
 	if want := []string{ack, notify, query, query, query, query}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -378,17 +379,17 @@ func TestInterop09AddressQuery(t *testing.T) {
 // raises the receiver: the first ping fails.
 func TestInterop11KeyAhead(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
-	a, b := m.nodes[0], m.nodes[1]
-	a.ping(b.MeshLocalEID(), 8, time.Second)
-	m.run(40 * time.Second) // no Advertisement is near
-	if err := a.Console().SetKeySequence(m.sim.Now(), 5); err != nil {
+	a, b := m.Nodes[0], m.Nodes[1]
+	a.Ping(b.MeshLocalEID(), 8, time.Second)
+	m.Run(40 * time.Second) // no Advertisement is near
+	if err := a.Console().SetKeySequence(m.Sim.Now(), 5); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := a.ping(b.MeshLocalEID(), 8, 100*time.Millisecond); ok || b.Console().Keys.Sequence() != 0 || b.Counters().RxSecurity == 0 {
+	if _, ok := a.Ping(b.MeshLocalEID(), 8, 100*time.Millisecond); ok || b.Console().Keys.Sequence() != 0 || b.Counters().RxSecurity == 0 {
 		t.Errorf("sequence %d after a MAC frame, %+v", b.Console().Keys.Sequence(), b.Counters())
 	}
-	m.until(time.Minute, "raised", func() bool { return b.Console().Keys.Sequence() == 5 })
-	if _, ok := a.ping(b.MeshLocalEID(), 8, time.Second); !ok {
+	m.Until(time.Minute, "raised", func() bool { return b.Console().Keys.Sequence() == 5 })
+	if _, ok := a.Ping(b.MeshLocalEID(), 8, time.Second); !ok {
 		t.Error("no reply")
 	}
 }
@@ -398,21 +399,21 @@ func TestInterop11KeyAhead(t *testing.T) {
 func TestInterop12Restart(t *testing.T) {
 	opt, frames := capture(ideal())
 	m := steady(t, opt, 2, stock)
-	n := m.nodes[1]
-	if _, ok := n.ping(m.nodes[0].MeshLocalEID(), 8, time.Second); !ok {
+	n := m.Nodes[1]
+	if _, ok := n.Ping(m.Nodes[0].MeshLocalEID(), 8, time.Second); !ok {
 		t.Fatal("no reply")
 	}
-	settings, _, _ := n.cfg.Store.Load()
+	settings, _, _ := n.Config.Store.Load()
 	before := len(frames(t))
-	n.restart()
-	m.until(5*time.Second, "router", func() bool { return n.Role() == thread.RoleRouter })
-	if _, ok := n.ping(m.nodes[0].MeshLocalEID(), 8, time.Second); !ok {
+	n.Restart()
+	m.Until(5*time.Second, "router", func() bool { return n.Role() == thread.RoleRouter })
+	if _, ok := n.Ping(m.Nodes[0].MeshLocalEID(), 8, time.Second); !ok {
 		t.Error("no reply after the restart")
 	}
 	mac, message := uint32(0), uint32(0)
 	for _, psdu := range frames(t)[before:] {
-		f, _, secured := m.open(psdu)
-		if h, err := openMLE(psdu); err == nil && h.ext == n.ExtAddr() && message == 0 {
+		f, _, secured := openFrame(m, psdu)
+		if h, err := meshtest.OpenMLE(psdu); err == nil && h.ExtAddr == n.ExtAddr() && message == 0 {
 			message = h.FrameCounter
 		}
 		if secured && f.Src == ieee802154.ShortAddress(ieee802154.ShortAddr(n.RLOC16())) && mac == 0 {
@@ -422,7 +423,7 @@ func TestInterop12Restart(t *testing.T) {
 	if message != settings.MLEFrameCounter || mac != settings.MACFrameCounter || message < 1000 || mac < 1000 {
 		t.Errorf("counters begin at %d and %d, stored %d and %d", message, mac, settings.MLEFrameCounter, settings.MACFrameCounter)
 	}
-	if c := m.nodes[0].Counters(); c.MLEReplay != 0 || c.RxSecurity != 0 {
+	if c := m.Nodes[0].Counters(); c.MLEReplay != 0 || c.RxSecurity != 0 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -430,15 +431,15 @@ func TestInterop12Restart(t *testing.T) {
 // TestInterop13TwoLeaders: two nodes that lose their leader at once may both become leader; weight, then partition ID decide.
 func TestInterop13TwoLeaders(t *testing.T) {
 	for _, weights := range [][2]uint8{{64, 64}, {65, 64}, {64, 65}} {
-		m := newMesh(t, ideal())
-		a := m.add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.PartitionID, c.LeaderWeight = 1000, weights[0] })
-		b := m.add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.PartitionID, c.LeaderWeight = 2000, weights[1] })
-		m.sim.CutLink(a.antenna, b.antenna)
-		a.start()
-		b.start()
-		m.until(time.Minute, "two leaders", func() bool { return len(m.leaders()) == 2 })
-		m.sim.RestoreLink(a.antenna, b.antenna)
-		m.until(2*time.Minute, "one leader", m.oneMesh)
+		m := meshtest.New(t, ideal())
+		a := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.PartitionID, c.LeaderWeight = 1000, weights[0] })
+		b := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.PartitionID, c.LeaderWeight = 2000, weights[1] })
+		m.Sim.CutLink(a.Antenna, b.Antenna)
+		a.Start()
+		b.Start()
+		m.Until(time.Minute, "two leaders", func() bool { return len(leaders(m)) == 2 })
+		m.Sim.RestoreLink(a.Antenna, b.Antenna)
+		m.Until(2*time.Minute, "one leader", m.OneMesh)
 		want := b
 		if weights[0] > weights[1] {
 			want = a
@@ -454,15 +455,15 @@ func TestInterop13TwoLeaders(t *testing.T) {
 func TestInterop14MPL(t *testing.T) {
 	opt, frames := capture(ideal())
 	m := steady(t, opt, 2, stock)
-	a, b := m.nodes[0], m.nodes[1]
+	a, b := m.Nodes[0], m.Nodes[1]
 	for _, tt := range []struct{ dst, outer, protocol string }{{"ff03::1", "ff03::1", "UDP"}, {"ff05::1234", "ff03::fc", "IPv6"}} {
 		dst, want := tt.dst, fmt.Sprintf("from %v to %s, protocol %s, seed %v", a.MeshLocalEID(), tt.outer, tt.protocol, a.RLOC16())
 		before := len(frames(t))
-		a.send(a.udp(netip.MustParseAddr(dst), "hello"))
-		m.run(time.Second)
+		a.Send(udp(a, netip.MustParseAddr(dst), "hello"))
+		m.Run(time.Second)
 		count := 0
 		for _, psdu := range frames(t)[before:] {
-			d, ok := m.datagram(psdu)
+			d, ok := openDatagram(m, psdu)
 			if !ok || !d.HasMPL {
 				continue
 			}
@@ -475,11 +476,11 @@ func TestInterop14MPL(t *testing.T) {
 			t.Errorf("%s: sent %d times, want 2 by each", dst, count)
 		}
 	}
-	if _, ok := a.ping(b.MeshLocalEID(), 8, time.Second); !ok {
+	if _, ok := a.Ping(b.MeshLocalEID(), 8, time.Second); !ok {
 		t.Fatal("no reply")
 	}
 	before := b.Counters().RxFragments
-	if _, ok := a.ping(b.MeshLocalEID(), 1000, time.Second); !ok {
+	if _, ok := a.Ping(b.MeshLocalEID(), 1000, time.Second); !ok {
 		t.Fatal("no reply")
 	}
 	if got := b.Counters().RxFragments - before; got < 11 || got > 12 {
@@ -490,13 +491,13 @@ func TestInterop14MPL(t *testing.T) {
 // TestInterop16ClosedPort: a closed UDP port brings no ICMPv6 error. The engine knows of no ports: the datagram goes to the host.
 func TestInterop16ClosedPort(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
-	a, b := m.nodes[0], m.nodes[1]
-	a.send(a.udp(b.MeshLocalEID(), "anybody?"))
-	m.run(5 * time.Second)
+	a, b := m.Nodes[0], m.Nodes[1]
+	a.Send(udp(a, b.MeshLocalEID(), "anybody?"))
+	m.Run(5 * time.Second)
 	if _, ok := a.PollPacket(); ok {
 		t.Error("an answer")
 	}
-	if got, _ := b.received(); len(got) != 1 {
+	if got, _ := received(b); len(got) != 1 {
 		t.Errorf("received %v", got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -37,7 +38,7 @@ func (l *counterLog) note(psdu []byte) {
 	}
 	if f.Security.Level != ieee802154.SecurityNone {
 		use(l.mac, uint32(f.Security.KeyIndex), f.Security.FrameCounter)
-	} else if h, err := openMLE(psdu); err == nil {
+	} else if h, err := meshtest.OpenMLE(psdu); err == nil {
 		use(l.mle, uint32(h.KeySequence), h.FrameCounter)
 	}
 }
@@ -50,7 +51,7 @@ func TestCountersAcrossRestarts(t *testing.T) {
 			store := new(thread.MemoryStore)
 			l := newCounterLog(t)
 			for life := range 3 {
-				b := newBench(t, func(c *thread.Config) { stock(c); c.Store = store; c.Rand = seeded(uint64(life), frames) })
+				b := newBench(t, func(c *thread.Config) { stock(c); c.Store = store; c.Rand = meshtest.Rand(uint64(life), frames) })
 				if life == 1 {
 					if err := b.Console().SetKeySequence(b.now, 5); err != nil {
 						t.Fatal(err)
@@ -135,7 +136,7 @@ func TestStoreFailure(t *testing.T) {
 	if send() {
 		t.Error("sent under a key sequence that is not stored")
 	}
-	cfg := thread.Config{NetworkKey: testKey, ExtAddr: extAddr(1), Rand: seeded(1, 1), Store: store}
+	cfg := thread.Config{NetworkKey: meshtest.NetworkKey, ExtAddr: meshtest.ExtAddr(1), Rand: meshtest.Rand(1, 1), Store: store}
 	e, err := thread.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -148,47 +149,36 @@ func TestStoreFailure(t *testing.T) {
 // TestSettingsOfAnotherNetwork keeps the counters but nothing else of settings that belong to another key or address.
 func TestSettingsOfAnotherNetwork(t *testing.T) {
 	store := new(thread.MemoryStore)
-	_ = store.Save(thread.Settings{NetworkKey: [16]byte{1}, ExtAddr: extAddr(1), Role: thread.RoleRouter, RLOC16: 0x5800, KeySequence: 9,
+	_ = store.Save(thread.Settings{NetworkKey: [16]byte{1}, ExtAddr: meshtest.ExtAddr(1), Role: thread.RoleRouter, RLOC16: 0x5800, KeySequence: 9,
 		Mode: thread.ModeFullThreadDevice, MACFrameCounter: 7000, MLEFrameCounter: 8000})
 	b := newBench(t, func(c *thread.Config) { stock(c); c.Store = store })
 	if b.Console().Keys.Sequence() != 0 || b.RLOC16() != mle.InvalidRLOC16 {
 		t.Errorf("sequence %d, RLOC16 %v", b.Console().Keys.Sequence(), b.RLOC16())
 	}
-	h := must(openMLE(b.must(time.Minute)))
+	h := must(meshtest.OpenMLE(b.must(time.Minute)))
 	if h.Command != mle.ParentRequest || h.FrameCounter != 8000 {
 		t.Errorf("%v with counter %d", h.Command, h.FrameCounter)
 	}
 }
 
 // steady returns a chain of routers that has settled.
-func steady(t *testing.T, opt lorasim.Options, n int, change func(*thread.Config)) *mesh {
+func steady(t *testing.T, opt lorasim.Options, n int, change func(*thread.Config)) *meshtest.Mesh {
 	t.Helper()
-	m := chain(t, opt, n, change)
-	m.startOneByOne()
+	m := meshtest.Chain(t, opt, n, change)
+	m.StartOneByOne()
 	return m
 }
 
-// startOneByOne starts each node once those before it are routers.
-func (m *mesh) startOneByOne() {
-	m.t.Helper()
-	for _, n := range m.nodes {
-		n.start()
-		m.until(5*time.Minute, "router", func() bool { return n.Role() >= thread.RoleRouter })
-	}
-	m.until(5*time.Minute, "one mesh", m.oneMesh)
-	m.run(time.Minute)
-}
-
-func (m *mesh) sequences() []keys.Sequence {
+func sequences(m *meshtest.Mesh) []keys.Sequence {
 	var s []keys.Sequence
-	for _, n := range m.nodes {
+	for _, n := range m.Nodes {
 		s = append(s, n.Console().Keys.Sequence())
 	}
 	return s
 }
 
-func (m *mesh) allAt(seq keys.Sequence) bool {
-	for _, n := range m.nodes {
+func allAt(m *meshtest.Mesh, seq keys.Sequence) bool {
+	for _, n := range m.Nodes {
 		if n.Console().Keys.Sequence() != seq {
 			return false
 		}
@@ -197,17 +187,17 @@ func (m *mesh) allAt(seq keys.Sequence) bool {
 }
 
 // pingAll lets every node reach every other one: at the first try where the limit is short, and within it otherwise.
-func (m *mesh) pingAll(limit time.Duration) {
-	m.t.Helper()
-	for i, a := range m.nodes {
-		for k, b := range m.nodes {
+func pingAll(t testing.TB, m *meshtest.Mesh, limit time.Duration) {
+	t.Helper()
+	for i, a := range m.Nodes {
+		for k, b := range m.Nodes {
 			if i == k {
 				continue
 			}
 			if limit > 30*time.Second {
-				a.reach(b.MeshLocalEID(), 20, limit)
-			} else if _, ok := a.ping(b.MeshLocalEID(), 20, limit); !ok {
-				m.t.Errorf("node %d has no reply from node %d\n%s", i+1, k+1, m)
+				a.Reach(b.MeshLocalEID(), 20, limit)
+			} else if _, ok := a.Ping(b.MeshLocalEID(), 20, limit); !ok {
+				t.Errorf("node %d has no reply from node %d\n%s", i+1, k+1, m)
 			}
 		}
 	}
@@ -216,44 +206,44 @@ func (m *mesh) pingAll(limit time.Duration) {
 // TestKeySequence spreads a new key sequence through the mesh, by MLE and by MAC frames alike, and keeps the traffic going.
 func TestKeySequence(t *testing.T) {
 	m := steady(t, ideal(), 3, stock)
-	first, last := m.nodes[0], m.nodes[2]
-	if err := first.Console().SetKeySequence(m.sim.Now(), 1); err != nil {
+	first, last := m.Nodes[0], m.Nodes[2]
+	if err := first.Console().SetKeySequence(m.Sim.Now(), 1); err != nil {
 		t.Fatal(err)
 	}
 	// A frame secured under the next key makes a neighbor follow, before any Advertisement does.
-	if _, ok := first.ping(last.MeshLocalEID(), 8, time.Second); !ok {
+	if _, ok := first.Ping(last.MeshLocalEID(), 8, time.Second); !ok {
 		t.Error("no reply under the next key sequence")
 	}
-	if !m.allAt(1) {
-		t.Errorf("sequences %v after a ping", m.sequences())
+	if !allAt(m, 1) {
+		t.Errorf("sequences %v after a ping", sequences(m))
 	}
 
 	// Within the guard time the next one is not followed, though its frames are still understood …
-	if err := first.Console().SetKeySequence(m.sim.Now(), 2); err != nil {
+	if err := first.Console().SetKeySequence(m.Sim.Now(), 2); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := first.ping(last.MeshLocalEID(), 8, time.Second); !ok {
+	if _, ok := first.Ping(last.MeshLocalEID(), 8, time.Second); !ok {
 		t.Error("no reply across a key sequence")
 	}
-	m.run(time.Minute)
-	if got := fmt.Sprint(m.sequences()); got != "[2 1 1]" {
+	m.Run(time.Minute)
+	if got := fmt.Sprint(sequences(m)); got != "[2 1 1]" {
 		t.Errorf("sequences %v within the guard time", got)
 	}
-	m.pingAll(time.Second)
+	pingAll(t, m, time.Second)
 
 	// … one further ahead is, by MLE: the first frame is lost (see TestInterop11KeyAhead).
-	if err := last.Console().SetKeySequence(m.sim.Now(), 9); err != nil {
+	if err := last.Console().SetKeySequence(m.Sim.Now(), 9); err != nil {
 		t.Fatal(err)
 	}
-	m.until(2*time.Minute, "all follow", func() bool { return m.allAt(9) })
-	m.pingAll(time.Second)
+	m.Until(2*time.Minute, "all follow", func() bool { return allAt(m, 9) })
+	pingAll(t, m, time.Second)
 
 	for _, seq := range []keys.Sequence{0, 8} {
-		if err := first.Console().SetKeySequence(m.sim.Now(), seq); !errors.Is(err, thread.ErrKeySequence) {
+		if err := first.Console().SetKeySequence(m.Sim.Now(), seq); !errors.Is(err, thread.ErrKeySequence) {
 			t.Errorf("back to %d: %v", seq, err)
 		}
 	}
-	if err := first.Console().SetKeySequence(m.sim.Now(), 9); err != nil {
+	if err := first.Console().SetKeySequence(m.Sim.Now(), 9); err != nil {
 		t.Errorf("to the present one: %v", err)
 	}
 }
@@ -264,15 +254,15 @@ func TestKeyRotation(t *testing.T) {
 		stock(c)
 		c.Timing.KeyRotation, c.Timing.KeySwitchGuard = time.Hour, 50*time.Minute
 	})
-	m.run(time.Hour - m.sim.Now().Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) + time.Minute)
-	if !m.allAt(1) {
-		t.Fatalf("sequences %v after an hour", m.sequences())
+	m.Run(time.Hour - m.Sim.Now().Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) + time.Minute)
+	if !allAt(m, 1) {
+		t.Fatalf("sequences %v after an hour", sequences(m))
 	}
-	m.run(3 * time.Hour)
-	if !m.allAt(4) {
-		t.Errorf("sequences %v after four hours", m.sequences())
+	m.Run(3 * time.Hour)
+	if !allAt(m, 4) {
+		t.Errorf("sequences %v after four hours", sequences(m))
 	}
-	m.pingAll(time.Second)
+	pingAll(t, m, time.Second)
 }
 
 // TestKeySequenceBehind lets a node that slept through rotations in.
@@ -280,18 +270,18 @@ func TestKeySequenceBehind(t *testing.T) {
 	for _, seq := range []keys.Sequence{1, 2, 200} {
 		t.Run(fmt.Sprint(seq), func(t *testing.T) {
 			m := steady(t, ideal(), 2, stock)
-			late := m.add(1, lorasim.Position{X: 2}, stock)
-			if err := m.nodes[0].Console().SetKeySequence(m.sim.Now(), seq); err != nil {
+			late := m.Add(1, lorasim.Position{X: 2}, stock)
+			if err := m.Nodes[0].Console().SetKeySequence(m.Sim.Now(), seq); err != nil {
 				t.Fatal(err)
 			}
-			m.run(2 * time.Minute)
-			late.start()
-			m.until(5*time.Minute, "router", func() bool { return late.Role() >= thread.RoleRouter && m.oneMesh() })
-			if !m.allAt(seq) {
-				t.Errorf("sequences %v", m.sequences())
+			m.Run(2 * time.Minute)
+			late.Start()
+			m.Until(5*time.Minute, "router", func() bool { return late.Role() >= thread.RoleRouter && m.OneMesh() })
+			if !allAt(m, seq) {
+				t.Errorf("sequences %v", sequences(m))
 			}
-			m.run(time.Minute)
-			m.pingAll(time.Second)
+			m.Run(time.Minute)
+			pingAll(t, m, time.Second)
 		})
 	}
 }
@@ -299,29 +289,29 @@ func TestKeySequenceBehind(t *testing.T) {
 // TestKeySequenceKept starts again under the sequence that was in use.
 func TestKeySequenceKept(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
-	if err := m.nodes[0].Console().SetKeySequence(m.sim.Now(), 7); err != nil {
+	if err := m.Nodes[0].Console().SetKeySequence(m.Sim.Now(), 7); err != nil {
 		t.Fatal(err)
 	}
-	m.until(2*time.Minute, "all follow", func() bool { return m.allAt(7) })
-	m.nodes[1].restart()
-	if got := m.nodes[1].Console().Keys.Sequence(); got != 7 {
+	m.Until(2*time.Minute, "all follow", func() bool { return allAt(m, 7) })
+	m.Nodes[1].Restart()
+	if got := m.Nodes[1].Console().Keys.Sequence(); got != 7 {
 		t.Errorf("sequence %d after a restart", got)
 	}
 }
 
 // TestReplay takes a frame once.
 func TestReplay(t *testing.T) {
-	m := newMesh(t, ideal())
-	n := m.add(1, lorasim.Position{}, stock)
-	n.start()
-	m.until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
-	p := m.peer(2, lorasim.Position{})
-	p.attach(n, fullMode, time.Minute)
+	m := meshtest.New(t, ideal())
+	n := m.Add(1, lorasim.Position{}, stock)
+	n.Start()
+	m.Until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+	p := m.AddPeer(2, lorasim.Position{})
+	p.Attach(n, thread.ModeFullThreadDevice, time.Minute)
 
-	src, dst := linkLocal(p.ext), linkLocal(n.ExtAddr())
+	src, dst := meshtest.LinkLocal(p.ExtAddr), meshtest.LinkLocal(n.ExtAddr())
 	datagram := must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: src, Dst: dst}, 1000, 1000, []byte("once")))
 	received := func() int {
-		m.run(time.Second)
+		m.Run(time.Second)
 		count := 0
 		for {
 			if _, ok := n.PollPacket(); !ok {
@@ -330,32 +320,32 @@ func TestReplay(t *testing.T) {
 			count++
 		}
 	}
-	old := p.sendDatagram(ieee802154.ExtAddress(n.ExtAddr()), datagram)
+	old := p.SendDatagram(ieee802154.ExtAddress(n.ExtAddr()), datagram)
 	if got := received(); got != 1 {
 		t.Fatalf("received %d", got)
 	}
-	p.transmit(old)
+	p.Transmit(old)
 	if got := received(); got != 0 || n.Counters().RxDuplicate != 1 {
 		t.Errorf("duplicate: received %d, %+v", got, n.Counters())
 	}
-	p.sendDatagram(ieee802154.ExtAddress(n.ExtAddr()), datagram)
-	p.transmit(old)
+	p.SendDatagram(ieee802154.ExtAddress(n.ExtAddr()), datagram)
+	p.Transmit(old)
 	if got := received(); got != 1 || n.Counters().RxSecurity != 1 {
 		t.Errorf("replay: received %d, %+v", got, n.Counters())
 	}
-	p.mac += 5000 // lost frames, or a restart
-	p.sendDatagram(ieee802154.ExtAddress(n.ExtAddr()), datagram)
+	p.MACCounter += 5000 // lost frames, or a restart
+	p.SendDatagram(ieee802154.ExtAddress(n.ExtAddr()), datagram)
 	if got := received(); got != 1 {
 		t.Errorf("jump: received %d, %+v", got, n.Counters())
 	}
 
 	// The same for MLE.
-	update := mle.AppendTimeout(mle.AppendMode(mle.AppendCommand(nil, mle.ChildUpdateRequest), fullMode), time.Minute)
-	old = p.sendMLE(dst, update)
-	p.await(mle.ChildUpdateResponse, n.ExtAddr(), time.Second)
-	p.transmit(old)
-	m.run(time.Second)
-	if got := len(p.find(mle.ChildUpdateResponse, n.ExtAddr())); got != 1 || n.Counters().MLEReplay != 1 {
+	update := mle.AppendTimeout(mle.AppendMode(mle.AppendCommand(nil, mle.ChildUpdateRequest), thread.ModeFullThreadDevice), time.Minute)
+	old = p.SendMLE(dst, update)
+	p.Await(mle.ChildUpdateResponse, n.ExtAddr(), time.Second)
+	p.Transmit(old)
+	m.Run(time.Second)
+	if got := len(p.Find(mle.ChildUpdateResponse, n.ExtAddr())); got != 1 || n.Counters().MLEReplay != 1 {
 		t.Errorf("replay: %d responses, %+v", got, n.Counters())
 	}
 }

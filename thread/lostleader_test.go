@@ -14,14 +14,14 @@ import (
 // requests to all that could be a parent; then it looks for any partition, routers first.
 func TestLeaderLostSearch(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
-	router := m.nodes[1] // the first is the leader
-	listener := m.peer(9, lorasim.Position{})
-	listener.deaf = true
-	m.nodes[0].antenna.SetStation(nil)
-	m.until(135*time.Second, "the router leads", func() bool { return router.Role() == thread.RoleLeader })
+	router := m.Nodes[1] // the first is the leader
+	listener := m.AddPeer(9, lorasim.Position{})
+	listener.Deaf = true
+	m.Nodes[0].PowerOff()
+	m.Until(135*time.Second, "the router leads", func() bool { return router.Role() == thread.RoleLeader })
 
 	var masks []mle.ScanMask
-	for _, h := range listener.find(mle.ParentRequest, router.ExtAddr()) {
+	for _, h := range listener.Find(mle.ParentRequest, router.ExtAddr()) {
 		masks = append(masks, must(h.ScanMask()))
 	}
 	const all = mle.ScanRouters | mle.ScanEndDevices

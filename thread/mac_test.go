@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -23,7 +24,7 @@ type bench struct {
 
 func newBench(t *testing.T, change func(*thread.Config)) *bench {
 	t.Helper()
-	cfg := thread.Config{NetworkKey: testKey, ExtAddr: extAddr(1), Rand: seeded(1, 1)}
+	cfg := thread.Config{NetworkKey: meshtest.NetworkKey, ExtAddr: meshtest.ExtAddr(1), Rand: meshtest.Rand(1, 1)}
 	if change != nil {
 		change(&cfg)
 	}
@@ -85,7 +86,7 @@ func (b *bench) quiet() {
 // sendTo gives the engine a datagram for a neighbor; size tells it from others.
 func (b *bench) sendTo(id, size int, trafficClass uint8) {
 	b.t.Helper()
-	dst := linkLocal(extAddr(id))
+	dst := meshtest.LinkLocal(meshtest.ExtAddr(id))
 	h := ip6.Header{TrafficClass: trafficClass, HopLimit: 64, Src: b.SelectSource(dst), Dst: dst}
 	packet, err := ip6.AppendUDP(nil, h, 1000, 1000, make([]byte, size))
 	if err != nil {
@@ -167,7 +168,7 @@ func TestChannelBusy(t *testing.T) {
 		if !ok {
 			t.Fatalf("given up after %d refusals", i)
 		}
-		if parse(t, psdu).Dst != ieee802154.ExtAddress(extAddr(2)) {
+		if parse(t, psdu).Dst != ieee802154.ExtAddress(meshtest.ExtAddr(2)) {
 			t.Fatalf("another frame after %d refusals", i)
 		}
 		b.HandleTransmitDone(b.now, lora.ErrChannelBusy)
@@ -243,7 +244,7 @@ func TestInterop03AckMatching(t *testing.T) {
 func TestAcknowledge(t *testing.T) {
 	data := func(change func(*ieee802154.Frame)) []byte {
 		f := &ieee802154.Frame{Type: ieee802154.Data, Version: ieee802154.Version2006, AckRequest: true, PANIDCompression: true, Seq: 77,
-			DstPAN: testPAN, Dst: ieee802154.ExtAddress(extAddr(1)), Src: ieee802154.ExtAddress(extAddr(9)), Payload: []byte{1, 2, 3}}
+			DstPAN: thread.DefaultPANID, Dst: ieee802154.ExtAddress(meshtest.ExtAddr(1)), Src: ieee802154.ExtAddress(meshtest.ExtAddr(9)), Payload: []byte{1, 2, 3}}
 		if change != nil {
 			change(f)
 		}
@@ -260,18 +261,21 @@ func TestAcknowledge(t *testing.T) {
 		{"RLOC16", func(f *ieee802154.Frame) { f.Dst = ieee802154.ShortAddress(0) }, true},
 		{"no acknowledgement asked for", func(f *ieee802154.Frame) { f.AckRequest = false }, false},
 		{"broadcast", func(f *ieee802154.Frame) { f.Dst = ieee802154.ShortAddress(0xffff) }, false},
-		{"another node", func(f *ieee802154.Frame) { f.Dst = ieee802154.ExtAddress(extAddr(3)) }, false},
+		{"another node", func(f *ieee802154.Frame) { f.Dst = ieee802154.ExtAddress(meshtest.ExtAddr(3)) }, false},
 		{"another RLOC16", func(f *ieee802154.Frame) { f.Dst = ieee802154.ShortAddress(0x1234) }, false},
 		{"another PAN", func(f *ieee802154.Frame) { f.DstPAN = 0x4321 }, false},
 		{"broadcast PAN, extended address", func(f *ieee802154.Frame) { f.DstPAN = 0xffff }, false},
 		{"broadcast PAN, RLOC16", func(f *ieee802154.Frame) { f.DstPAN = 0xffff; f.Dst = ieee802154.ShortAddress(0) }, true},
-		{"no address at all", func(f *ieee802154.Frame) { f.Dst, f.PANIDCompression = ieee802154.Addr{}, false; f.SrcPAN = testPAN }, false},
+		{"no address at all", func(f *ieee802154.Frame) {
+			f.Dst, f.PANIDCompression = ieee802154.Addr{}, false
+			f.SrcPAN = thread.DefaultPANID
+		}, false},
 		{"MAC command", func(f *ieee802154.Frame) { f.Type, f.Command = ieee802154.Command, ieee802154.DataRequest }, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			// A leader has an RLOC16; its router ID follows from the seed, so a restart gives it a known one.
 			store := &thread.MemoryStore{}
-			_ = store.Save(thread.Settings{NetworkKey: testKey, ExtAddr: extAddr(1), Role: thread.RoleLeader, RLOC16: 0, Mode: thread.ModeFullThreadDevice})
+			_ = store.Save(thread.Settings{NetworkKey: meshtest.NetworkKey, ExtAddr: meshtest.ExtAddr(1), Role: thread.RoleLeader, RLOC16: 0, Mode: thread.ModeFullThreadDevice})
 			b := newBench(t, func(c *thread.Config) { stock(c); c.Store = store })
 			b.quiet()
 			b.sendTo(2, 10, 0) // waits for its backoff
@@ -301,7 +305,7 @@ func TestAcknowledge(t *testing.T) {
 func TestOwnFrame(t *testing.T) {
 	b := newBench(t, stock)
 	f := &ieee802154.Frame{Type: ieee802154.Data, Version: ieee802154.Version2006, PANIDCompression: true, Seq: 1,
-		DstPAN: testPAN, Dst: ieee802154.ShortAddress(0xffff), Src: ieee802154.ExtAddress(extAddr(1)), Payload: []byte{1}}
+		DstPAN: thread.DefaultPANID, Dst: ieee802154.ShortAddress(0xffff), Src: ieee802154.ExtAddress(meshtest.ExtAddr(1)), Payload: []byte{1}}
 	b.HandleFrame(b.now, must(f.AppendBinary(nil)), -50)
 	if c := b.Counters(); c.RxOwnSource != 1 {
 		t.Errorf("%+v", c)
@@ -329,7 +333,7 @@ func TestOrder(t *testing.T) {
 			}
 			for i, d := range tt.want {
 				psdu := b.must(time.Second)
-				if f := parse(t, psdu); f.Dst != ieee802154.ExtAddress(extAddr(d.id)) {
+				if f := parse(t, psdu); f.Dst != ieee802154.ExtAddress(meshtest.ExtAddr(d.id)) {
 					t.Fatalf("frame %d to %v, want %v", i, f.Dst, d.id)
 				}
 				if d.size < 100 && len(psdu) != overhead+d.size {
@@ -358,7 +362,7 @@ func TestOrder(t *testing.T) {
 			f := parse(t, psdu)
 			order = append(order, fmt.Sprint(f.Dst.Ext[7]))
 			b.HandleTransmitDone(b.now, nil)
-			if f.Dst == ieee802154.ExtAddress(extAddr(3)) {
+			if f.Dst == ieee802154.ExtAddress(meshtest.ExtAddr(3)) {
 				b.ack(psdu)
 			}
 		}
@@ -378,7 +382,7 @@ func TestPriority(t *testing.T) {
 	b.sendTo(5, 1, cs4)
 	for _, want := range []int{2, 5, 4, 3} {
 		psdu := b.must(time.Second)
-		if f := parse(t, psdu); f.Dst != ieee802154.ExtAddress(extAddr(want)) {
+		if f := parse(t, psdu); f.Dst != ieee802154.ExtAddress(meshtest.ExtAddr(want)) {
 			t.Fatalf("to %v, want %d", f.Dst, want)
 		}
 		b.HandleTransmitDone(b.now, nil)
@@ -386,7 +390,7 @@ func TestPriority(t *testing.T) {
 	}
 
 	packet := func(class uint8) []byte {
-		dst := linkLocal(extAddr(2))
+		dst := meshtest.LinkLocal(meshtest.ExtAddr(2))
 		return must(ip6.AppendUDP(nil, ip6.Header{TrafficClass: class, HopLimit: 64, Src: b.SelectSource(dst), Dst: dst}, 1, 1, []byte{1}))
 	}
 	for range 64 {

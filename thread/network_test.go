@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/console"
@@ -26,9 +27,9 @@ var otherNetwork = thread.Network{
 
 // TestSetNetwork moves two nodes to another network before they start.
 func TestSetNetwork(t *testing.T) {
-	m := newMesh(t, ideal())
-	a, b := m.add(1, lorasim.Position{}, stock), m.add(1, lorasim.Position{X: 1}, stock)
-	for _, n := range m.nodes {
+	m := meshtest.New(t, ideal())
+	a, b := m.Add(1, lorasim.Position{}, stock), m.Add(1, lorasim.Position{X: 1}, stock)
+	for _, n := range m.Nodes {
 		if err := n.Console().SetNetwork(otherNetwork); err != nil {
 			t.Fatal(err)
 		}
@@ -51,27 +52,27 @@ func TestSetNetwork(t *testing.T) {
 			}
 		}
 	}
-	m.startOneByOne()
+	m.StartOneByOne()
 	if err := a.Console().SetNetwork(otherNetwork); !errors.Is(err, thread.ErrState) {
 		t.Errorf("while started: %v", err)
 	}
 	if err := a.Console().SetExtAddr(ieee802154.ExtAddr{1}); !errors.Is(err, thread.ErrState) {
 		t.Errorf("address while started: %v", err)
 	}
-	if !otherNetwork.MeshLocalPrefix.Contains(b.MeshLocalEID()) || !m.oneMesh() {
+	if !otherNetwork.MeshLocalPrefix.Contains(b.MeshLocalEID()) || !m.OneMesh() {
 		t.Fatal(b.MeshLocalEID(), m)
 	}
-	if _, ok := a.ping(b.MeshLocalEID(), 8, time.Second); !ok {
+	if _, ok := a.Ping(b.MeshLocalEID(), 8, time.Second); !ok {
 		t.Error("no reply in the new network")
 	}
 
 	// The others cannot read it.
-	c := m.add(1, lorasim.Position{X: 2}, func(c *thread.Config) {
+	c := m.Add(1, lorasim.Position{X: 2}, func(c *thread.Config) {
 		stock(c)
 		c.PANID = otherNetwork.PANID
 	})
-	c.start()
-	m.run(2 * time.Minute)
+	c.Start()
+	m.Run(2 * time.Minute)
 	if l, _ := c.Leader(); l.ExtAddr != c.ExtAddr() {
 		t.Errorf("a node with another key has joined\n%s", m)
 	}
@@ -80,12 +81,12 @@ func TestSetNetwork(t *testing.T) {
 // TestSetNetworkKey starts the key sequence anew, but not the frame counters.
 func TestSetNetworkKey(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
-	if err := m.nodes[0].Console().SetKeySequence(m.sim.Now(), 5); err != nil {
+	if err := m.Nodes[0].Console().SetKeySequence(m.Sim.Now(), 5); err != nil {
 		t.Fatal(err)
 	}
-	m.run(time.Minute)
-	for _, n := range m.nodes {
-		n.Stop(m.sim.Now())
+	m.Run(time.Minute)
+	for _, n := range m.Nodes {
+		n.Stop()
 		w := n.Network()
 		w.Key[0]++
 		if err := n.Console().SetNetwork(w); err != nil {
@@ -95,36 +96,36 @@ func TestSetNetworkKey(t *testing.T) {
 			t.Error("key sequence", n.Console().Keys.Sequence())
 		}
 	}
-	m.startOneByOne()
-	m.until(5*time.Minute, "one mesh", m.oneMesh)
-	m.pingAll(time.Second)
+	m.StartOneByOne()
+	m.Until(5*time.Minute, "one mesh", m.OneMesh)
+	pingAll(t, m, time.Second)
 }
 
 // TestStoredNetwork comes back with what commands have set, once the node has attached with it.
 func TestStoredNetwork(t *testing.T) {
 	for _, stored := range []bool{true, false} {
-		m := newMesh(t, ideal())
-		n := m.add(1, lorasim.Position{}, func(c *thread.Config) {
+		m := meshtest.New(t, ideal())
+		n := m.Add(1, lorasim.Position{}, func(c *thread.Config) {
 			stock(c)
 			c.StoredNetwork = stored
 		})
 		original := n.Network()
 		set := func() {
-			if err := errors.Join(n.Console().SetNetwork(otherNetwork), n.Console().SetExtAddr(ieee802154.ExtAddr{9}), n.Console().SetMode(m.sim.Now(), thread.ModeMinimalEndDevice),
-				n.Console().SetMode(m.sim.Now(), thread.ModeFullThreadDevice&^mle.ModeSecureDataRequests)); err != nil {
+			if err := errors.Join(n.Console().SetNetwork(otherNetwork), n.Console().SetExtAddr(ieee802154.ExtAddr{9}), n.Console().SetMode(m.Sim.Now(), thread.ModeMinimalEndDevice),
+				n.Console().SetMode(m.Sim.Now(), thread.ModeFullThreadDevice&^mle.ModeSecureDataRequests)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		set()
-		n.restart()
+		n.Restart()
 		if n.Network() != original {
 			t.Error("stored before the node was attached")
 		}
-		n.Stop(m.sim.Now())
+		n.Stop()
 		set()
-		n.start()
-		m.until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
-		n.restart()
+		n.Start()
+		m.Until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+		n.Restart()
 		if got := n.Network(); got != map[bool]thread.Network{true: otherNetwork, false: original}[stored] {
 			t.Errorf("StoredNetwork %v: %+v", stored, got)
 		}
@@ -136,9 +137,9 @@ func TestStoredNetwork(t *testing.T) {
 
 // TestLifecycle takes the steps one by one.
 func TestLifecycle(t *testing.T) {
-	m := newMesh(t, ideal())
-	n := m.add(1, lorasim.Position{}, stock)
-	now := m.sim.Now()
+	m := meshtest.New(t, ideal())
+	n := m.Add(1, lorasim.Position{}, stock)
+	now := m.Sim.Now()
 	check := func(what string, up bool, role thread.Role, addresses int) {
 		t.Helper()
 		if n.Console().IsUp() != up || n.Role() != role || len(n.Addresses()) != addresses {
@@ -167,18 +168,18 @@ func TestLifecycle(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	n.antenna.Touch()
+	n.Antenna.Touch()
 	check("started", true, thread.RoleDetached, 2)
-	m.until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+	m.Until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
 	check("leader", true, thread.RoleLeader, 4)
-	n.Console().StopThread(m.sim.Now())
+	n.Console().StopThread(m.Sim.Now())
 	check("stopped", true, thread.RoleDisabled, 1)
-	if err := n.Console().StartThread(m.sim.Now()); err != nil {
+	if err := n.Console().StartThread(m.Sim.Now()); err != nil {
 		t.Fatal(err)
 	}
-	n.Console().InterfaceDown(m.sim.Now())
+	n.Console().InterfaceDown(m.Sim.Now())
 	check("down", false, thread.RoleDisabled, 0)
-	n.Console().InterfaceDown(m.sim.Now())
+	n.Console().InterfaceDown(m.Sim.Now())
 	check("down twice", false, thread.RoleDisabled, 0)
 	if _, ok := n.PollTransmit(); ok {
 		t.Error("sends while down")
@@ -186,20 +187,20 @@ func TestLifecycle(t *testing.T) {
 }
 
 func TestAutoStart(t *testing.T) {
-	m := newMesh(t, ideal())
-	n := m.add(1, lorasim.Position{}, stock)
+	m := meshtest.New(t, ideal())
+	n := m.Add(1, lorasim.Position{}, stock)
 	if n.AutoStart() {
 		t.Error("by itself")
 	}
 	if err := n.Console().SetAutoStart(true); err != nil {
 		t.Fatal(err)
 	}
-	n.restart()
+	n.Restart()
 	if !n.AutoStart() {
 		t.Error("forgotten")
 	}
-	n.cfg.NetworkKey[0]++
-	n.restart()
+	n.Config.NetworkKey[0]++
+	n.Restart()
 	if !n.AutoStart() {
 		t.Error("forgotten with the network")
 	}
@@ -207,9 +208,9 @@ func TestAutoStart(t *testing.T) {
 
 // TestBecome asks for roles.
 func TestBecome(t *testing.T) {
-	m := newMesh(t, ideal())
-	a, b := m.add(1, lorasim.Position{}, stock), m.add(1, lorasim.Position{X: 1}, stock)
-	now := m.sim.Now()
+	m := meshtest.New(t, ideal())
+	a, b := m.Add(1, lorasim.Position{}, stock), m.Add(1, lorasim.Position{X: 1}, stock)
+	now := m.Sim.Now()
 	for what, err := range map[string]error{
 		"detached": a.Console().BecomeDetached(now), "child": a.Console().BecomeChild(now), "router": a.Console().BecomeRouter(now), "leader": a.Console().BecomeLeader(now),
 		"release": a.Console().ReleaseRouterID(now, 1),
@@ -218,7 +219,7 @@ func TestBecome(t *testing.T) {
 			t.Errorf("%s while disabled: %v", what, err)
 		}
 	}
-	a.start()
+	a.Start()
 	if err := a.Console().BecomeRouter(now); !errors.Is(err, thread.ErrState) {
 		t.Errorf("router while detached: %v", err)
 	}
@@ -228,22 +229,22 @@ func TestBecome(t *testing.T) {
 	if err := a.Console().BecomeLeader(now); err != nil || a.Role() != thread.RoleLeader {
 		t.Fatalf("leader: %v, %v", err, a.Role())
 	}
-	b.start()
-	m.until(time.Minute, "child", func() bool { return b.Role() == thread.RoleChild })
-	b.Console().SetRouterRole(m.sim.Now(), false)
-	if err := b.Console().BecomeRouter(m.sim.Now()); !errors.Is(err, thread.ErrNotCapable) {
+	b.Start()
+	m.Until(time.Minute, "child", func() bool { return b.Role() == thread.RoleChild })
+	b.Console().SetRouterRole(m.Sim.Now(), false)
+	if err := b.Console().BecomeRouter(m.Sim.Now()); !errors.Is(err, thread.ErrNotCapable) {
 		t.Errorf("router without the role: %v", err)
 	}
-	if err := b.Console().BecomeLeader(m.sim.Now()); !errors.Is(err, thread.ErrNotCapable) {
+	if err := b.Console().BecomeLeader(m.Sim.Now()); !errors.Is(err, thread.ErrNotCapable) {
 		t.Errorf("leader without the role: %v", err)
 	}
-	b.Console().SetRouterRole(m.sim.Now(), true)
-	if err := b.Console().BecomeRouter(m.sim.Now()); err != nil {
+	b.Console().SetRouterRole(m.Sim.Now(), true)
+	if err := b.Console().BecomeRouter(m.Sim.Now()); err != nil {
 		t.Fatal(err)
 	}
-	b.antenna.Touch()
-	m.until(5*time.Second, "router", func() bool { return b.Role() == thread.RoleRouter })
-	if err := b.Console().BecomeRouter(m.sim.Now()); err != nil {
+	b.Antenna.Touch()
+	m.Until(5*time.Second, "router", func() bool { return b.Role() == thread.RoleRouter })
+	if err := b.Console().BecomeRouter(m.Sim.Now()); err != nil {
 		t.Errorf("router again: %v", err)
 	}
 
@@ -252,19 +253,19 @@ func TestBecome(t *testing.T) {
 		id   mle.RouterID
 		want error
 	}{{a.RLOC16().RouterID(), thread.ErrArgument}, {mle.InvalidRouterID, thread.ErrNotFound}, {id, nil}, {id, thread.ErrNotFound}} {
-		if err := a.Console().ReleaseRouterID(m.sim.Now(), tt.id); !errors.Is(err, tt.want) {
+		if err := a.Console().ReleaseRouterID(m.Sim.Now(), tt.id); !errors.Is(err, tt.want) {
 			t.Errorf("release %v: %v, want %v", tt.id, err, tt.want)
 		}
 	}
-	a.antenna.Touch()
-	m.until(time.Minute, "without a router ID", func() bool { return b.Role() < thread.RoleRouter })
-	m.until(5*time.Minute, "back", m.oneMesh)
+	a.Antenna.Touch()
+	m.Until(time.Minute, "without a router ID", func() bool { return b.Role() < thread.RoleRouter })
+	m.Until(5*time.Minute, "back", m.OneMesh)
 
-	a.Console().SetRouterRole(m.sim.Now(), false)
+	a.Console().SetRouterRole(m.Sim.Now(), false)
 	if a.Role() != thread.RoleDetached {
 		t.Errorf("%v without the router role", a.Role())
 	}
-	if err := b.Console().BecomeDetached(m.sim.Now()); err != nil || b.Role() != thread.RoleDetached {
+	if err := b.Console().BecomeDetached(m.Sim.Now()); err != nil || b.Role() != thread.RoleDetached {
 		t.Errorf("detached: %v, %v", err, b.Role())
 	}
 }
@@ -272,24 +273,24 @@ func TestBecome(t *testing.T) {
 // TestSetMode changes what a node can do while it is attached.
 func TestSetMode(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
-	a, b := m.nodes[0], m.nodes[1]
+	a, b := m.Nodes[0], m.Nodes[1]
 	for mode, want := range map[mle.Mode]error{
 		mle.ModeFullThreadDevice: thread.ErrArgument, mle.ModeSecureDataRequests: thread.ErrUnsupported, b.Mode(): nil,
 	} {
-		if err := b.Console().SetMode(m.sim.Now(), mode); !errors.Is(err, want) {
+		if err := b.Console().SetMode(m.Sim.Now(), mode); !errors.Is(err, want) {
 			t.Errorf("%v: %v, want %v", mode, err, want)
 		}
 	}
 	if b.Role() != thread.RoleRouter {
 		t.Fatal(b.Role())
 	}
-	if err := b.Console().SetMode(m.sim.Now(), thread.ModeMinimalEndDevice); err != nil || b.Role() != thread.RoleDetached || b.Console().RouterRole() {
+	if err := b.Console().SetMode(m.Sim.Now(), thread.ModeMinimalEndDevice); err != nil || b.Role() != thread.RoleDetached || b.Console().RouterRole() {
 		t.Fatalf("router to minimal end device: %v, %v", b.Role(), err)
 	}
-	b.antenna.Touch()
-	m.until(time.Minute, "child", func() bool { return b.Role() == thread.RoleChild })
+	b.Antenna.Touch()
+	m.Until(time.Minute, "child", func() bool { return b.Role() == thread.RoleChild })
 	mode := func() mle.Mode {
-		for _, c := range a.children() {
+		for _, c := range childrenOf(a) {
 			if c.Ext == b.ExtAddr() {
 				return c.Mode
 			}
@@ -299,23 +300,23 @@ func TestSetMode(t *testing.T) {
 	if mode() != thread.ModeMinimalEndDevice {
 		t.Errorf("the parent has mode %v", mode())
 	}
-	if err := b.Console().SetMode(m.sim.Now(), thread.ModeFullThreadDevice); err != nil || b.Role() != thread.RoleChild {
+	if err := b.Console().SetMode(m.Sim.Now(), thread.ModeFullThreadDevice); err != nil || b.Role() != thread.RoleChild {
 		t.Fatalf("%v, %v", b.Role(), err)
 	}
-	b.antenna.Touch()
-	m.until(time.Second, "the parent knows", func() bool { return mode() == thread.ModeFullThreadDevice })
-	b.Console().SetChildTimeout(m.sim.Now(), 50*time.Second)
-	b.antenna.Touch()
-	m.until(time.Second, "the parent knows the timeout", func() bool { return a.children()[0].Timeout == 50*time.Second })
-	b.Console().SetChildTimeout(m.sim.Now(), 0)
+	b.Antenna.Touch()
+	m.Until(time.Second, "the parent knows", func() bool { return mode() == thread.ModeFullThreadDevice })
+	b.Console().SetChildTimeout(m.Sim.Now(), 50*time.Second)
+	b.Antenna.Touch()
+	m.Until(time.Second, "the parent knows the timeout", func() bool { return childrenOf(a)[0].Timeout == 50*time.Second })
+	b.Console().SetChildTimeout(m.Sim.Now(), 0)
 	if got := b.Console().ChildTimeout(); got != 5*time.Second {
 		t.Errorf("shortest timeout: %v", got)
 	}
 }
 
 func TestParameters(t *testing.T) {
-	m := newMesh(t, ideal())
-	n := m.add(1, lorasim.Position{}, stock)
+	m := meshtest.New(t, ideal())
+	n := m.Add(1, lorasim.Position{}, stock)
 	p := console.Parameters{
 		RouterUpgradeThreshold: 1, RouterDowngradeThreshold: 2, LeaderWeight: 3, PartitionID: 4, ParentPriority: mle.ParentPriorityHigh,
 		RouterSelectionJitter: 5 * time.Second, NetworkIDTimeout: 6 * time.Second, KeySwitchGuard: 7 * time.Hour,
@@ -330,16 +331,16 @@ func TestParameters(t *testing.T) {
 			t.Errorf("priority %d: %v", priority, err)
 		}
 	}
-	n.start()
-	m.until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+	n.Start()
+	m.Until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
 	if l, _ := n.Leader(); l.PartitionID != 4 || l.Weighting != 3 {
 		t.Errorf("%+v", l)
 	}
 }
 
 func TestMaxChildren(t *testing.T) {
-	m := newMesh(t, ideal())
-	a := m.add(1, lorasim.Position{}, stock)
+	m := meshtest.New(t, ideal())
+	a := m.Add(1, lorasim.Position{}, stock)
 	for n, want := range map[int]error{0: thread.ErrArgument, 512: thread.ErrArgument, 511: nil, 1: nil} {
 		if err := a.Console().SetMaxChildren(n); !errors.Is(err, want) {
 			t.Errorf("%d: %v", n, err)
@@ -348,15 +349,15 @@ func TestMaxChildren(t *testing.T) {
 	if err := a.Console().SetMaxChildren(2); err != nil || a.Console().Neighbors.Children.Limit() != 2 {
 		t.Fatal(err)
 	}
-	a.start()
+	a.Start()
 	for range 3 {
-		m.add(1, lorasim.Position{X: 1}, func(c *thread.Config) {
+		m.Add(1, lorasim.Position{X: 1}, func(c *thread.Config) {
 			stock(c)
 			c.EndDevice = true
-		}).start()
+		}).Start()
 	}
-	m.run(3 * time.Minute)
-	if got := len(a.children()); got != 2 {
+	m.Run(3 * time.Minute)
+	if got := len(childrenOf(a)); got != 2 {
 		t.Errorf("%d children\n%s", got, m)
 	}
 	if err := a.Console().SetMaxChildren(5); !errors.Is(err, thread.ErrState) {
@@ -366,22 +367,22 @@ func TestMaxChildren(t *testing.T) {
 
 // TestAddAddress reaches an added address by address query, of a router and of a minimal end device.
 func TestAddAddress(t *testing.T) {
-	m := chain(t, ideal(), 4, func(c *thread.Config) {
+	m := meshtest.Chain(t, ideal(), 4, func(c *thread.Config) {
 		stock(c)
-		if c.ExtAddr == extAddr(4) {
+		if c.ExtAddr == meshtest.ExtAddr(4) {
 			c.Mode = thread.ModeMinimalEndDevice
 		}
 	})
-	first := m.nodes[0]
-	for _, n := range m.nodes {
-		n.start()
-		m.until(5*time.Minute, "attached", func() bool { return n.Role() >= thread.RoleChild })
+	first := m.Nodes[0]
+	for _, n := range m.Nodes {
+		n.Start()
+		m.Until(5*time.Minute, "attached", func() bool { return n.Role() >= thread.RoleChild })
 		if n.Mode().Has(mle.ModeFullThreadDevice) {
-			m.until(5*time.Minute, "router", func() bool { return n.Role() >= thread.RoleRouter })
+			m.Until(5*time.Minute, "router", func() bool { return n.Role() >= thread.RoleRouter })
 		}
 	}
-	m.run(time.Minute)
-	for i, n := range m.nodes[2:] {
+	m.Run(time.Minute)
+	for i, n := range m.Nodes[2:] {
 		added := netip.MustParseAddr("fdde:ad00:beef::1:0")
 		b := added.As16()
 		b[15] = byte(i)
@@ -392,12 +393,12 @@ func TestAddAddress(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		n.antenna.Touch()
-		m.run(time.Second)
+		n.Antenna.Touch()
+		m.Run(time.Second)
 		if got := n.Addresses(); !slices.Equal(got, append([]netip.Addr{added}, before...)) {
 			t.Errorf("%v", got)
 		}
-		if _, ok := first.ping(added, 20, 5*time.Second); !ok {
+		if _, ok := first.Ping(added, 20, 5*time.Second); !ok {
 			t.Errorf("no reply from %v\n%s", added, m)
 		}
 		cached := maps.Collect(first.Console().Resolver.Cached())
@@ -426,7 +427,7 @@ func TestAddAddress(t *testing.T) {
 // TestSelectSource prefers the added address that is closest to the destination, for destinations outside the mesh.
 func TestSelectSource(t *testing.T) {
 	m := steady(t, ideal(), 1, stock)
-	n := m.nodes[0]
+	n := m.Nodes[0]
 	global, local := netip.MustParseAddr("2001:db8:1::1"), netip.MustParseAddr("fd11::1")
 	if err := errors.Join(n.Console().AddAddress(global), n.Console().AddAddress(local)); err != nil {
 		t.Fatal(err)
@@ -446,7 +447,7 @@ func TestSelectSource(t *testing.T) {
 
 func TestMulticastAddresses(t *testing.T) {
 	m := steady(t, ideal(), 1, stock)
-	n := m.nodes[0]
+	n := m.Nodes[0]
 	a, b := netip.MustParseAddr("ff05::1"), netip.MustParseAddr("ff05::2")
 	n.Subscribe(a)
 	n.Subscribe(b)
@@ -454,11 +455,11 @@ func TestMulticastAddresses(t *testing.T) {
 	if len(got) != 9 || got[0] != b || got[1] != a {
 		t.Error(got)
 	}
-	n.Console().StopThread(m.sim.Now())
+	n.Console().StopThread(m.Sim.Now())
 	if got := n.Console().MulticastAddresses(); len(got) != 5 {
 		t.Error(got)
 	}
-	n.Console().InterfaceDown(m.sim.Now())
+	n.Console().InterfaceDown(m.Sim.Now())
 	if got := n.Console().MulticastAddresses(); got != nil {
 		t.Error(got)
 	}
@@ -467,25 +468,25 @@ func TestMulticastAddresses(t *testing.T) {
 // TestTables compares what two routers and a child have of each other.
 func TestTables(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
-	a, b := m.nodes[0], m.nodes[1]
-	c := m.add(1, lorasim.Position{X: 2}, func(c *thread.Config) {
+	a, b := m.Nodes[0], m.Nodes[1]
+	c := m.Add(1, lorasim.Position{X: 2}, func(c *thread.Config) {
 		stock(c)
 		c.EndDevice = true
 	})
-	c.start()
-	m.until(time.Minute, "child", func() bool { return c.Role() == thread.RoleChild })
-	m.run(10 * time.Second)
+	c.Start()
+	m.Until(time.Minute, "child", func() bool { return c.Role() == thread.RoleChild })
+	m.Run(10 * time.Second)
 	if p := c.Console().Neighbors.Parent; !p.RLOC16.IsRouter() || p.RLOC16.RouterID() != c.RLOC16().RouterID() || p.Link.Quality == 0 {
 		t.Errorf("%+v", p)
 	}
 	if p := a.Console().Neighbors.Parent; p.Ext != (ieee802154.ExtAddr{}) || !p.LastHeard.IsZero() {
 		t.Errorf("the first leader had a parent: %+v", p)
 	}
-	links := a.links()
+	links := linksOf(a)
 	if len(links) != 1 || links[0].Ext != b.ExtAddr() || links[0].Kind() != neighbors.KindRouter {
 		t.Errorf("%+v", links)
 	}
-	if children := slices.Concat(a.children(), b.children()); len(children) != 1 || children[0].Ext != c.ExtAddr() || !children[0].Valid() {
+	if children := slices.Concat(childrenOf(a), childrenOf(b)); len(children) != 1 || children[0].Ext != c.ExtAddr() || !children[0].Valid() {
 		t.Errorf("%+v", children)
 	}
 	var table []mle.RouterID
@@ -505,7 +506,7 @@ func TestTables(t *testing.T) {
 
 func TestMACFilter(t *testing.T) {
 	var f mac.Filter
-	a, b, c := extAddr(1), extAddr(2), extAddr(3)
+	a, b, c := meshtest.ExtAddr(1), meshtest.ExtAddr(2), meshtest.ExtAddr(3)
 	for i, step := range []struct {
 		got, want error
 	}{
@@ -535,7 +536,7 @@ func TestMACFilter(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	for i := range 32 {
-		if err := f.List(extAddr(100 + i)); err != nil {
+		if err := f.List(meshtest.ExtAddr(100 + i)); err != nil {
 			t.Fatal(i, err)
 		}
 	}
@@ -544,7 +545,7 @@ func TestMACFilter(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := f.Unlist(extAddr(100)); err != nil {
+	if err := f.Unlist(meshtest.ExtAddr(100)); err != nil {
 		t.Error(err)
 	}
 	if err := f.List(a); err != nil {
@@ -555,10 +556,10 @@ func TestMACFilter(t *testing.T) {
 // TestFilteredMesh makes nodes deaf to each other and dulls a link.
 func TestFilteredMesh(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
-	a, b := m.nodes[0], m.nodes[1]
-	ll := func(n *node) netip.Addr { return n.Addresses()[len(n.Addresses())-1] }
+	a, b := m.Nodes[0], m.Nodes[1]
+	ll := func(n *meshtest.Node) netip.Addr { return n.Addresses()[len(n.Addresses())-1] }
 	reaches := func() bool {
-		_, ok := a.ping(ll(b), 8, 500*time.Millisecond)
+		_, ok := a.Ping(ll(b), 8, 500*time.Millisecond)
 		return ok
 	}
 	f := a.Console().Filter
@@ -582,7 +583,7 @@ func TestFilteredMesh(t *testing.T) {
 		t.Error("no frame counted as filtered")
 	}
 
-	quality := func() uint8 { return a.links()[0].Link.Quality }
+	quality := func() uint8 { return linksOf(a)[0].Link.Quality }
 	for want := range uint8(4) {
 		if err := f.Fix(b.ExtAddr(), a.Console().RSSIOf(want)); err != nil {
 			t.Fatal(err)
@@ -603,12 +604,12 @@ func TestFilteredMesh(t *testing.T) {
 	}
 }
 
-// children are the established children of a node, links its links to routers.
-func (n *node) children() []*neighbors.Child {
+// childrenOf are the established children of a node, linksOf its links to routers.
+func childrenOf(n *meshtest.Node) []*neighbors.Child {
 	return slices.Collect(n.Console().Neighbors.Children.Established())
 }
 
-func (n *node) links() []*neighbors.Router {
+func linksOf(n *meshtest.Node) []*neighbors.Router {
 	var list []*neighbors.Router
 	for _, r := range n.Console().Neighbors.Routers.Linked() {
 		list = append(list, r)

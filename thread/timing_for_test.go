@@ -10,6 +10,7 @@ import (
 
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 )
 
@@ -89,32 +90,32 @@ func TestTimingForMeshes(t *testing.T) {
 		t.Run(fmt.Sprint(cfg.SpreadingFactor, cfg.Bandwidth), func(t *testing.T) {
 			timing := thread.TimingFor(cfg.Airtime)
 			patience := 15 * timing.LinkRequest / 10 // 15 s at SF8
-			m := chain(t, lorasim.Options{Seed: 3, Config: cfg}, 4, func(c *thread.Config) { c.Timing = timing })
-			began := m.sim.Now()
-			for _, n := range m.nodes {
-				n.start()
+			m := meshtest.Chain(t, lorasim.Options{Seed: 3, Config: cfg}, 4, func(c *thread.Config) { c.Timing = timing })
+			began := m.Sim.Now()
+			for _, n := range m.Nodes {
+				n.Start()
 			}
-			m.until(60*patience, "four routers in one mesh", func() bool { return m.oneMesh() && m.count(thread.RoleRouter) == 3 })
-			formed := m.sim.Now().Sub(began)
-			m.run(4 * patience)
-			before := m.nodes[1].antenna.Stats().Airtime
-			m.run(time.Hour)
-			idle := m.nodes[1].antenna.Stats().Airtime - before
-			if !m.oneMesh() {
+			m.Until(60*patience, "four routers in one mesh", func() bool { return m.OneMesh() && m.Count(thread.RoleRouter) == 3 })
+			formed := m.Sim.Now().Sub(began)
+			m.Run(4 * patience)
+			before := m.Nodes[1].Antenna.Stats().Airtime
+			m.Run(time.Hour)
+			idle := m.Nodes[1].Antenna.Stats().Airtime - before
+			if !m.OneMesh() {
 				t.Fatalf("fell apart\n%s", m)
 			}
 			result := fmt.Sprintf("formed in %v, an idle router sends %v an hour", formed.Round(time.Second), idle.Round(100*time.Millisecond))
 			for _, size := range []int{8, 200, 1000} {
-				first, last := m.nodes[0], m.nodes[3]
-				took, ok := first.ping(last.MeshLocalEID(), size, 16*patience)
+				first, last := m.Nodes[0], m.Nodes[3]
+				took, ok := first.Ping(last.MeshLocalEID(), size, 16*patience)
 				if !ok { // the address query or a fragment was lost
-					took, ok = first.ping(last.MeshLocalEID(), size, 16*patience)
+					took, ok = first.Ping(last.MeshLocalEID(), size, 16*patience)
 				}
 				if !ok {
 					t.Errorf("no answer to %d bytes\n%s", size, m)
 				}
 				result += fmt.Sprintf(", ping %d: %v", size, took.Round(time.Millisecond))
-				m.run(patience)
+				m.Run(patience)
 			}
 			t.Log(result)
 		})
