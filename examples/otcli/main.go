@@ -27,7 +27,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -65,8 +64,6 @@ type place interface {
 }
 
 func main() {
-	// The controller of virtual time may look at the main thread's state to learn that this program is asleep.
-	runtime.LockOSThread()
 	o, err := parseOptions(os.Args[1:], os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return

@@ -8,7 +8,8 @@
 // A program's command line is its standard input and output. One that prints wakes once
 // more to do so, and announces an alarm each time. So after the barrier the controller
 // waits until the process sleeps and nothing of it is left to read, which makes a run
-// depend on nothing but the programs' own random numbers.
+// depend on nothing but the programs' own random numbers. It is the first thread that is
+// looked at: a program with more of them, such as otcli, prints before it announces.
 //
 // Stations of this process, such as thread.Engine, live on the same air.
 package otsim

@@ -237,6 +237,30 @@ func TestVirtualIgnoresGarbage(t *testing.T) {
 	c.want(none)
 }
 
+// TestVirtualBeforeController: what nobody listened to is in the way of nothing that comes later.
+func TestVirtualBeforeController(t *testing.T) {
+	g, conn := freeGroup(t)
+	conn.Close()
+	v, err := ListenVirtual(g, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &recorder{start: Epoch}
+	if err := v.sleep(d); err != nil {
+		t.Fatal(err)
+	}
+	if conn, err = net.ListenUDP("udp4", g.addr(0)); err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	c := controller{t, conn, g.addr(1)}
+	start(t, v, d)
+	none := fmt.Sprintf("alarm %d", NoTimer)
+	c.want(none)
+	c.send(Event{Delay: 7, Type: EventAlarm})
+	c.want(none)
+}
+
 func TestRealTime(t *testing.T) {
 	g, _ := freeGroup(t)
 	listener, err := net.ListenUDP("udp4", g.addr(ListenerID))

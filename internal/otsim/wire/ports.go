@@ -90,9 +90,9 @@ func (g Group) addr(id int) *net.UDPAddr {
 	return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: g.Port(id)}
 }
 
-func (g Group) listen(id int) (*net.UDPConn, error) {
+func checkNodeID(id int) error {
 	if id < 1 || id > MaxNodeID {
-		return nil, fmt.Errorf("wire: node id %d is not in 1 to %d", id, MaxNodeID)
+		return fmt.Errorf("wire: node id %d is not in 1 to %d", id, MaxNodeID)
 	}
-	return net.ListenUDP("udp4", g.addr(id))
+	return nil
 }

@@ -15,7 +15,10 @@ type RealTime struct {
 
 // ListenRealTime takes the place of node id, 1 to MaxNodeID.
 func ListenRealTime(g Group, id int) (*RealTime, error) {
-	conn, err := g.listen(id)
+	if err := checkNodeID(id); err != nil {
+		return nil, err
+	}
+	conn, err := net.ListenUDP("udp4", g.addr(id))
 	if err != nil {
 		return nil, err
 	}

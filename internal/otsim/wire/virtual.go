@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gopymesh/pymesh/lora/lorasim"
@@ -25,77 +27,95 @@ var Epoch = time.Date(2018, time.December, 14, 0, 0, 0, 0, time.UTC)
 
 // Virtual is a node's place in virtual time.
 type Virtual struct {
-	conn       *net.UDPConn
-	controller *net.UDPAddr
-	now        time.Time
-	sending    []byte // channel and PSDU of the frame whose echo is due; empty if none
-	buf        []byte
+	conn *datagramConn // to the controller
+
+	mu      sync.Mutex // held in a turn
+	now     time.Time
+	sending []byte // channel and PSDU of the frame whose echo is due; empty if none
+	out     []byte
+
+	in [HeaderSize + MaxData]byte // of the goroutine that receives
 }
 
 // ListenVirtual takes the place of node id, 1 to MaxNodeID.
 func ListenVirtual(g Group, id int) (*Virtual, error) {
-	conn, err := g.listen(id)
+	if err := checkNodeID(id); err != nil {
+		return nil, err
+	}
+	conn, err := dial(g.addr(id), g.addr(0))
 	if err != nil {
 		return nil, err
 	}
-	return &Virtual{conn: conn, controller: g.addr(0), now: Epoch}, nil
+	return &Virtual{conn: conn, now: Epoch}, nil
 }
 
 // Close gives the place up; Run returns.
 func (v *Virtual) Close() error { return v.conn.Close() }
 
-// Now returns the time on the node's clock.
-func (v *Virtual) Now() time.Time { return v.now }
-
 // Run lets the device live until ctx ends, and then returns nil: as the controller's events
-// say, and with what comes in calls between them, such as lines of a command line. All
-// happens in this goroutine. The controller hears an alarm at the start, and one after
-// each event and each call.
+// say, and with what comes in calls between them, such as lines of a command line. One
+// thing happens at a time. The controller hears an alarm at the start, and one after each
+// event and each call.
+//
+// The whole network waits for the node that has an event. So the goroutine that reads it
+// answers it as well: to wake another takes longer than all the rest of a turn.
 func (v *Virtual) Run(ctx context.Context, d Device, calls <-chan func(now time.Time)) error {
-	events := make(chan Event)
-	failed := make(chan error, 1)
+	var calling sync.WaitGroup
+	defer calling.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() {
-		for {
-			e, err := v.receive()
-			if err != nil {
-				failed <- err
-				return
-			}
-			select {
-			case events <- e:
-			case <-ctx.Done():
-				return
-			}
+	context.AfterFunc(ctx, func() { _ = v.conn.SetReadDeadline(Epoch) }) // ends a read, as closing does
+
+	if err := v.turn(ctx, d, func() {}); err != nil {
+		return err
+	}
+	calling.Go(func() { v.handleCalls(ctx, d, calls) })
+	for {
+		e, err := v.receive()
+		if ctx.Err() != nil {
+			return nil
 		}
-	}()
-	for ctx.Err() == nil {
-		if err := v.sleep(d); err != nil {
+		if err != nil {
 			return err
 		}
-		select {
-		case e := <-events:
-			v.handle(d, e)
-		case call := <-calls:
-			call(v.now)
-		case err := <-failed:
+		if err := v.turn(ctx, d, func() { v.handle(d, e) }); err != nil {
 			return err
-		case <-ctx.Done():
 		}
 	}
-	return nil
 }
 
-// receive returns the next event. What is none is passed over.
+// handleCalls makes the calls until ctx ends.
+func (v *Virtual) handleCalls(ctx context.Context, d Device, calls <-chan func(now time.Time)) {
+	for {
+		select {
+		case call := <-calls:
+			_ = v.turn(ctx, d, func() { call(v.now) }) // receive will fail as well
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// turn does what there is to do in a turn and ends it, if the device goes on.
+func (v *Virtual) turn(ctx context.Context, d Device, do func()) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	do()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return v.sleep(d)
+}
+
+// receive returns the next event, which is valid until the next call. What is none is passed
+// over.
 func (v *Virtual) receive() (Event, error) {
 	for {
-		b := make([]byte, HeaderSize+MaxData)
-		n, err := v.conn.Read(b)
+		n, err := exchange(v.conn.Read, v.in[:])
 		if err != nil {
 			return Event{}, err
 		}
-		if e, err := ParseEvent(b[:n]); err == nil {
+		if e, err := ParseEvent(v.in[:n]); err == nil {
 			return e, nil
 		}
 	}
@@ -141,14 +161,25 @@ func (v *Virtual) sleep(d Device) error {
 }
 
 func (v *Virtual) send(e Event) error {
-	b, err := e.AppendBinary(v.buf[:0])
+	b, err := e.AppendBinary(v.out[:0])
 	if err != nil {
 		return err
 	}
-	v.buf = b
-	_, err = v.conn.WriteToUDP(b, v.controller)
+	v.out = b
+	_, err = exchange(v.conn.Write, b)
 	if errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil // a controller that is gone ends the node by closing its input
+}
+
+// exchange reads or writes a datagram, whatever became of the one before: it is refused while
+// the controller does not listen.
+func exchange(transfer func([]byte) (int, error), b []byte) (int, error) {
+	for {
+		n, err := transfer(b)
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			return n, err
+		}
+	}
 }
