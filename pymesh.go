@@ -655,17 +655,13 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 }
 
 // handlePacket takes a datagram from the engine.
-func (n *Node) handlePacket(now time.Time, datagram []byte) {
-	if n.shell.HandlePacket(now, datagram) {
+func (n *Node) handlePacket(now time.Time, d *ip6.Datagram) {
+	if n.shell.HandlePacket(now, d) {
 		n.shellOutput()
-	}
-	d, err := ip6.ParseDatagram(datagram)
-	if err != nil {
-		return
 	}
 	switch d.Protocol {
 	case ip6.ProtocolUDP:
-		n.sockets.deliver(&d)
+		n.sockets.deliver(d)
 	case ip6.ProtocolICMPv6:
 		m, err := ip6.ParseICMPv6(d.Payload)
 		if err != nil || m.Type != ip6.ICMPv6EchoReply {

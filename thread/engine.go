@@ -165,8 +165,8 @@ func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 }
 
 // PollPacket returns the next datagram for this node that is not the network's own: UDP, ICMPv6 other than echo requests, and
-// whatever else came. It is the caller's to keep.
-func (e *Engine) PollPacket() (datagram []byte, ok bool) { return e.ip.poll() }
+// whatever else came, parsed. It is the caller's to keep.
+func (e *Engine) PollPacket() (d ip6.Datagram, ok bool) { return e.ip.poll() }
 
 // PollEvent returns the next event. At most 256 are kept, the latest.
 func (e *Engine) PollEvent() (Event, bool) { return e.events.poll() }

@@ -24,11 +24,11 @@ func udp(n *meshtest.Node, dst netip.Addr, payload string) []byte {
 // received returns the payloads of the UDP datagrams that wait for the host, and how many other ones do.
 func received(n *meshtest.Node) (payloads []string, other int) {
 	for {
-		p, ok := n.PollPacket()
+		d, ok := n.PollPacket()
 		if !ok {
 			return payloads, other
 		}
-		if d, err := ip6.ParseDatagram(p); err == nil && d.Protocol == ip6.ProtocolUDP {
+		if d.Protocol == ip6.ProtocolUDP {
 			payloads = append(payloads, string(d.Payload[ip6.UDPHeaderSize:]))
 		} else {
 			other++

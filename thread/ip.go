@@ -40,11 +40,11 @@ type ipLayer struct {
 	mle       *mleMessenger
 	tmf       *tmfMessenger
 
-	packets [][]byte // for the host
+	packets []ip6.Datagram // for the host
 }
 
 // receive handles a whole datagram from the mesh. Without link security only what secures itself is let in: MLE, on this link (Thread 1.1 §7.4).
-func (x *ipLayer) receive(datagram []byte, d *ip6.Datagram, secured bool, rssi int8) {
+func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int8) {
 	if !secured && !securesItself(d) {
 		x.counters.IPUnsupported++
 		return
@@ -52,19 +52,19 @@ func (x *ipLayer) receive(datagram []byte, d *ip6.Datagram, secured bool, rssi i
 	x.counters.RxDatagrams++
 	switch {
 	case d.Dst.IsMulticast():
-		if d.HasMPL && !x.mpl.Accept(x.Now, datagram, d.MPL, d.Src, x.isRouter()) {
+		if d.HasMPL && !x.mpl.Accept(x.Now, d.Bytes, d.MPL, d.Src, x.isRouter()) {
 			x.counters.MPLDuplicate++
 			return
 		}
 		if x.addresses.Subscribed(d.Dst) {
-			x.deliver(datagram, d, rssi)
+			x.deliver(d, rssi)
 		}
 	case x.addresses.Own(d.Dst):
-		x.deliver(datagram, d, rssi)
+		x.deliver(d, rssi)
 	case d.Dst.IsLinkLocalUnicast() || !x.isRouter():
 		x.counters.IPNotForUs++
 	default:
-		x.forward(datagram, d)
+		x.forward(d)
 	}
 }
 
@@ -78,20 +78,20 @@ func securesItself(d *ip6.Datagram) bool {
 }
 
 // forward passes a datagram on as a router does, to a child that is reached through this node above all.
-func (x *ipLayer) forward(datagram []byte, d *ip6.Datagram) {
+func (x *ipLayer) forward(d *ip6.Datagram) {
 	if d.HopLimit <= 1 {
 		x.counters.IPHopLimit++
 		return
 	}
 	m := x.sender.New()
-	m.Data = append(m.Data, datagram...)
+	m.Data = append(m.Data, d.Bytes...)
 	ip6.DecrementHopLimit(m.Data)
 	m.Priority = sender.PriorityOf(d.TrafficClass)
 	x.sender.Enqueue(m)
 }
 
 // deliver hands a datagram for this node to whom it concerns.
-func (x *ipLayer) deliver(datagram []byte, d *ip6.Datagram, rssi int8) {
+func (x *ipLayer) deliver(d *ip6.Datagram, rssi int8) {
 	switch d.Protocol {
 	case ip6.ProtocolIPv6:
 		// A multicast of larger scope, tunnelled to all of the mesh.
@@ -101,19 +101,19 @@ func (x *ipLayer) deliver(datagram []byte, d *ip6.Datagram, rssi int8) {
 			return
 		}
 		if inner.Protocol != ip6.ProtocolIPv6 && (x.addresses.Own(inner.Dst) || inner.Dst.IsMulticast() && x.addresses.Subscribed(inner.Dst)) {
-			x.deliver(d.Payload, &inner, rssi)
+			x.deliver(&inner, rssi)
 		}
 	case ip6.ProtocolUDP:
-		x.deliverUDP(datagram, d, rssi)
+		x.deliverUDP(d, rssi)
 	case ip6.ProtocolICMPv6:
-		x.deliverICMP(datagram, d)
+		x.deliverICMP(d)
 	case ip6.ProtocolNoNext:
 	default:
-		x.toHost(datagram)
+		x.toHost(d)
 	}
 }
 
-func (x *ipLayer) deliverUDP(datagram []byte, d *ip6.Datagram, rssi int8) {
+func (x *ipLayer) deliverUDP(d *ip6.Datagram, rssi int8) {
 	udp, err := ip6.ParseUDPHeader(d.Payload)
 	if err != nil {
 		x.counters.IPMalformed++
@@ -130,11 +130,11 @@ func (x *ipLayer) deliverUDP(datagram []byte, d *ip6.Datagram, rssi int8) {
 	case udp.DstPort == tmf.UDPPort && x.addresses.IsTMF(d.Src, d.Dst):
 		x.tmf.receive(payload, d.Src, d.Dst, udp.SrcPort)
 	default:
-		x.toHost(datagram)
+		x.toHost(d)
 	}
 }
 
-func (x *ipLayer) deliverICMP(datagram []byte, d *ip6.Datagram) {
+func (x *ipLayer) deliverICMP(d *ip6.Datagram) {
 	if ip6.VerifyICMPv6(d.Src, d.Dst, d.Payload) != nil {
 		x.counters.IPBadChecksum++
 		return
@@ -155,7 +155,7 @@ func (x *ipLayer) deliverICMP(datagram []byte, d *ip6.Datagram) {
 			}
 		}
 	}
-	x.toHost(datagram)
+	x.toHost(d)
 }
 
 // answerEcho answers a ping (RFC 4443 §4.2).
@@ -179,18 +179,18 @@ func (x *ipLayer) answerEcho(body []byte, d *ip6.Datagram) {
 }
 
 // toHost queues a datagram for PollPacket. The oldest gives way if the host does not fetch them.
-func (x *ipLayer) toHost(datagram []byte) {
+func (x *ipLayer) toHost(d *ip6.Datagram) {
 	if len(x.packets) >= maxPackets {
 		x.counters.HostQueueFull++
 		x.packets = slices.Delete(x.packets, 0, 1)
 	}
-	x.packets = append(x.packets, slices.Clone(datagram))
+	x.packets = append(x.packets, d.Clone())
 }
 
 // poll returns the next datagram for the host.
-func (x *ipLayer) poll() (datagram []byte, ok bool) {
+func (x *ipLayer) poll() (datagram ip6.Datagram, ok bool) {
 	if len(x.packets) == 0 {
-		return nil, false
+		return ip6.Datagram{}, false
 	}
 	datagram = x.packets[0]
 	x.packets = slices.Delete(x.packets, 0, 1)
@@ -240,7 +240,7 @@ func (x *ipLayer) send(m *sender.Message) bool {
 		data := slices.Clone(m.Data)
 		x.sender.Free(m)
 		if d, err := ip6.ParseDatagram(data); err == nil {
-			x.deliver(data, &d, neighbors.RSSIUnknown)
+			x.deliver(&d, neighbors.RSSIUnknown)
 		}
 		return true
 	}

@@ -100,7 +100,7 @@ func (x *meshLayer) handUp(datagram []byte, r *received) {
 	if r.whole {
 		x.learnSource(r, d.Src)
 	}
-	x.ip.receive(datagram, &d, r.secured, r.rssi)
+	x.ip.receive(&d, r.secured, r.rssi)
 }
 
 // NextTimeout returns when a datagram is given up of which fragments are missing.

@@ -80,7 +80,7 @@ func (d *device) finish(now time.Time) {
 		if !ok {
 			break
 		}
-		d.shell.HandlePacket(now, packet)
+		d.shell.HandlePacket(now, &packet)
 	}
 	for {
 		if _, ok := d.engine.PollEvent(); !ok {

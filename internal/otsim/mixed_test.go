@@ -86,11 +86,11 @@ func (n *engineNode) ping(dst netip.Addr, size int) bool {
 	}
 	return n.c.RunUntil(pingLimit, func() bool {
 		for {
-			p, ok := n.PollPacket()
+			d, ok := n.PollPacket()
 			if !ok {
 				return false
 			}
-			if d, err := ip6.ParseDatagram(p); err == nil && d.Protocol == ip6.ProtocolICMPv6 {
+			if d.Protocol == ip6.ProtocolICMPv6 {
 				if m, err := ip6.ParseICMPv6(d.Payload); err == nil && m.Type == ip6.ICMPv6EchoReply && len(m.Body) == 4+size {
 					return true
 				}
@@ -349,11 +349,11 @@ func TestMixedUDP(t *testing.T) {
 		theirs.Command("udp send %s 4321 hello", dst.StringExpanded())
 		got := c.RunUntil(20*time.Second, func() bool {
 			for {
-				p, ok := ours.PollPacket()
+				d, ok := ours.PollPacket()
 				if !ok {
 					return false
 				}
-				if d, err := ip6.ParseDatagram(p); err == nil && d.Protocol == ip6.ProtocolUDP && d.Dst == dst &&
+				if d.Protocol == ip6.ProtocolUDP && d.Dst == dst &&
 					strings.HasPrefix(string(d.Payload[ip6.UDPHeaderSize:]), "hello") {
 					return true
 				}

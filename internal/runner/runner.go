@@ -18,6 +18,7 @@ import (
 
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ip6"
 )
 
 // receiveRetry is the pause after a failure of the radio to receive.
@@ -26,7 +27,7 @@ const receiveRetry = time.Second
 // Hooks are what a Runner calls, always from its own goroutine. They must not block and must not call Do. Nil hooks are skipped.
 type Hooks struct {
 	// Packet takes an IPv6 datagram for the host.
-	Packet func(now time.Time, datagram []byte)
+	Packet func(now time.Time, d *ip6.Datagram)
 	// Event takes an event of the engine.
 	Event func(thread.Event)
 	// Frame sees each packet that the radio has received or sent. psdu must not be kept.
@@ -224,7 +225,7 @@ func (r *Runner) poll() {
 			break
 		}
 		if r.hooks.Packet != nil {
-			r.hooks.Packet(r.last, packet)
+			r.hooks.Packet(r.last, &packet)
 		}
 	}
 	for {

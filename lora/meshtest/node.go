@@ -79,12 +79,11 @@ func (n *Node) Ping(dst netip.Addr, size int, limit time.Duration) (time.Duratio
 // hasReply takes the datagrams for the host, up to an echo reply with size bytes of data.
 func (n *Node) hasReply(size int) bool {
 	for {
-		p, ok := n.PollPacket()
+		d, ok := n.PollPacket()
 		if !ok {
 			return false
 		}
-		d, err := ip6.ParseDatagram(p)
-		if err != nil || d.Protocol != ip6.ProtocolICMPv6 {
+		if d.Protocol != ip6.ProtocolICMPv6 {
 			continue
 		}
 		if m, err := ip6.ParseICMPv6(d.Payload); err == nil && m.Type == ip6.ICMPv6EchoReply {

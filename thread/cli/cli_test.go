@@ -159,7 +159,7 @@ func TestPingSeries(t *testing.T) {
 			if !ok {
 				break
 			}
-			if !d.shell.HandlePacket(now, packet) {
+			if !d.shell.HandlePacket(now, &packet) {
 				t.Error("not for the command line")
 			}
 		}
@@ -199,6 +199,15 @@ func TestPingSeries(t *testing.T) {
 	}
 }
 
+func parsed(t *testing.T, datagram []byte) *ip6.Datagram {
+	t.Helper()
+	d, err := ip6.ParseDatagram(datagram)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &d
+}
+
 // TestForeignPackets leaves alone what is not for the command line.
 func TestForeignPackets(t *testing.T) {
 	d := leading(t)
@@ -206,8 +215,8 @@ func TestForeignPackets(t *testing.T) {
 	udp, _ := ip6.AppendUDP(nil, h, 1, 2, []byte("x"))
 	coap, _ := ip6.AppendUDP(nil, h, 5683, 5683, []byte{0x40, 1, 0, 0})
 	echo, _ := ip6.AppendEcho(nil, h, ip6.ICMPv6EchoReply, ip6.Echo{Identifier: 2})
-	for _, b := range [][]byte{nil, {1}, udp, coap, echo, udp[:len(udp)-1]} {
-		if d.shell.HandlePacket(epoch, b) {
+	for _, b := range [][]byte{udp, coap, echo} {
+		if d.shell.HandlePacket(epoch, parsed(t, b)) {
 			t.Errorf("taken: %x", b)
 		}
 	}
@@ -215,7 +224,7 @@ func TestForeignPackets(t *testing.T) {
 		t.Errorf("%q", text)
 	}
 	say(d, "coap start")
-	if !d.shell.HandlePacket(epoch, coap) {
+	if !d.shell.HandlePacket(epoch, parsed(t, coap)) {
 		t.Error("a CoAP message is not taken")
 	}
 }
@@ -226,12 +235,12 @@ func TestUDPText(t *testing.T) {
 	say(d, "udp open", "udp bind :: 7")
 	h := ip6.Header{HopLimit: 64, Src: netip.MustParseAddr("fe80::1"), Dst: netip.MustParseAddr("fe80::2")}
 	b, _ := ip6.AppendUDP(nil, h, 9, 7, []byte("ab\x00cd"))
-	d.shell.HandlePacket(epoch, b)
+	d.shell.HandlePacket(epoch, parsed(t, b))
 	if text, _ := d.shell.PollOutput(); string(text) != "5 bytes from fe80:0:0:0:0:0:0:1 9 ab\r\n" {
 		t.Errorf("%q", text)
 	}
 	say(d, "udp close")
-	if d.shell.HandlePacket(epoch, b) {
+	if d.shell.HandlePacket(epoch, parsed(t, b)) {
 		t.Error("received after close")
 	}
 }
@@ -284,7 +293,7 @@ func FuzzHandleLine(f *testing.F) {
 				}
 				for range 10 {
 					if packet, ok := d.PollPacket(); ok {
-						d.shell.HandlePacket(epoch, packet)
+						d.shell.HandlePacket(epoch, &packet)
 					}
 					if next, ok := d.NextTimeout(); ok {
 						d.HandleTimeout(slices.MaxFunc([]time.Time{next, epoch}, time.Time.Compare))

@@ -127,17 +127,13 @@ func (i *Interpreter) send(packet []byte) error {
 
 // HandlePacket takes a datagram that the engine's PollPacket returned: answers to pings, UDP and CoAP messages. It reports
 // whether the datagram was for the command line.
-func (i *Interpreter) HandlePacket(now time.Time, datagram []byte) bool {
+func (i *Interpreter) HandlePacket(now time.Time, d *ip6.Datagram) bool {
 	i.now = now
-	d, err := ip6.ParseDatagram(datagram)
-	if err != nil {
-		return false
-	}
 	switch d.Protocol {
 	case ip6.ProtocolICMPv6:
-		return i.handleICMP(&d)
+		return i.handleICMP(d)
 	case ip6.ProtocolUDP:
-		return i.handleUDP(&d)
+		return i.handleUDP(d)
 	}
 	return false
 }

@@ -219,7 +219,7 @@ func (d *device) finish(now time.Time) {
 		if !ok {
 			break
 		}
-		d.shell.HandlePacket(now, packet)
+		d.shell.HandlePacket(now, &packet)
 	}
 	if text, ok := d.shell.PollOutput(); ok {
 		d.text = append(d.text, text...)

@@ -1,6 +1,9 @@
 package ip6
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // The Fragment header (RFC 8200 §4.5).
 const (
@@ -11,6 +14,7 @@ const (
 // Datagram is a whole IPv6 datagram, seen by its parts.
 type Datagram struct {
 	Header
+	Bytes    []byte    // the whole datagram; aliases the input
 	Protocol Protocol  // of the payload: [ProtocolUDP], [ProtocolICMPv6], [ProtocolIPv6], …
 	Offset   int       // of the payload in the datagram
 	Payload  []byte    // what follows the extension headers; aliases the input
@@ -31,7 +35,7 @@ func ParseDatagram(b []byte) (Datagram, error) {
 	if len(b) != HeaderSize+h.PayloadLength {
 		return Datagram{}, ErrLength
 	}
-	d := Datagram{Header: h, Protocol: h.NextHeader, Offset: HeaderSize}
+	d := Datagram{Header: h, Bytes: b, Protocol: h.NextHeader, Offset: HeaderSize}
 	for {
 		var size int
 		at := d.Protocol
@@ -99,4 +103,12 @@ func (d *Datagram) parseFragment(b []byte) (size int, err error) {
 	}
 	d.Protocol = Protocol(b[0])
 	return fragmentHeaderSize, nil
+}
+
+// Clone returns a copy of d that aliases nothing.
+func (d *Datagram) Clone() Datagram {
+	c := *d
+	c.Bytes = slices.Clone(d.Bytes)
+	c.Payload = c.Bytes[d.Offset:]
+	return c
 }
