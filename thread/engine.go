@@ -24,7 +24,8 @@ import (
 //
 //   - Inputs: Start, Stop, HandleFrame, HandleTransmitDone, HandlePacket, HandleTimeout, and commands. Those that take the time want
 //     one that does not go back.
-//   - After each input, fetch the outputs: PollTransmit until it has none; PollPacket and PollEvent likewise, at leisure.
+//   - After each input, fetch the outputs: PollTransmit until it has none; PollPacket and PollEvent likewise, at leisure; and when
+//     nothing is to be sent let Flush store what a restart needs.
 //   - Then NextTimeout tells when HandleTimeout is due, unless another input comes first.
 //   - Getters may be called at any time in between.
 //
@@ -277,6 +278,7 @@ func (e *Engine) handleTick() {
 	e.resolver.Tick()
 	e.queries.settle()
 	e.keys.Rotate()
+	e.Flush()
 }
 
 func (e *Engine) startTick() {

@@ -75,6 +75,22 @@ type keeper struct {
 	store        Store
 	settings     Settings // stored last
 	keepsNetwork bool
+	dirty        bool      // settings are not what they should be
+	retry        time.Time // when to try again after a failure, zero if there was none
+}
+
+// changed says that what a restart needs to know has changed. It is stored when there is time for that: see Flush.
+func (e *Engine) changed() { e.keeper.dirty = true }
+
+// Flush stores what a restart needs to know, if that has changed. A store may take long, and a frame wants its acknowledgement at once:
+// call Flush after an input when PollTransmit has no packet. Where nobody does, it is done with the housekeeping of the next second.
+// What must not wait is stored before it is used: frame counters, once those that were stored ahead are used up.
+func (e *Engine) Flush() {
+	k := &e.keeper
+	if !k.dirty && !(e.up && (e.mac.Counter.Low() || e.mle.counter.Low())) || e.Now.Before(k.retry) {
+		return
+	}
+	e.save()
 }
 
 // save stores the state of the node, with frame counters ahead of use, and reports whether that worked.
@@ -101,9 +117,10 @@ func (e *Engine) save() bool {
 	if err := e.keeper.store.Save(s); err != nil {
 		e.counters.StoreFailed++
 		e.Log.Error("settings not stored; nothing secured is sent until they are", "err", err)
+		e.keeper.retry = e.Now.Add(time.Second)
 		return false
 	}
-	e.keeper.settings = s
+	e.keeper.settings, e.keeper.dirty, e.keeper.retry = s, false, time.Time{}
 	e.mac.Counter.Stored(s.MACFrameCounter)
 	e.mle.counter.Stored(s.MLEFrameCounter)
 	e.mpl.Stored(s.MPLSequence)

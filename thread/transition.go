@@ -24,7 +24,7 @@ func (e *Engine) setRole(r Role) {
 	e.Log.Info("role", "from", old, "to", r, "rloc16", e.rloc, "partition", e.leader.PartitionID)
 	e.events.emit(Event{Type: EventRole, Role: r})
 	if e.attached() {
-		e.save()
+		e.changed()
 	}
 }
 
@@ -149,11 +149,9 @@ func (e *Engine) drop(n *neighbors.Neighbor) {
 	}
 	e.neighbors.Drop(n)
 	if wasChild && e.isRouter() {
-		e.save()
+		e.changed()
 	}
 }
-
-func (e *Engine) changed() { e.save() }
 
 // neighborChanged tells the host of a child or a linked router that came or went.
 func (e *Engine) neighborChanged(n *neighbors.Neighbor, added bool) {
@@ -194,7 +192,7 @@ func (e *Engine) keySequenceMoved() {
 	e.mac.Counter.Reset()
 	e.mle.counter.Reset()
 	e.events.emit(Event{Type: EventKeySequence})
-	e.save()
+	e.changed()
 }
 
 // startThread starts attaching: where the node was before, if it was somewhere. It fails with ErrState if the interface is down or
@@ -222,6 +220,7 @@ func (e *Engine) stopThread(now time.Time) {
 	if !e.up {
 		return
 	}
+	e.Flush()
 	e.becomeDetached()
 	e.becomeDisabled()
 	e.setUp(false)

@@ -106,6 +106,7 @@ func (d *device) finish(now time.Time) {
 }
 
 func (d *device) handleRequest(now time.Time, request cli.Request) {
+	d.engine.Flush()
 	switch request {
 	case cli.RequestFactoryReset:
 		if e, ok := d.cfg.Store.(eraser); ok {

@@ -163,6 +163,8 @@ func (r *Runner) run() {
 		var tx chan []byte
 		if ready != nil {
 			tx = r.tx
+		} else {
+			e.Flush() // not while an acknowledgement waits to be sent
 		}
 		var wake <-chan time.Time
 		if deadline, ok := r.nextTimeout(); ok {

@@ -38,9 +38,11 @@ func (n *Node) Stop() {
 // PowerOff takes the power away: without a word to anybody the node is gone. What the engine knew last can still be asked.
 func (n *Node) PowerOff() { n.Antenna.SetStation(nil) }
 
-// Restart replaces the engine by a new one, which has Config and so the same store, and starts it.
+// Restart replaces the engine by a new one, which has Config and so the same store, and starts it. The old one has stored what there was
+// to store, as a node has a moment after each input.
 func (n *Node) Restart() {
 	n.mesh.tb.Helper()
+	n.Flush()
 	var err error
 	if n.Engine, err = thread.New(n.Config); err != nil {
 		n.mesh.tb.Fatal(err)

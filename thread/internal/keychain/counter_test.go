@@ -159,8 +159,8 @@ func TestCounterUsedUp(t *testing.T) {
 		}
 		next++
 	}
-	if next < math.MaxUint32-2*CounterAhead {
-		t.Errorf("used up at %d", next)
+	if want := uint32(math.MaxUint32 - CounterAhead); next != want {
+		t.Errorf("used up at %d, want %d", next, want)
 	}
 	asked := m.asked
 	for range 3 {

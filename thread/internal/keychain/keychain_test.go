@@ -195,6 +195,23 @@ func TestCiphers(t *testing.T) {
 	}
 }
 
+// The ciphers of the current sequence stay while those of its neighbors come and go.
+func TestCurrentCipherStays(t *testing.T) {
+	c := newChain(t, 9)
+	for range 10 {
+		current := c.Sequence()
+		mac, mle := c.MAC(current), c.MLE(current)
+		for range 2 {
+			c.MAC(current + 1)
+			c.MAC(current - 1)
+		}
+		if c.MAC(current) != mac || c.MLE(current) != mle {
+			t.Errorf("sequence %d is derived anew", current)
+		}
+		c.Advance(current+1, false)
+	}
+}
+
 // Whoever invents sequences pushes nothing out that is in use.
 func TestFarSequences(t *testing.T) {
 	for _, current := range []keys.Sequence{0, 1, 9, 1000} {

@@ -57,6 +57,14 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+func TestNoChildren(t *testing.T) {
+	r := newRoom(t)
+	if r.Children.ByExt(childExt) != nil || r.Children.ByExt(ieee802154.ExtAddr{}) != nil || r.Children.ByRLOC16(0) != nil ||
+		r.Children.ByAddress(childAddr) != nil || len(slices.Collect(r.Children.All())) > 0 || r.Children.Attached() > 0 {
+		t.Error("a child is found in an empty table")
+	}
+}
+
 // Each state counts where it belongs.
 func TestChildrenByState(t *testing.T) {
 	for _, tt := range []struct {

@@ -172,9 +172,12 @@ func (l *life) check() error {
 			used, attached, len(all), l.Children.Empty(), l.Children.Attached(), l.Children.Full())
 	}
 	links := 0
-	linked := map[mle.RouterID]bool{}
+	linked, inContact := map[mle.RouterID]bool{}, map[mle.RouterID]bool{}
 	for id := range l.Routers.Linked() {
 		linked[id] = true
+	}
+	for id := range l.Routers.InContact() {
+		inContact[id] = true
 	}
 	for i := range l.Routers.entries {
 		r, id := &l.Routers.entries[i], mle.RouterID(i)
@@ -188,6 +191,9 @@ func (l *life) check() error {
 		other := r.RLOC16 != l.Routers.Self
 		if linked[id] != (r.Valid() && other) || (l.Routers.LinkedByRLOC16(id.RLOC16()) == r) != (r.Valid() && other) {
 			return fmt.Errorf("router %v is %v; linked: %v", id, r.State(), linked[id])
+		}
+		if inContact[id] != (r.State() != Invalid && other) {
+			return fmt.Errorf("router %v is %v; in contact: %v", id, r.State(), inContact[id])
 		}
 		if l.Routers.IsAssigned(id) && l.Routers.PathCost(r) > MaxRouteCost {
 			return fmt.Errorf("the path to router %v costs %d", id, l.Routers.PathCost(r))

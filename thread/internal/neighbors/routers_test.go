@@ -156,7 +156,7 @@ func TestRouterLookUp(t *testing.T) {
 	if r.Routers.LinkedByRLOC16(mle.ChildRLOC16(left, 1)) != nil || gone.Valid() {
 		t.Error("a child is taken for its router")
 	}
-	var all, links []mle.RouterID
+	var all, links, contacts []mle.RouterID
 	for id := range r.Routers.All() {
 		all = append(all, id)
 	}
@@ -166,8 +166,12 @@ func TestRouterLookUp(t *testing.T) {
 			t.Errorf("%+v is linked", n)
 		}
 	}
-	if !slices.Equal(all, []mle.RouterID{self, left, right, far}) || !slices.Equal(links, []mle.RouterID{left}) {
-		t.Errorf("all %v, linked %v", all, links)
+	for id := range r.Routers.InContact() {
+		contacts = append(contacts, id)
+	}
+	if !slices.Equal(all, []mle.RouterID{self, left, right, far}) || !slices.Equal(links, []mle.RouterID{left}) ||
+		!slices.Equal(contacts, []mle.RouterID{left, right}) {
+		t.Errorf("all %v, linked %v, in contact %v", all, links, contacts)
 	}
 	if r.Routers.Active() != 4 || r.Routers.Assigned() != idSet(all...) || r.Routers.Links() != 2 {
 		t.Errorf("%d routers, %d links", r.Routers.Active(), r.Routers.Links())
@@ -176,6 +180,9 @@ func TestRouterLookUp(t *testing.T) {
 		break
 	}
 	for range r.Routers.Linked() {
+		break
+	}
+	for range r.Routers.InContact() {
 		break
 	}
 }
