@@ -171,20 +171,20 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 	return false
 }
 
-// tickRouters ends links that fell silent and requests that stayed unanswered; the leader takes back the IDs of routers that are gone.
-func (r *routes) tickRouters() {
+// expireRouters ends links that fell silent and requests that stayed unanswered; the leader takes back the IDs of routers that are gone.
+func (r *routes) expireRouters() {
 	if r.role == RoleLeader {
 		for id, to := range r.neighbors.Routers.All() {
-			r.tickRouter(id, to)
+			r.expireRouter(id, to)
 		}
 		return
 	}
 	for id, to := range r.neighbors.Routers.InContact() {
-		r.tickRouter(id, to)
+		r.expireRouter(id, to)
 	}
 }
 
-func (r *routes) tickRouter(id mle.RouterID, to *neighbors.Router) {
+func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router) {
 	if to.RLOC16 == r.rloc {
 		to.LastHeard = r.Now
 		return
@@ -218,9 +218,9 @@ func (r *routes) askForRoutes() {
 	}
 }
 
-// tickLeaderLost starts to search when the leader has not counted up the router ID sequence for too long (Thread 1.1 §5.16.1). It
+// checkLeader starts to search when the leader has not counted up the router ID sequence for too long, as OpenThread does. It
 // reports whether the node has left the partition.
-func (r *routes) tickLeaderLost() bool {
+func (r *routes) checkLeader() bool {
 	if r.fullThreadDevice() && r.neighbors.Routers.Active() > 0 && !r.hearsLeader() && r.attach.idle() {
 		r.Log.Warn("leader lost", "partition", r.leader.PartitionID)
 		r.attach.start(attachSame1)

@@ -36,7 +36,7 @@ var (
 	DefaultMeshLocalPrefix = netip.MustParsePrefix("fdde:ad00:beef::/64")
 )
 
-// Modes of a device (Thread 1.1 §4.5.3).
+// Modes of a device (Thread 1.1 §4.5.2).
 const (
 	// ModeFullThreadDevice is a node that can become a router.
 	ModeFullThreadDevice = mle.ModeRxOnWhenIdle | mle.ModeSecureDataRequests | mle.ModeFullThreadDevice | mle.ModeFullNetworkData

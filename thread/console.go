@@ -26,7 +26,7 @@ type commands struct{ e *Engine }
 
 func (c commands) Observe(now time.Time) { c.e.Advance(now) }
 
-func (c commands) IsUp() bool                      { return c.e.ifUp }
+func (c commands) IsUp() bool                      { return c.e.interfaceOn }
 func (c commands) InterfaceUp(now time.Time)       { c.e.interfaceUp(now) }
 func (c commands) InterfaceDown(now time.Time)     { c.e.interfaceDown(now) }
 func (c commands) StartThread(now time.Time) error { return c.e.startThread(now) }
@@ -189,7 +189,7 @@ func (c commands) SetRouterRole(now time.Time, allowed bool) {
 
 func (c commands) SetKeySequence(now time.Time, seq keys.Sequence) error {
 	c.e.Advance(now)
-	if !c.e.keys.Advance(seq, c.e.up) {
+	if !c.e.keys.Advance(seq, c.e.threadOn) {
 		return ErrKeySequence
 	}
 	c.e.settle()

@@ -14,7 +14,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-// distributor passes on what the leader distributes to all: the network data (Thread 1.1 §5.18) and the active dataset (§8.4). Who hears
+// distributor passes on what the leader distributes to all: the network data (Thread 1.1 §5.18) and the active dataset (§8.10). Who hears
 // of a newer version asks for it, and tells its neighbors once it has it.
 //
 //	Leader Data with a newer version ─► Data Request ─► Data Response ─► taken ─► Data Response to all

@@ -3,17 +3,48 @@
 // and the random numbers, and moves packets between it and a radio. Package pymesh does that in real time; lora/lorasim's event
 // loop does it for thousands of engines in virtual time.
 //
-//	     host: HandlePacket ▼  ▲ PollPacket                    PollEvent, Role, Neighbors, Routers, Leader …
-//	┌──────────────────────────────────────────────────────────────────────────────────────────────┐
-//	│ lifecycle.go, network.go, parameters.go, macfilter.go  commands  tables.go, snapshot.go  getters│
-//	│ ip.go       IPv6, ICMPv6, UDP, MPL             management.go, leader.go   TMF: router IDs       │
-//	│ address.go  addresses                          resolver.go                address query         │
-//	│ mle.go      MLE security, neighbors                                                             │
-//	│ attach.go, keepalive.go  child │ parent.go  parent │ link.go, route.go  router │ role.go        │
-//	│ forward.go, receive.go   6LoWPAN: queue, mesh header, fragments                                 │
-//	│ mac.go      CSMA-CA, acknowledgements, retries, frame security                                  │
-//	└──────────────────────────────────────────────────────────────────────────────────────────────┘
+// An engine is made of rooms. Each has its own state, timers and tests, and knows no Engine; what it needs of another it is handed
+// when the engine is wired (wire.go). Those below thread/internal have the compiler as their doorkeeper.
+//
+//	     host: HandlePacket ▼  ▲ PollPacket              PollEvent, Role, Neighbors, Routers, Leader …
+//	┌───────────────────────────────────────────────────────────────────────────────────────────────────┐
+//	│ engine.go   inputs, outputs, timers    transition.go  becomeX    store.go  what a restart needs    │
+//	│ roles       attacher, keepAlive │ parentSide │ links, routes, selection │ leading                  │
+//	│ services    distributor (network data, dataset) │ queries (addresses)                              │
+//	│             internal/networkdata, internal/dataset, internal/resolver                              │
+//	│ messengers  mleMessenger: command → handler    tmfMessenger: resource → handler                    │
+//	│ ip          ipLayer, internal/addresses, mpl.Domain                                                │
+//	│ 6LoWPAN     meshLayer: fragments, mesh headers, ways    internal/sender: queue, fragments, pauses  │
+//	│ mac         internal/mac: CSMA-CA, acknowledgements, retries, security    internal/keychain        │
+//	│ below all   internal/neighbors: parent, children, routers    internal/core: now, chance, log       │
+//	└───────────────────────────────────────────────────────────────────────────────────────────────────┘
 //	     radio: HandleFrame ▼  ▲ PollTransmit, HandleTransmitDone       time: NextTimeout, HandleTimeout
+//
+// A frame on its way in:
+//
+//  1. Engine.HandleFrame: mac.Ignore counts a frame for another node, which is most of them, and that is all.
+//  2. mac.HandleFrame parses it, queues the acknowledgement, and asks neighbors whose it is.
+//  3. The MAC's filter, replay check and cipher (keychain) let it pass; the neighbor's link quality learns of it.
+//  4. meshLayer.receive: a mesh header for another node goes to relay, and so back to the sender with one hop less.
+//  5. meshLayer.arrive collects fragments, or decompresses the datagram; handUp parses it, the only time.
+//  6. The resolver learns where its source is.
+//  7. ipLayer.receive: for this node, for a group of it, or for a child, to which it is forwarded; multicasts pass mpl.Domain.
+//  8. ipLayer.deliver: UDP to MLE or TMF, an echo request to its answer, all else to PollPacket.
+//  9. mleMessenger.receive opens and checks the message, and calls the handler of its row in Engine.commands.
+//  10. Engine.settle gives an idle MAC its next frame, and keepDeadline finds when the next timer is due.
+//
+// A datagram on its way out:
+//
+//  1. Engine.HandlePacket, or a messenger by ipLayer.sendUDP and mleMessenger.send, makes a sender.Message of it.
+//  2. ipLayer.send: to itself it is delivered, beyond the link as a multicast it gets an MPL option; else
+//  3. sender.Enqueue puts it into the queue by its priority.
+//  4. Engine.settle: sender.Choose takes the message whose turn it is, once the MAC is idle.
+//  5. meshLayer.Route tells its way: this link, the parent, a neighbor, or a router by neighbors.Routers.NextHop.
+//  6. An address whose place is unknown is asked for (resolver, queries); the datagram waits, for Release or Refuse.
+//  7. sender.Start compresses it, and cuts a fragment if it must; a mesh header leads on from the next hop.
+//  8. mac.Send secures the frame under the next frame counter, and backs off.
+//  9. PollTransmit hands it to the radio; HandleTransmitDone and the acknowledgement end it, or it is tried again.
+//  10. mac.PollSent tells sender.Sent: the next fragment follows, or the message is done.
 //
 // The codecs are packages of their own, one for each standard, below this one.
 //

@@ -42,9 +42,9 @@ type Engine struct {
 	events   eventQueue
 	keeper   keeper
 
-	ifUp bool      // the interface is up
-	up   bool      // and Thread started
-	tick time.Time // next second of housekeeping, zero if none
+	interfaceOn bool
+	threadOn    bool      // and Thread started
+	second      time.Time // when the housekeeping of the next second is due, zero if there is none
 
 	machines []machine // in the order in which they are served, the MAC first
 
@@ -140,14 +140,14 @@ func (e *Engine) HandleTransmitDone(now time.Time, err error) {
 // is not kept.
 func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 	e.Advance(now)
-	if !e.up && !e.ifUp {
+	if !e.threadOn && !e.interfaceOn {
 		return ErrDisabled
 	}
 	d, err := ip6.ParseDatagram(packet)
 	if err != nil || len(packet) > ip6.MinMTU || !e.addresses.Own(d.Src) || d.Src.IsMulticast() {
 		return ErrPacket
 	}
-	if !e.up && !e.addresses.Own(d.Dst) {
+	if !e.threadOn && !e.addresses.Own(d.Dst) {
 		return ErrDisabled
 	}
 	link := d.Dst.IsLinkLocalUnicast() || d.Dst.IsMulticast() && ip6.ScopeOf(d.Dst) <= ip6.ScopeLinkLocal
@@ -183,7 +183,7 @@ func (e *Engine) NextTimeout() (time.Time, bool) { return e.deadline, !e.deadlin
 
 // keepDeadline looks for the timer that is due next. It is called at the end of each input that may have set one.
 func (e *Engine) keepDeadline() {
-	next := e.tick
+	next := e.second
 	for _, m := range e.machines {
 		if t, ok := m.NextTimeout(); ok {
 			next = core.Earliest(next, t)
@@ -203,12 +203,12 @@ func (e *Engine) HandleTimeout(now time.Time) {
 	for _, m := range e.machines[1:] {
 		m.HandleTimeout()
 	}
-	if e.IsDue(e.tick) {
-		e.tick = e.tick.Add(time.Second)
-		if !e.tick.After(now) {
-			e.tick = now.Add(time.Second)
+	if e.IsDue(e.second) {
+		e.second = e.second.Add(time.Second)
+		if !e.second.After(now) {
+			e.second = now.Add(time.Second)
 		}
-		e.handleTick()
+		e.housekeeping()
 	}
 	e.settle()
 }
@@ -216,7 +216,7 @@ func (e *Engine) HandleTimeout(now time.Time) {
 // settle ends every input: an idle MAC gets its next frame, and the next deadline is known.
 func (e *Engine) settle() {
 	e.frameSent()
-	for e.up && e.mac.Idle() {
+	for e.threadOn && e.mac.Idle() {
 		chosen := e.sender.Choose()
 		if e.queries.ask() {
 			continue // they come first: management traffic
@@ -245,8 +245,8 @@ func (e *Engine) frameSent() bool {
 	return true
 }
 
-// handleTick is the housekeeping of each second while attached or resuming.
-func (e *Engine) handleTick() {
+// housekeeping is the housekeeping of each second while attached or resuming.
+func (e *Engine) housekeeping() {
 	selectNow := e.selection.due()
 	switch e.role {
 	case RoleDetached:
@@ -258,20 +258,20 @@ func (e *Engine) handleTick() {
 		if selectNow {
 			e.selection.selectAsChild()
 		}
-		if e.routes.tickLeaderLost() {
+		if e.routes.checkLeader() {
 			return
 		}
 	case RoleRouter:
 		e.routes.askForRoutes()
-		if e.routes.tickLeaderLost() {
+		if e.routes.checkLeader() {
 			return
 		}
 		if selectNow {
 			e.selection.selectAsRouter()
 		}
 	}
-	e.parent.tick()
-	e.routes.tickRouters()
+	e.parent.expireChildren()
+	e.routes.expireRouters()
 	if e.role == RoleLeader {
 		e.neighbors.Routers.CountUp(e.Now, e.timing.RouterIDSequence)
 	}
@@ -281,8 +281,8 @@ func (e *Engine) handleTick() {
 	e.Flush()
 }
 
-func (e *Engine) startTick() {
-	if e.tick.IsZero() {
-		e.tick = e.Now.Add(time.Second)
+func (e *Engine) startHousekeeping() {
+	if e.second.IsZero() {
+		e.second = e.Now.Add(time.Second)
 	}
 }

@@ -43,7 +43,7 @@ type ipLayer struct {
 	packets []ip6.Datagram // for the host
 }
 
-// receive handles a whole datagram from the mesh. Without link security only what secures itself is let in: MLE, on this link (Thread 1.1 §7.4).
+// receive handles a whole datagram from the mesh. Without link security only what secures itself is let in: MLE, on this link.
 func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int8) {
 	if !secured && !securesItself(d) {
 		x.counters.IPUnsupported++
@@ -247,7 +247,7 @@ func (x *ipLayer) send(m *sender.Message) bool {
 	return x.sender.Enqueue(m)
 }
 
-// sendMPL sends a multicast to the whole mesh (Thread 1.1 §5.11).
+// sendMPL sends a multicast to the whole mesh (RFC 7731).
 func (x *ipLayer) sendMPL(m *sender.Message) bool {
 	if !x.attached() {
 		x.sender.Free(m)

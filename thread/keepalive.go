@@ -19,7 +19,7 @@ const (
 const updatePendingDelay = 100 * time.Millisecond
 
 // keepAlive is a child's care for its place: it tells its parent that it is still there before its timeout ends, and again until the
-// parent answers (Thread 1.1 §4.7.6).
+// parent answers, as OpenThread does.
 //
 //	          time to tell, or an address changed             unanswered, KeepAliveAttempts times
 //	None ──────────────────────────────────────► Active ─────────────────────────────────────► detach

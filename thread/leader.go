@@ -9,7 +9,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
-// leading is what the leader of a partition does: it founds it, assigns router IDs (Thread 1.1 §5.9), and counts up their sequence
+// leading is what the leader of a partition does: it founds it, assigns router IDs, and counts up their sequence
 // number as a sign of life. (The network data that it distributes is networkdata's.)
 //
 //	Address Solicit ─► a free router ID ─► sequence + 1 ─► Advertisements
@@ -29,7 +29,7 @@ type leading struct {
 	partitionID uint32 // of partitions to be founded; 0 takes one at random
 }
 
-// formPartition founds a partition and leads it (Thread 1.1 §5.16.2). It reports false if this node may not.
+// formPartition founds a partition and leads it. It reports false if this node may not.
 func (l *leading) formPartition() bool {
 	if !l.routerEligible() {
 		return false

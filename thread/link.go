@@ -15,7 +15,7 @@ const (
 	childRouterLinks = 3
 )
 
-// links are links between routers (Thread 1.1 §4.6): both ends learn the other's frame counters, each proving by a challenge that it is
+// links are links between routers, by the handshake that OpenThread has: both ends learn the other's frame counters, each proving by a challenge that it is
 // not replayed.
 //
 //	A ── Link Request (challenge a) ──────────────────► B

@@ -216,7 +216,7 @@ func (x *meshLayer) learnSource(r *received, src netip.Addr) {
 	}
 }
 
-// Route finds the way of a datagram of this node's, or for a child of it (Thread 1.1 §5.5).
+// Route finds the way of a datagram of this node's, or for a child of it.
 func (x *meshLayer) Route(m *sender.Message) (sender.Hop, sender.Answer) {
 	var h sender.Hop
 	src, dst := m.Src(), m.Dst()
@@ -234,7 +234,7 @@ func (x *meshLayer) Route(m *sender.Message) (sender.Hop, sender.Answer) {
 			return x.toParent(h) // which distributes a child's multicasts
 		}
 		h.Dst = neighbors.ShortAddr(mle.BroadcastRLOC16)
-		return h, foundIf(x.attached() || ip6.ScopeOf(dst) == ip6.ScopeLinkLocal)
+		return h, foundWhere(x.attached() || ip6.ScopeOf(dst) == ip6.ScopeLinkLocal)
 	case dst.IsLinkLocalUnicast():
 		h.Dst = lowpan.AddrOf(ip6.InterfaceIDOf(dst))
 		return h, sender.Found
@@ -253,7 +253,7 @@ func (x *meshLayer) Route(m *sender.Message) (sender.Hop, sender.Answer) {
 	return h, answer
 }
 
-func foundIf(ok bool) sender.Answer {
+func foundWhere(ok bool) sender.Answer {
 	if ok {
 		return sender.Found
 	}
@@ -262,7 +262,7 @@ func foundIf(ok bool) sender.Answer {
 
 func (x *meshLayer) toParent(h sender.Hop) (sender.Hop, sender.Answer) {
 	h.Dst = neighbors.ShortAddr(x.neighbors.Parent.RLOC16)
-	return h, foundIf(x.neighbors.Parent.Valid())
+	return h, foundWhere(x.neighbors.Parent.Valid())
 }
 
 // routeTo finds the way to the node to, which has address dst.

@@ -386,8 +386,8 @@ func (p *parentSide) handleUpdateResponse(m mle.Message, info mleInfo) error {
 	return nil
 }
 
-// tick drops children that were silent for too long and asks restored ones for their state.
-func (p *parentSide) tick() {
+// expireChildren drops children that were silent for too long and asks restored ones for their state.
+func (p *parentSide) expireChildren() {
 	for c := range p.neighbors.Children.All() {
 		if p.AgeOf(c.LastHeard) >= c.Timeout {
 			p.change.drop(&c.Neighbor)

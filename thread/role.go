@@ -8,21 +8,20 @@ import (
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-// Role is a node's part in the network (Thread 1.1 §2.3). The numbers are those of the Pymesh API's state().
+// Role is a node's part in the network. The numbers are those of the Pymesh API's state().
 //
-//	                                       no parent answers
-//	             ┌───────────────────────────────────────────────────────────────┐
-//	  Start      │               Child ID Response             router ID granted │
-//	─────────► Detached ───────────────────────────► Child ─────────────► Router │
-//	             ▲                                   │  ▲                 │  │   ▼
-//	             │   parent or partition lost        │  │ too many        │  │  Leader
-//	             └───────────────────────────────────┤  │ routers, or a   │  │   │
-//	             │                                   │  │ better partition│  │   │
-//	             │                                   │  └─────────────────┴──│───┤
-//	             │       no router ID any more                              │   │
-//	             └──────────────────────────────────────────────────────────┴───┘
+//	          Start            Child ID Response          router ID granted
+//	Disabled ───────► Detached ─────────────────► Child ───────────────────► Router
+//	   ▲               │  ▲  ▲                    │  ▲                        │  │
+//	   │ Stop,         │  │  └── parent lost ─────┘  └─ too many routers, ────┘  │
+//	   │ from any role │  │                             a better partition,      │
+//	   │               │  │                             no leader heard of       │
+//	   │               │  └──────── router ID taken back ───────────────────────┘
+//	   │               │
+//	   │               │ no parent answers
+//	   │               └──────────────────► Leader ── a better partition ──► Child
 //
-// A node is Disabled before Start and after Stop.
+// A child that is its partition's last hope, no leader being heard of and no parent found, becomes Leader as well.
 type Role uint8
 
 // Roles.

@@ -14,7 +14,7 @@ import (
 // partitionMargin is the link margin in dB below which no partition is joined.
 const partitionMargin = 10
 
-// routes is distance-vector routing between routers (Thread 1.1 §5.10) and what Advertisements say of partitions (§5.16): each router
+// routes is distance-vector routing between routers, and what Advertisements say of partitions, both as OpenThread has it: each router
 // advertises, by Trickle, the quality of its links and the cost of its routes; who hears it keeps its routing table, follows the
 // leader's assignment of router IDs, seeks links, and notices a better partition.
 //
@@ -97,7 +97,7 @@ func (r *routes) hopsTo(dst mle.RLOC16) uint8 {
 	return hops + spare
 }
 
-// breakLoop drops a route whose next hop sent us the frame that should go there (Thread 1.1 §5.10.4).
+// breakLoop drops a route whose next hop sent us the frame that should go there.
 func (r *routes) breakLoop(sender, dst mle.RLOC16) {
 	if next, ok := r.nextHop(dst); !ok || next != sender {
 		return
@@ -182,7 +182,7 @@ func (r *routes) reassign(t *mle.Route64) bool {
 	return true
 }
 
-// linkLost updates the routes after the link to a router ended (Thread 1.1 §5.6).
+// linkLost updates the routes after the link to a router ended.
 func (r *routes) linkLost(to *neighbors.Router) {
 	loss := r.neighbors.LoseLink(to)
 	if loss.News {
@@ -193,7 +193,7 @@ func (r *routes) linkLost(to *neighbors.Router) {
 	}
 }
 
-// comparePartitions returns a positive number if partition a is better than b (Thread 1.1 §5.16): one with more than a single
+// comparePartitions returns a positive number if partition a is better than b, in the order that OpenThread has: one with more than a single
 // router, then the higher weight, then the higher partition ID.
 func comparePartitions(singleA bool, a mle.LeaderData, singleB bool, b mle.LeaderData) int {
 	switch {

@@ -9,10 +9,10 @@ import (
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
-// minDowngradeNeighbors is how many well-linked routers must be there before this one gives up being one (Thread 1.1 §5.9.9).
+// minDowngradeNeighbors is how many well-linked routers must be there before this one gives up being one, as in OpenThread.
 const minDowngradeNeighbors = 7
 
-// selection decides whether a node that may be a router is one (Thread 1.1 §5.9):
+// selection decides whether a node that may be a router is one, as OpenThread does:
 //
 //	child, few routers ─► a random delay ─► Address Solicit ─► leader ─► router ID: router
 //	child, asked to be a parent ──────────────────┘                 └► none: still a child
@@ -123,7 +123,7 @@ func (s *selection) childStarted(mode attachMode) {
 	}
 }
 
-// solicit asks the leader for a router ID (Thread 1.1 §5.9.10).
+// solicit asks the leader for a router ID.
 func (s *selection) solicit(reason tmf.Status) {
 	s.selectAt = time.Time{}
 	if s.role != RoleChild || !s.routerEligible() || s.asking() {

@@ -87,7 +87,7 @@ func (e *Engine) changed() { e.keeper.dirty = true }
 // What must not wait is stored before it is used: frame counters, once those that were stored ahead are used up.
 func (e *Engine) Flush() {
 	k := &e.keeper
-	if !k.dirty && !(e.up && (e.mac.Counter.Low() || e.mle.counter.Low())) || e.Now.Before(k.retry) {
+	if !k.dirty && !(e.threadOn && (e.mac.Counter.Low() || e.mle.counter.Low())) || e.Now.Before(k.retry) {
 		return
 	}
 	e.save()

@@ -63,7 +63,7 @@ type Timing struct {
 	// DataResponseJitter bounds the delay before new network data is passed on by multicast.
 	DataResponseJitter time.Duration
 
-	// Routing and partitions, Thread 1.1 §5.
+	// Routing and partitions.
 
 	// AdvertiseMin and AdvertiseMax are the Trickle interval bounds of Advertisements (RFC 6206).
 	AdvertiseMin, AdvertiseMax time.Duration
@@ -99,7 +99,7 @@ type Timing struct {
 	CoAPAckTimeout time.Duration
 
 	// KeyRotation is the life of a key sequence; KeySwitchGuard the part of it in which the next one is not accepted
-	// (Thread 1.1 §7.1.5).
+	// (Thread 1.1 §7.1.7).
 	KeyRotation, KeySwitchGuard time.Duration
 }
 

@@ -46,7 +46,7 @@ func (e *Engine) becomeDisabled() {
 	e.queries.settle()
 	e.mesh.reassembler.Reset()
 	e.mpl.Reset()
-	e.tick = time.Time{}
+	e.second = time.Time{}
 	e.mle.stop()
 	e.tmf.stop()
 	e.selection.open = 0
@@ -59,7 +59,7 @@ func (e *Engine) becomeDetached() {
 	e.neighbors.DropLinks()
 	e.selection.cancel() // the answer would go to an address that is given up
 	e.stopRouting()
-	e.tick = time.Time{}
+	e.second = time.Time{}
 	e.setRole(RoleDetached)
 }
 
@@ -71,7 +71,7 @@ func (e *Engine) becomeChild(rloc mle.RLOC16) {
 	e.stopRouting()
 	e.setRole(RoleChild)
 	e.keepAlive.schedule()
-	e.startTick()
+	e.startHousekeeping()
 	if e.fullThreadDevice() {
 		e.selection.childStarted(e.attach.mode)
 	}
@@ -93,7 +93,7 @@ func (e *Engine) startRouting(id mle.RouterID, role Role) {
 	e.selection.partition = e.leader.PartitionID
 	e.mpl.SetExpirations(mpl.RouterExpirations)
 	e.setRole(role)
-	e.startTick()
+	e.startHousekeeping()
 	e.routes.advertise.Stop()
 	e.routes.resetAdvertise()
 	e.parent.dropForeignChildren()
@@ -170,7 +170,7 @@ func (e *Engine) neighborChanged(n *neighbors.Neighbor, added bool) {
 // updateAddresses derives the addresses that depend on role and place.
 func (e *Engine) updateAddresses() {
 	changed := e.addresses.Update(addresses.State{
-		Up: e.ifUp, Enabled: e.role != RoleDisabled, Attached: e.attached(), FullThreadDevice: e.fullThreadDevice(),
+		Up: e.interfaceOn, Enabled: e.role != RoleDisabled, Attached: e.attached(), FullThreadDevice: e.fullThreadDevice(),
 		Leader: e.role == RoleLeader, RLOC16: e.rloc,
 	})
 	if changed {
@@ -200,14 +200,14 @@ func (e *Engine) keySequenceMoved() {
 func (e *Engine) startThread(now time.Time) error {
 	e.Advance(now)
 	switch {
-	case !e.ifUp || e.dataset.Network().PANID == ieee802154.BroadcastPAN:
+	case !e.interfaceOn || e.dataset.Network().PANID == ieee802154.BroadcastPAN:
 		return ErrState
-	case e.up:
+	case e.threadOn:
 		return nil
 	case !e.save():
 		return errStoreFailed
 	}
-	e.setUp(true)
+	e.setThread(true)
 	e.keys.Start()
 	e.resume()
 	e.settle()
@@ -217,32 +217,32 @@ func (e *Engine) startThread(now time.Time) error {
 // stopThread leaves the network. The packet that the radio is sending is finished; nothing follows it.
 func (e *Engine) stopThread(now time.Time) {
 	e.Advance(now)
-	if !e.up {
+	if !e.threadOn {
 		return
 	}
 	e.Flush()
 	e.becomeDetached()
 	e.becomeDisabled()
-	e.setUp(false)
+	e.setThread(false)
 	e.settle()
 }
 
-func (e *Engine) setUp(up bool) { e.up, e.mac.On, e.sender.On = up, up, up }
+func (e *Engine) setThread(on bool) { e.threadOn, e.mac.On, e.sender.On = on, on, on }
 
 // interfaceUp brings the interface up. Doing it twice does nothing.
 func (e *Engine) interfaceUp(now time.Time) {
 	e.Advance(now)
-	e.ifUp = true
+	e.interfaceOn = true
 	e.updateAddresses()
 }
 
 // interfaceDown stops Thread, if it runs, and takes the interface down. Added addresses are gone then.
 func (e *Engine) interfaceDown(now time.Time) {
 	e.stopThread(now)
-	if !e.ifUp {
+	if !e.interfaceOn {
 		return
 	}
-	e.ifUp = false
+	e.interfaceOn = false
 	e.addresses.ClearAdded()
 	e.updateAddresses()
 }
@@ -262,7 +262,7 @@ func (e *Engine) resume() {
 		e.routes.left.id = s.PartitionID
 		e.parent.restoreChildren(s.Children)
 		e.links.request(nil)
-		e.startTick()
+		e.startHousekeeping()
 	default:
 		e.setRLOC16(s.RLOC16)
 		e.neighbors.SetParent(neighbors.Neighbor{

@@ -146,7 +146,7 @@ func (e *Engine) commands() []mleCommand {
 	}
 }
 
-// resources are the TMF resources that this node has (Thread 1.1 §5.9, §10).
+// resources are the TMF resources that this node has (Thread 1.1 §10).
 func (e *Engine) resources() []tmfResource {
 	return []tmfResource{
 		{tmf.URIAddressSolicit, coap.POST, asLeader, confirmableOnly, e.leading.handleAddressSolicit},

@@ -18,9 +18,6 @@ const (
 	ChildExpirations = 0
 )
 
-// hopLimitOffset is where the hop limit is in an IPv6 header (RFC 8200 §3).
-const hopLimitOffset = 7
-
 // BufferConfig holds the parameters of a [Buffer].
 type BufferConfig struct {
 	Interval    time.Duration // in which a datagram is sent once
@@ -71,15 +68,14 @@ func (b *Buffer) SetExpirations(n int) {
 // It reports whether the datagram will be sent: not if there is no place for it, or the node does not forward.
 func (b *Buffer) Forward(now time.Time, datagram []byte, id SeedID, sequence uint8) bool {
 	b.supersede(id, sequence)
-	if len(datagram) < ip6.HeaderSize || datagram[hopLimitOffset] <= 1 {
+	if h, err := ip6.ParseHeader(datagram); err != nil || h.HopLimit <= 1 {
 		return false
 	}
 	m := b.add(now, datagram, id, sequence, 0)
 	if m == nil {
 		return false
 	}
-	m.datagram[hopLimitOffset]--
-	return true
+	return ip6.DecrementHopLimit(m.datagram)
 }
 
 // Originate buffers a copy of a datagram of the node's own, which the caller sends at once: that counts as the first

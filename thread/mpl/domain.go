@@ -35,7 +35,7 @@ type Config struct {
 	Reserve func() bool
 }
 
-// Domain is a node's part in the MPL domain that is the mesh (Thread 1.1 §5.11, RFC 7731):
+// Domain is a node's part in the MPL domain that is the mesh (RFC 7731):
 //
 //	multicast of the node's own                    datagram from a neighbor
 //	             │ Originate                                  │ Accept

@@ -7,7 +7,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/ip6"
 )
 
-// prefixMulticast is the unicast-prefix-based multicast address of all Thread nodes (RFC 3306, Thread 1.1 §5.2.2.3).
+// prefixMulticast is the unicast-prefix-based multicast address of all Thread nodes (RFC 3306).
 func prefixMulticast(scope ip6.Scope, prefix netip.Prefix) netip.Addr {
 	const prefixBased = 0x30 // flags P and T
 	p := prefix.Addr().As16()

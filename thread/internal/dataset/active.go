@@ -1,5 +1,5 @@
 // Package dataset is what a node knows of its network: the parameters that it uses, and the Active Operational Dataset
-// (Thread 1.1 §8.4), in which the network's nodes agree on them. The key, PAN ID, channel, name, extended PAN ID and mesh-local prefix of
+// (Thread 1.1 §8.10), in which the network's nodes agree on them. The key, PAN ID, channel, name, extended PAN ID and mesh-local prefix of
 // a node come from here and from nowhere else.
 package dataset
 

@@ -12,7 +12,7 @@ import (
 )
 
 // CounterAhead is how far ahead of use frame counters are stored: a node that restarts goes on from the stored value, which it has
-// not used yet, and its neighbors take the jump for lost frames (Thread 1.1 §7.1.6).
+// not used yet, and its neighbors take the jump for lost frames.
 const CounterAhead = 1000
 
 // A Counter is the frame counter of one layer under the current key sequence. A value is used once at most, whatever happens to
@@ -60,7 +60,7 @@ type keySet struct {
 //
 // Under one network key the sequence only moves forward:
 //
-//	sequence n ──► n+1   after the rotation time; by command; or behind a neighbor that has moved on (Thread 1.1 §7.1.5), but not
+//	sequence n ──► n+1   after the rotation time; by command; or behind a neighbor that has moved on (Thread 1.1 §7.1.7), but not
 //	                     to the very next one while the guard time since the last such move lasts
 type Keychain struct {
 	// Life is how long a sequence lasts, Guard the part of it in which a neighbor is not followed to the next one.

@@ -116,7 +116,7 @@ type Offer struct {
 	Connectivity mle.Connectivity
 }
 
-// WorseThan compares the candidate with another parent of the same partition (Thread 1.1 §4.7.2): link quality first, then
+// WorseThan compares the candidate with another parent of the same partition, in the order that OpenThread has: link quality first, then
 // router before router-eligible end device, then priority, then connectivity, then link margin.
 func (c *Candidate) WorseThan(o Offer) bool {
 	if have := c.TwoWayQuality(); o.Quality != have {

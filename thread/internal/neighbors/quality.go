@@ -1,6 +1,6 @@
 package neighbors
 
-// Link quality as Thread 1.1 §5.3 has it: the received power, averaged, above the receiver's sensitivity gives a link margin in
+// Link quality as OpenThread has it: the received power, averaged, above the receiver's sensitivity gives a link margin in
 // dB; thresholds with hysteresis make a quality of 0 to 3 of it; quality gives a cost.
 
 const (

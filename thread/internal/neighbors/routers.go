@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// MaxRouters is the largest number of routers in a partition (Thread 1.1 §5.9).
+	// MaxRouters is the largest number of routers in a partition.
 	MaxRouters = 32
 
 	// NoNextHop stands for a router that is reached directly or not at all.
@@ -24,7 +24,7 @@ type Router struct {
 	Cost    uint8        // from NextHop to this router
 }
 
-// Routers holds the partition's assigned router IDs (Thread 1.1 §5.9) and what this node knows of each.
+// Routers holds the partition's assigned router IDs and what this node knows of each.
 //
 // All of a partition agree on the assignment through the router ID sequence number: the leader increments it with each change
 // and every ten seconds; a higher one replaces what is known.
@@ -164,7 +164,7 @@ func (t *Routers) assign(id mle.RouterID) *Router {
 }
 
 // Choose returns the wanted router ID if it is free at now, else a free one that pick chooses: a number below n, at random. It reports
-// false if the partition has as many routers as it may, or no ID is free yet (Thread 1.1 §5.9.10).
+// false if the partition has as many routers as it may, or no ID is free yet.
 func (t *Routers) Choose(now time.Time, wanted mle.RouterID, pick func(n int) int) (mle.RouterID, bool) {
 	if t.Active() >= MaxRouters {
 		return 0, false

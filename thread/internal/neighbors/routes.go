@@ -2,7 +2,7 @@ package neighbors
 
 import "github.com/gopymesh/pymesh/thread/mle"
 
-// Distance-vector routing between routers (Thread 1.1 §5.10): each advertises the quality of its links and the cost of its routes;
+// Distance-vector routing between routers, as OpenThread has it: each advertises the quality of its links and the cost of its routes;
 // each takes the cheapest way among what its neighbors offer.
 
 // LinkCost is the cost of the link to r, MaxRouteCost where there is none.

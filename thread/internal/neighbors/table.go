@@ -16,6 +16,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/keys"
+	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
@@ -235,24 +236,18 @@ func (t *Table) ByIP(a netip.Addr, meshLocal netip.Prefix) *Neighbor {
 	return nil
 }
 
-// universalLocal is the bit of an interface identifier that is the inverse of that in the extended address (RFC 4291 appendix A).
-const universalLocal = 0x02
-
 // ExtOf is the extended address in a link-local address.
 func ExtOf(a netip.Addr) ieee802154.ExtAddr { return ExtOfIID(ip6.InterfaceIDOf(a)) }
 
 // ExtOfIID is the extended address in an interface identifier.
 func ExtOfIID(iid ip6.InterfaceID) ieee802154.ExtAddr {
-	ext := ieee802154.ExtAddr(iid)
-	ext[0] ^= universalLocal
-	return ext
+	// One bit is the inverse: what makes an identifier of an address makes an address of an identifier.
+	return ieee802154.ExtAddr(lowpan.ExtInterfaceID(ieee802154.ExtAddr(iid)))
 }
 
 // LinkLocal is the link-local address of the node with that extended address (RFC 4944 §7).
 func LinkLocal(ext ieee802154.ExtAddr) netip.Addr {
-	id := ip6.InterfaceID(ext)
-	id[0] ^= universalLocal
-	return ip6.WithInterfaceID(ip6.LinkLocalPrefix, id)
+	return ip6.WithInterfaceID(ip6.LinkLocalPrefix, lowpan.ExtInterfaceID(ext))
 }
 
 // ShortAddr is the link-layer address of a place in the mesh.
@@ -264,7 +259,7 @@ type LinkLoss struct {
 	Unreachable bool // no other way to the router is known
 }
 
-// LoseLink ends the link to a router, and the routes through it (Thread 1.1 §5.10).
+// LoseLink ends the link to a router, and the routes through it.
 func (t *Table) LoseLink(r *Router) (loss LinkLoss) {
 	r.QualityOut = 0
 	r.LastHeard = t.core.Now
@@ -312,7 +307,7 @@ type Reassignment struct {
 	Dropped mle.RouterIDSet // IDs that are no longer assigned
 }
 
-// SetAssigned takes over an assignment and its sequence number (Thread 1.1 §5.9). Entries of routers that stay are kept.
+// SetAssigned takes over an assignment and its sequence number. Entries of routers that stay are kept.
 func (t *Table) SetAssigned(assigned mle.RouterIDSet, sequence uint8) (result Reassignment) {
 	rs := &t.Routers
 	rs.Sequence, rs.Updated = sequence, t.core.Now
@@ -364,7 +359,7 @@ func (t *Table) Release(id mle.RouterID, reuse time.Time) {
 	t.Routers.count(t.core.Now)
 }
 
-// LearnRoutes applies the Route64 of the linked router with ID from to the routing table until nothing changes (Thread 1.1 §5.10.2), and
+// LearnRoutes applies the Route64 of the linked router with ID from to the routing table until nothing changes, and
 // reports whether a route came or went of which the neighbors must hear.
 func (t *Table) LearnRoutes(route *mle.Route64, from mle.RouterID) (news bool) {
 	neighbor := t.Routers.Get(from)

@@ -19,7 +19,7 @@ const maxSize = 255
 var errTooLong = errors.New("network data: more than 255 bytes")
 
 // commissioningData is the network data of a partition without a commissioner: a Commissioning Data TLV with session 1
-// (Thread 1.1 §5.18.2, §8.10.1.4).
+// (Thread 1.1 §5.18, §8.10.1).
 var commissioningData = [...]byte{0x08, 0x04, 0x0b, 0x02, 0x00, 0x01}
 
 // Data is the network data of a node's partition.

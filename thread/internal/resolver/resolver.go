@@ -154,7 +154,7 @@ func (r *Resolver) Resolve(target netip.Addr) (mle.RLOC16, Answer) {
 	return 0, Asking
 }
 
-// Learn notes that a datagram of src came from rloc (Thread 1.1 §5.4.2.4). It only corrects addresses that this node talks to.
+// Learn notes that a datagram of src came from rloc (Thread 1.1 §5.5.2.2). It only corrects addresses that this node talks to.
 func (r *Resolver) Learn(src netip.Addr, rloc mle.RLOC16) {
 	e := r.find(src)
 	if e == nil {

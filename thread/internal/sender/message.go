@@ -10,7 +10,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-// Priority orders messages: the network's own come first (Thread 1.1 §5.12).
+// Priority orders messages: the network's own come first.
 type Priority uint8
 
 // Priorities, the lowest first.

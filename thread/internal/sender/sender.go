@@ -69,7 +69,7 @@ type Sender struct {
 
 	chosen  choice
 	work    work
-	served  ieee802154.Addr // next hop of the last frame
+	lastHop ieee802154.Addr // next hop of the last frame
 	timer   time.Time       // when a message that pauses may go on
 	tag     uint16
 	payload []byte
@@ -84,7 +84,7 @@ type choice struct {
 // work is the frame that the MAC has.
 type work struct {
 	message *Message
-	next    int  // the message's offset once the frame is sent
+	end     int  // how much of the message is sent with it
 	relayed bool // the next hop passes it on
 }
 
@@ -205,7 +205,7 @@ func (s *Sender) Choose() bool {
 			i++ // it would spoil the pause, and overtake
 			continue
 		}
-		if hop.Dst != s.served {
+		if hop.Dst != s.lastHop {
 			s.chosen = choice{m, hop}
 			return true
 		}
@@ -254,16 +254,16 @@ func (s *Sender) pausing(n int, hop ieee802154.Addr) bool {
 func (s *Sender) Start() {
 	m, hop := s.chosen.message, s.chosen.hop
 	s.chosen = choice{}
-	f, next, err := s.frame(m, hop)
-	if err == nil && m.Kind == KindMLE && !m.secured && next < len(m.Data) {
+	f, end, err := s.frame(m, hop)
+	if err == nil && m.Kind == KindMLE && !m.secured && end < len(m.Data) {
 		// An MLE message that needs fragments is secured by the MAC as well (Thread 1.1 §4.9): nothing else tells
 		// whose fragments they are.
 		m.secured = true
-		f, next, err = s.frame(m, hop)
+		f, end, err = s.frame(m, hop)
 	}
 	if err == nil {
-		s.served = hop.Dst
-		s.work = work{m, next, hop.Mesh}
+		s.lastHop = hop.Dst
+		s.work = work{m, end, hop.Mesh}
 		err = s.mac.Send(f)
 	}
 	if err != nil {
@@ -272,8 +272,8 @@ func (s *Sender) Start() {
 	}
 }
 
-// frame builds a frame for the next part of m, and returns the offset of what follows it.
-func (s *Sender) frame(m *Message, hop Hop) (f ieee802154.Frame, next int, err error) {
+// frame builds a frame for the next part of m, and returns where in m that part ends.
+func (s *Sender) frame(m *Message, hop Hop) (f ieee802154.Frame, end int, err error) {
 	f = ieee802154.Frame{
 		Type: ieee802154.Data, Version: ieee802154.Version2006,
 		AckRequest: !hop.Dst.IsBroadcast(), PANIDCompression: true,
@@ -297,10 +297,10 @@ func (s *Sender) frame(m *Message, hop Hop) (f ieee802154.Frame, next int, err e
 		room -= len(payload)
 	}
 	s.setTag(m)
-	s.payload, next, err = lowpan.Packet{Datagram: m.Data, Tag: m.tag, Src: src, Dst: dst}.AppendFrame(payload, m.offset, room, s.Contexts)
+	s.payload, end, err = lowpan.Packet{Datagram: m.Data, Tag: m.tag, Src: src, Dst: dst}.AppendFrame(payload, m.offset, room, s.Contexts)
 	f.Payload = s.payload
-	f.FramePending = next < len(m.Data)
-	return f, next, err
+	f.FramePending = end < len(m.Data)
+	return f, end, err
 }
 
 // setTag gives a datagram the tag by which its fragments are told from others' (RFC 4944 §5.3). Zero stands for none yet.
@@ -322,10 +322,10 @@ func (s *Sender) Sent(ok bool) {
 		s.remove(m)
 	case !ok:
 		s.fail(m)
-	case w.next < len(m.Data):
-		m.offset = w.next
+	case w.end < len(m.Data):
+		m.offset = w.end
 		if w.relayed {
-			m.after, m.hop = s.core.Now.Add(s.fragmentGap(m)), s.served
+			m.after, m.hop = s.core.Now.Add(s.fragmentGap(m)), s.lastHop
 		}
 	case m.Kind == KindMeshFrame:
 		s.Counters.Forwarded++
