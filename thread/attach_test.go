@@ -16,7 +16,7 @@ import (
 func minimal(c *thread.Config)   { stock(c); c.Mode = thread.ModeMinimalEndDevice }
 func endDevice(c *thread.Config) { stock(c); c.EndDevice = true }
 
-// TestFormPartition founds a partition when nobody answers, and says so.
+// TestFormPartition founds a partition when nobody answers, and says so (Thread 1.1 §4.7, §5.16.2).
 func TestFormPartition(t *testing.T) {
 	m := meshtest.New(t, ideal())
 	p := m.AddPeer(2, lorasim.Position{})
@@ -61,7 +61,7 @@ func TestFormPartition(t *testing.T) {
 	}
 }
 
-// TestEndDevicesDoNotLead keeps devices that cannot route searching, ever more rarely.
+// TestEndDevicesDoNotLead keeps devices that cannot route searching, ever more rarely (Thread 1.1 §4.7).
 func TestEndDevicesDoNotLead(t *testing.T) {
 	for name, change := range map[string]func(*thread.Config){"minimal": minimal, "end device": endDevice} {
 		t.Run(name, func(t *testing.T) {
@@ -224,7 +224,7 @@ func TestParentChoice(t *testing.T) {
 	}
 }
 
-// TestChildIDRequest looks at what a child asks for, and takes the answer.
+// TestChildIDRequest looks at what a child asks for, and takes the answer (Thread 1.1 §4.7).
 func TestChildIDRequest(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -279,7 +279,7 @@ func TestChildIDRequest(t *testing.T) {
 	}
 }
 
-// TestKeepAlive drops a child that fell silent, and lets a child ask in time, search when the parent is gone.
+// TestKeepAlive drops a child that fell silent, and lets a child ask in time, search when the parent is gone (Thread 1.1 §4.7.6).
 func TestKeepAlive(t *testing.T) {
 	for name, change := range map[string]func(*thread.Config){"minimal": minimal, "end device": endDevice} {
 		t.Run(name, func(t *testing.T) {
@@ -353,7 +353,7 @@ func TestParentLost(t *testing.T) {
 	})
 }
 
-// TestParentRefuses does not answer Parent Requests without a place, a leader, or for a node that may not be a parent.
+// TestParentRefuses does not answer Parent Requests without a place, a leader, or for a node that may not be a parent (Thread 1.1 §4.7).
 func TestParentRefuses(t *testing.T) {
 	m := meshtest.New(t, ideal())
 	parent := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.MaxChildren = 2 })

@@ -19,6 +19,7 @@ func newTestEngine(t testing.TB) *Engine {
 	return e
 }
 
+// TestComparePartitions puts partitions of several routers before those of one, then goes by weight, then by ID (Thread 1.1 §5.16).
 func TestComparePartitions(t *testing.T) {
 	type p struct {
 		single bool

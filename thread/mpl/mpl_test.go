@@ -16,7 +16,8 @@ var (
 	mlEID = netip.MustParseAddr("fdde:ad00:beef:0:1234:5678:9abc:def0")
 )
 
-func TestSeedOf(t *testing.T) {
+// TestRFC7731_6_1_SeedID: the seed is told by the source where its identifier is elided, or by 16 bits.
+func TestRFC7731_6_1_SeedID(t *testing.T) {
 	elided := OptionFor(0x5800, rloc, rloc, 9)
 	if elided.SeedIDLength != ip6.SeedIDElided || elided.Sequence != 9 {
 		t.Errorf("option from the RLOC: %+v", elided)
@@ -38,8 +39,8 @@ func TestSeedOf(t *testing.T) {
 	}
 }
 
-// RFC 7731 §8: sequence numbers are compared in the sense of RFC 1982.
-func TestSeedSetSequence(t *testing.T) {
+// TestRFC7731_8_SequenceNumbers: they are compared in the sense of RFC 1982, those of each seed for themselves.
+func TestRFC7731_8_SequenceNumbers(t *testing.T) {
 	for d := range 256 {
 		s := NewSeedSet(DefaultSeeds, DefaultSeedLifetime)
 		if !s.Accept(epoch, 1, 200) {
@@ -54,7 +55,8 @@ func TestSeedSetSequence(t *testing.T) {
 	}
 }
 
-func TestSeedSetLifetime(t *testing.T) {
+// TestRFC7731_7_3_SeedLifetime: a seed is forgotten when nothing new came of it for its lifetime.
+func TestRFC7731_7_3_SeedLifetime(t *testing.T) {
 	s := NewSeedSet(DefaultSeeds, DefaultSeedLifetime)
 	s.Accept(epoch, 1, 10)
 	if s.Accept(epoch.Add(DefaultSeedLifetime-1), 1, 10) {
@@ -71,7 +73,8 @@ func TestSeedSetLifetime(t *testing.T) {
 	}
 }
 
-func TestSeedSetFull(t *testing.T) {
+// TestRFC7731_7_3_SeedSetFull: of more seeds than there are places nothing is new.
+func TestRFC7731_7_3_SeedSetFull(t *testing.T) {
 	s := NewSeedSet(DefaultSeeds, DefaultSeedLifetime)
 	for i := range SeedID(DefaultSeeds) {
 		if !s.Accept(epoch.Add(time.Duration(i)*time.Millisecond), i, 0) {
@@ -132,7 +135,8 @@ func drain(t *testing.T, b *Buffer, want []byte) (times []time.Duration) {
 	}
 }
 
-func TestForward(t *testing.T) {
+// TestRFC7731_9_2_RouterSendsTwice: a forwarder sends a datagram at a random time in each of two intervals (§5.4).
+func TestRFC7731_9_2_RouterSendsTwice(t *testing.T) {
 	in, out := datagram(t, 64, "x"), datagram(t, 63, "x")
 	var first, second time.Duration
 	const runs = 2000
@@ -157,7 +161,8 @@ func TestForward(t *testing.T) {
 	}
 }
 
-func TestOriginate(t *testing.T) {
+// TestRFC7731_9_1_SeedSendsAgain: what a router has put into the mesh it sends once more.
+func TestRFC7731_9_1_SeedSendsAgain(t *testing.T) {
 	d := datagram(t, 64, "x")
 	b := newBuffer(1, router())
 	if !b.Originate(epoch, d, 1, 1) {
@@ -168,7 +173,8 @@ func TestOriginate(t *testing.T) {
 	}
 }
 
-func TestChildDoesNotForward(t *testing.T) {
+// TestRFC7731_9_2_ChildSendsNothing: an end device sends nothing of others, and nothing of its own again (§5.4: no timer expirations).
+func TestRFC7731_9_2_ChildSendsNothing(t *testing.T) {
 	c := router()
 	c.Expirations = ChildExpirations
 	b := newBuffer(1, c)
@@ -205,7 +211,8 @@ func TestHopLimit(t *testing.T) {
 	}
 }
 
-// A newer datagram of a seed takes the place of the older one, even if it is itself not forwarded.
+// A newer datagram of a seed takes the place of the older one in the set of buffered messages (RFC 7731 §7.4), even if it is itself
+// not forwarded.
 func TestSupersede(t *testing.T) {
 	b := newBuffer(1, router())
 	b.Forward(epoch, datagram(t, 64, "old"), 1, 255)

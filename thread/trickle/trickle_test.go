@@ -38,8 +38,8 @@ func step(t *testing.T, timer *Timer) (now time.Time, fire bool) {
 	return now, timer.HandleTimeout(now)
 }
 
-// RFC 6206 §4.2, step 1: I is set to a value in the range of [Imin, Imax].
-func TestFirstInterval(t *testing.T) {
+// TestRFC6206_4_2_Step1: the first I is random in [Imin, Imax].
+func TestRFC6206_4_2_Step1(t *testing.T) {
 	var shortest, longest time.Duration = time.Hour, 0
 	for seed := range uint64(1000) {
 		timer := newTimer(seed)
@@ -53,44 +53,34 @@ func TestFirstInterval(t *testing.T) {
 	}
 }
 
-// RFC 6206 §4.2, steps 2, 4 and 5: the timer fires once in the second half of each interval, and intervals double up to
-// Imax.
-func TestDoubling(t *testing.T) {
-	for seed := range uint64(200) {
+// TestRFC6206_4_2_Step2: in each interval t is random in [I/2, I), anew.
+func TestRFC6206_4_2_Step2(t *testing.T) {
+	const intervals, runs = 8, 200
+	var early, late [intervals]bool // in the first and in the last eighth of the interval
+	for seed := range uint64(runs) {
 		timer := start(t, seed, advertisements)
 		begin := epoch
-		for _, seconds := range []time.Duration{1, 2, 4, 8, 16, 32, 32, 32} {
-			interval := seconds * time.Second
-			if timer.Interval() != interval {
-				t.Fatalf("interval %v, want %v", timer.Interval(), interval)
+		for i := range intervals {
+			interval := timer.Interval()
+			at, _ := step(t, timer)
+			d := at.Sub(begin)
+			if d < interval/2 || d >= interval {
+				t.Fatalf("t is %v in an interval of %v", d, interval)
 			}
-			at, fire := step(t, timer)
-			if d := at.Sub(begin); !fire || d < interval/2 || d >= interval {
-				t.Fatalf("fires: %v, %v after the begin of an interval of %v", fire, d, interval)
-			}
-			at, fire = step(t, timer)
-			if fire || at.Sub(begin) != interval {
-				t.Fatalf("interval of %v ends after %v, fires: %v", interval, at.Sub(begin), fire)
-			}
-			begin = at
+			early[i] = early[i] || d < interval*5/8
+			late[i] = late[i] || d >= interval*7/8
+			begin, _ = step(t, timer)
+		}
+	}
+	for i := range intervals {
+		if !early[i] || !late[i] {
+			t.Errorf("interval %d: t does not reach the ends of its range in %d runs", i, runs)
 		}
 	}
 }
 
-// Imax need not be Imin times a power of two.
-func TestImaxBetween(t *testing.T) {
-	timer := start(t, 1, Config{Imin: 3 * time.Second, Imax: 10 * time.Second})
-	for _, seconds := range []time.Duration{3, 6, 10, 10} {
-		if timer.Interval() != seconds*time.Second {
-			t.Fatalf("interval %v, want %v s", timer.Interval(), int64(seconds))
-		}
-		step(t, timer)
-		step(t, timer)
-	}
-}
-
-// RFC 6206 §4.2, steps 3 and 4: K consistent messages silence the interval, but not the next one.
-func TestSuppression(t *testing.T) {
+// TestRFC6206_4_2_Step3And4: at t the timer fires if less than K consistent messages were heard in this interval, 0 standing for no K.
+func TestRFC6206_4_2_Step3And4(t *testing.T) {
 	for k := range 4 {
 		c := advertisements
 		c.K = k
@@ -103,15 +93,49 @@ func TestSuppression(t *testing.T) {
 				t.Errorf("K %d, %d heard: fires: %v", k, heard, fire)
 			}
 			step(t, timer)
-			if _, fire := step(t, timer); !fire {
+			if _, fire := step(t, timer); !fire { // step 2 has begun a new count
 				t.Errorf("K %d: does not fire in the next interval", k)
 			}
 		}
 	}
 }
 
-// RFC 6206 §4.2, step 6: an inconsistency begins an interval of Imin, unless that is what there is.
-func TestReset(t *testing.T) {
+// TestRFC6206_4_2_Step5: an interval ends after I, without a message; the next one is twice as long, up to Imax.
+func TestRFC6206_4_2_Step5(t *testing.T) {
+	for seed := range uint64(200) {
+		timer := start(t, seed, advertisements)
+		begin := epoch
+		for _, seconds := range []time.Duration{1, 2, 4, 8, 16, 32, 32, 32} {
+			interval := seconds * time.Second
+			if timer.Interval() != interval {
+				t.Fatalf("interval %v, want %v", timer.Interval(), interval)
+			}
+			if _, fire := step(t, timer); !fire {
+				t.Fatalf("does not fire in an interval of %v", interval)
+			}
+			at, fire := step(t, timer)
+			if fire || at.Sub(begin) != interval {
+				t.Fatalf("interval of %v ends after %v, fires: %v", interval, at.Sub(begin), fire)
+			}
+			begin = at
+		}
+	}
+}
+
+// TestRFC6206_4_2_Step5_ImaxBetween: Imax need not be Imin times a power of two, as it is in the RFC.
+func TestRFC6206_4_2_Step5_ImaxBetween(t *testing.T) {
+	timer := start(t, 1, Config{Imin: 3 * time.Second, Imax: 10 * time.Second})
+	for _, seconds := range []time.Duration{3, 6, 10, 10} {
+		if timer.Interval() != seconds*time.Second {
+			t.Fatalf("interval %v, want %v s", timer.Interval(), int64(seconds))
+		}
+		step(t, timer)
+		step(t, timer)
+	}
+}
+
+// TestRFC6206_4_2_Step6: an inconsistency begins an interval of Imin, unless that is what there is.
+func TestRFC6206_4_2_Step6(t *testing.T) {
 	timer := start(t, 1, advertisements)
 	before, _ := timer.NextTimeout()
 	timer.Reset(epoch.Add(100 * time.Millisecond))
@@ -186,7 +210,8 @@ func TestStop(t *testing.T) {
 	check("after Stop")
 }
 
-func TestConfig(t *testing.T) {
+// TestRFC6206_4_1_Parameters: Imin is positive, Imax not below it, and K no negative number.
+func TestRFC6206_4_1_Parameters(t *testing.T) {
 	for _, c := range []Config{
 		{},
 		{Imin: 0, Imax: 1},

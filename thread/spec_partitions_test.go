@@ -1,0 +1,233 @@
+package thread_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/meshtest"
+	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// Partitions, Thread 1.1 §5.16, and the router ID sequence that holds one together (§5.9). Held elsewhere:
+//
+//   - which of two partitions is better, each case: TestComparePartitions
+//   - the worse one joins the better one: TestBetterPartition, TestMerge, TestInterop13TwoLeaders
+//   - a lost leader is replaced: TestLeaderLost; the search before that: TestLeaderLostSearch
+//   - children follow their parents: TestChildFollowsParent; a partition without a leader is not entered again: TestPartitionLeftBehind
+//   - the leader counts the sequence up every ten seconds: TestAdvertisementTrickle
+
+// TestThread_5_9_RouterIDSequence: a set of router IDs is taken over with a later sequence number, in the sense of serial numbers, and of
+// no earlier one.
+func TestThread_5_9_RouterIDSequence(t *testing.T) {
+	m := meshtest.New(t, ideal())
+	n := m.Add(1, lorasim.Position{}, endDevice)
+	h := newHost(m, 9)
+	h.route.IDSequence = 250
+	n.Start()
+	m.Until(5*time.Second, "child", func() bool { return n.Role() == thread.RoleChild })
+	first := h.route.Routers
+	for i, tt := range []struct {
+		sequence uint8
+		routers  mle.RouterIDSet
+		want     int
+	}{
+		{251, first.Add(3), 2},
+		{251, first, 2},             // the same number
+		{250, first, 2},             // an earlier one
+		{4, first.Add(3).Add(4), 3}, // past 255
+		{131, first, 1},             // 127 later
+		{3, first.Add(60), 1},       // 128 later is earlier
+		{2, first.Add(60), 2},       // 127 later
+	} {
+		h.route.IDSequence, h.route.Routers = tt.sequence, tt.routers
+		h.advertise()
+		m.Run(100 * time.Millisecond)
+		if got := len(n.Routers()); got != tt.want {
+			t.Errorf("step %d, sequence %d: %d routers, want %d", i, tt.sequence, got, tt.want)
+		}
+	}
+}
+
+// TestThread_5_9_RouterIDSequenceSource: an end device takes router IDs from its parent and from routers that it is linked to, not from
+// anybody.
+func TestThread_5_9_RouterIDSequenceSource(t *testing.T) {
+	m := meshtest.New(t, ideal())
+	n := m.Add(1, lorasim.Position{}, endDevice)
+	h, other := newHost(m, 9), m.AddPeer(10, lorasim.Position{})
+	other.RLOC16 = 0x0c00
+	h.route.Routers = h.route.Routers.Add(other.RLOC16.RouterID())
+	n.Start()
+	m.Until(5*time.Second, "child", func() bool { return n.Role() == thread.RoleChild })
+	route := h.route
+	route.IDSequence, route.Routers = 9, route.Routers.Add(4)
+	advertise(other, h.leader, &route)
+	m.Run(100 * time.Millisecond)
+	if got := len(n.Routers()); got != 2 {
+		t.Errorf("%d routers by a stranger's word", got)
+	}
+	if got := other.Answers(mle.LinkRequest, n.ExtAddr()); len(got) != 1 {
+		t.Errorf("%d Link Requests to the stranger", len(got))
+	}
+}
+
+// TestThread_5_9_RouterIDGone: a router whose ID is not in a later set is none any more.
+func TestThread_5_9_RouterIDGone(t *testing.T) {
+	m := meshtest.New(t, ideal())
+	leader, n := m.Add(1, lorasim.Position{}, stock), m.Add(1, lorasim.Position{}, stock)
+	m.StartOneByOne()
+	p := m.AddPeer(9, lorasim.Position{})
+	p.Attach(leader, thread.ModeFullThreadDevice, time.Minute)
+	solicit(t, m, p, leader)
+	m.Run(2 * time.Second)
+	own := must(p.Await(mle.Advertisement, n.ExtAddr(), time.Minute).Route64())
+	if own.Routers.Len() != 3 {
+		t.Fatalf("%d routers", own.Routers.Len())
+	}
+	m.Sim.CutLink(p.Antenna, leader.Antenna)
+	l, _ := n.Leader()
+	route := mle.Route64{IDSequence: own.IDSequence, Routers: own.Routers.Remove(n.RLOC16().RouterID())}
+	advertise(p, l.LeaderData, &route)
+	m.Run(100 * time.Millisecond)
+	if n.Role() != thread.RoleRouter {
+		t.Errorf("%v by a set that is not later", n.Role())
+	}
+	route.IDSequence += 20
+	advertise(p, l.LeaderData, &route)
+	m.Run(100 * time.Millisecond)
+	if n.Role() != thread.RoleDetached {
+		t.Errorf("%v without a router ID", n.Role())
+	}
+}
+
+// TestThread_5_16_Comparison: a node looks for a way into a partition that it hears of if that is better: of several routers before one
+// alone, then by weight, then by its ID; and if the link is 10 dB above the sensitivity.
+func TestThread_5_16_Comparison(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		weight  uint8
+		id      uint32
+		routers int // 0 for an Advertisement of an end device, which has a router next to it
+		rssi    float64
+		want    uint64
+	}{
+		{"same weight, higher ID", 64, 1001, 1, -50, 1},
+		{"same weight, lower ID", 64, 999, 1, -50, 0},
+		{"higher weight, lower ID", 65, 1, 1, -50, 1},
+		{"lower weight, higher ID", 63, 0xffffffff, 1, -50, 0},
+		{"two routers, lower weight and ID", 1, 1, 2, -50, 1},
+		{"end device, lower weight and ID", 1, 1, 0, -50, 1},
+		{"margin 10 dB", 65, 1, 1, -90, 1},
+		{"margin 9 dB", 65, 1, 1, -91, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, n, p := leading(t, func(c *thread.Config) { c.PartitionID, c.LeaderWeight = 1000, 64 })
+			m.Sim.SetLinkFrom(p.Antenna, n.Antenna, tt.rssi)
+			p.RLOC16 = 0x5800
+			var route *mle.Route64
+			if tt.routers > 0 {
+				route = &mle.Route64{IDSequence: 1, Routers: mle.RouterIDSet(0).Add(22)}
+			}
+			if tt.routers == 2 {
+				route.Routers = route.Routers.Add(3)
+			}
+			advertise(p, mle.LeaderData{PartitionID: tt.id, Weighting: tt.weight, LeaderRouterID: 22}, route)
+			m.Run(100 * time.Millisecond)
+			if got := n.Counters().BetterPartitionAttempts; got != tt.want {
+				t.Errorf("%d attempts, want %d", got, tt.want)
+			}
+			if n.Role() != thread.RoleLeader {
+				t.Errorf("%v before another place is found", n.Role())
+			}
+		})
+	}
+}
+
+// TestThread_5_16_BetterParent: who looks for a better partition takes no answer out of its own or a worse one.
+func TestThread_5_16_BetterParent(t *testing.T) {
+	for id, want := range map[uint32]bool{1000: false, 999: false, 1001: true} {
+		m, n, _ := leading(t, func(c *thread.Config) { c.PartitionID = 1000 })
+		h := newHost(m, 10)
+		h.leader.PartitionID, h.leader.Weighting = 0xffffffff, 64
+		h.advertise()
+		h.leader.PartitionID = id
+		m.Run(3 * time.Second)
+		if asked := len(h.Find(mle.ParentRequest, n.ExtAddr())); asked == 0 {
+			t.Error("did not look for the better partition")
+		}
+		if got := len(h.Answers(mle.ChildIDRequest, n.ExtAddr())) > 0; got != want {
+			t.Errorf("partition %d: asked for an address: %v, want %v", id, got, want)
+		}
+	}
+}
+
+// TestThread_5_16_TwoLeaders: a router that hears of another leader in its own partition leaves it.
+func TestThread_5_16_TwoLeaders(t *testing.T) {
+	m := meshtest.New(t, ideal())
+	leader, n := m.Add(1, lorasim.Position{}, stock), m.Add(1, lorasim.Position{}, stock)
+	m.StartOneByOne()
+	p := m.AddPeer(9, lorasim.Position{})
+	m.Sim.CutLink(p.Antenna, leader.Antenna)
+	p.RLOC16 = 0xf400
+	l, _ := n.Leader()
+	l.LeaderRouterID = 61
+	route := mle.Route64{IDSequence: 1, Routers: mle.RouterIDSet(0).Add(61)}
+	advertise(p, l.LeaderData, &route)
+	m.Run(100 * time.Millisecond)
+	if n.Role() != thread.RoleDetached {
+		t.Errorf("%v", n.Role())
+	}
+}
+
+// TestThread_5_16_1_LeaderTimeout: the leader is lost when the router ID sequence stands still for 120 s, however often its routers are
+// heard.
+func TestThread_5_16_1_LeaderTimeout(t *testing.T) {
+	for name, step := range map[string]uint8{"stands still": 0, "goes back": 255, "goes on": 1} {
+		t.Run(name, func(t *testing.T) {
+			m := meshtest.New(t, ideal())
+			n := m.Add(1, lorasim.Position{}, endDevice)
+			h := newHost(m, 9)
+			n.Start()
+			m.Until(5*time.Second, "child", func() bool { return n.Role() == thread.RoleChild })
+			requests := len(h.Find(mle.ParentRequest, n.ExtAddr()))
+			since := m.Sim.Now()
+			for m.Sim.Now().Sub(since) < 140*time.Second {
+				h.route.IDSequence += step
+				h.advertise()
+				m.Run(10 * time.Second)
+			}
+			searches := h.Find(mle.ParentRequest, n.ExtAddr())[requests:]
+			if (len(searches) > 0) != (step != 1) {
+				t.Fatalf("%d Parent Requests", len(searches))
+			}
+			if step == 1 {
+				return
+			}
+			if d := searches[0].At.Sub(since); d < 119*time.Second || d > 122*time.Second {
+				t.Errorf("searches after %v", d)
+			}
+		})
+	}
+}
+
+// TestThread_5_16_1_SamePartition: who has lost the leader takes a parent in its own partition that has heard of a later sequence number.
+func TestThread_5_16_1_SamePartition(t *testing.T) {
+	for sequence, want := range map[uint8]bool{0: false, 1: false, 2: true} {
+		m := meshtest.New(t, ideal())
+		n := m.Add(1, lorasim.Position{}, endDevice)
+		h, other := newHost(m, 9), newHost(m, 10)
+		other.RLOC16, other.leader, other.silent = 0x0c00, h.leader, true
+		other.connectivity.LinkQuality3 = 5 // it would be the better parent
+		n.Start()
+		m.Until(5*time.Second, "child", func() bool { return n.Role() == thread.RoleChild })
+		other.silent = false
+		other.route.IDSequence = sequence
+		asked := func() bool { return len(other.Answers(mle.ChildIDRequest, n.ExtAddr())) > 0 }
+		m.Until(125*time.Second, "search", func() bool { return len(h.Find(mle.ParentRequest, n.ExtAddr())) > 1 })
+		m.Run(10 * time.Second) // attempts in this partition, and one in any
+		if asked() != want {
+			t.Errorf("sequence %d, known 1: asked for an address: %v, want %v", sequence, asked(), want)
+		}
+	}
+}
