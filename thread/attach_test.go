@@ -16,7 +16,7 @@ import (
 func minimal(c *thread.Config)   { stock(c); c.Mode = thread.ModeMinimalEndDevice }
 func endDevice(c *thread.Config) { stock(c); c.EndDevice = true }
 
-// TestFormPartition founds a partition when nobody answers, and says so (Thread 1.1 §4.7, §5.16.2).
+// TestFormPartition founds a partition when nobody answers, and says so (Thread 1.1 §4.7).
 func TestFormPartition(t *testing.T) {
 	m := meshtest.New(t, ideal())
 	p := m.AddPeer(2, lorasim.Position{})
@@ -95,7 +95,7 @@ func TestEndDevicesDoNotLead(t *testing.T) {
 	}
 }
 
-// TestParentChoice lets several peers answer a Parent Request and looks who is asked for an address (Thread 1.1 §4.7.2).
+// TestParentChoice lets several peers answer a Parent Request and looks who is asked for an address.
 func TestParentChoice(t *testing.T) {
 	partition := mle.LeaderData{PartitionID: 10, Weighting: 64, LeaderRouterID: 1}
 	router := func(id mle.RouterID) mle.RLOC16 { return mle.RouterRLOC16(id) }
@@ -279,7 +279,7 @@ func TestChildIDRequest(t *testing.T) {
 	}
 }
 
-// TestKeepAlive drops a child that fell silent, and lets a child ask in time, search when the parent is gone (Thread 1.1 §4.7.6).
+// TestKeepAlive drops a child that fell silent, and lets a child ask in time, search when the parent is gone.
 func TestKeepAlive(t *testing.T) {
 	for name, change := range map[string]func(*thread.Config){"minimal": minimal, "end device": endDevice} {
 		t.Run(name, func(t *testing.T) {

@@ -463,7 +463,7 @@ func TestChangingLinks(t *testing.T) {
 	}
 }
 
-// TestBrokenLoop drops a route whose next hop sends back the very frame that should go there (Thread 1.1 §5.10.4).
+// TestBrokenLoop drops a route whose next hop sends back the very frame that should go there.
 func TestBrokenLoop(t *testing.T) {
 	m := steady(t, ideal(), 4, stock)
 	a, b, far := m.Nodes[1], m.Nodes[2], m.Nodes[3]

@@ -19,7 +19,7 @@ func newTestEngine(t testing.TB) *Engine {
 	return e
 }
 
-// TestComparePartitions puts partitions of several routers before those of one, then goes by weight, then by ID (Thread 1.1 §5.16).
+// TestComparePartitions puts partitions of several routers before those of one, then goes by weight, then by ID.
 func TestComparePartitions(t *testing.T) {
 	type p struct {
 		single bool

@@ -11,7 +11,7 @@ import (
 )
 
 // TestLeaderLostSearch: who has lost the leader makes two attempts to find another way into the same partition, each with two
-// requests to all that could be a parent; then it looks for any partition, routers first (Thread 1.1 §5.16.1).
+// requests to all that could be a parent; then it looks for any partition, routers first.
 func TestLeaderLostSearch(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
 	router := m.Nodes[1] // the first is the leader

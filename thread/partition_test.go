@@ -61,7 +61,7 @@ func endpoints(nodes ...*meshtest.Node) []lorasim.Endpoint {
 	return e
 }
 
-// TestLeaderLost elects another leader when the leader's sequence number has stood still for NetworkIDTimeout (Thread 1.1 §5.16.1).
+// TestLeaderLost elects another leader when the leader's sequence number has stood still for NetworkIDTimeout.
 func TestLeaderLost(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -90,7 +90,7 @@ func TestLeaderLost(t *testing.T) {
 	}
 }
 
-// TestBetterPartition makes a node leave its partition for a better one (Thread 1.1 §5.16).
+// TestBetterPartition makes a node leave its partition for a better one.
 func TestBetterPartition(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
@@ -124,7 +124,7 @@ func TestBetterPartition(t *testing.T) {
 	}
 }
 
-// TestMerge cuts a mesh in two, each with its own leader, and heals it: one partition again, each RLOC16 once (Thread 1.1 §5.16).
+// TestMerge cuts a mesh in two, each with its own leader, and heals it: one partition again, each RLOC16 once.
 func TestMerge(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -231,7 +231,7 @@ func TestChildFollowsParent(t *testing.T) {
 	}
 }
 
-// TestPartitionLeftBehind does not go back to a partition whose leader is gone, though routers there still advertise it (Thread 1.1 §5.16).
+// TestPartitionLeftBehind does not go back to a partition whose leader is gone, though routers there still advertise it.
 func TestPartitionLeftBehind(t *testing.T) {
 	m := meshtest.New(t, ideal())
 	n := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.PartitionID = 5 })

@@ -19,7 +19,7 @@ func routersOf(n *meshtest.Node) map[mle.RLOC16]thread.RouterInfo {
 	return r
 }
 
-// TestUpgrade makes as many routers as the threshold asks for, and no more (Thread 1.1 §5.9).
+// TestUpgrade makes as many routers as the threshold asks for, and no more.
 func TestUpgrade(t *testing.T) {
 	for _, threshold := range []int{1, 3, 5} {
 		m := meshtest.New(t, ideal())
@@ -63,7 +63,7 @@ func TestUpgradeDelay(t *testing.T) {
 	}
 }
 
-// TestDowngrade gives up surplus routers, whose IDs the leader takes back (Thread 1.1 §5.9.9).
+// TestDowngrade gives up surplus routers, whose IDs the leader takes back.
 func TestDowngrade(t *testing.T) {
 	const count, limit = 11, 9
 	m := meshtest.New(t, lorasim.Options{Seed: 1, PHY: lorasim.IEEE802154, Ideal: true, NoListen: true, Propagation: lorasim.LinksOnly})
@@ -106,7 +106,7 @@ func TestDowngrade(t *testing.T) {
 	pingAll(t, m, time.Second)
 }
 
-// TestLinks establishes mutual links between all routers in range, and none beyond (Thread 1.1 §4.6).
+// TestLinks establishes mutual links between all routers in range, and none beyond.
 func TestLinks(t *testing.T) {
 	m := steady(t, ideal(), 4, stock)
 	for i, a := range m.Nodes {
@@ -142,7 +142,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestRoute64 reads what routers advertise: link qualities and route costs (Thread 1.1 §5.10).
+// TestRoute64 reads what routers advertise: link qualities and route costs.
 func TestRoute64(t *testing.T) {
 	m := steady(t, ideal(), 3, stock)
 	ear := m.AddPeer(9, lorasim.Position{X: 1})
@@ -200,7 +200,7 @@ func TestAdvertisementTrickle(t *testing.T) {
 	}
 }
 
-// TestNextHop takes the cheaper of two ways, and changes over when that changes (Thread 1.1 §5.10).
+// TestNextHop takes the cheaper of two ways, and changes over when that changes.
 func TestNextHop(t *testing.T) {
 	//     1
 	//   /   \
@@ -240,7 +240,7 @@ func TestNextHop(t *testing.T) {
 	}
 }
 
-// TestNeighborAge drops a link that fell silent for 100 s, and brings it back when it is heard again (Thread 1.1 §5.6).
+// TestNeighborAge drops a link that fell silent for 100 s, and brings it back when it is heard again.
 func TestNeighborAge(t *testing.T) {
 	m := steady(t, ideal(), 3, stock)
 	a, b := m.Nodes[0], m.Nodes[1]
@@ -285,7 +285,7 @@ func TestDeadRouter(t *testing.T) {
 	m.Until(5*time.Minute, "router ID released", func() bool { return len(m.Nodes[0].Routers()) == 2 && len(m.Nodes[1].Routers()) == 2 })
 }
 
-// TestRouterReturns gives a router that comes back its old ID, without children or links lost (Thread 1.1 §5.9).
+// TestRouterReturns gives a router that comes back its old ID, without children or links lost.
 func TestRouterReturns(t *testing.T) {
 	m := steady(t, ideal(), 3, stock)
 	n := m.Nodes[2]

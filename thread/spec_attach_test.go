@@ -337,8 +337,8 @@ func TestThread_4_7_ChildIDResponseTaken(t *testing.T) {
 	})
 }
 
-// TestThread_4_7_6_ChildUpdateRequest: a parent answers a child's keep-alive with what the child told and asked.
-func TestThread_4_7_6_ChildUpdateRequest(t *testing.T) {
+// TestKeepAlive_ChildUpdateRequest: a parent answers a child's keep-alive with what the child told and asked.
+func TestKeepAlive_ChildUpdateRequest(t *testing.T) {
 	const small = thread.ModeMinimalEndDevice
 	basic := mle.AppendMode(mle.AppendCommand(nil, mle.ChildUpdateRequest), small)
 	iid := [8]byte{1, 2, 3, 4, 5, 6, 7, 8}
@@ -400,9 +400,9 @@ func TestThread_4_7_6_ChildUpdateRequest(t *testing.T) {
 	})
 }
 
-// TestThread_4_7_6_ParentAsks: a child answers a Child Update Request of its parent, and of nobody else; and searches when the parent
+// TestKeepAlive_ParentAsks: a child answers a Child Update Request of its parent, and of nobody else; and searches when the parent
 // says that something is wrong.
-func TestThread_4_7_6_ParentAsks(t *testing.T) {
+func TestKeepAlive_ParentAsks(t *testing.T) {
 	m := meshtest.New(t, ideal())
 	n := m.Add(1, lorasim.Position{}, minimal)
 	h, other := newHost(m, 9), newHost(m, 10)

@@ -12,16 +12,16 @@ import (
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-// Links between routers, Thread 1.1 §4.6. Held elsewhere:
+// Links between routers, as OpenThread has them. Held elsewhere:
 //
 //   - all routers in range link, mutually: TestLinks; a new one asks all at once: TestInterop06Forming
 //   - a router asks for its place after a restart: TestRestartRouter
 //   - a link ends by silence or by lost frames, and comes back: TestNeighborAge, TestDeadRouter
 //   - link margins and qualities: TestLinkQuality of package neighbors
 
-// TestThread_4_6_Handshake: a router answers a Link Request with an acceptance and a request of its own; the link is there when that
+// TestLinks_Handshake: a router answers a Link Request with an acceptance and a request of its own; the link is there when that
 // one has been answered too.
-func TestThread_4_6_Handshake(t *testing.T) {
+func TestLinks_Handshake(t *testing.T) {
 	m, n, p := routing(t)
 	m.Sim.SetLinkFrom(p.Antenna, n.Antenna, -63)
 	to := meshtest.LinkLocal(n.ExtAddr())
@@ -50,8 +50,8 @@ func TestThread_4_6_Handshake(t *testing.T) {
 	}
 }
 
-// TestThread_4_6_Challenge: no link comes of an acceptance that repeats another challenge than the open one, nor does it change one.
-func TestThread_4_6_Challenge(t *testing.T) {
+// TestLinks_Challenge: no link comes of an acceptance that repeats another challenge than the open one, nor does it change one.
+func TestLinks_Challenge(t *testing.T) {
 	m, n, p := routing(t)
 	to := meshtest.LinkLocal(n.ExtAddr())
 	accept := func(c mle.Challenge, margin uint8) thread.RouterInfo {
@@ -78,8 +78,8 @@ func TestThread_4_6_Challenge(t *testing.T) {
 	}
 }
 
-// TestThread_4_6_AcceptTaken: of an acceptance everything counts: who, how well it hears, where its frame counters are.
-func TestThread_4_6_AcceptTaken(t *testing.T) {
+// TestLinks_AcceptTaken: of an acceptance everything counts: who, how well it hears, where its frame counters are.
+func TestLinks_AcceptTaken(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func([]byte) []byte
@@ -111,8 +111,8 @@ func TestThread_4_6_AcceptTaken(t *testing.T) {
 	}
 }
 
-// TestThread_4_6_RequestRefused: a Link Request is answered if it is whole and of a router that has its ID from this partition's leader.
-func TestThread_4_6_RequestRefused(t *testing.T) {
+// TestLinks_RequestRefused: a Link Request is answered if it is whole and of a router that has its ID from this partition's leader.
+func TestLinks_RequestRefused(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		change   func([]byte) []byte
@@ -148,8 +148,8 @@ func TestThread_4_6_RequestRefused(t *testing.T) {
 	})
 }
 
-// TestThread_4_6_LinkedRouterAsks: a router that has the link already gets a plain acceptance, with the routes that it asks for.
-func TestThread_4_6_LinkedRouterAsks(t *testing.T) {
+// TestLinks_LinkedRouterAsks: a router that has the link already gets a plain acceptance, with the routes that it asks for.
+func TestLinks_LinkedRouterAsks(t *testing.T) {
 	m, n, p := linked(t)
 	request := replaced(linkRequest(p, n, meshtest.Challenge(2)), mle.TLVTLVRequest, []byte{byte(mle.TLVLinkMargin), byte(mle.TLVRoute64)})
 	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), request)
@@ -163,8 +163,8 @@ func TestThread_4_6_LinkedRouterAsks(t *testing.T) {
 	}
 }
 
-// TestThread_4_6_ChildListens: an end device may ask any router for its frame counters, which links it in one direction alone.
-func TestThread_4_6_ChildListens(t *testing.T) {
+// TestLinks_ChildListens: an end device may ask any router for its frame counters, which links it in one direction alone.
+func TestLinks_ChildListens(t *testing.T) {
 	m, n, p := leading(t, nil)
 	p.Attach(n, thread.ModeFullThreadDevice, time.Minute)
 	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), linkRequest(p, n, meshtest.Challenge(1)))
@@ -181,9 +181,9 @@ func TestThread_4_6_ChildListens(t *testing.T) {
 	}
 }
 
-// TestThread_4_6_ResponseDelay: a request to all routers is answered after a random time of up to a second, for all answer; one to this
+// TestLinks_ResponseDelay: a request to all routers is answered after a random time of up to a second, for all answer; one to this
 // router at once.
-func TestThread_4_6_ResponseDelay(t *testing.T) {
+func TestLinks_ResponseDelay(t *testing.T) {
 	m, n, p := linked(t)
 	delays := func(dst netip.Addr) (shortest, longest time.Duration) {
 		shortest = time.Hour
@@ -204,8 +204,8 @@ func TestThread_4_6_ResponseDelay(t *testing.T) {
 	}
 }
 
-// TestThread_4_6_BothAsk: of two routers that ask each other at the same time one answers: one exchange is enough.
-func TestThread_4_6_BothAsk(t *testing.T) {
+// TestLinks_BothAsk: of two routers that ask each other at the same time one answers: one exchange is enough.
+func TestLinks_BothAsk(t *testing.T) {
 	m, n, p := routing(t)
 	to := meshtest.LinkLocal(n.ExtAddr())
 	l, _ := n.Leader()
@@ -224,8 +224,8 @@ func TestThread_4_6_BothAsk(t *testing.T) {
 	}
 }
 
-// TestThread_4_6_Margin: no link is sought to a router that is heard less than 10 dB above the sensitivity, which is -100 dBm here.
-func TestThread_4_6_Margin(t *testing.T) {
+// TestLinks_Margin: no link is sought to a router that is heard less than 10 dB above the sensitivity, which is -100 dBm here.
+func TestLinks_Margin(t *testing.T) {
 	for rssi, want := range map[int]int{-91: 0, -90: 1, -50: 1} {
 		m, n, p := routing(t)
 		m.Sim.SetLinkFrom(p.Antenna, n.Antenna, float64(rssi))
@@ -239,8 +239,8 @@ func TestThread_4_6_Margin(t *testing.T) {
 	}
 }
 
-// TestThread_4_6_FrameCounters: what the acceptance says of the frame counters holds from the first frame on: older ones are replayed.
-func TestThread_4_6_FrameCounters(t *testing.T) {
+// TestLinks_FrameCounters: what the acceptance says of the frame counters holds from the first frame on: older ones are replayed.
+func TestLinks_FrameCounters(t *testing.T) {
 	m, n, p := routing(t)
 	to := meshtest.LinkLocal(n.ExtAddr())
 	p.SendMLE(to, linkRequest(p, n, meshtest.Challenge(1)))

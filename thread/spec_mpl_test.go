@@ -13,7 +13,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-// Multicasts through the mesh, RFC 7731 as Thread uses it (Thread 1.1 §5.11). Held elsewhere:
+// Multicasts through the mesh, RFC 7731 as Thread uses it. Held elsewhere:
 //
 //   - seeds, sequence numbers and the times of transmissions: package mpl
 //   - who gets what, over several ways: TestMulticast; what the option and the tunnel look like: TestInterop14MPL
@@ -188,8 +188,8 @@ func TestRFC7731_9_1_OwnDatagram(t *testing.T) {
 	})
 }
 
-// TestThread_5_11_WiderScope: a multicast of a wider scope than the mesh comes in a tunnel to all MPL forwarders, whose sequence counts.
-func TestThread_5_11_WiderScope(t *testing.T) {
+// TestMPL_WiderScope: a multicast of a wider scope than the mesh comes in a tunnel to all MPL forwarders, whose sequence counts.
+func TestMPL_WiderScope(t *testing.T) {
 	m, n, p := linked(t)
 	site := netip.MustParseAddr("ff05::abcd")
 	n.Subscribe(site)

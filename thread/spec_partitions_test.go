@@ -10,7 +10,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-// Partitions, Thread 1.1 §5.16, and the router ID sequence that holds one together (§5.9). Held elsewhere:
+// Partitions, and the router ID sequence that holds one together, as OpenThread has them. Held elsewhere:
 //
 //   - which of two partitions is better, each case: TestComparePartitions
 //   - the worse one joins the better one: TestBetterPartition, TestMerge, TestInterop13TwoLeaders
@@ -18,9 +18,9 @@ import (
 //   - children follow their parents: TestChildFollowsParent; a partition without a leader is not entered again: TestPartitionLeftBehind
 //   - the leader counts the sequence up every ten seconds: TestAdvertisementTrickle
 
-// TestThread_5_9_RouterIDSequence: a set of router IDs is taken over with a later sequence number, in the sense of serial numbers, and of
+// TestRouterIDs_RouterIDSequence: a set of router IDs is taken over with a later sequence number, in the sense of serial numbers, and of
 // no earlier one.
-func TestThread_5_9_RouterIDSequence(t *testing.T) {
+func TestRouterIDs_RouterIDSequence(t *testing.T) {
 	m := meshtest.New(t, ideal())
 	n := m.Add(1, lorasim.Position{}, endDevice)
 	h := newHost(m, 9)
@@ -50,9 +50,9 @@ func TestThread_5_9_RouterIDSequence(t *testing.T) {
 	}
 }
 
-// TestThread_5_9_RouterIDSequenceSource: an end device takes router IDs from its parent and from routers that it is linked to, not from
+// TestRouterIDs_RouterIDSequenceSource: an end device takes router IDs from its parent and from routers that it is linked to, not from
 // anybody.
-func TestThread_5_9_RouterIDSequenceSource(t *testing.T) {
+func TestRouterIDs_RouterIDSequenceSource(t *testing.T) {
 	m := meshtest.New(t, ideal())
 	n := m.Add(1, lorasim.Position{}, endDevice)
 	h, other := newHost(m, 9), m.AddPeer(10, lorasim.Position{})
@@ -72,8 +72,8 @@ func TestThread_5_9_RouterIDSequenceSource(t *testing.T) {
 	}
 }
 
-// TestThread_5_9_RouterIDGone: a router whose ID is not in a later set is none any more.
-func TestThread_5_9_RouterIDGone(t *testing.T) {
+// TestRouterIDs_RouterIDGone: a router whose ID is not in a later set is none any more.
+func TestRouterIDs_RouterIDGone(t *testing.T) {
 	m := meshtest.New(t, ideal())
 	leader, n := m.Add(1, lorasim.Position{}, stock), m.Add(1, lorasim.Position{}, stock)
 	m.StartOneByOne()
@@ -101,9 +101,9 @@ func TestThread_5_9_RouterIDGone(t *testing.T) {
 	}
 }
 
-// TestThread_5_16_Comparison: a node looks for a way into a partition that it hears of if that is better: of several routers before one
+// TestPartitions_Comparison: a node looks for a way into a partition that it hears of if that is better: of several routers before one
 // alone, then by weight, then by its ID; and if the link is 10 dB above the sensitivity.
-func TestThread_5_16_Comparison(t *testing.T) {
+func TestPartitions_Comparison(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		weight  uint8
@@ -144,8 +144,8 @@ func TestThread_5_16_Comparison(t *testing.T) {
 	}
 }
 
-// TestThread_5_16_BetterParent: who looks for a better partition takes no answer out of its own or a worse one.
-func TestThread_5_16_BetterParent(t *testing.T) {
+// TestPartitions_BetterParent: who looks for a better partition takes no answer out of its own or a worse one.
+func TestPartitions_BetterParent(t *testing.T) {
 	for id, want := range map[uint32]bool{1000: false, 999: false, 1001: true} {
 		m, n, _ := leading(t, func(c *thread.Config) { c.PartitionID = 1000 })
 		h := newHost(m, 10)
@@ -162,8 +162,8 @@ func TestThread_5_16_BetterParent(t *testing.T) {
 	}
 }
 
-// TestThread_5_16_TwoLeaders: a router that hears of another leader in its own partition leaves it.
-func TestThread_5_16_TwoLeaders(t *testing.T) {
+// TestPartitions_TwoLeaders: a router that hears of another leader in its own partition leaves it.
+func TestPartitions_TwoLeaders(t *testing.T) {
 	m := meshtest.New(t, ideal())
 	leader, n := m.Add(1, lorasim.Position{}, stock), m.Add(1, lorasim.Position{}, stock)
 	m.StartOneByOne()
@@ -180,9 +180,9 @@ func TestThread_5_16_TwoLeaders(t *testing.T) {
 	}
 }
 
-// TestThread_5_16_1_LeaderTimeout: the leader is lost when the router ID sequence stands still for 120 s, however often its routers are
+// TestPartitions_LeaderTimeout: the leader is lost when the router ID sequence stands still for 120 s, however often its routers are
 // heard.
-func TestThread_5_16_1_LeaderTimeout(t *testing.T) {
+func TestPartitions_LeaderTimeout(t *testing.T) {
 	for name, step := range map[string]uint8{"stands still": 0, "goes back": 255, "goes on": 1} {
 		t.Run(name, func(t *testing.T) {
 			m := meshtest.New(t, ideal())
@@ -211,8 +211,8 @@ func TestThread_5_16_1_LeaderTimeout(t *testing.T) {
 	}
 }
 
-// TestThread_5_16_1_SamePartition: who has lost the leader takes a parent in its own partition that has heard of a later sequence number.
-func TestThread_5_16_1_SamePartition(t *testing.T) {
+// TestPartitions_SamePartition: who has lost the leader takes a parent in its own partition that has heard of a later sequence number.
+func TestPartitions_SamePartition(t *testing.T) {
 	for sequence, want := range map[uint8]bool{0: false, 1: false, 2: true} {
 		m := meshtest.New(t, ideal())
 		n := m.Add(1, lorasim.Position{}, endDevice)

@@ -16,7 +16,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
-// Router IDs and routes, Thread 1.1 §5.9 and §5.10. Held elsewhere:
+// Router IDs and routes, as OpenThread has them. Held elsewhere:
 //
 //   - how many become routers, when, and who gives up: TestUpgrade, TestUpgradeDelay, TestDowngrade
 //   - a router that comes back gets its old ID: TestRouterReturns; a lost one's is free again later: TestDeadRouter, and TestRouterIDs
@@ -27,9 +27,9 @@ import (
 //   - a loop is broken: TestBrokenLoop; none comes of changing links: TestChangingLinks
 //   - the hops of a frame are counted: TestHopLimit
 
-// TestThread_5_9_AddressSolicit: the leader gives a router ID to who has a child waiting, and to others while routers are few; to each
+// TestRouterIDs_AddressSolicit: the leader gives a router ID to who has a child waiting, and to others while routers are few; to each
 // node the same one again, and the one that it had if that is free.
-func TestThread_5_9_AddressSolicit(t *testing.T) {
+func TestRouterIDs_AddressSolicit(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		threshold int // below which routers are few
@@ -82,8 +82,8 @@ func TestThread_5_9_AddressSolicit(t *testing.T) {
 	}
 }
 
-// TestThread_5_9_AddressRelease: the leader takes an ID back from who has it, and from nobody else.
-func TestThread_5_9_AddressRelease(t *testing.T) {
+// TestRouterIDs_AddressRelease: the leader takes an ID back from who has it, and from nobody else.
+func TestRouterIDs_AddressRelease(t *testing.T) {
 	m, n, p := linked(t)
 	release := func(ext ieee802154.ExtAddr, id uint16) int {
 		payload := tmf.AppendRLOC16(tmf.AppendExtendedMACAddress(nil, ext), p.RLOC16)
@@ -130,9 +130,9 @@ func (tr *triangle) tell(cost uint8) mle.Route64 {
 	return must(tr.p.Await(mle.Advertisement, tr.n.ExtAddr(), time.Minute).Route64())
 }
 
-// TestThread_5_10_AdvertisedCost: a router advertises the cost of its best way to each other router: what the next one says and the link
+// TestRoutes_AdvertisedCost: a router advertises the cost of its best way to each other router: what the next one says and the link
 // there; none where that makes 16.
-func TestThread_5_10_AdvertisedCost(t *testing.T) {
+func TestRoutes_AdvertisedCost(t *testing.T) {
 	tr := newTriangle(t)
 	for _, tt := range []struct{ hear, told, want uint8 }{
 		{3, 2, 3}, {3, 1, 2}, {3, 14, 15}, {3, 15, 0}, {3, 2, 3}, {3, 0, 0},
@@ -153,8 +153,8 @@ func TestThread_5_10_AdvertisedCost(t *testing.T) {
 	}
 }
 
-// TestThread_5_10_RouteChange: a router that has lost a route, or got one, says so within a second, however rare its Advertisements are.
-func TestThread_5_10_RouteChange(t *testing.T) {
+// TestRoutes_RouteChange: a router that has lost a route, or got one, says so within a second, however rare its Advertisements are.
+func TestRoutes_RouteChange(t *testing.T) {
 	tr := newTriangle(t)
 	for range 10 {
 		tr.tell(2)
@@ -179,9 +179,9 @@ func TestThread_5_10_RouteChange(t *testing.T) {
 	}
 }
 
-// TestThread_5_10_NoRoute: a frame goes to the next hop under a mesh header while there is a route, and nowhere when there is none; who
+// TestRoutes_NoRoute: a frame goes to the next hop under a mesh header while there is a route, and nowhere when there is none; who
 // sent one that was to be passed on is told.
-func TestThread_5_10_NoRoute(t *testing.T) {
+func TestRoutes_NoRoute(t *testing.T) {
 	tr := newTriangle(t)
 	m, n, p := tr.m, tr.n, tr.p
 	to := rlocAddr(tr.far)
@@ -232,8 +232,8 @@ func TestThread_5_10_NoRoute(t *testing.T) {
 	}
 }
 
-// TestThread_5_10_MeshHops: a mesh header leaves with as many hops as the way costs, and one to spare.
-func TestThread_5_10_MeshHops(t *testing.T) {
+// TestRoutes_MeshHops: a mesh header leaves with as many hops as the way costs, and one to spare.
+func TestRoutes_MeshHops(t *testing.T) {
 	tr := newTriangle(t)
 	for _, cost := range []uint8{1, 2, 7} {
 		tr.tell(cost)

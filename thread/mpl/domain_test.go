@@ -80,7 +80,7 @@ func withOption(t testing.TB, seed SeedID, sequence uint8) []byte {
 	return b
 }
 
-// Thread 1.1 §5.11: realm-local multicasts get an option, whose seed is elided if the source is the RLOC (RFC 7731 §6.1).
+// Realm-local multicasts get an option, whose seed is elided if the source is the RLOC (RFC 7731 §6.1).
 func TestOriginateRealmLocal(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -113,7 +113,7 @@ func TestOriginateRealmLocal(t *testing.T) {
 	}
 }
 
-// Thread 1.1 §5.11: multicasts of a wider scope go through a tunnel to all MPL forwarders (RFC 2473).
+// Multicasts of a wider scope go through a tunnel to all MPL forwarders (RFC 2473).
 func TestOriginateTunnel(t *testing.T) {
 	for _, dst := range []string{"ff04::1", "ff05::1", "ff0e::1234"} {
 		n := newNode(t, 1)

@@ -71,7 +71,7 @@ func TestProve(t *testing.T) {
 	}
 }
 
-// Parents of one partition, from the worst to the best (Thread 1.1 §4.7.2): each is better in one respect than the one before it, and
+// Parents of one partition, from the worst to the best: each is better in one respect than the one before it, and
 // worse in all that counts less.
 func TestWorseThan(t *testing.T) {
 	const router, device = mle.RLOC16(0x0400), mle.RLOC16(0x0401)

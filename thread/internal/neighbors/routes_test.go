@@ -6,7 +6,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-// TestUpdateRoutes follows the rules for a neighbor's Route64 (Thread 1.1 §5.10.2).
+// TestUpdateRoutes follows the rules for a neighbor's Route64.
 func TestUpdateRoutes(t *testing.T) {
 	const self, a, b, far = 0, 1, 2, 3
 	type way struct {
@@ -181,7 +181,7 @@ func TestPathCost(t *testing.T) {
 	}
 }
 
-// What a router advertises is the quality of its links in both directions, and the cost of its best ways (Thread 1.1 §5.10).
+// What a router advertises is the quality of its links in both directions, and the cost of its best ways.
 func TestRoute64(t *testing.T) {
 	r := newRouter(t)
 	r.Routers.Sequence = 9

@@ -128,7 +128,7 @@ func TestForgetCounters(t *testing.T) {
 	s.tells()
 }
 
-// A lost link takes the routes through it along (Thread 1.1 §5.10).
+// A lost link takes the routes through it along.
 func TestLoseLink(t *testing.T) {
 	type loss struct{ news, unreachable bool }
 	for _, tt := range []struct {
@@ -230,7 +230,7 @@ func TestClearRouters(t *testing.T) {
 	}
 }
 
-// All of a partition follow the leader's assignment (Thread 1.1 §5.9).
+// All of a partition follow the leader's assignment.
 func TestSetAssigned(t *testing.T) {
 	const fresh = mle.RouterID(40)
 	r := newRouter(t)

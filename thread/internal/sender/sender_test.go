@@ -38,7 +38,7 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// The class selectors of RFC 4594 have the priorities of Thread 1.1 §5.12.
+// The class selectors of RFC 4594 have the priorities that OpenThread gives them.
 func TestPriorityOf(t *testing.T) {
 	want := [8]Priority{
 		PriorityNormal, PriorityLow, PriorityLow, PriorityNormal, PriorityHigh, PriorityHigh, PriorityHigh, PriorityHigh,
