@@ -216,7 +216,7 @@ func (e *Engine) HandleTimeout(now time.Time) {
 // settle ends every input: an idle MAC gets its next frame, and the next deadline is known.
 func (e *Engine) settle() {
 	e.frameSent()
-	for e.threadOn && e.mac.Idle() {
+	for e.threadOn && e.mac.Idle() && (e.sender.Queued() > 0 || e.resolver.Asking()) {
 		chosen := e.sender.Choose()
 		if e.queries.ask() {
 			continue // they come first: management traffic
@@ -232,10 +232,10 @@ func (e *Engine) settle() {
 // frameSent tells the sender what became of the frame that the MAC had, and ends the link to a router that does not acknowledge. It reports
 // whether there was one.
 func (e *Engine) frameSent() bool {
-	sent, ok := e.mac.PollSent()
-	if !ok {
+	if !e.mac.Over() {
 		return false
 	}
+	sent, _ := e.mac.PollSent()
 	e.sender.Sent(sent.Result == mac.Done || sent.Result == mac.Acked)
 	n := sent.Neighbor
 	if sent.Result == mac.NoAck && n != nil && n.RLOC16.IsRouter() && int(n.Failures) >= e.timing.FailedRouterTransmissions {

@@ -118,10 +118,13 @@ type MAC struct {
 	// On says that the interface is up. As long as it is not, received frames are counted in RxFrames, and that is all.
 	On bool
 
-	// What a frame for others is told by stands together: that is most of what a node hears.
-	pan   ieee802154.PANID
-	short mle.RLOC16
-	core  *core.Core
+	// What tells a frame for others, which is most of what a node hears, and that nothing is to be sent after it, stands together.
+	state  state    // of the frame in work
+	radio  radioUse // what the radio is doing
+	ackLen uint8
+	pan    ieee802154.PANID
+	short  mle.RLOC16
+	core   *core.Core
 
 	// Counters counts since the MAC was made.
 	Counters Counters
@@ -136,7 +139,6 @@ type MAC struct {
 	reserve   func() bool
 
 	// The frame in work. What is left of the last one when idle is not read.
-	state    state
 	timer    time.Time // end of the backoff or of the wait for an acknowledgement; zero if neither
 	handover time.Time // to the radio
 	backoffs int
@@ -154,10 +156,8 @@ type MAC struct {
 	over bool // sent has not been fetched yet
 
 	// The radio, and the sequence numbers to acknowledge, that under way included.
-	radio   radioUse
 	acks    [maxPendingAcks]uint8
-	ackHead int
-	ackLen  int
+	ackHead uint8
 	ack     []byte // the acknowledgement that the radio has
 
 	rx []byte // plaintext of the last secured frame

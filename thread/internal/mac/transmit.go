@@ -197,6 +197,9 @@ func (m *MAC) finish(result Result) {
 	m.sent, m.over = Sent{Dst: m.dst, Result: result, Neighbor: n}, true
 }
 
+// Over reports whether PollSent has something to report.
+func (m *MAC) Over() bool { return m.over }
+
 // PollSent reports what became of the frame last given to Send, once, when it is over.
 func (m *MAC) PollSent() (Sent, bool) {
 	if !m.over {

@@ -60,6 +60,25 @@ func TestAverage(t *testing.T) {
 	}
 }
 
+// The first frame has the quality of its margin; from then on a rise asks for the hysteresis.
+func TestHysteresis(t *testing.T) {
+	var l LinkInfo
+	for _, tt := range []struct {
+		rssi int8 // of the average
+		want uint8
+	}{{-97, 1}, {-96, 1}, {-89, 1}, {-88, 1}, {-87, 2}, {-89, 2}, {-90, 1}, {-78, 2}, {-77, 3}, {-79, 3}, {-80, 2}, {-98, 0}, {-96, 0}, {-95, 1}} {
+		if l.count == 0 {
+			l.Reset(-100, tt.rssi)
+		} else {
+			l.average = -int32(tt.rssi) << rssiShift
+			l.Add(-100, tt.rssi)
+		}
+		if l.Quality != tt.want {
+			t.Errorf("%d dBm: quality %d, want %d", l.RSSI(), l.Quality, tt.want)
+		}
+	}
+}
+
 func TestLinkMargin(t *testing.T) {
 	for _, tt := range []struct {
 		sensitivity, rssi int8

@@ -134,20 +134,25 @@ func (t *Table) ForgetCounters() {
 	}
 }
 
-// parentBy returns the parent or the candidate, if it matches.
-func (t *Table) parentBy(match func(*Neighbor) bool) *Neighbor {
-	if p := &t.Parent.Neighbor; p.Established() && match(p) {
+// ParentByExt returns the parent or the candidate with that extended address.
+func (t *Table) ParentByExt(ext ieee802154.ExtAddr) *Neighbor {
+	switch p, c := &t.Parent.Neighbor, &t.Candidate.Neighbor; {
+	case p.Ext == ext && p.Established():
 		return p
-	}
-	if c := &t.Candidate.Neighbor; c.Valid() && match(c) {
+	case c.Ext == ext && c.Valid():
 		return c
 	}
 	return nil
 }
 
-// ParentByExt returns the parent or the candidate with that extended address.
-func (t *Table) ParentByExt(ext ieee802154.ExtAddr) *Neighbor {
-	return t.parentBy(func(n *Neighbor) bool { return n.Ext == ext })
+func (t *Table) parentByRLOC16(rloc mle.RLOC16) *Neighbor {
+	switch p, c := &t.Parent.Neighbor, &t.Candidate.Neighbor; {
+	case p.RLOC16 == rloc && p.Established():
+		return p
+	case c.RLOC16 == rloc && c.Valid():
+		return c
+	}
+	return nil
 }
 
 // ByExt returns the neighbor with that extended address.
@@ -173,7 +178,7 @@ func (t *Table) ByRLOC16(rloc mle.RLOC16) *Neighbor {
 		return nil
 	}
 	if t.View != AsRouter {
-		return t.parentBy(func(n *Neighbor) bool { return n.RLOC16 == rloc })
+		return t.parentByRLOC16(rloc)
 	}
 	if c := t.Children.ByRLOC16(rloc); c != nil && c.Established() {
 		return &c.Neighbor

@@ -158,7 +158,9 @@ func (s *Sender) Stop() {
 }
 
 // NextTimeout returns when a message that pauses may go on. It matters while the MAC is idle.
-func (s *Sender) NextTimeout() (time.Time, bool) { return s.timer, !s.timer.IsZero() }
+func (s *Sender) NextTimeout() (time.Time, bool) {
+	return s.timer, len(s.queue) > 0 && !s.timer.IsZero()
+}
 
 func (s *Sender) remove(m *Message) {
 	if i := slices.Index(s.queue, m); i >= 0 {
