@@ -25,7 +25,7 @@ func (m *memory) reserve() bool {
 	return true
 }
 
-// Values count up from zero; a limit is stored before the first and whenever it is reached (Thread 1.1 §7.1.6).
+// Values count up from zero; a limit is stored before the first and whenever it is reached.
 func TestCounter(t *testing.T) {
 	var m memory
 	for want := range uint32(3 * CounterAhead) {
@@ -84,6 +84,30 @@ func TestCounterStored(t *testing.T) {
 	m.Stored(m.Limit())
 	if v, ok := m.Take(nil); v != CounterAhead || !ok {
 		t.Errorf("%d, %v", v, ok)
+	}
+}
+
+// When half of what was stored ahead is used up it is time to store more, so that no frame has to wait for that.
+func TestCounterLow(t *testing.T) {
+	var m memory
+	if !m.Low() {
+		t.Error("nothing is stored, and that is enough")
+	}
+	for range 3 {
+		m.Stored(m.Limit())
+		for n := range CounterAhead/2 + 1 {
+			if m.Low() {
+				t.Fatalf("low after %d", n)
+			}
+			m.Take(nil)
+		}
+		if !m.Low() {
+			t.Error("not low with less than a half left")
+		}
+	}
+	m.Reset()
+	if !m.Low() {
+		t.Error("what was stored for another key is enough")
 	}
 }
 

@@ -69,7 +69,7 @@ func TestRotate(t *testing.T) {
 }
 
 // A neighbor is followed to any later sequence, but not to the very next one while the guard time lasts that such a move begins
-// (Thread 1.1 §7.1.5).
+// (Thread 1.1 §7.1.7).
 func TestFollow(t *testing.T) {
 	moved := func(c *chain) { c.Follow(10); c.moves = nil }
 	for _, tt := range []struct {

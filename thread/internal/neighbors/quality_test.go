@@ -69,7 +69,7 @@ func TestHysteresis(t *testing.T) {
 	}{{-97, 1}, {-96, 1}, {-89, 1}, {-88, 1}, {-87, 2}, {-89, 2}, {-90, 1}, {-78, 2}, {-77, 3}, {-79, 3}, {-80, 2}, {-98, 0}, {-96, 0}, {-95, 1}} {
 		if l.count == 0 {
 			l.Reset(-100, tt.rssi)
-		} else {
+		} else { // a steady signal, so that the average stands where the frame is
 			l.average = -int32(tt.rssi) << rssiShift
 			l.Add(-100, tt.rssi)
 		}

@@ -107,17 +107,34 @@ func TestLearnRoutesNews(t *testing.T) {
 
 // The neighbor reports how well it hears this node, and that counts for its routes at once.
 func TestLearnQuality(t *testing.T) {
-	r := newRouter(t)
-	n := r.link(left, 3)
-	n.QualityOut = 0
-	table := mle.Route64{Routers: idSet(self, left, far)}
-	table.Routes[far].Cost = 12
-	for _, tt := range []struct{ in, want uint8 }{{1, 16}, {0, MaxRouteCost}, {3, 13}, {2, 14}} {
-		table.Routes[self].LinkQualityIn = tt.in
-		r.LearnRoutes(&table, left)
-		if got := r.Routers.PathCost(r.Routers.Get(far)); n.QualityOut != tt.in || got != tt.want {
-			t.Errorf("heard with quality %d: quality %d, cost %d, want %d", tt.in, n.QualityOut, got, tt.want)
+	for _, own := range []mle.RouterID{self, 40} { // before and after the others in the table
+		r := newRouter(t)
+		r.Assign(40, extOf(40))
+		r.Routers.Self = own.RLOC16()
+		n := r.link(left, 3)
+		n.QualityOut = 0
+		table := mle.Route64{Routers: idSet(own, left, far)}
+		table.Routes[far].Cost = 11
+		for _, tt := range []struct{ in, want uint8 }{{1, 15}, {0, MaxRouteCost}, {3, 12}, {2, 13}} {
+			table.Routes[own].LinkQualityIn = tt.in
+			r.LearnRoutes(&table, left)
+			if got := r.Routers.PathCost(r.Routers.Get(far)); n.QualityOut != tt.in || got != tt.want {
+				t.Errorf("%v heard with quality %d: quality %d, cost %d, want %d", own, tt.in, n.QualityOut, got, tt.want)
+			}
 		}
+	}
+}
+
+// Two neighbors, of which neither has a way any more, do not keep a route alive between them.
+func TestLearnNoWay(t *testing.T) {
+	r := newRouter(t)
+	r.link(left, 3)
+	r.link(right, 0) // it does not hear this node any more
+	n := r.route(far, right, 5)
+	table := mle.Route64{Routers: idSet(self, left, right, far)}
+	table.Routes[self].LinkQualityIn = 3
+	if news := r.LearnRoutes(&table, left); !news || n.NextHop != NoNextHop || n.Cost != 0 {
+		t.Errorf("news: %v, next hop %v, cost %d", news, n.NextHop, n.Cost)
 	}
 }
 

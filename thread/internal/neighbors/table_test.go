@@ -288,6 +288,9 @@ func TestSetAssignedToListener(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	r.tells("-router 2")
+	if n := r.Routers.Get(far); n.NextHop != right {
+		t.Errorf("next hop %v, as others know it", n.NextHop)
+	}
 	if next, ok := r.Routers.NextHop(far); ok {
 		t.Errorf("next hop %v", next)
 	}

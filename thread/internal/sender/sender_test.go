@@ -104,6 +104,24 @@ func TestTurnOverTime(t *testing.T) {
 	}
 }
 
+// Who is asked again chooses again: what has come meanwhile may come first.
+func TestChooseAgain(t *testing.T) {
+	r := newRoom(t)
+	r.take(r.datagram(at(left), small, '1'))
+	if !r.Choose() {
+		t.Fatal("nothing to send")
+	}
+	if next, ok := r.NextTimeout(); ok {
+		t.Errorf("next timeout %v, and nothing pauses", next)
+	}
+	high := r.datagram(at(left), small, '2')
+	high.Priority = PriorityHigh
+	r.take(high)
+	if got := r.run(); got != "21" {
+		t.Errorf("order %q", got)
+	}
+}
+
 // MLE messages keep their order, whoever's turn it is: a neighbor takes one that comes after a later broadcast for a replay.
 func TestMLEOrder(t *testing.T) {
 	network := func(m *Message) *Message { m.Priority = PriorityNet; return m }
@@ -463,6 +481,21 @@ func TestStop(t *testing.T) {
 	}
 	if len(r.pool) > 3 {
 		t.Errorf("%d messages were made", len(r.pool))
+	}
+}
+
+// A pause ends with a stop: nothing is due afterwards.
+func TestStopWhilePausing(t *testing.T) {
+	r := newRoom(t)
+	r.take(r.datagram(at(beyondLeft), large, 'a'))
+	r.start()
+	r.done(true)
+	if _, ok := r.next(); ok {
+		t.Fatal("goes on at once")
+	}
+	r.Stop()
+	if next, ok := r.NextTimeout(); ok {
+		t.Errorf("next timeout %v", next)
 	}
 }
 
