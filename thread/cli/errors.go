@@ -92,6 +92,7 @@ func errorOf(err error) Error {
 		{thread.ErrDisabled, InvalidSourceAddress},
 		{thread.ErrPacket, InvalidArgs},
 		{thread.ErrKeySequence, InvalidArgs},
+		{coap.ErrBusy, NoBufs},
 		{coap.ErrTimeout, ResponseTimeout},
 		{coap.ErrReset, Abort},
 	} {
