@@ -89,6 +89,7 @@ func errorOf(err error) Error {
 		{thread.ErrExists, Already},
 		{thread.ErrTableFull, NoBufs},
 		{thread.ErrQueueFull, NoBufs},
+		{thread.ErrTooLong, InvalidArgs},
 		{thread.ErrDisabled, InvalidSourceAddress},
 		{thread.ErrPacket, InvalidArgs},
 		{thread.ErrKeySequence, InvalidArgs},
