@@ -595,11 +595,12 @@ type pong struct {
 	at       time.Time
 }
 
-// MaxPingSize is the largest size of a ping's data in bytes.
+// MaxPingSize is the largest size of a ping's data in bytes; to a group of a scope wider than the mesh it is 40 less.
 const MaxPingSize = ip6.MinMTU - ip6.HeaderSize - 8 - 8 // ICMPv6 header, and an MPL option for multicasts
 
 // Ping sends an echo request with size bytes of data to dst and waits for the first answer, until ctx ends. A request may get lost
-// on the air: give it some seconds for each hop, then try again.
+// on the air: give it some seconds for each hop, then try again. To a node that has not been found of late nothing is sent; the error
+// wraps thread.ErrNoRoute then, beside that of ctx.
 func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error) {
 	if size < 0 || size > MaxPingSize {
 		return Pong{}, fmt.Errorf("pymesh: Ping: size %d is not in 0 to %d", size, MaxPingSize)
@@ -640,7 +641,8 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 	if !running {
 		return Pong{}, ErrClosed
 	}
-	if err != nil {
+	lost := errors.Is(err, thread.ErrNoRoute) // as if on the air: who pings in a loop does so at the same pace
+	if err != nil && !lost {
 		return Pong{}, fmt.Errorf("pymesh: Ping: %w", err)
 	}
 	select {
@@ -650,6 +652,9 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 		}
 		return Pong{From: p.from, Size: p.size, HopLimit: p.hopLimit, RTT: p.at.Sub(start)}, nil
 	case <-ctx.Done():
+		if lost {
+			return Pong{}, fmt.Errorf("pymesh: Ping: %w: %w", ctx.Err(), err)
+		}
 		return Pong{}, ctx.Err()
 	}
 }

@@ -26,9 +26,13 @@ const (
 	ephemeralPort = 49152
 )
 
-// MaxDatagramSize is the largest UDP payload in bytes: an IPv6 datagram in a mesh has at most 1280, of which a multicast needs
-// eight for itself.
+// MaxDatagramSize is the largest UDP payload in bytes to one node, or to a group in the mesh (ff02::/16, ff03::/16): 1224. An IPv6
+// datagram in a mesh has at most 1280 bytes, of which a multicast needs eight for itself.
 const MaxDatagramSize = ip6.MinMTU - ip6.HeaderSize - ip6.UDPHeaderSize - 8
+
+// MaxWideMulticastSize is the largest UDP payload in bytes to a group of a scope wider than the mesh (ff04::/16 and above): 1184. Such
+// a multicast travels inside another one, whose header takes 40 bytes.
+const MaxWideMulticastSize = MaxDatagramSize - ip6.HeaderSize
 
 // receiveQueue is how many datagrams wait in a socket. The oldest are lost then.
 const receiveQueue = 64
@@ -395,7 +399,15 @@ func (c *UDPConn) Write(b []byte) (int, error) {
 	return c.send(b, c.remote)
 }
 
-// WriteToUDPAddrPort sends a datagram. It returns once the datagram is queued; delivery is not confirmed.
+// WriteToUDPAddrPort sends a datagram. It returns once the datagram is queued; delivery is not confirmed. It fails with one of these
+// in a *net.OpError:
+//
+//	ENOBUFS        too many datagrams wait, for the radio or for an address that is looked up: it passes, try again later
+//	EMSGSIZE       more than MaxDatagramSize, or MaxWideMulticastSize
+//	EHOSTUNREACH   no way is known, or nobody has answered to the question where the address is, of late
+//	ENETUNREACH    the node is not part of a mesh
+//	ENETDOWN       the node is stopped
+//	EADDRNOTAVAIL  the socket's address is not the node's any more
 func (c *UDPConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if c.remote.IsValid() {
 		return 0, c.writeError(udpAddr(to), net.ErrWriteToConnected)
@@ -453,6 +465,10 @@ func (c *UDPConn) sendDatagram(b []byte, to netip.AddrPort) error {
 		return os.NewSyscallError("sendto", syscall.ENETUNREACH)
 	case errors.Is(err, thread.ErrQueueFull):
 		return os.NewSyscallError("sendto", syscall.ENOBUFS)
+	case errors.Is(err, thread.ErrTooLong):
+		return os.NewSyscallError("sendto", syscall.EMSGSIZE)
+	case errors.Is(err, thread.ErrNoRoute):
+		return os.NewSyscallError("sendto", syscall.EHOSTUNREACH)
 	case errors.Is(err, thread.ErrPacket):
 		return os.NewSyscallError("sendto", syscall.EADDRNOTAVAIL) // the bound address is gone
 	}

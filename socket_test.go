@@ -344,6 +344,24 @@ func TestWriteErrors(t *testing.T) {
 
 		_, err = c.WriteToUDPAddrPort(make([]byte, pymesh.MaxDatagramSize+1), peer)
 		checkOpError(t, err, "write", syscall.EMSGSIZE)
+		for group, most := range map[string]int{
+			"[ff02::1]:1234": pymesh.MaxDatagramSize, "[ff03::1]:1234": pymesh.MaxDatagramSize, "[ff04::1]:1234": pymesh.MaxWideMulticastSize,
+			"[ff0e::1]:1234": pymesh.MaxWideMulticastSize,
+		} {
+			to := netip.MustParseAddrPort(group)
+			if _, err = c.WriteToUDPAddrPort(make([]byte, most), to); err != nil {
+				t.Errorf("%d bytes to %v: %v", most, to, err)
+			}
+			_, err = c.WriteToUDPAddrPort(make([]byte, most+1), to)
+			checkOpError(t, err, "write", syscall.EMSGSIZE)
+		}
+		// Nobody answers to the question where the peer is: the next datagram is refused.
+		if _, err = c.WriteToUDPAddrPort([]byte("x"), peer); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute)
+		_, err = c.WriteToUDPAddrPort([]byte("x"), netip.MustParseAddrPort("[2001:db8::1]:1234"))
+		checkOpError(t, err, "write", syscall.EHOSTUNREACH)
 		for _, to := range []netip.AddrPort{
 			{}, netip.MustParseAddrPort("10.0.0.1:1234"), netip.MustParseAddrPort("[fdde:ad00:beef::1]:0"),
 		} {

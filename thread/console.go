@@ -273,7 +273,7 @@ func (c commands) MulticastAddresses() []netip.Addr { return c.e.addresses.Group
 func (c commands) Queues() console.Queues {
 	e := c.e
 	return console.Queues{
-		Limit:   sender.MaxQueued + sender.MaxWaiting + reassemblies + mplDatagrams + maxDelayed,
+		Limit:   sender.MaxQueued + reassemblies + mplDatagrams + maxDelayed,
 		Sending: e.sender.Queued(), Resolving: e.sender.Waiting(), Reassembling: e.mesh.reassembler.Len(), MPL: e.mpl.Len(),
 		MLE: len(e.mle.delayed), CoAP: e.tmf.coap.Pending(),
 	}

@@ -39,8 +39,8 @@ type Counters struct {
 	// Dropped by MLE.
 	MLEMalformed, MLESecurity, MLEReplay, MLEUnknownNeighbor, MLEUnexpected uint64
 
-	// TMF.
-	TMFMalformed, TMFUnexpected uint64
+	// TMF: dropped; and messages that were not sent since too many are under way, or come too fast.
+	TMFMalformed, TMFUnexpected, TMFRefused uint64
 
 	// StoreFailed counts settings that could not be kept; nothing secured is sent beyond the stored counters until they can.
 	StoreFailed uint64

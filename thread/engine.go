@@ -136,15 +136,21 @@ func (e *Engine) HandleTransmitDone(now time.Time, err error) {
 }
 
 // HandlePacket sends a datagram from the host: a whole IPv6 datagram of at most 1280 bytes whose source is an address of this node,
-// see SelectSource. Errors are ErrDisabled, ErrDetached for a destination beyond the link, ErrPacket and ErrQueueFull. packet
-// is not kept.
+// see SelectSource. What follows its header may be anything. packet is not kept.
+//
+// ErrQueueFull passes: the datagram may be offered again. The other errors do not pass by themselves: ErrDisabled, ErrDetached for a
+// destination beyond the link, ErrNoRoute, ErrTooLong and ErrPacket. What was taken is on its way, and gets lost only on the air, or if
+// nobody answers to the question where its destination is.
 func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 	e.Advance(now)
 	if !e.threadOn && !e.interfaceOn {
 		return ErrDisabled
 	}
 	d, err := ip6.ParseDatagram(packet)
-	if err != nil || len(packet) > ip6.MinMTU || !e.addresses.Own(d.Src) || d.Src.IsMulticast() {
+	if len(packet) > ip6.MinMTU {
+		return ErrTooLong
+	}
+	if err != nil || !e.addresses.Own(d.Src) || d.Src.IsMulticast() {
 		return ErrPacket
 	}
 	if !e.threadOn && !e.addresses.Own(d.Dst) {
@@ -157,12 +163,9 @@ func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 	m := e.sender.New()
 	m.Data = append(m.Data, packet...)
 	m.Priority = min(sender.PriorityOf(d.TrafficClass), sender.PriorityHigh)
-	ok := e.ip.send(m)
+	err = e.ip.send(m)
 	e.settle()
-	if !ok {
-		return ErrQueueFull
-	}
-	return nil
+	return err
 }
 
 // PollPacket returns the next datagram for this node that is not the network's own: UDP, ICMPv6 other than echo requests, and

@@ -10,15 +10,22 @@ import (
 // Errors of the engine's inputs and commands.
 var (
 	// ErrDisabled says that the engine has not been started.
-	ErrDisabled = errors.New("thread: not started")
+	ErrDisabled = core.ErrDisabled
 	// ErrDetached says that the node is not part of a partition.
 	ErrDetached = errors.New("thread: not attached")
 	// ErrKeySequence says that a key sequence is not later than the current one.
 	ErrKeySequence = errors.New("thread: the key sequence only moves forward")
-	// ErrQueueFull says that too many datagrams wait for the radio.
-	ErrQueueFull = errors.New("thread: send queue full")
-	// ErrPacket says that a packet is not an IPv6 datagram of at most 1280 bytes from an address of this node.
-	ErrPacket = errors.New("thread: not a sendable IPv6 datagram")
+	// ErrQueueFull says that too many datagrams wait for the radio, or for the answer to where an address is. It passes: the same datagram
+	// may be taken a moment later.
+	ErrQueueFull = core.ErrQueueFull
+	// ErrPacket says that a packet is not an IPv6 datagram from an address of this node.
+	ErrPacket = core.ErrPacket
+	// ErrTooLong says that a datagram is longer than 1280 bytes, with what a multicast beyond the link is given on its way: 8 bytes in a mesh,
+	// 48 if its scope is wider. It does not pass.
+	ErrTooLong = errors.New("thread: datagram too long")
+	// ErrNoRoute says that there is no way to a destination: it is no address of this mesh, its router is gone, or nobody has answered to the
+	// question where it is. It does not pass soon: the question is asked again after Timing.AddressQueryRetry at the earliest.
+	ErrNoRoute = core.ErrNoRoute
 	// ErrState says that a command is not possible in the present role, or while the interface is down.
 	ErrState = errors.New("thread: not possible in this state")
 	// ErrBusy says that the node is searching for a parent already.

@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -87,7 +88,7 @@ func (x *ipLayer) forward(d *ip6.Datagram) {
 	m.Data = append(m.Data, d.Bytes...)
 	ip6.DecrementHopLimit(m.Data)
 	m.Priority = sender.PriorityOf(d.TrafficClass)
-	x.sender.Enqueue(m)
+	_ = x.sender.Enqueue(m) // counted there
 }
 
 // deliver hands a datagram for this node to whom it concerns.
@@ -175,7 +176,7 @@ func (x *ipLayer) answerEcho(body []byte, d *ip6.Datagram) {
 		x.sender.Free(reply)
 		return
 	}
-	x.send(reply)
+	_ = x.send(reply) // counted, as all that send drops
 }
 
 // toHost queues a datagram for PollPacket. The oldest gives way if the host does not fetch them.
@@ -207,7 +208,7 @@ func (x *ipLayer) sendUDP(src netip.Addr, srcPort uint16, dst netip.AddrPort, pa
 		return
 	}
 	m.Priority = p
-	x.send(m)
+	_ = x.send(m) // who asked sends again
 }
 
 // sendUnreachable tells a node that its datagram's destination is not to be found here (RFC 4443 §3.1).
@@ -223,15 +224,16 @@ func (x *ipLayer) sendUnreachable(to mle.RLOC16, h ip6.Header) {
 		x.sender.Free(m)
 		return
 	}
-	x.send(m)
+	_ = x.send(m)
 }
 
-// send takes over a datagram of this node's and sends it, to itself if it is meant so.
-func (x *ipLayer) send(m *sender.Message) bool {
+// send takes over a datagram of this node's and sends it, to itself if it is meant so. Errors are those of Engine.HandlePacket: ErrQueueFull
+// passes, the others do not.
+func (x *ipLayer) send(m *sender.Message) error {
 	h, err := ip6.ParseHeader(m.Data)
 	if err != nil {
 		x.sender.Free(m)
-		return false
+		return ErrPacket
 	}
 	switch {
 	case h.Dst.IsMulticast() && ip6.ScopeOf(h.Dst) >= ip6.ScopeRealmLocal:
@@ -242,24 +244,28 @@ func (x *ipLayer) send(m *sender.Message) bool {
 		if d, err := ip6.ParseDatagram(data); err == nil {
 			x.deliver(&d, neighbors.RSSIUnknown)
 		}
-		return true
+		return nil
 	}
-	return x.sender.Enqueue(m)
+	return x.sender.Submit(m)
 }
 
 // sendMPL sends a multicast to the whole mesh (RFC 7731).
-func (x *ipLayer) sendMPL(m *sender.Message) bool {
+func (x *ipLayer) sendMPL(m *sender.Message) error {
 	if !x.attached() {
 		x.sender.Free(m)
-		return false
+		return ErrDetached
 	}
 	datagram, err := x.mpl.Originate(x.Now, m.Data, mpl.SeedID(x.rloc), x.addresses.RLOC(), x.addresses.EID())
-	if err != nil {
+	switch {
+	case errors.Is(err, mpl.ErrTooLong):
 		x.sender.Free(m)
-		return false
+		return ErrTooLong
+	case err != nil:
+		x.sender.Free(m)
+		return ErrPacket
 	}
 	m.Data = append(m.Data[:0], datagram...)
-	return x.sender.Enqueue(m)
+	return x.sender.Submit(m)
 }
 
 // NextTimeout returns when a multicast is repeated.
@@ -280,6 +286,6 @@ func (x *ipLayer) HandleTimeout() {
 				m.Priority = sender.PriorityNet
 			}
 		}
-		x.sender.Enqueue(m)
+		_ = x.sender.Enqueue(m) // MPL sends it again
 	}
 }

@@ -171,7 +171,7 @@ func (x *meshLayer) relay(header lowpan.MeshHeader, payload []byte, p sender.Pri
 	}
 	m.Data = append(m.Data, payload...)
 	m.Kind, m.Priority = sender.KindMeshFrame, p
-	x.sender.Enqueue(m)
+	_ = x.sender.Enqueue(m) // counted there
 }
 
 // isMinimalChild reports whether rloc is a child of this node that leaves 6LoWPAN's mesh header to its parent.

@@ -139,7 +139,7 @@ func (x *mleMessenger) send(dst netip.Addr, plain []byte) {
 	// What a busy channel holds up for longer asks or answers nothing that still counts, and would hold up what follows.
 	msg.Expires = x.Now.Add(x.timing.LinkRequest)
 	msg.Priority = sender.PriorityNet
-	x.sender.Enqueue(msg)
+	_ = x.sender.Enqueue(msg) // who asked sends again
 }
 
 // delay sends a message after a delay.

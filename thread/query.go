@@ -2,9 +2,11 @@ package thread
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
@@ -28,6 +30,23 @@ type queries struct {
 	tmf       *tmfMessenger
 	keepAlive *keepAlive
 	update    func() // the addresses have changed
+
+	askers    [maxAskers]asker
+	conflicts core.Rate // of Address Errors, which go to all
+}
+
+// Limits of this implementation. An honest node asks for an address once and then again after the longest time that an answer takes.
+const (
+	maxAskers        = 16 // whose rates are known
+	notifyBurst      = 8  // answers to one asker at once
+	maxNotifications = 32 // that wait for their acknowledgements,
+	maxNotifiedOne   = 8  // those of one asker among them
+)
+
+// An asker is a node that sends Address Queries.
+type asker struct {
+	addr netip.Addr
+	rate core.Rate
 }
 
 // ask sends the questions of the resolver. It reports whether there were any.
@@ -69,7 +88,7 @@ func (q *queries) handleNotify(ev tmfEvent, p tmf.Payload) error {
 		return err
 	}
 	q.tmf.respond(ev, nil)
-	if q.resolver.Notify(target, iid, rloc, age) == resolver.Conflict {
+	if q.resolver.Notify(target, iid, rloc, age) == resolver.Conflict && q.conflicts.Allow(q.Now) {
 		// Two nodes claim the same address.
 		q.tmf.post(ip6.RealmLocalAllRouters, tmf.URIAddressError, tmf.AppendMLEID(tmf.AppendTargetEID(nil, target), iid))
 	}
@@ -100,15 +119,52 @@ func (q *queries) handleQuery(ev tmfEvent, p tmf.Payload) error {
 	return nil
 }
 
+// mayNotify reports whether a node that asks for target is to be answered: not while the last answer is under way, nor more often than
+// an honest node asks. An answer is sent again and again until it is acknowledged, and whoever asks may never do that.
+func (q *queries) mayNotify(to, target netip.Addr) bool {
+	all, toThis := 0, 0
+	for tag := range q.tmf.coap.Open() {
+		if !tag.asker.IsValid() {
+			continue
+		}
+		all++
+		if tag.asker != to {
+			continue
+		}
+		if toThis++; tag.target == target {
+			return false
+		}
+	}
+	return all < maxNotifications && toThis < maxNotifiedOne && q.rateOf(to).Allow(q.Now)
+}
+
+// rateOf returns the rate of answers to an asker. A new one takes the place of who has asked least of late.
+func (q *queries) rateOf(addr netip.Addr) *core.Rate {
+	i := slices.IndexFunc(q.askers[:], func(a asker) bool { return a.addr == addr })
+	if i >= 0 {
+		return &q.askers[i].rate
+	}
+	least := slices.MinFunc(q.askers[:], func(a, b asker) int { return a.rate.Full().Compare(b.rate.Full()) })
+	i = slices.Index(q.askers[:], least)
+	q.askers[i] = asker{addr: addr, rate: core.Rate{Interval: q.timing.AddressNotifyInterval, Burst: notifyBurst}}
+	return &q.askers[i].rate
+}
+
 // notify tells who asked that target is here. A negative age stands for this node's own address.
 func (q *queries) notify(to, target netip.Addr, iid ip6.InterfaceID, age time.Duration) {
+	if !q.mayNotify(to, target) {
+		q.counters.TMFRefused++
+		return
+	}
 	payload := tmf.AppendTargetEID(nil, target)
 	payload = tmf.AppendMLEID(payload, iid)
 	payload = tmf.AppendRLOC16(payload, q.rloc)
 	if age >= 0 {
 		payload = tmf.AppendTimeSinceLastTransaction(payload, age)
 	}
-	q.tmf.request(to, tmf.URIAddressNotify, payload, tmfTag{})
+	if q.tmf.request(to, tmf.URIAddressNotify, payload, tmfTag{asker: to, target: target}) != nil {
+		q.counters.TMFRefused++
+	}
 }
 
 // handleError makes a node give up an address that another one also has.
@@ -135,7 +191,10 @@ func (q *queries) handleError(ev tmfEvent, p tmf.Payload) error {
 		if !c.Valid() || c.FullThreadDevice() || c.Ext == owner || !c.Forget(target) {
 			continue
 		}
-		q.tmf.request(neighbors.LinkLocal(c.Ext), tmf.URIAddressError, tmf.AppendMLEID(tmf.AppendTargetEID(nil, target), iid), tmfTag{})
+		payload := tmf.AppendMLEID(tmf.AppendTargetEID(nil, target), iid)
+		if q.tmf.request(neighbors.LinkLocal(c.Ext), tmf.URIAddressError, payload, tmfTag{}) != nil {
+			q.counters.TMFRefused++
+		}
 		break
 	}
 	return nil

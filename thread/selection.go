@@ -136,7 +136,10 @@ func (s *selection) solicit(reason tmf.Status) {
 	payload = tmf.AppendStatus(payload, reason)
 	s.asked++
 	s.open = s.asked
-	s.tmf.askLeader(tmf.URIAddressSolicit, payload, tmfTag{answer: s.handleAnswer, id: s.open})
+	if err := s.tmf.askLeader(tmf.URIAddressSolicit, payload, tmfTag{answer: s.handleAnswer, id: s.open}); err != nil {
+		s.open = 0
+		s.Log.Warn("no Address Solicit", "err", err)
+	}
 }
 
 // cancel forgets an open Address Solicit: its leader is not ours any more.
@@ -151,7 +154,9 @@ func (s *selection) cancel() {
 func (s *selection) release() {
 	payload := tmf.AppendRLOC16(nil, s.previousID.RLOC16())
 	payload = tmf.AppendExtendedMACAddress(payload, s.Ext)
-	s.tmf.askLeader(tmf.URIAddressRelease, payload, tmfTag{})
+	if err := s.tmf.askLeader(tmf.URIAddressRelease, payload, tmfTag{}); err != nil {
+		s.Log.Warn("no Address Release", "err", err)
+	}
 }
 
 // handleAnswer handles the leader's answer to an Address Solicit, or that there is none.

@@ -87,6 +87,8 @@ type Timing struct {
 	// AddressQuery is the wait for an Address Notification; AddressQueryRetry the first pause after a failure, doubled up to
 	// AddressQueryRetryMax.
 	AddressQuery, AddressQueryRetry, AddressQueryRetryMax time.Duration
+	// AddressNotifyInterval is the time between Address Notifications to one node, on the average. Zero, as in stock, is no bound.
+	AddressNotifyInterval time.Duration
 
 	// Reassembly is how long an incomplete 6LoWPAN datagram is kept (RFC 4944 §5.3).
 	Reassembly time.Duration
@@ -201,6 +203,9 @@ func TimingPymesh() Timing {
 	// Deviation: stock waits 3 s; a query and its answer over several LoRa hops with a lost frame (2 s until it is sent
 	// again) take longer.
 	t.AddressQuery = 8 * time.Second
+	// Deviation: stock answers whoever asks, as often as asked. Each answer takes some frames, and four times as many where it is not
+	// acknowledged; an honest node asks for an address three times a minute at most.
+	t.AddressNotifyInterval = 4 * time.Second
 	// Deviation: stock repeats a keep-alive every second, faster than the MAC can report the loss of one.
 	t.ChildUpdateRetry = 4 * time.Second
 	// Deviation: stock gives up 5 s after the first fragment. Twelve fragments over three hops, whose forwarders cannot hear each other,

@@ -19,6 +19,8 @@ type tmfTag struct {
 	answer func(ev tmfEvent) error
 	// id tells one request from another where that matters, 0 where not.
 	id uint32
+	// asker and target are those of an Address Notification, else not set.
+	asker, target netip.Addr
 }
 
 type tmfEvent = coap.Event[tmfTag]
@@ -196,16 +198,17 @@ func (x *tmfMessenger) post(to netip.Addr, uri string, payload []byte) {
 	x.coap.Send(x.path(to), newPost(coap.NonConfirmable, uri, payload))
 }
 
-// request sends a confirmable request.
-func (x *tmfMessenger) request(to netip.Addr, uri string, payload []byte, tag tmfTag) {
-	x.coap.Request(x.Now, x.path(to), newPost(coap.Confirmable, uri, payload), tag)
+// request sends a confirmable request. It fails with coap.ErrBusy if too many are open.
+func (x *tmfMessenger) request(to netip.Addr, uri string, payload []byte, tag tmfTag) error {
+	return x.coap.Request(x.Now, x.path(to), newPost(coap.Confirmable, uri, payload), tag)
 }
 
-// askLeader sends a confirmable request to the leader.
-func (x *tmfMessenger) askLeader(uri string, payload []byte, tag tmfTag) {
+// askLeader sends a confirmable request to the leader. It fails with coap.ErrBusy if too many are open.
+func (x *tmfMessenger) askLeader(uri string, payload []byte, tag tmfTag) error {
 	m := newPost(coap.Confirmable, uri, payload)
 	m.Token = x.coap.NewToken()
 	leader := x.leader.LeaderRouterID.RLOC16().Addr(x.addresses.Prefix())
-	x.coap.Request(x.Now, x.path(leader), m, tag)
+	err := x.coap.Request(x.Now, x.path(leader), m, tag)
 	x.drain()
+	return err
 }

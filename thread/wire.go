@@ -84,7 +84,7 @@ func (e *Engine) wireLayers() {
 	e.tmf.self, e.tmf.addresses, e.tmf.ip = e.self, e.addresses, &e.ip
 	e.queries = queries{
 		self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, sender: e.sender, tmf: &e.tmf,
-		keepAlive: &e.keepAlive, update: e.updateAddresses,
+		keepAlive: &e.keepAlive, update: e.updateAddresses, conflicts: core.Rate{Interval: e.timing.AddressNotifyInterval, Burst: 1},
 	}
 	e.distrib = distributor{
 		self: e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, dataset: e.dataset,

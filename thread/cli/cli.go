@@ -176,7 +176,9 @@ func (i *Interpreter) NextTimeout() (time.Time, bool) {
 func (i *Interpreter) HandleTimeout(now time.Time) {
 	i.now = now
 	if t := i.ping.timer; !t.IsZero() && !t.After(now) {
-		i.sendPing()
+		if err := i.sendPing(); err != nil {
+			i.printf("%v\r\n", errorOf(err))
+		}
 	}
 	if t, ok := i.coap.nextTimeout(); ok && !t.After(now) {
 		i.coap.endpoint.HandleTimeout(now)

@@ -267,6 +267,22 @@ func snapshotOf(d *device) snapshot {
 	}
 }
 
+// TestPingTooLong: what can never be sent is refused, and not tried again.
+func TestPingTooLong(t *testing.T) {
+	d := leading(t)
+	for _, line := range []string{"ping ff05::1 1200 5", "ping ff03::1 1232 5"} {
+		if got := say(d, line); got != "Error 7: InvalidArgs\r\n" {
+			t.Errorf("%s: %q", line, got)
+		}
+		if next, ok := d.shell.NextTimeout(); ok || d.shell.Waiting() {
+			t.Errorf("%s: goes on at %v", line, next)
+		}
+	}
+	if got := say(d, "ping ff05::1 1184"); got != "" {
+		t.Errorf("%q", got)
+	}
+}
+
 // FuzzHandleLine executes two lines after each other, on a node that is off and on one that leads. Whatever they are, all that
 // is printed are whole lines, and what is answered by an error has changed nothing.
 func FuzzHandleLine(f *testing.F) {

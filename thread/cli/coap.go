@@ -101,9 +101,9 @@ func (i *Interpreter) coapRequest(args []string) error {
 	}
 	to := coap.Path{Peer: netip.AddrPortFrom(dst, coapPort)}
 	i.printf("Sending coap request: ")
-	i.coap.endpoint.Request(i.now, to, m, m.Type == coap.Confirmable || code == coap.GET)
+	err = i.coap.endpoint.Request(i.now, to, m, m.Type == coap.Confirmable || code == coap.GET)
 	i.drainCoAP()
-	return nil
+	return err
 }
 
 func (i *Interpreter) handleCoAP(local netip.Addr, peer netip.AddrPort, payload []byte) {

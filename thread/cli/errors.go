@@ -89,9 +89,11 @@ func errorOf(err error) Error {
 		{thread.ErrExists, Already},
 		{thread.ErrTableFull, NoBufs},
 		{thread.ErrQueueFull, NoBufs},
+		{thread.ErrTooLong, InvalidArgs},
 		{thread.ErrDisabled, InvalidSourceAddress},
 		{thread.ErrPacket, InvalidArgs},
 		{thread.ErrKeySequence, InvalidArgs},
+		{coap.ErrBusy, NoBufs},
 		{coap.ErrTimeout, ResponseTimeout},
 		{coap.ErrReset, Abort},
 	} {

@@ -81,26 +81,35 @@ func (i *Interpreter) pingCommand(args []string) error {
 	p.dst, p.size, p.count = dst, int(numbers[0]), uint16(numbers[1])
 	p.interval = max(time.Duration(uint32(numbers[2]))*time.Second, minPingInterval)
 	clear(p.open)
-	i.sendPing()
+	if err := i.sendPing(); err != nil {
+		return err
+	}
 	return errNoAnswer
 }
 
-// sendPing sends one echo request, and sets the timer for the next. One that cannot be sent is tried again after the interval.
-func (i *Interpreter) sendPing() {
+// sendPing sends one echo request, and sets the timer for the next. While too many datagrams wait, or the interface is down, it is tried
+// again after the interval, as in OpenThread; what can never be sent ends the series.
+func (i *Interpreter) sendPing() error {
 	p := &i.ping
 	data := make([]byte, p.size)
 	if p.size >= timestampSize {
 		binary.BigEndian.PutUint32(data, i.timestamp())
 	}
-	if err := i.sendEcho(data); err == nil {
+	err := i.sendEcho(data)
+	switch {
+	case err == nil:
 		p.open[p.sequence] = struct{}{}
 		p.count--
+	case !errors.Is(err, thread.ErrQueueFull) && !errors.Is(err, thread.ErrDisabled):
+		p.count = 0
 	}
 	p.sequence++
 	p.timer = time.Time{}
 	if p.count > 0 {
 		p.timer = i.now.Add(p.interval)
+		return nil
 	}
+	return err
 }
 
 // timestamp is the time in milliseconds, as echo requests carry it.
@@ -116,10 +125,11 @@ func (i *Interpreter) sendEcho(data []byte) error {
 	return i.send(packet)
 }
 
-// send gives the engine a datagram. One that a detached node cannot send is lost, which is no error.
+// send gives the engine a datagram. One that a detached node cannot send is lost, and so is one to which there is no way: OpenThread
+// notices neither at once.
 func (i *Interpreter) send(packet []byte) error {
 	err := i.engine.HandlePacket(i.now, packet)
-	if errors.Is(err, thread.ErrDetached) || errors.Is(err, thread.ErrDisabled) && i.view.IsUp() {
+	if errors.Is(err, thread.ErrDetached) || errors.Is(err, thread.ErrNoRoute) || errors.Is(err, thread.ErrDisabled) && i.view.IsUp() {
 		return nil
 	}
 	return err

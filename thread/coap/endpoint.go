@@ -2,6 +2,7 @@ package coap
 
 import (
 	"errors"
+	"iter"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -14,6 +15,8 @@ var (
 	ErrTimeout = errors.New("coap: request timed out")
 	// ErrReset says that the peer rejected the request with a Reset.
 	ErrReset = errors.New("coap: request reset by peer")
+	// ErrBusy says that as many requests as an Endpoint keeps are open.
+	ErrBusy = errors.New("coap: too many open requests")
 )
 
 // Timing holds the transmission parameters (RFC 7252 §4.8).
@@ -110,6 +113,9 @@ type Event[Tag any] struct {
 
 // Limits of this implementation.
 const (
+	// MaxOpenRequests is how many requests of an Endpoint wait for their responses at a time.
+	MaxOpenRequests = 64
+
 	maxCachedResponses = 10
 	tokenLength        = 2
 )
@@ -160,7 +166,12 @@ func NewEndpoint[Tag any](config Config) *Endpoint[Tag] {
 // Request sends a request and waits for its response: retransmitted until acknowledged if m.Type is Confirmable, sent
 // once if it is NonConfirmable. The Endpoint chooses the message ID; the token is m's, see NewToken. Exactly one event,
 // ResponseReceived or RequestFailed, will carry tag unless Cancel comes first.
-func (e *Endpoint[Tag]) Request(now time.Time, path Path, m Message, tag Tag) {
+//
+// While MaxOpenRequests are open it fails with ErrBusy, and nothing is sent.
+func (e *Endpoint[Tag]) Request(now time.Time, path Path, m Message, tag Tag) error {
+	if len(e.requests) >= MaxOpenRequests {
+		return ErrBusy
+	}
 	encoded := e.send(path, &m)
 	r := request[Tag]{path: path, tag: tag, id: m.MessageID, token: m.Token, encoded: encoded}
 	if m.Type == Confirmable {
@@ -172,6 +183,7 @@ func (e *Endpoint[Tag]) Request(now time.Time, path Path, m Message, tag Tag) {
 	r.deadline = now.Add(r.timeout)
 	e.requests = append(e.requests, r)
 	e.schedule()
+	return nil
 }
 
 // Send sends a message once and expects nothing. The Endpoint chooses the message ID.
@@ -211,6 +223,17 @@ func (e *Endpoint[Tag]) Respond(now time.Time, req Event[Tag], m Message) {
 
 // Pending returns the number of requests whose outcome is open.
 func (e *Endpoint[Tag]) Pending() int { return len(e.requests) }
+
+// Open yields the tags of the requests whose outcome is open.
+func (e *Endpoint[Tag]) Open() iter.Seq[Tag] {
+	return func(yield func(Tag) bool) {
+		for i := range e.requests {
+			if !yield(e.requests[i].tag) {
+				return
+			}
+		}
+	}
+}
 
 // Cancel forgets the requests whose tag matches. No event comes of them.
 func (e *Endpoint[Tag]) Cancel(match func(Tag) bool) {

@@ -513,3 +513,30 @@ func FuzzHandleDatagram(f *testing.F) {
 		}
 	})
 }
+
+// As many requests are open as there are places; another one fails at once, sends nothing and has no event.
+func TestOpenRequests(t *testing.T) {
+	e := newEndpoint(1)
+	for range MaxOpenRequests {
+		if err := e.Request(start, toB, post(t, e), "tag"); err != nil {
+			t.Fatal(err)
+		}
+		sent(t, e)
+	}
+	if err := e.Request(start, toB, post(t, e), "one more"); err != ErrBusy {
+		t.Errorf("%v", err)
+	}
+	if tx, ok := e.PollTransmit(); ok {
+		t.Errorf("sends %x", tx.Payload)
+	}
+	if e.Pending() != MaxOpenRequests || len(slices.Collect(e.Open())) != MaxOpenRequests {
+		t.Errorf("%d open", e.Pending())
+	}
+	for range e.Open() {
+		break
+	}
+	e.Cancel(func(string) bool { return true })
+	if err := e.Request(start, toB, post(t, e), "tag"); err != nil {
+		t.Error(err)
+	}
+}

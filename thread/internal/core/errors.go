@@ -12,4 +12,12 @@ var (
 	ErrExists = errors.New("thread: exists already")
 	// ErrTableFull says that there is no place for another entry.
 	ErrTableFull = errors.New("thread: table full")
+	// ErrDisabled says that the engine has not been started.
+	ErrDisabled = errors.New("thread: not started")
+	// ErrPacket says that a packet is not an IPv6 datagram from an address of this node.
+	ErrPacket = errors.New("thread: not a sendable IPv6 datagram")
+	// ErrNoRoute says that no way to a destination is known, or that nobody has answered to the question where it is.
+	ErrNoRoute = errors.New("thread: no route to the destination")
+	// ErrQueueFull says that too many datagrams wait, for the radio or for an address. It passes.
+	ErrQueueFull = errors.New("thread: send queue full")
 )

@@ -24,7 +24,7 @@ func FuzzEnqueue(f *testing.F) {
 		r := newRoom(t)
 		m := r.New()
 		m.Data, m.Kind = append(m.Data, data...), Kind(kind%3)
-		taken := r.Enqueue(m)
+		taken := r.Enqueue(m) == nil
 		const maxFrames = lowpan.MaxDatagramSize / 8
 		sent := 0
 		for range maxFrames {

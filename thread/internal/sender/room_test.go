@@ -207,7 +207,7 @@ func (r *room) relayed(dst mle.RLOC16, size int, label byte) *Message {
 func (r *room) take(messages ...*Message) {
 	r.t.Helper()
 	for _, m := range messages {
-		if !r.Enqueue(m) {
+		if r.Enqueue(m) != nil {
 			r.t.Fatal("no place")
 		}
 	}

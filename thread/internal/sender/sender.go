@@ -1,9 +1,12 @@
 // Package sender is the way out: IPv6 datagrams and frames that pass through wait here for the radio, are cut into frames, and
 // handed to the MAC one at a time.
 //
-//	Enqueue ─► queue ─► Choose ─► Start ─► MAC ─► Sent ─► next fragment, or done
-//	             ▲        │ the destination's place is unknown
-//	   Release ──┴── waiting ─── Refuse ──► given up
+//	Submit, Enqueue ─► queue ─► Choose ─► Start ─► MAC ─► Sent ─► next fragment, or done
+//	                     ▲        │ the destination's place is unknown
+//	           Release ──┴── waiting ─── Refuse ──► given up
+//
+// What is taken is not dropped for want of place, unless something of higher priority needs it: what waits for an address keeps its
+// place in the queue meanwhile.
 //
 // The queue is one list in order of priority, served neighbor by neighbor: within a priority each next hop keeps its order,
 // and the hops take turns, so that a slow or dead neighbor delays the others by one frame at most. The way is looked up anew for
@@ -26,8 +29,8 @@ import (
 
 // Limits that this implementation chose.
 const (
-	MaxQueued  = 64 // messages that wait for the radio
-	MaxWaiting = 16 // datagrams that wait for an address
+	MaxQueued  = 64 // messages in all
+	MaxWaiting = 16 // those among them that wait for an address
 )
 
 // A MAC sends frames, one at a time.
@@ -115,34 +118,82 @@ func (s *Sender) Free(m *Message) {
 	s.pool = append(s.pool, m)
 }
 
-// Enqueue takes a message over, and reports false if it had to be dropped: there is no place for it. When the queue is full the last of
-// the lowest priority gives way, if it is lower.
-func (s *Sender) Enqueue(m *Message) bool {
-	if !s.On {
-		s.Free(m)
-		return false
+// Submit is Enqueue for a datagram of this node's own: who sends it hears at once that there is no way, core.ErrNoRoute, or that as many
+// datagrams as may wait for an address do so, core.ErrQueueFull.
+func (s *Sender) Submit(m *Message) error {
+	if err := s.check(m); err != nil {
+		return err
 	}
-	if !m.parse() {
+	switch _, answer := s.router.Route(m); {
+	case answer == NoRoute:
 		s.Counters.TxDatagramsFailed++
 		s.Free(m)
+		return core.ErrNoRoute
+	case answer != Wait:
+	case len(s.waiting) < MaxWaiting && s.makePlace(m):
+		s.waiting = append(s.waiting, m)
+		return nil
+	default:
+		s.Counters.QueueFull++
+		s.Free(m)
+		return core.ErrQueueFull
+	}
+	return s.insert(m)
+}
+
+// Enqueue takes a message over. If it fails the message is dropped: with core.ErrQueueFull, which passes, for want of place; with
+// core.ErrDisabled while the sender is not On; with core.ErrPacket if it is none. When the queue is full the last of the lowest priority
+// gives way, if it is lower.
+func (s *Sender) Enqueue(m *Message) error {
+	if err := s.check(m); err != nil {
+		return err
+	}
+	return s.insert(m)
+}
+
+// check drops a message that is none, or that comes while the sender is off.
+func (s *Sender) check(m *Message) error {
+	switch {
+	case !s.On:
+		s.Free(m)
+		return core.ErrDisabled
+	case !m.parse():
+		s.Counters.TxDatagramsFailed++
+		s.Free(m)
+		return core.ErrPacket
+	}
+	return nil
+}
+
+// makePlace reports whether there is a place for m, if need be that of a message of lower priority.
+func (s *Sender) makePlace(m *Message) bool {
+	n := len(s.queue)
+	if n+len(s.waiting) < MaxQueued {
+		return true
+	}
+	last := s.queue[n-1] // those that wait are fewer than MaxQueued
+	if last.Priority >= m.Priority || last == s.work.message {
 		return false
 	}
-	if n := len(s.queue); n >= MaxQueued {
+	s.Counters.QueueFull++
+	s.queue = s.queue[:n-1]
+	s.Free(last)
+	return true
+}
+
+// insert puts a message into the queue by its priority.
+func (s *Sender) insert(m *Message) error {
+	if !s.makePlace(m) {
 		s.Counters.QueueFull++
-		last := s.queue[n-1]
-		if last.Priority >= m.Priority || last == s.work.message {
-			s.Free(m)
-			return false
-		}
-		s.queue = s.queue[:n-1]
-		s.Free(last)
+		s.Free(m)
+		return core.ErrQueueFull
 	}
 	i := len(s.queue)
 	for i > 0 && s.queue[i-1].Priority < m.Priority {
 		i--
 	}
 	s.queue = slices.Insert(s.queue, i, m)
-	return true
+	return nil
 }
 
 // Stop drops everything.
@@ -199,9 +250,18 @@ func (s *Sender) Choose() bool {
 			i++
 			continue
 		}
-		hop, ok := s.way(i)
-		if !ok {
-			continue // it is no longer there
+		hop, answer := s.way(m)
+		switch {
+		case answer == NoRoute:
+			s.fail(m)
+			continue
+		case answer == Wait && len(s.waiting) < MaxWaiting:
+			s.queue = slices.Delete(s.queue, i, i+1)
+			s.waiting = append(s.waiting, m)
+			continue
+		case answer == Wait: // until there is a place
+			i++
+			continue
 		}
 		if hop.Mesh && s.pausing(i, hop.Dst) {
 			i++ // it would spoil the pause, and overtake
@@ -220,28 +280,12 @@ func (s *Sender) Choose() bool {
 	return s.chosen.message != nil
 }
 
-// way asks for the way of the message at i. It reports false, and takes the message out of the queue, if there is none, or none yet.
-func (s *Sender) way(i int) (hop Hop, ok bool) {
-	m := s.queue[i]
-	var answer Answer
+// way asks for the way of a message.
+func (s *Sender) way(m *Message) (Hop, Answer) {
 	if m.Kind == KindMeshFrame {
-		hop, answer = s.router.Relay(m.meshDst)
-	} else {
-		hop, answer = s.router.Route(m)
+		return s.router.Relay(m.meshDst)
 	}
-	switch answer {
-	case NoRoute:
-		s.fail(m)
-	case Wait:
-		s.queue = slices.Delete(s.queue, i, i+1)
-		if len(s.waiting) >= MaxWaiting {
-			s.Counters.AddressUnresolved++
-			s.Free(s.waiting[0])
-			s.waiting = slices.Delete(s.waiting, 0, 1)
-		}
-		s.waiting = append(s.waiting, m)
-	}
-	return hop, answer == Found
+	return s.router.Route(m)
 }
 
 // pausing reports whether one of the first n messages pauses between fragments that hop passes on.
@@ -358,7 +402,7 @@ func (s *Sender) DropMLE(dst netip.Addr, command mle.Command) {
 
 // Release sends what waited for an address, Refuse gives it up.
 func (s *Sender) Release(target netip.Addr) {
-	s.take(target, func(m *Message) { s.Enqueue(m) })
+	s.take(target, func(m *Message) { _ = s.Enqueue(m) }) // there is a place: its own
 }
 
 // Refuse gives up what waited for an address.

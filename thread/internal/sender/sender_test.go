@@ -30,7 +30,7 @@ func TestNew(t *testing.T) {
 	}
 	m := s.New()
 	m.Data = appendDatagram(m.Data, at(self), at(left), small, 'a')
-	if s.Enqueue(m) || s.Queued() > 0 || s.Counters != (Counters{}) {
+	if s.Enqueue(m) == nil || s.Queued() > 0 || s.Counters != (Counters{}) {
 		t.Errorf("taken: %+v", s.Counters)
 	}
 	if again := s.New(); again != m || len(again.Data) != 0 {
@@ -213,7 +213,7 @@ func TestGivenUp(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRoom(t)
-			if taken := r.Enqueue(tt.make(r)); taken != tt.taken {
+			if taken := r.Enqueue(tt.make(r)) == nil; taken != tt.taken {
 				t.Errorf("taken: %v", taken)
 			}
 			r.take(r.datagram(at(left), small, 'a'))
@@ -321,7 +321,7 @@ func TestWaiting(t *testing.T) {
 	r.counts(Counters{TxDatagrams: 3, AddressUnresolved: 1})
 }
 
-// Only so many datagrams wait for an address: the oldest gives way.
+// Only so many datagrams wait for an address. Those that come to it in the queue stay there meanwhile: none gives way.
 func TestMaxWaiting(t *testing.T) {
 	r := newRoom(t)
 	for n := range byte(MaxWaiting + 2) {
@@ -330,33 +330,73 @@ func TestMaxWaiting(t *testing.T) {
 	if r.Choose() {
 		t.Error("a way to nowhere")
 	}
-	r.holds(0, MaxWaiting)
-	r.counts(Counters{AddressUnresolved: 2})
+	r.holds(2, MaxWaiting)
+	r.counts(Counters{})
+	r.take(r.datagram(at(left), small, 'x'))
+	if label, _ := r.next(); label != 'x' {
+		t.Errorf("%q goes before one that knows its way", label)
+	}
+	r.done(true)
 	for n := range byte(MaxWaiting + 2) {
 		r.roads.places[eid(n)] = left
 		r.Release(eid(n))
 	}
-	if got := r.run(); got != "cdefghijklmnopqr" {
+	if got := r.run(); len(got) != MaxWaiting+2 {
 		t.Errorf("sent %q", got)
 	}
 }
 
-// What is released finds its place in the queue like any other, or none.
+// What waits for an address keeps its place in the queue, which it finds by its priority once it is released.
 func TestReleaseIntoFullQueue(t *testing.T) {
 	r := newRoom(t)
 	high := r.datagram(eid(1), small, 'h')
 	high.Priority = PriorityHigh
 	r.take(r.datagram(eid(1), small, 'n'), high)
 	r.Choose()
-	for range MaxQueued {
+	for range MaxQueued - 2 {
 		r.take(r.datagram(at(left), small, 'x'))
+	}
+	if err := r.Enqueue(r.datagram(at(left), small, 'x')); err != core.ErrQueueFull {
+		t.Errorf("%v", err)
 	}
 	r.roads.places[eid(1)] = left
 	r.Release(eid(1))
 	r.holds(MaxQueued, 0)
-	r.counts(Counters{QueueFull: 2})
+	r.counts(Counters{QueueFull: 1})
 	if label, _ := r.next(); label != 'h' {
 		t.Errorf("%q is first", label)
+	}
+}
+
+// Who sends a datagram hears at once what becomes of it. What is taken for an address that is asked for is sent once it is known.
+func TestSubmit(t *testing.T) {
+	r := newRoom(t)
+	for n := range MaxWaiting {
+		if err := r.Submit(r.datagram(eid(1), small, 'a'+byte(n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.holds(0, MaxWaiting)
+	if err := r.Submit(r.datagram(eid(1), small, 'x')); err != core.ErrQueueFull {
+		t.Errorf("as many wait as may: %v", err)
+	}
+	if err := r.Submit(r.datagram(at(gone), small, 'x')); err != core.ErrNoRoute {
+		t.Errorf("no way: %v", err)
+	}
+	if err := r.Submit(r.datagram(at(left), small, 'z')); err != nil {
+		t.Errorf("a known way: %v", err)
+	}
+	r.holds(1, MaxWaiting)
+	r.roads.places[eid(1)] = left
+	r.Release(eid(1))
+	if got := r.run(); got != "zabcdefghijklmnop" {
+		t.Errorf("sent %q", got)
+	}
+	r.counts(Counters{TxDatagrams: MaxWaiting + 1, QueueFull: 1, TxDatagramsFailed: 1})
+
+	r.On = false
+	if err := r.Submit(r.datagram(at(left), small, 'x')); err != core.ErrDisabled {
+		t.Errorf("off: %v", err)
 	}
 }
 
@@ -395,7 +435,7 @@ func TestQueueFull(t *testing.T) {
 	offer := func(p Priority, label byte) bool {
 		m := r.datagram(at(left), small, label)
 		m.Priority = p
-		return r.Enqueue(m)
+		return r.Enqueue(m) == nil
 	}
 	fill(PriorityNormal)
 	if offer(PriorityNormal, 'n') || offer(PriorityLow, 'l') {
