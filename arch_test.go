@@ -36,10 +36,11 @@ const (
 // package needs a place here.
 var layers = []layer{
 	{
-		packages: []string{"internal/pcap", "internal/captures"},
+		packages: []string{"internal/pcap", "internal/captures", "internal/steady"},
 	},
 	{
 		packages: []string{"lora"},
+		imports:  []string{"internal/steady"},
 	},
 	{
 		packages: []string{"lora/lorasim"},

@@ -123,6 +123,8 @@ type account struct {
 	all     ledger
 	control ledger        // the part of the ranks above data
 	booked  time.Duration // of packets that are being sent
+	unsaved time.Duration // booked since the account was stored
+	stored  bool          // at any time by this program
 	delayed uint64
 	refused uint64
 }

@@ -84,7 +84,8 @@ func ExampleRegion_SubBands() {
 
 func ExampleGovern() {
 	air := lorasim.NewAir(lorasim.Options{Speed: 1000})
-	radio := lora.Govern(air.Radio(lora.Config{Frequency: 864 * lora.MHz}, lorasim.Position{}))
+	radio := lora.Govern(air.Radio(lora.Config{Frequency: 864 * lora.MHz}, lorasim.Position{}),
+		lora.WithAirtimeStore(new(lora.MemoryAirtimeStore))) // a file, where the radio is real
 	defer radio.Close()
 	packet := []byte("twenty bytes of data")
 	for n := 1; ; n++ {

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/gopymesh/pymesh/internal/steady"
 )
 
 // Governor is a Radio that keeps to the duty cycle of its sub-band. See [Govern].
@@ -14,10 +17,16 @@ import (
 // Its methods may be called by many goroutines at once.
 type Governor struct {
 	radio  Radio
-	clock  Clock
+	clock  *steady.Clock
+	began  time.Time
 	opt    governing
 	closed chan struct{}
 	once   sync.Once
+
+	saving sync.Mutex    // held while the store is written
+	known  []SentAirtime // what the store had at first
+	failed bool          // the store was not read
+	mute   bool          // the store was not written, which has been logged
 
 	mu       sync.Mutex
 	cfg      Config     // of current
@@ -35,6 +44,7 @@ type governing struct {
 	log       *slog.Logger
 	maxWait   time.Duration
 	dutyCycle float64 // negative: as the region has it
+	store     AirtimeStore
 }
 
 // A GovernorOption changes how a radio is governed.
@@ -58,6 +68,11 @@ func WithDutyCycle(share float64) GovernorOption {
 	return func(g *governing) { g.dutyCycle = max(share, 0) }
 }
 
+// WithAirtimeStore sets where a Governor keeps what it has sent, in every sub-band, so that the hour goes on when the program starts
+// anew. The Governor stores it a sixteenth of an hour's airtime ahead of its use: that much a crash costs. An empty store says that
+// nothing was sent. Without a store, and with one that cannot be read, see [Govern].
+func WithAirtimeStore(s AirtimeStore) GovernorOption { return func(g *governing) { g.store = s } }
+
 // Govern wraps a radio so that it keeps to the duty cycle that its region has for its
 // sub-band ([Config.SubBands]): over any hour, by the radio's clock. Where the region has
 // none it lets everything pass, so that every radio may be governed:
@@ -79,11 +94,13 @@ func WithDutyCycle(share float64) GovernorOption {
 //
 // A signal that lies in no sub-band has the lowest duty cycle of the region.
 //
-// The count begins at zero with Govern. A program that starts anew, or that sends on the same
-// sub-band by another radio as well, may send more in an hour than is allowed.
+// What was sent before Govern counts, too: give it a store ([WithAirtimeStore]). Without one nobody knows, and the hour before counts as
+// 70 % used, which comes free evenly over the next hour. That is enough for a mesh to form, but each start has some airtime at
+// once: five in an hour can send half as much again as is allowed. A Governor knows nothing of what another radio sends on the
+// same sub-band.
 func Govern(radio Radio, options ...GovernorOption) *Governor {
 	g := &Governor{
-		radio: radio, clock: ClockOf(radio), closed: make(chan struct{}),
+		radio: radio, clock: steady.New(ClockOf(radio)), closed: make(chan struct{}),
 		opt: governing{log: slog.New(slog.DiscardHandler), dutyCycle: -1},
 	}
 	for _, o := range options {
@@ -91,6 +108,14 @@ func Govern(radio Radio, options ...GovernorOption) *Governor {
 	}
 	if g.opt.log == nil {
 		g.opt.log = slog.New(slog.DiscardHandler)
+	}
+	g.began = g.clock.Now()
+	if s := g.opt.store; s != nil {
+		var err error
+		if g.known, err = s.LoadAirtime(); err != nil {
+			g.opt.log.Warn("duty cycle: what was sent before cannot be read: the last hour counts as used for the most part", "err", err)
+			g.failed = true
+		}
 	}
 	g.tune(radio.Config())
 	return g
@@ -121,6 +146,12 @@ func (g *Governor) account(b SubBand) *account {
 		}
 	}
 	a := newAccount(b)
+	switch i := slices.IndexFunc(g.known, func(s SentAirtime) bool { return s.SubBand == b.Name }); {
+	case i >= 0:
+		a.recall(g.began, g.known[i])
+	case g.opt.store == nil, g.failed:
+		a.presume(g.began)
+	}
 	g.accounts = append(g.accounts, a)
 	return a
 }
@@ -144,17 +175,50 @@ func (c Config) governed() []SubBand {
 func (g *Governor) Config() Config { return g.radio.Config() }
 
 // Clock returns the clock of the radio.
-func (g *Governor) Clock() Clock { return g.clock }
+func (g *Governor) Clock() Clock { return ClockOf(g.radio) }
 
 // Receive waits for a packet, as the radio does.
 func (g *Governor) Receive(ctx context.Context, buf []byte) (Reception, error) {
 	return g.radio.Receive(ctx, buf)
 }
 
-// Close closes the radio.
+// Close closes the radio, and stores what was sent.
 func (g *Governor) Close() error {
-	g.once.Do(func() { close(g.closed) })
-	return g.radio.Close()
+	err := g.radio.Close()
+	g.once.Do(func() {
+		close(g.closed)
+		g.save(true)
+	})
+	return err
+}
+
+// save stores what was sent; last is without more to come. A store that fails stops nobody: the count of this run goes on.
+func (g *Governor) save(last bool) {
+	if g.opt.store == nil {
+		return
+	}
+	g.saving.Lock()
+	defer g.saving.Unlock()
+	g.mu.Lock()
+	now := g.clock.Now()
+	sent := make([]SentAirtime, 0, len(g.accounts)+len(g.known))
+	for _, a := range g.accounts {
+		if a.limit > 0 {
+			sent = append(sent, a.record(now, last))
+			a.unsaved, a.stored = 0, true
+		}
+	}
+	for _, s := range g.known { // of a sub-band in which the radio has not been since
+		if !slices.ContainsFunc(sent, func(o SentAirtime) bool { return o.SubBand == s.SubBand }) {
+			sent = append(sent, s)
+		}
+	}
+	g.mu.Unlock()
+	err := g.opt.store.SaveAirtime(sent)
+	if err != nil && !g.mute {
+		g.opt.log.Warn("duty cycle: what is sent is not stored", "err", err)
+	}
+	g.mute = err != nil
 }
 
 // Send transmits a packet when the duty cycle allows, as [Govern] says.
@@ -164,6 +228,9 @@ func (g *Governor) Send(ctx context.Context, packet []byte) error {
 	accounts, err := g.book(ctx, cfg, p)
 	if err != nil {
 		return err
+	}
+	if g.ahead(accounts, p.rank) {
+		g.save(false)
 	}
 	began := g.clock.Now()
 	err = g.radio.Send(ctx, packet)
@@ -182,6 +249,25 @@ func (g *Governor) Send(ctx context.Context, packet []byte) error {
 		a.settle(now, p, took)
 	}
 	return err
+}
+
+// ahead reports whether what is stored ahead comes to its end. An acknowledgment, which waits for no disk, may use all of it.
+func (g *Governor) ahead(accounts []*account, r rank) bool {
+	if g.opt.store == nil {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, a := range accounts {
+		most := a.share(aheadShare)
+		if r < rankAck {
+			most /= 2
+		}
+		if a.limit > 0 && (a.unsaved > most || !a.stored) {
+			return true
+		}
+	}
+	return false
 }
 
 // book waits until a packet may be sent and sets its airtime aside.
@@ -227,6 +313,7 @@ func (g *Governor) tryBook(cfg Config, p parcel, latest time.Time, waited bool) 
 		accounts = g.current
 		for _, a := range accounts {
 			a.booked += p.airtime
+			a.unsaved += p.airtime
 		}
 		ended = g.limited && calm
 		g.limited = g.limited && !calm

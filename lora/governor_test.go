@@ -73,6 +73,11 @@ const (
 	dataLimit   = 30600 * time.Millisecond // of 36 s
 )
 
+// fresh is Govern for a radio that has sent nothing before.
+func fresh(r Radio, options ...GovernorOption) *Governor {
+	return Govern(r, append(options, WithAirtimeStore(new(MemoryAirtimeStore)))...)
+}
+
 // exhaust sends data until there is no airtime left for it.
 func exhaust(t *testing.T, g *Governor) (packets int) {
 	t.Helper()
@@ -89,7 +94,7 @@ func exhaust(t *testing.T, g *Governor) (packets int) {
 func TestGovernorRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &bareRadio{}
-		g := Govern(r)
+		g := fresh(r)
 		if got, want := exhaust(t, g), int(dataLimit/longAirtime); got != want {
 			t.Errorf("%d packets in an hour, want %d", got, want)
 		}
@@ -124,7 +129,7 @@ func TestGovernorRefuses(t *testing.T) {
 func TestGovernorWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &bareRadio{cfg: Config{Frequency: 868_300 * KHz}}
-		g := Govern(r, WithMaxWait(2*DutyCycleWindow))
+		g := fresh(r, WithMaxWait(2*DutyCycleWindow))
 		began := time.Now()
 		for range 145 {
 			if err := g.Send(t.Context(), longFrame); err != nil {
@@ -168,7 +173,7 @@ func TestGovernorStopsWaiting(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := &bareRadio{}
-				g := Govern(r, WithMaxWait(time.Hour))
+				g := fresh(r, WithMaxWait(time.Hour))
 				for range 145 {
 					if err := g.Send(t.Context(), longFrame); err != nil {
 						t.Fatal(err)
@@ -211,7 +216,7 @@ func TestGovernorCountsWhatWasSent(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g := Govern(&bareRadio{cfg: Config{Frequency: 868_300 * KHz}, err: tt.err, delay: tt.delay})
+				g := fresh(&bareRadio{cfg: Config{Frequency: 868_300 * KHz}, err: tt.err, delay: tt.delay})
 				if err := g.Send(t.Context(), longFrame); err != tt.err {
 					t.Errorf("%v, want %v", err, tt.err)
 				}
@@ -223,7 +228,7 @@ func TestGovernorCountsWhatWasSent(t *testing.T) {
 	}
 	t.Run("cancelled", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			g := Govern(&bareRadio{cfg: Config{Frequency: 868_300 * KHz}})
+			g := fresh(&bareRadio{cfg: Config{Frequency: 868_300 * KHz}})
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
 			if err := g.Send(ctx, longFrame); err != context.DeadlineExceeded {
@@ -241,7 +246,7 @@ func TestGovernorLogs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		var g *Governor
-		g = Govern(&bareRadio{cfg: Config{Frequency: 868_300 * KHz}}, WithLogger(slog.New(asking{
+		g = fresh(&bareRadio{cfg: Config{Frequency: 868_300 * KHz}}, WithLogger(slog.New(asking{
 			slog.NewTextHandler(&log, nil), func() { g.Usage() },
 		})))
 		for end := time.Now().Add(3 * time.Hour); time.Now().Before(end); time.Sleep(5 * time.Second) {
@@ -292,7 +297,7 @@ func TestGovernorLimits(t *testing.T) {
 		{"own", Config{Region: US915}, []GovernorOption{WithDutyCycle(100.0 / 3600), WithLogger(nil)}, map[string]time.Duration{"US915": 100 * time.Second}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			g := Govern(&bareRadio{cfg: tt.cfg}, tt.options...)
+			g := fresh(&bareRadio{cfg: tt.cfg}, tt.options...)
 			usage := g.Usage()
 			if len(usage) != len(tt.want) {
 				t.Errorf("%+v", usage)
@@ -310,7 +315,7 @@ func TestGovernorLimits(t *testing.T) {
 func TestGovernorRetunes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &bareRadio{cfg: Config{Frequency: 868_300 * KHz}}
-		g := Govern(r)
+		g := fresh(r)
 		exhaust(t, g)
 		r.tune(Config{Frequency: 866 * MHz})
 		if got := exhaust(t, g); got != 145 {
@@ -329,7 +334,7 @@ func TestGovernorRetunes(t *testing.T) {
 func TestGovernorManySenders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &bareRadio{cfg: Config{Frequency: 868_300 * KHz}}
-		g := Govern(r)
+		g := fresh(r)
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() {
@@ -346,7 +351,7 @@ func TestGovernorManySenders(t *testing.T) {
 
 func TestGovernorPassesOn(t *testing.T) {
 	r := &bareRadio{cfg: Config{Region: AU915}}
-	g := Govern(r)
+	g := fresh(r)
 	if g.Config() != r.Config() {
 		t.Errorf("%+v", g.Config())
 	}
@@ -366,7 +371,7 @@ func TestGovernorPassesOn(t *testing.T) {
 }
 
 func TestGovernorAllocates(t *testing.T) {
-	g := Govern(instantRadio{})
+	g := fresh(instantRadio{})
 	if n := testing.AllocsPerRun(100, func() { g.Send(context.Background(), longFrame) }); n > 0 {
 		t.Errorf("%v allocations per packet", n)
 	}

@@ -44,7 +44,7 @@ func (p *program) emulate(ctx context.Context) error {
 		return err
 	}
 	clock := e.Air.Clock()
-	return p.live(ctx, chip, new(thread.MemoryStore), func(ctx context.Context, node *pymesh.Node) {
+	return p.live(ctx, chip, stores{new(thread.MemoryStore), new(lora.MemoryAirtimeStore)}, func(ctx context.Context, node *pymesh.Node) {
 		for _, other := range others {
 			p.meet(ctx, clock, other, node)
 		}

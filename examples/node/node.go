@@ -30,11 +30,17 @@ func (p *program) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.live(ctx, chip, settings.File{Path: p.store}, nil)
+	return p.live(ctx, chip, stores{settings.File{Path: p.store}, settings.AirtimeBeside(p.store)}, nil)
+}
+
+// stores keep what must survive a restart: of the node, and of what it has sent.
+type stores struct {
+	thread.Store
+	lora.AirtimeStore
 }
 
 // live lets a node live on a chip, which it closes. meet, if any, is called once the node runs.
-func (p *program) live(ctx context.Context, chip *sx1276.Radio, store thread.Store, meet func(context.Context, *pymesh.Node)) error {
+func (p *program) live(ctx context.Context, chip *sx1276.Radio, store stores, meet func(context.Context, *pymesh.Node)) error {
 	defer chip.Close()
 	for _, w := range chip.Config().Warnings() {
 		p.log.Warn(w)
@@ -54,7 +60,8 @@ func (p *program) live(ctx context.Context, chip *sx1276.Radio, store thread.Sto
 	var governor *lora.Governor
 	var radio lora.Radio = chip
 	if !p.noLimit {
-		governor = lora.Govern(chip, lora.WithLogger(p.log))
+		governor = lora.Govern(chip, lora.WithLogger(p.log), lora.WithAirtimeStore(store))
+		defer governor.Close()
 		radio = governor
 	}
 	node, err := pymesh.New(radio, options...)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/gopymesh/pymesh/examples/internal/settings"
@@ -18,6 +20,10 @@ func (o options) openHat(cfg *thread.Config) (place, error) {
 	for _, warning := range radio.Config().Warnings() {
 		cfg.Logger.Warn(warning)
 	}
-	cfg.Store = fileStore{settings.File{Path: filepath.Join(o.dir, fmt.Sprintf("lora_%d.json", o.id))}}
-	return radioPlace{radio: lora.Govern(radio, lora.WithLogger(cfg.Logger))}, nil
+	if err := os.MkdirAll(o.dir, 0o777); err != nil {
+		return nil, errors.Join(err, radio.Close())
+	}
+	path := filepath.Join(o.dir, fmt.Sprintf("lora_%d.json", o.id))
+	cfg.Store = fileStore{settings.File{Path: path}}
+	return radioPlace{radio: lora.Govern(radio, lora.WithLogger(cfg.Logger), lora.WithAirtimeStore(settings.AirtimeBeside(path)))}, nil
 }

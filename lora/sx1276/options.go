@@ -25,6 +25,7 @@ type options struct {
 	spiClock   physic.Frequency
 	noCS       bool
 	ungoverned bool
+	airtime    lora.AirtimeStore
 	oscillator Oscillator
 	output     AntennaOutput
 	listen     Listen
@@ -59,6 +60,10 @@ func WithListen(l Listen) Option { return func(o *options) { o.listen = l } }
 // WithoutDutyCycle lets a radio from [Open] send as much as it is given. By default it keeps to the duty cycle of its sub-band, where
 // the region has one: see [lora.Govern]. A radio from [New] does not keep count.
 func WithoutDutyCycle() Option { return func(o *options) { o.ungoverned = true } }
+
+// WithAirtimeStore sets where a radio from [Open] keeps what it has sent, so that the duty cycle's hour goes on when the program starts
+// anew: see [lora.WithAirtimeStore].
+func WithAirtimeStore(s lora.AirtimeStore) Option { return func(o *options) { o.airtime = s } }
 
 // withNoCS is [Board.NoCS].
 func withNoCS(o *options) { o.noCS = true }

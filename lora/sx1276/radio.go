@@ -138,12 +138,18 @@ func (r *Radio) Usage() []lora.Usage {
 // bare is a Radio without its governor.
 type bare struct{ *Radio }
 
+func (b bare) Close() error { return b.close() }
+
 func (b bare) Send(ctx context.Context, packet []byte) error { return b.send(ctx, packet) }
 
 // govern makes the radio keep to the duty cycle, unless told otherwise.
 func (r *Radio) govern() {
 	if !r.opt.ungoverned {
-		r.governor = lora.Govern(bare{r}, lora.WithLogger(r.opt.log))
+		options := []lora.GovernorOption{lora.WithLogger(r.opt.log)}
+		if r.opt.airtime != nil {
+			options = append(options, lora.WithAirtimeStore(r.opt.airtime))
+		}
+		r.governor = lora.Govern(bare{r}, options...)
 	}
 }
 
@@ -211,6 +217,13 @@ func (r *Radio) Receive(ctx context.Context, buf []byte) (lora.Reception, error)
 
 // Close puts the chip to sleep. A packet that is on the air is cut short.
 func (r *Radio) Close() error {
+	if r.governor != nil {
+		return r.governor.Close()
+	}
+	return r.close()
+}
+
+func (r *Radio) close() error {
 	r.once.Do(func() {
 		close(r.closing)
 		<-r.ended

@@ -52,7 +52,11 @@ func (f File) Load() (thread.Settings, bool, error) {
 
 // Save replaces the file.
 func (f File) Save(s thread.Settings) error {
-	b, err := json.Marshal(content{version, s})
+	return f.replace(content{version, s})
+}
+
+func (f File) replace(content any) error {
+	b, err := json.Marshal(content)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
+	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/thread"
 )
 
@@ -38,5 +40,29 @@ func TestFile(t *testing.T) {
 	}
 	if err := (File{Path: filepath.Join(t.TempDir(), "no", "node.json")}).Save(thread.Settings{}); err == nil {
 		t.Error("saved in a directory that is not there")
+	}
+}
+
+func TestAirtime(t *testing.T) {
+	a := AirtimeBeside(filepath.Join(t.TempDir(), "node.json"))
+	if sent, err := a.LoadAirtime(); len(sent) > 0 || err != nil {
+		t.Fatalf("no file: %v, %v", sent, err)
+	}
+	for n := range time.Duration(3) {
+		want := []lora.SentAirtime{{SubBand: "M", Time: time.Unix(int64(n), 0).UTC(), Used: [12]time.Duration{n, 11: 7}, Ahead: n}}
+		if err := a.SaveAirtime(want); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := a.LoadAirtime(); err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+	for _, damaged := range []string{"", "{", `{"Version":99}`} {
+		if err := os.WriteFile(a.file.Path, []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.LoadAirtime(); err == nil {
+			t.Errorf("%q accepted", damaged)
+		}
 	}
 }
