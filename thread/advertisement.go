@@ -67,22 +67,19 @@ func (r *routes) neighborAdvertised(a advertised, info mleInfo) error {
 
 // heard is a full Thread device's part of handling an Advertisement. It reports whether the rest follows.
 func (r *routes) heard(a advertised, info mleInfo) bool {
-	r.links.forgetMoved(info, a.source)
+	if info.fresh {
+		r.links.forgetMoved(info, a.source)
+	}
 	switch {
 	case r.role == RoleDetached:
 		return false // the parent moved
 	case a.leader.PartitionID != r.leader.PartitionID:
 		return r.otherPartition(a, info)
 	case a.leader.LeaderRouterID != r.leader.LeaderRouterID:
-		if r.role != RoleChild {
-			r.Log.Warn("another leader in the same partition", "router", a.source)
-			r.attach.detach()
-			return false
-		}
-		return true
+		return r.otherLeader(a, info)
 	case !a.source.IsRouter() || a.route == nil:
 		return true
-	case !r.followAssignment(a):
+	case !r.followAssignment(a, info):
 		return false
 	case r.role == RoleChild:
 		return r.childHeardRouter(a, info)
@@ -90,17 +87,30 @@ func (r *routes) heard(a advertised, info mleInfo) bool {
 	return r.routerHeardRouter(a, info)
 }
 
-// followAssignment takes over the assignment of router IDs from a router that is known, if it is newer. It reports false if
-// this router is not part of it any more.
-func (r *routes) followAssignment(a advertised) bool {
-	if r.neighbors.Routers.Active() > 0 && int8(a.route.IDSequence-r.neighbors.Routers.Sequence) <= 0 {
+// otherLeader handles that this node's partition seems to have two leaders, as partitions may whose ID was configured. A neighbor's word
+// for it is enough to leave; else there is a search for the better one of the two, which an old message cannot answer.
+func (r *routes) otherLeader(a advertised, info mleInfo) bool {
+	switch {
+	case r.role == RoleChild:
+		return true // it follows its parent
+	case !info.fresh:
+		return r.otherPartition(a, info)
+	}
+	r.Log.Warn("another leader in the same partition", "router", a.source)
+	r.attach.detach()
+	return false
+}
+
+// followAssignment takes over the assignment of router IDs, if it is newer. It reports false if this router is not part of it any more.
+//
+// Deviation: OpenThread's routers believe any router. An Advertisement recorded half an hour ago, whose sequence number is ahead again by
+// then, would make a router leave, and overwrite the number of the leader, who knows better than anybody.
+func (r *routes) followAssignment(a advertised, info mleInfo) bool {
+	newer := r.neighbors.Routers.Active() == 0 || int8(a.route.IDSequence-r.neighbors.Routers.Sequence) > 0
+	if !newer || !info.fresh || r.role == RoleLeader {
 		return true
 	}
-	known := r.isRouter() || a.source == r.neighbors.Parent.RLOC16
-	if from := r.neighbors.Routers.Get(a.source.RouterID()); from != nil && from.Valid() {
-		known = true
-	}
-	return !known || r.reassign(a.route)
+	return r.reassign(a.route)
 }
 
 // routerHeardRouter is a router's part: it keeps its routes, seeks a link, and may find that it is not needed.
@@ -110,14 +120,18 @@ func (r *routes) routerHeardRouter(a advertised, info mleInfo) bool {
 	if from == nil || from.RLOC16 == r.rloc {
 		return true
 	}
-	r.selection.considerDowngrade(a.route, id)
-	margin := neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi)
-	if !from.Valid() && from.State() != neighbors.LinkRequest && margin >= linkRequestMargin {
+	if from.Valid() {
+		if info.fresh && from.Ext == info.ext {
+			r.selection.considerDowngrade(a.route, id)
+			from.LastHeard = r.Now
+			r.learn(a.route, id)
+		}
+		return true
+	}
+	if neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= linkRequestMargin && r.links.mayOpen(from) {
 		r.links.open(from, info)
 		return false
 	}
-	from.LastHeard = r.Now
-	r.learn(a.route, id)
 	return true
 }
 
@@ -131,7 +145,7 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 	if !isParent && from == nil {
 		return true
 	}
-	if isParent && parent.Valid() || from != nil && from.Valid() {
+	if info.fresh {
 		r.selection.considerUpgrade()
 	}
 	if isParent {
@@ -143,11 +157,13 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 		parent.LastHeard = r.Now
 		return true
 	}
-	if !from.Valid() && from.State() != neighbors.LinkRequest && r.neighbors.Routers.Links() < childRouterLinks {
+	if !from.Valid() && r.neighbors.Routers.Links() < childRouterLinks && r.links.mayOpen(from) {
 		r.links.open(from, info)
 		return false
 	}
-	from.LastHeard = r.Now
+	if from.Valid() && info.fresh && from.Ext == info.ext {
+		from.LastHeard = r.Now
+	}
 	return true
 }
 
@@ -191,11 +207,13 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router) {
 	}
 	age := r.Now.Sub(to.LastHeard)
 	switch {
-	case to.Valid() && age >= r.timing.MaxNeighborAge,
-		to.State() == neighbors.LinkRequest && age >= r.timing.LinkRequest:
-		if to.Valid() && r.isRouter() {
+	case to.Valid() && age >= r.timing.MaxNeighborAge:
+		if r.isRouter() {
 			r.linkLost(to)
 		}
+		r.neighbors.Drop(&to.Neighbor)
+	case to.State() == neighbors.LinkRequest && r.Now.Sub(to.Opened) >= r.timing.LinkRequest:
+		r.links.unansweredBy(to)
 		r.neighbors.Drop(&to.Neighbor)
 	case r.role == RoleLeader && age >= r.timing.LeaderToRouter &&
 		!r.neighbors.Routers.IsAssigned(to.NextHop) && r.neighbors.Routers.LinkCost(to) >= neighbors.MaxRouteCost:

@@ -288,6 +288,7 @@ func (a *attacher) acceptsPartition(leader mle.LeaderData, c mle.Connectivity) b
 	case attachSameDowngrade:
 		return same && newer >= 0
 	case attachBetter:
+		same = same && leader.LeaderRouterID == a.leader.LeaderRouterID
 		return !same && comparePartitions(c.ActiveRouters <= 1, leader, a.routes.single(), a.leader) > 0
 	}
 	return false

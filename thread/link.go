@@ -22,6 +22,8 @@ const (
 //	A ◄── Link Accept and Request (response a, challenge b) ── B
 //	A ── Link Accept (response b) ────────────────────► B
 //
+// If both ask at the same time, both answer. Who does not answer is asked again after a pause.
+//
 // A router that restarted asks all in range; who knows it tells it its address.
 type links struct {
 	*self
@@ -75,6 +77,21 @@ func (l *links) answersMulticast(response mle.Challenge) bool {
 	return l.Now.Before(l.challengeUntil) && response == l.challenge
 }
 
+// maxUnanswered bounds how often the pause before the next Link Request doubles: from LinkRequest to 32 times that.
+const maxUnanswered = 5
+
+// mayOpen reports whether a router that was heard may be asked for a link. One that did not answer is asked again after ever longer
+// pauses, however often it is heard: it may not be there, or not hear this node.
+func (l *links) mayOpen(r *neighbors.Router) bool {
+	return r.State() == neighbors.Invalid && !l.Now.Before(r.AskAfter)
+}
+
+// unansweredBy notes that a Link Request to r has led to nothing.
+func (l *links) unansweredBy(r *neighbors.Router) {
+	r.AskAfter = l.Now.Add(l.timing.LinkRequest << r.Unanswered)
+	r.Unanswered = min(r.Unanswered+1, maxUnanswered)
+}
+
 // open starts a link to a router that was heard.
 func (l *links) open(r *neighbors.Router, info mleInfo) {
 	l.heardUnlinked(r, info)
@@ -86,7 +103,8 @@ func (l *links) heardUnlinked(r *neighbors.Router, info mleInfo) {
 	r.Ext = info.ext
 	r.Link.Reset(l.timing.ReceiveSensitivity, info.rssi)
 	r.Failures = 0
-	r.LastHeard = l.Now
+	r.Opened = l.Now
+	r.Challenge = mle.Challenge{}
 	l.neighbors.Change(&r.Neighbor, neighbors.LinkRequest)
 }
 
@@ -108,7 +126,9 @@ func (l *links) handleRequest(m mle.Message, info mleInfo) error {
 	}
 	var r *neighbors.Router
 	if hasSource {
-		l.forgetMoved(info, source)
+		if info.fresh {
+			l.forgetMoved(info, source)
+		}
 		if source.IsRouter() {
 			if r = l.neighbors.Routers.Get(source.RouterID()); r == nil || r.RLOC16 == l.rloc || !l.mayAnswer(r, info) {
 				return errMLEUnexpected
@@ -126,14 +146,20 @@ func (l *links) handleRequest(m mle.Message, info mleInfo) error {
 }
 
 // mayAnswer reports whether a router's Link Request fits what is known of it.
+//
+// Deviation: OpenThread does not answer while its own request is open. If two requests cross, neither gets an answer, and the link has
+// to wait until both have expired. Here both get one, which repeats this node's open challenge: the first answer that arrives makes the
+// link, whatever the other does. It is one for each half of the time that a request is open: a recorded request may come more often.
 func (l *links) mayAnswer(r *neighbors.Router, info mleInfo) bool {
-	switch r.State() {
-	case neighbors.LinkRequest:
-		return false // both asked at the same time: one exchange is enough
-	case neighbors.Valid:
+	switch {
+	case r.Valid():
 		return r.Ext == info.ext
+	case r.State() == neighbors.LinkRequest && l.Now.Sub(r.Answered) < l.timing.LinkRequest/2:
+		return false
+	case r.State() != neighbors.LinkRequest || r.Ext != info.ext:
+		l.heardUnlinked(r, info)
 	}
-	l.heardUnlinked(r, info)
+	r.Answered = l.Now
 	return true
 }
 
@@ -174,11 +200,11 @@ func (l *links) accept(r *neighbors.Router, challenge mle.Challenge, requested m
 		}
 	}
 	if command == mle.LinkAcceptAndRequest {
-		r.Challenge = l.newChallenge()
+		if r.Challenge.IsZero() {
+			r.Challenge = l.newChallenge()
+		}
 		b = mle.AppendChallenge(b, r.Challenge)
 		b = mle.AppendTLVRequest(b, mle.TLVLinkMargin)
-		r.LastHeard = l.Now
-		l.neighbors.Change(&r.Neighbor, neighbors.LinkRequest)
 	}
 	if info.dst.IsMulticast() {
 		l.mle.delay(info.src, b, time.Millisecond+l.RandomUpTo(l.timing.ResponseDelay))
@@ -293,7 +319,9 @@ func (l *links) learn(a *acceptance, info mleInfo) (bool, error) {
 	}
 	id := a.source.RouterID()
 	if a.hasRoute {
-		if int8(a.route.IDSequence-l.neighbors.Routers.Sequence) > 0 && !l.routes.reassign(&a.route) {
+		newer := int8(a.route.IDSequence-l.neighbors.Routers.Sequence) > 0
+		// A leader knows best, unless it has just restarted: then the first answer from around need not be the latest.
+		if newer && (l.role != RoleLeader || l.answersMulticast(a.response)) && !l.routes.reassign(&a.route) {
 			return false, nil
 		}
 		l.routes.learn(&a.route, id)
@@ -320,6 +348,7 @@ func (l *links) establish(r *neighbors.Router, a *acceptance, info mleInfo) {
 	r.QualityOut = neighbors.LinkQuality(a.margin, -1)
 	r.Failures = 0
 	r.Challenge = mle.Challenge{}
+	r.Unanswered, r.AskAfter = 0, time.Time{}
 	l.neighbors.Change(&r.Neighbor, neighbors.Valid)
 }
 

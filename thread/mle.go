@@ -25,6 +25,9 @@ type mleInfo struct {
 	ext         ieee802154.ExtAddr // of the sender
 	rssi        int8
 	keySequence keys.Sequence
+	// fresh says that the sender is a neighbor by whose frame counter the message is no replay. What a message that is not fresh
+	// says may be old: it has no authority, unless an answer to a challenge proves it.
+	fresh bool
 }
 
 // An mleCommand is a command that this node handles.
@@ -225,23 +228,34 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 		return
 	}
 	x.keys.Follow(h.KeySequence)
-	if x.fresh(m.Command, h, info.ext) {
+	if x.admit(m.Command, h, &info) {
 		x.dispatch(m, info)
 	}
 }
 
-// fresh checks the frame counter of a message: no neighbor's may come twice, and a stranger may send what makes sense from one.
-func (x *mleMessenger) fresh(c mle.Command, h mle.Header, ext ieee802154.ExtAddr) bool {
-	n := x.knownSender(c, ext)
+// admit checks the frame counter of a message: no neighbor's may come twice, and a stranger may send what makes sense from one. It says
+// in info whether the message is fresh.
+func (x *mleMessenger) admit(c mle.Command, h mle.Header, info *mleInfo) bool {
+	n := x.knownSender(c, info.ext)
 	if n == nil || !n.Valid() {
 		if c <= maxCommand && x.strangers[c] {
+			// A router that an end device only listens to is a stranger to it, except that its frame counter is known.
+			r := x.neighbors.Overheard(ieee802154.ExtAddress(info.ext))
+			info.fresh = r != nil && accepts(r, h)
 			return true
 		}
 		x.counters.MLEUnknownNeighbor++
 		return false
 	}
-	if n.MLE.Check(h.KeySequence, h.FrameCounter) != nil {
+	if info.fresh = accepts(n, h); !info.fresh {
 		x.counters.MLEReplay++
+	}
+	return info.fresh
+}
+
+// accepts reports whether a message is ahead of all that its sender has sent before, and keeps its frame counter then.
+func accepts(n *neighbors.Neighbor, h mle.Header) bool {
+	if n.MLE.Check(h.KeySequence, h.FrameCounter) != nil {
 		return false
 	}
 	n.MLE.Accept(h.KeySequence, h.FrameCounter)

@@ -194,7 +194,7 @@ func (r *routes) linkLost(to *neighbors.Router) {
 }
 
 // comparePartitions returns a positive number if partition a is better than b, in the order that OpenThread has: one with more than a single
-// router, then the higher weight, then the higher partition ID.
+// router, then the higher weight, then the higher partition ID. If two leaders have the same, as configured, the higher router ID counts.
 func comparePartitions(singleA bool, a mle.LeaderData, singleB bool, b mle.LeaderData) int {
 	switch {
 	case singleA != singleB:
@@ -209,5 +209,5 @@ func comparePartitions(singleA bool, a mle.LeaderData, singleB bool, b mle.Leade
 	case a.PartitionID < b.PartitionID:
 		return -1
 	}
-	return 0
+	return int(a.LeaderRouterID) - int(b.LeaderRouterID)
 }

@@ -204,24 +204,60 @@ func TestLinks_ResponseDelay(t *testing.T) {
 	}
 }
 
-// TestLinks_BothAsk: of two routers that ask each other at the same time one answers: one exchange is enough.
+// heardRoutes is a Route64 of a peer whose router ID n has assigned.
+func heardRoutes(p *meshtest.Peer, n *meshtest.Node) *mle.Route64 {
+	return &mle.Route64{Routers: mle.RouterIDSet(0).Add(n.RLOC16().RouterID()).Add(p.RLOC16.RouterID())}
+}
+
+// TestLinks_BothAsk: if two routers ask each other at the same time, one exchange is enough, whichever of the requests it answers: as
+// OpenThread, the other one may answer none while its own is open.
 func TestLinks_BothAsk(t *testing.T) {
+	for _, answers := range []mle.Command{mle.LinkRequest, mle.LinkAcceptAndRequest} {
+		m, n, p := routing(t)
+		to := meshtest.LinkLocal(n.ExtAddr())
+		l, _ := n.Leader()
+		advertise(p, l.LeaderData, heardRoutes(p, n))
+		asked := p.Await(mle.LinkRequest, n.ExtAddr(), time.Second)
+		p.SendMLE(to, linkRequest(p, n, meshtest.Challenge(1)))
+		answered := p.Await(mle.LinkAcceptAndRequest, n.ExtAddr(), time.Second)
+		if must(answered.Response()) != meshtest.Challenge(1) || must(answered.Challenge()) != must(asked.Challenge()) {
+			t.Errorf("%+v", answered)
+		}
+		p.SendMLE(to, linkRequest(p, n, meshtest.Challenge(1))) // once more, as one that was recorded
+		m.Run(100 * time.Millisecond)
+		if got := len(p.Answers(mle.LinkAcceptAndRequest, n.ExtAddr())); got != 1 {
+			t.Errorf("%d answers at once", got)
+		}
+		p.SendMLE(to, linkAccept(p, n, must(p.Find(answers, n.ExtAddr())[0].Challenge())))
+		m.Run(100 * time.Millisecond)
+		if !routersOf(n)[p.RLOC16].LinkEstablished {
+			t.Errorf("not linked by the answer to the %v", answers)
+		}
+	}
+}
+
+// TestLinks_RequestExpires: a Link Request is open for LinkRequest, 2 s here, however often the router is heard meanwhile. One that
+// does not answer is asked again after pauses that double from 2 s on.
+func TestLinks_RequestExpires(t *testing.T) {
 	m, n, p := routing(t)
-	to := meshtest.LinkLocal(n.ExtAddr())
 	l, _ := n.Leader()
-	route := mle.Route64{IDSequence: 0, Routers: mle.RouterIDSet(0).Add(n.RLOC16().RouterID()).Add(p.RLOC16.RouterID())}
-	advertise(p, l.LeaderData, &route)
-	asked := p.Await(mle.LinkRequest, n.ExtAddr(), time.Second)
-	p.SendMLE(to, linkRequest(p, n, meshtest.Challenge(1)))
-	m.Run(100 * time.Millisecond)
-	if got := p.Answers(mle.LinkAcceptAndRequest, n.ExtAddr()); len(got) != 0 {
-		t.Error("answers while its own request is open")
+	for range 85 { // in 90 s the leader takes the router ID back
+		advertise(p, l.LeaderData, heardRoutes(p, n))
+		m.Run(time.Second)
 	}
-	p.SendMLE(to, linkAccept(p, n, must(asked.Challenge())))
-	m.Run(100 * time.Millisecond)
-	if !routersOf(n)[p.RLOC16].LinkEstablished {
-		t.Error("not linked by the answer to its own request")
+	asked := p.Answers(mle.LinkRequest, n.ExtAddr())
+	want := []time.Duration{4, 6, 10, 18, 34}
+	if len(asked) != len(want)+1 {
+		t.Fatalf("%d Link Requests, want %d", len(asked), len(want)+1)
 	}
+	for i, w := range want {
+		w *= time.Second
+		if d := asked[i+1].At.Sub(asked[i].At); d < w || d > w+2*time.Second {
+			t.Errorf("pause %d is %v, want %v", i, d, w)
+		}
+	}
+	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), linkRequest(p, n, meshtest.Challenge(1)))
+	p.Await(mle.LinkAcceptAndRequest, n.ExtAddr(), time.Second) // its own request is answered all the same
 }
 
 // TestLinks_Margin: no link is sought to a router that is heard less than 10 dB above the sensitivity, which is -100 dBm here.

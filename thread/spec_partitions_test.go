@@ -1,6 +1,7 @@
 package thread_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -80,7 +81,8 @@ func TestRouterIDs_RouterIDGone(t *testing.T) {
 	p := m.AddPeer(9, lorasim.Position{})
 	p.Attach(leader, thread.ModeFullThreadDevice, time.Minute)
 	solicit(t, m, p, leader)
-	m.Run(2 * time.Second)
+	m.Run(40 * time.Second) // until it has heard of the new router ID
+	link(t, m, n, p)
 	own := must(p.Await(mle.Advertisement, n.ExtAddr(), time.Minute).Route64())
 	if own.Routers.Len() != 3 {
 		t.Fatalf("%d routers", own.Routers.Len())
@@ -98,6 +100,73 @@ func TestRouterIDs_RouterIDGone(t *testing.T) {
 	m.Run(100 * time.Millisecond)
 	if n.Role() != thread.RoleDetached {
 		t.Errorf("%v without a router ID", n.Role())
+	}
+}
+
+// TestRouterIDs_Stranger: an Advertisement of a router without a link may have been recorded half an hour ago, when the sequence number
+// was ahead of today's. It takes no router's ID, and moves no timer.
+func TestRouterIDs_Stranger(t *testing.T) {
+	m := meshtest.New(t, ideal())
+	leader, n := m.Add(1, lorasim.Position{}, stock), m.Add(1, lorasim.Position{}, stock)
+	m.StartOneByOne()
+	p := m.AddPeer(9, lorasim.Position{})
+	p.Attach(leader, thread.ModeFullThreadDevice, time.Hour)
+	solicit(t, m, p, leader)
+	m.Run(40 * time.Second)
+	own := must(p.Await(mle.Advertisement, leader.ExtAddr(), time.Minute).Route64())
+	l, _ := n.Leader()
+	route := mle.Route64{IDSequence: own.IDSequence + 100, Routers: own.Routers.Remove(n.RLOC16().RouterID())}
+	for range 10 {
+		advertise(p, l.LeaderData, &route)
+		m.Run(15 * time.Second)
+	}
+	if n.Role() != thread.RoleRouter || len(leader.Routers()) != 2 {
+		t.Errorf("%v, the leader knows %d routers: the stranger's ID is to be released for it is not reached", n.Role(), len(leader.Routers()))
+	}
+	got := must(p.Await(mle.Advertisement, leader.ExtAddr(), time.Minute).Route64()).IDSequence
+	if d := got - own.IDSequence; d < 10 || d > 30 {
+		t.Errorf("the leader has counted up by %d", d)
+	}
+}
+
+// TestRouterIDs_Leader: the leader assigns the router IDs. It takes neither them nor their sequence number from others, linked or not.
+func TestRouterIDs_Leader(t *testing.T) {
+	m, n, p := linked(t)
+	own := must(p.Await(mle.Advertisement, n.ExtAddr(), time.Minute).Route64())
+	l, _ := n.Leader()
+	route := mle.Route64{IDSequence: own.IDSequence + 100, Routers: own.Routers.Add(3).Remove(p.RLOC16.RouterID())}
+	advertise(p, l.LeaderData, &route)
+	got := must(p.Await(mle.Advertisement, n.ExtAddr(), time.Minute).Route64())
+	if got.Routers != own.Routers || got.IDSequence-own.IDSequence > 10 {
+		t.Errorf("sequence %d, routers %v; before %d, %v", got.IDSequence, got.Routers, own.IDSequence, own.Routers)
+	}
+	m.Run(time.Second)
+}
+
+// TestRouterIDs_Overheard: of a router that an end device listens to, a recorded Advertisement counts no more than a stranger's.
+func TestRouterIDs_Overheard(t *testing.T) {
+	m := meshtest.New(t, ideal())
+	n := m.Add(1, lorasim.Position{}, endDevice)
+	h, other := newHost(m, 9), m.AddPeer(10, lorasim.Position{})
+	other.RLOC16 = 0x0c00
+	h.route.Routers = h.route.Routers.Add(other.RLOC16.RouterID())
+	n.Start()
+	m.Until(5*time.Second, "child", func() bool { return n.Role() == thread.RoleChild })
+	old := other.MLECounter
+	advertise(other, h.leader, &h.route)
+	request := other.Await(mle.LinkRequest, n.ExtAddr(), time.Second)
+	other.MLECounter += 100
+	other.SendMLE(meshtest.LinkLocal(n.ExtAddr()), linkAccept(other, n, must(request.Challenge())))
+	m.Run(100 * time.Millisecond)
+	route := h.route
+	route.IDSequence, route.Routers = 9, route.Routers.Add(4)
+	for i, counter := range []uint32{old, old + 101, old + 102} {
+		other.MLECounter = counter
+		advertise(other, h.leader, &route)
+		m.Run(100 * time.Millisecond)
+		if got, want := len(n.Routers()), 2+i/2; got != want {
+			t.Errorf("frame counter %d: %d routers, want %d", counter, got, want)
+		}
 	}
 }
 
@@ -162,21 +231,44 @@ func TestPartitions_BetterParent(t *testing.T) {
 	}
 }
 
-// TestPartitions_TwoLeaders: a router that hears of another leader in its own partition leaves it.
+// TestPartitions_TwoLeaders: a router that hears of another leader in its own partition leaves it, at once if a neighbor says so. A
+// stranger has to prove it in a Parent Response.
 func TestPartitions_TwoLeaders(t *testing.T) {
-	m := meshtest.New(t, ideal())
-	leader, n := m.Add(1, lorasim.Position{}, stock), m.Add(1, lorasim.Position{}, stock)
-	m.StartOneByOne()
-	p := m.AddPeer(9, lorasim.Position{})
-	m.Sim.CutLink(p.Antenna, leader.Antenna)
-	p.RLOC16 = 0xf400
-	l, _ := n.Leader()
-	l.LeaderRouterID = 61
-	route := mle.Route64{IDSequence: 1, Routers: mle.RouterIDSet(0).Add(61)}
-	advertise(p, l.LeaderData, &route)
-	m.Run(100 * time.Millisecond)
-	if n.Role() != thread.RoleDetached {
-		t.Errorf("%v", n.Role())
+	t.Run("neighbor", func(t *testing.T) {
+		m := meshtest.New(t, ideal())
+		leader, n := m.Add(1, lorasim.Position{}, stock), m.Add(1, lorasim.Position{}, stock)
+		m.StartOneByOne()
+		p := m.AddPeer(9, lorasim.Position{})
+		p.Attach(leader, thread.ModeFullThreadDevice, time.Minute)
+		solicit(t, m, p, leader)
+		m.Run(40 * time.Second)
+		link(t, m, n, p)
+		l, _ := n.Leader()
+		l.LeaderRouterID = p.RLOC16.RouterID()
+		advertise(p, l.LeaderData, heardRoutes(p, n))
+		m.Run(100 * time.Millisecond)
+		if n.Role() != thread.RoleDetached {
+			t.Errorf("%v", n.Role())
+		}
+	})
+	for _, silent := range []bool{true, false} {
+		t.Run(fmt.Sprint("silent stranger ", silent), func(t *testing.T) {
+			m, n, _ := leading(t, func(c *thread.Config) { c.PartitionID = 7 })
+			h := newHost(m, 10)
+			h.RLOC16, h.silent = 0xf800, silent
+			h.leader.LeaderRouterID = 62
+			h.route.Routers = mle.RouterIDSet(0).Add(62).Add(3)
+			h.connectivity.ActiveRouters = 2
+			h.advertise()
+			m.Run(5 * time.Second)
+			want := thread.RoleChild
+			if silent {
+				want = thread.RoleLeader
+			}
+			if l, _ := n.Leader(); n.Role() != want || (l.LeaderRouterID == 62) == silent {
+				t.Errorf("%v, leader %d", n.Role(), l.LeaderRouterID)
+			}
+		})
 	}
 }
 

@@ -58,11 +58,17 @@ func routing(t *testing.T) (*meshtest.Mesh, *meshtest.Node, *meshtest.Peer) {
 func linked(t *testing.T) (*meshtest.Mesh, *meshtest.Node, *meshtest.Peer) {
 	t.Helper()
 	m, n, p := routing(t)
+	link(t, m, n, p)
+	return m, n, p
+}
+
+// link establishes a link between n and a peer that is a router.
+func link(t *testing.T, m *meshtest.Mesh, n *meshtest.Node, p *meshtest.Peer) {
+	t.Helper()
 	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), linkRequest(p, n, meshtest.Challenge(1)))
 	accept := p.Await(mle.LinkAcceptAndRequest, n.ExtAddr(), time.Second)
 	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), linkAccept(p, n, must(accept.Challenge())))
 	m.Until(time.Second, "link", func() bool { return routersOf(n)[p.RLOC16].LinkEstablished })
-	return m, n, p
 }
 
 // A host is a peer that plays a parent in a partition of its own.

@@ -115,14 +115,20 @@ func (e *Engine) setRLOC16(rloc mle.RLOC16) {
 // enterPartition makes d's partition the one that the node is in. What belonged to another one is forgotten, except what helps not to fall
 // back into it.
 func (e *Engine) enterPartition(d mle.LeaderData) {
-	if d.PartitionID != e.leader.PartitionID {
+	changed := d.PartitionID != e.leader.PartitionID
+	if changed {
 		e.counters.PartitionChanges++
 		e.routes.left = leftPartition{
 			id: e.leader.PartitionID, sequence: e.neighbors.Routers.Sequence, until: e.Now.Add(e.timing.NetworkIDTimeout),
 		}
+	}
+	if changed || d.LeaderRouterID != e.leader.LeaderRouterID {
 		e.forgetAddresses()
 		e.selection.cancel()
 		e.neighbors.ClearRouters()
+		e.netData.Invalidate()
+	}
+	if changed {
 		e.Log.Info("partition", "id", d.PartitionID)
 		e.events.emit(Event{Type: EventPartition})
 	}

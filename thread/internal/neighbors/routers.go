@@ -22,6 +22,12 @@ type Router struct {
 	Neighbor
 	NextHop mle.RouterID // first router on the way, NoNextHop if there is none but the link
 	Cost    uint8        // from NextHop to this router
+
+	// Of the handshake, while there is no link.
+	Opened     time.Time // when the link was asked for, by either side
+	Unanswered uint8     // Link Requests to it in a row
+	AskAfter   time.Time // when it may be asked again
+	Answered   time.Time // when this node answered a Link Request of it last
 }
 
 // Routers holds the partition's assigned router IDs and what this node knows of each.
