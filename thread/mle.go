@@ -2,6 +2,7 @@ package thread
 
 import (
 	"errors"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -25,6 +26,7 @@ type mleInfo struct {
 	ext         ieee802154.ExtAddr // of the sender
 	rssi        int8
 	keySequence keys.Sequence
+	counter     uint32 // the message's frame counter
 }
 
 // An mleCommand is a command that this node handles.
@@ -214,7 +216,7 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 	case x.role == RoleDisabled:
 		return
 	}
-	info := mleInfo{src: src, dst: dst, ext: neighbors.ExtOf(src), rssi: rssi, keySequence: h.KeySequence}
+	info := mleInfo{src: src, dst: dst, ext: neighbors.ExtOf(src), rssi: rssi, keySequence: h.KeySequence, counter: h.FrameCounter}
 	if x.opened, err = h.Open(x.opened[:0], payload, src, dst, info.ext, x.keys.MLE(h.KeySequence)); err != nil {
 		x.counters.MLESecurity++
 		return
@@ -224,13 +226,16 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 		x.counters.MLEMalformed++
 		return
 	}
-	x.keys.Follow(h.KeySequence)
 	if x.fresh(m.Command, h, info.ext) {
 		x.dispatch(m, info)
 	}
 }
 
-// fresh checks the frame counter of a message: no neighbor's may come twice, and a stranger may send what makes sense from one.
+// fresh checks the frame counter of a message: no neighbor's may come twice, and a stranger may send what makes sense from one. A neighbor
+// is followed to a later key sequence.
+//
+// Deviation: stock follows whoever has the key, and so every recording of the past. A stranger is followed here once it has answered a
+// challenge: see prove.
 func (x *mleMessenger) fresh(c mle.Command, h mle.Header, ext ieee802154.ExtAddr) bool {
 	n := x.knownSender(c, ext)
 	if n == nil || !n.Valid() {
@@ -245,7 +250,18 @@ func (x *mleMessenger) fresh(c mle.Command, h mle.Header, ext ieee802154.ExtAddr
 		return false
 	}
 	n.MLE.Accept(h.KeySequence, h.FrameCounter)
+	x.keys.Follow(h.KeySequence)
 	return true
+}
+
+// prove takes over the frame counters in a message that answers a challenge of this node: they are the sender's own, and the message is no
+// replay. Its sender is followed to a later key sequence.
+func (x *mleMessenger) prove(n *neighbors.Neighbor, info mleInfo, linkCounter, mleCounter uint32) {
+	if info.counter < math.MaxUint32 {
+		mleCounter = max(mleCounter, info.counter+1)
+	}
+	n.Prove(info.keySequence, linkCounter, mleCounter)
+	x.keys.Follow(info.keySequence)
 }
 
 // dispatch gives a message to the role that it is for.
