@@ -251,7 +251,7 @@ func (a *attacher) handleParentResponse(m mle.Message, info mleInfo) error {
 		},
 		Response: challenge, Connectivity: connectivity, Leader: leader, Margin: offer.Margin,
 	}
-	c.Prove(info.keySequence, linkCounter, mleCounter)
+	a.mle.prove(&c.Neighbor, info, linkCounter, mleCounter)
 	c.Link.Reset(a.timing.ReceiveSensitivity, info.rssi)
 	a.neighbors.SetCandidate(c)
 	if a.timing.ParentDecision > 0 && a.timer.Equal(a.windowEnd) {

@@ -281,6 +281,9 @@ func (e *Engine) housekeeping() {
 	e.resolver.Tick()
 	e.queries.settle()
 	e.keys.Rotate()
+	if e.keys.Age()-e.keeper.settings.KeySequenceAge >= ageStored {
+		e.changed()
+	}
 	e.Flush()
 }
 

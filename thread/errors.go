@@ -13,7 +13,7 @@ var (
 	ErrDisabled = core.ErrDisabled
 	// ErrDetached says that the node is not part of a partition.
 	ErrDetached = errors.New("thread: not attached")
-	// ErrKeySequence says that a key sequence is not later than the current one.
+	// ErrKeySequence says that a key sequence is not later than the current one, or the last of all.
 	ErrKeySequence = errors.New("thread: the key sequence only moves forward")
 	// ErrQueueFull says that too many datagrams wait for the radio, or for the answer to where an address is. It passes: the same datagram
 	// may be taken a moment later.

@@ -202,7 +202,7 @@ func (k *keepAlive) resume(m mle.Message, info mleInfo) error {
 		return errMLEUnexpected
 	}
 	p := &k.neighbors.Parent
-	p.Prove(info.keySequence, linkCounter, mleCounter)
+	k.mle.prove(&p.Neighbor, info, linkCounter, mleCounter)
 	p.Link.Reset(k.timing.ReceiveSensitivity, info.rssi)
 	p.QualityOut = p.Link.Quality
 	k.neighbors.Change(&p.Neighbor, neighbors.Valid)

@@ -3,6 +3,7 @@ package thread_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -149,7 +150,7 @@ func TestStoreFailure(t *testing.T) {
 // TestSettingsOfAnotherNetwork keeps the counters but nothing else of settings that belong to another key or address.
 func TestSettingsOfAnotherNetwork(t *testing.T) {
 	store := new(thread.MemoryStore)
-	_ = store.Save(thread.Settings{NetworkKey: [16]byte{1}, ExtAddr: meshtest.ExtAddr(1), Role: thread.RoleRouter, RLOC16: 0x5800, KeySequence: 9,
+	_ = store.Save(thread.Settings{NetworkKey: [16]byte{1}, ExtAddr: meshtest.ExtAddr(1), Role: thread.RoleRouter, RLOC16: 0x5800, KeySequence: 9, HighestKeySequence: 9,
 		Mode: thread.ModeFullThreadDevice, MACFrameCounter: 7000, MLEFrameCounter: 8000})
 	b := newBench(t, func(c *thread.Config) { stock(c); c.Store = store })
 	if b.Console().Keys.Sequence() != 0 || b.RLOC16() != mle.InvalidRLOC16 {
@@ -347,5 +348,70 @@ func TestReplay(t *testing.T) {
 	m.Run(time.Second)
 	if got := len(p.Find(mle.ChildUpdateResponse, n.ExtAddr())); got != 1 || n.Counters().MLEReplay != 1 {
 		t.Errorf("replay: %d responses, %+v", got, n.Counters())
+	}
+}
+
+// TestKeySequence_Strangers: a message under a far sequence may be a recording, of whatever age. Its sender is followed as a neighbor whose
+// frame counters rise, or once it has answered a challenge; not before (Thread 1.1 §7.1.7 says "authenticated").
+func TestKeySequence_Strangers(t *testing.T) {
+	m := meshtest.New(t, ideal())
+	n := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.Timing.KeyRotation = time.Hour })
+	n.Start()
+	m.Until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+	p := m.AddPeer(2, lorasim.Position{})
+	sequence := func() keys.Sequence { return n.Console().Keys.Sequence() }
+
+	for _, p.KeySequence = range []keys.Sequence{1, 5, math.MaxUint32} {
+		dst := meshtest.LinkLocal(n.ExtAddr())
+		p.SendMLE(dst, meshtest.ParentRequest(meshtest.Challenge(1), mle.ScanRouters))
+		p.SendMLE(dst, mle.AppendMode(mle.AppendCommand(nil, mle.ChildUpdateRequest), thread.ModeFullThreadDevice))
+		p.SendMLE(dst, mle.AppendCommand(nil, mle.Announce))
+		m.Run(time.Second)
+		if sequence() != 0 {
+			t.Fatalf("follows a stranger to %d", sequence())
+		}
+	}
+	p.KeySequence = 5
+	p.Attach(n, thread.ModeFullThreadDevice, time.Hour)
+	if sequence() != 5 {
+		t.Fatalf("sequence %d after a handshake under 5", sequence())
+	}
+
+	// A neighbor is followed as far as there are sequences. The last one stays.
+	keepAlive := mle.AppendTimeout(mle.AppendMode(mle.AppendCommand(nil, mle.ChildUpdateRequest), thread.ModeFullThreadDevice), time.Hour)
+	p.KeySequence = math.MaxUint32 - 1
+	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), keepAlive)
+	m.Run(30 * time.Minute)
+	if sequence() != math.MaxUint32-1 {
+		t.Fatalf("sequence %d, want that of the child", sequence())
+	}
+	m.Run(40 * time.Minute)
+	if sequence() != math.MaxUint32 {
+		t.Errorf("sequence %d at the end of its life", sequence())
+	}
+	m.Run(3 * time.Hour)
+	for _, seq := range []keys.Sequence{0, 1, math.MaxUint32} {
+		if err := n.Console().SetKeySequence(m.Sim.Now(), seq); !errors.Is(err, thread.ErrKeySequence) {
+			t.Errorf("to %d: %v", seq, err)
+		}
+	}
+	if sequence() != math.MaxUint32 {
+		t.Errorf("sequence %d after the last one", sequence())
+	}
+}
+
+// TestKeyRotation_Restarts: the life of a key sequence goes on where a restart has cut it.
+func TestKeyRotation_Restarts(t *testing.T) {
+	m := meshtest.New(t, ideal())
+	n := m.Add(1, lorasim.Position{}, stock)
+	n.Start()
+	for range 28 {
+		m.Run(25 * time.Hour) // of which the last one may be lost
+		n.PowerOff()
+		n.Restart()
+	}
+	m.Run(time.Minute)
+	if got := n.Console().Keys.Sequence(); got != 1 {
+		t.Errorf("sequence %d after 28 days with a restart each", got)
 	}
 }

@@ -339,7 +339,7 @@ func (l *links) learn(a *acceptance, info mleInfo) (bool, error) {
 // establish makes r a neighbor.
 func (l *links) establish(r *neighbors.Router, a *acceptance, info mleInfo) {
 	r.Ext, r.RLOC16 = info.ext, a.source
-	r.Prove(info.keySequence, a.linkCounter, a.mleCounter+1)
+	l.mle.prove(&r.Neighbor, info, a.linkCounter, a.mleCounter)
 	r.LastHeard = l.Now
 	r.Mode = mle.ModeFullThreadDevice | mle.ModeRxOnWhenIdle | mle.ModeFullNetworkData
 	if !r.Valid() {

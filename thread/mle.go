@@ -2,6 +2,7 @@ package thread
 
 import (
 	"errors"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -25,6 +26,7 @@ type mleInfo struct {
 	ext         ieee802154.ExtAddr // of the sender
 	rssi        int8
 	keySequence keys.Sequence
+	counter     uint32 // the message's frame counter
 	// fresh says that the sender is a neighbor by whose frame counter the message is no replay. What a message that is not fresh
 	// says may be old: it has no authority, unless an answer to a challenge proves it.
 	fresh bool
@@ -217,7 +219,7 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 	case x.role == RoleDisabled:
 		return
 	}
-	info := mleInfo{src: src, dst: dst, ext: neighbors.ExtOf(src), rssi: rssi, keySequence: h.KeySequence}
+	info := mleInfo{src: src, dst: dst, ext: neighbors.ExtOf(src), rssi: rssi, keySequence: h.KeySequence, counter: h.FrameCounter}
 	if x.opened, err = h.Open(x.opened[:0], payload, src, dst, info.ext, x.keys.MLE(h.KeySequence)); err != nil {
 		x.counters.MLESecurity++
 		return
@@ -227,39 +229,53 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 		x.counters.MLEMalformed++
 		return
 	}
-	x.keys.Follow(h.KeySequence)
 	if x.admit(m.Command, h, &info) {
 		x.dispatch(m, info)
 	}
 }
 
 // admit checks the frame counter of a message: no neighbor's may come twice, and a stranger may send what makes sense from one. It says
-// in info whether the message is fresh.
+// in info whether the message is fresh. Who sent a fresh one is followed to a later key sequence.
+//
+// Deviation: stock follows whoever has the key, and so every recording of the past. A stranger is followed here once it has answered a
+// challenge: see prove.
 func (x *mleMessenger) admit(c mle.Command, h mle.Header, info *mleInfo) bool {
 	n := x.knownSender(c, info.ext)
 	if n == nil || !n.Valid() {
 		if c <= maxCommand && x.strangers[c] {
 			// A router that an end device only listens to is a stranger to it, except that its frame counter is known.
 			r := x.neighbors.Overheard(ieee802154.ExtAddress(info.ext))
-			info.fresh = r != nil && accepts(r, h)
+			info.fresh = r != nil && x.accepts(r, h)
 			return true
 		}
 		x.counters.MLEUnknownNeighbor++
 		return false
 	}
-	if info.fresh = accepts(n, h); !info.fresh {
+	if info.fresh = x.accepts(n, h); !info.fresh {
 		x.counters.MLEReplay++
 	}
 	return info.fresh
 }
 
-// accepts reports whether a message is ahead of all that its sender has sent before, and keeps its frame counter then.
-func accepts(n *neighbors.Neighbor, h mle.Header) bool {
+// accepts reports whether a message is ahead of all that its sender has sent before, and keeps its frame counter then. The sender is
+// followed to a later key sequence.
+func (x *mleMessenger) accepts(n *neighbors.Neighbor, h mle.Header) bool {
 	if n.MLE.Check(h.KeySequence, h.FrameCounter) != nil {
 		return false
 	}
 	n.MLE.Accept(h.KeySequence, h.FrameCounter)
+	x.keys.Follow(h.KeySequence)
 	return true
+}
+
+// prove takes over the frame counters in a message that answers a challenge of this node: they are the sender's own, and the message is no
+// replay. Its sender is followed to a later key sequence.
+func (x *mleMessenger) prove(n *neighbors.Neighbor, info mleInfo, linkCounter, mleCounter uint32) {
+	if info.counter < math.MaxUint32 {
+		mleCounter = max(mleCounter, info.counter+1)
+	}
+	n.Prove(info.keySequence, linkCounter, mleCounter)
+	x.keys.Follow(info.keySequence)
 }
 
 // dispatch gives a message to the role that it is for.

@@ -168,7 +168,7 @@ func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
 	p.forgetEarlier(c, info)
 	p.neighbors.Change(&c.Neighbor, neighbors.ChildIDRequest)
 	c.LastHeard = p.Now
-	c.Prove(info.keySequence, linkCounter, mleCounter+1)
+	p.mle.prove(&c.Neighbor, info, linkCounter, mleCounter)
 	c.Mode, c.Timeout, c.Failures = mode, timeout, 0
 	c.Link.Add(p.timing.ReceiveSensitivity, info.rssi)
 	c.NetworkDataVersion = p.distrib.netData.VersionFor(c.FullNetworkData())

@@ -11,12 +11,15 @@ import (
 
 // Settings is what a node must remember across a restart.
 type Settings struct {
-	// NetworkKey is the key under which the counters were used.
-	NetworkKey  [keys.Size]byte
-	ExtAddr     ieee802154.ExtAddr
-	KeySequence keys.Sequence
-	// MACFrameCounter and MLEFrameCounter are limits: counters below them may have been used, from them on they have not.
-	MACFrameCounter, MLEFrameCounter uint32
+	// NetworkKey, ExtAddr and KeySequence are those in use, KeySequenceAge is how long the sequence had lasted.
+	NetworkKey     [keys.Size]byte
+	ExtAddr        ieee802154.ExtAddr
+	KeySequence    keys.Sequence
+	KeySequenceAge time.Duration
+	// MACFrameCounter and MLEFrameCounter are limits: counters below them may have been used, from them on they have not, under key
+	// sequences from LeastKeySequence on and whatever the network key and the address. HighestKeySequence is the last that was used.
+	MACFrameCounter, MLEFrameCounter     uint32
+	LeastKeySequence, HighestKeySequence keys.Sequence
 	// MPLSequence is such a limit too, in the serial numbers of the multicasts that this node sends.
 	MPLSequence uint8
 
@@ -79,6 +82,9 @@ type keeper struct {
 	retry        time.Time // when to try again after a failure, zero if there was none
 }
 
+// ageStored is how often the age of the key sequence is stored, if there is no other reason to store anything.
+const ageStored = time.Hour
+
 // changed says that what a restart needs to know has changed. It is stored when there is time for that: see Flush.
 func (e *Engine) changed() { e.keeper.dirty = true }
 
@@ -87,6 +93,9 @@ func (e *Engine) changed() { e.keeper.dirty = true }
 // What must not wait is stored before it is used: frame counters, once those that were stored ahead are used up.
 func (e *Engine) Flush() {
 	k := &e.keeper
+	if e.threadOn {
+		e.renewKeys()
+	}
 	if !k.dirty && !(e.threadOn && (e.mac.Counter.Low() || e.mle.counter.Low())) || e.Now.Before(k.retry) {
 		return
 	}
@@ -99,7 +108,8 @@ func (e *Engine) save() bool {
 	n := e.dataset.Network()
 	s.NetworkKey, s.ExtAddr = n.Key, e.Ext
 	s.MeshLocalIID = e.addresses.IID()
-	s.KeySequence = e.keys.Sequence()
+	s.KeySequence, s.KeySequenceAge = e.keys.Sequence(), e.keys.Age()
+	s.LeastKeySequence, s.HighestKeySequence = e.keys.Bounds()
 	s.MACFrameCounter, s.MLEFrameCounter, s.MPLSequence = e.mac.Counter.Limit(), e.mle.counter.Limit(), e.mpl.Limit()
 	if e.attached() {
 		s.Role, s.RLOC16, s.Mode, s.PartitionID = e.role, e.rloc, e.mode, e.leader.PartitionID
@@ -134,6 +144,12 @@ func (e *Engine) restoreSettings() error {
 		return err
 	}
 	// Frame counters go on where they may have been used, even under another key: a counter that is too high does no harm.
+	least, highest := s.LeastKeySequence, s.HighestKeySequence
+	if highest < s.KeySequence {
+		// Of an earlier version, whose frame counters began anew with each sequence: those before this one are spent.
+		least, highest = s.KeySequence, s.KeySequence
+	}
+	e.keys.RestoreBounds(least, highest)
 	e.mac.Counter.Restore(s.MACFrameCounter)
 	e.mle.counter.Restore(s.MLEFrameCounter)
 	e.mpl.Restore(s.MPLSequence)
@@ -141,7 +157,7 @@ func (e *Engine) restoreSettings() error {
 	if s.NetworkKey != e.dataset.Network().Key || s.ExtAddr != e.Ext {
 		return nil
 	}
-	e.keys.Restore(s.KeySequence)
+	e.keys.Restore(s.KeySequence, s.KeySequenceAge)
 	e.keeper.settings = s
 	e.addresses.SetIID(s.MeshLocalIID)
 	if s.Role >= RoleChild {

@@ -193,12 +193,23 @@ func (e *Engine) applyNetwork() {
 	e.contexts = e.netData.Contexts(n.MeshLocalPrefix)
 }
 
-// keySequenceMoved starts the frame counters anew: under another key sequence they have not been used.
+// keySequenceMoved has another key sequence stored before anything is secured under it.
 func (e *Engine) keySequenceMoved() {
-	e.mac.Counter.Reset()
-	e.mle.counter.Reset()
+	e.mac.Counter.Revoke()
+	e.mle.counter.Revoke()
 	e.events.emit(Event{Type: EventKeySequence})
 	e.changed()
+}
+
+// renewKeys moves to keys that were never used once a frame counter comes to its end, and begins the counters anew: a node without
+// values left would be mute for ever.
+func (e *Engine) renewKeys() {
+	if !e.mac.Counter.Ending() && !e.mle.counter.Ending() || !e.keys.Renew() {
+		return
+	}
+	e.mac.Counter.Reset()
+	e.mle.counter.Reset()
+	e.mle.stop() // what waits announces the old counters
 }
 
 // startThread starts attaching: where the node was before, if it was somewhere. It fails with ErrState if the interface is down or
@@ -210,7 +221,9 @@ func (e *Engine) startThread(now time.Time) error {
 		return ErrState
 	case e.threadOn:
 		return nil
-	case !e.save():
+	}
+	e.renewKeys()
+	if !e.save() {
 		return errStoreFailed
 	}
 	e.setThread(true)

@@ -119,7 +119,7 @@ type Configuration interface {
 	// detaches.
 	SetRouterRole(now time.Time, allowed bool)
 	// SetKeySequence moves the node to another key sequence and so, by the messages it then sends, the whole partition. Only a later
-	// sequence is possible, else the error is ErrKeySequence: the frame counters of an earlier one have been used.
+	// sequence is possible, and not the last of all, from which there is no way on. Else the error is ErrKeySequence.
 	SetKeySequence(now time.Time, seq keys.Sequence) error
 	// SetMaxChildren changes the number of children that the node accepts, 1 to 511. It fails with ErrArgument, and with ErrState while
 	// there are children.

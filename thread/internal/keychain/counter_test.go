@@ -171,9 +171,12 @@ func TestCounterNeverTwice(t *testing.T) {
 // The counter ends before its largest value, which no frame may carry (IEEE 802.15.4-2006 §7.5.8.2.3), and does not begin anew.
 func TestCounterUsedUp(t *testing.T) {
 	var m memory
-	m.Restore(math.MaxUint32 - 5*CounterAhead)
+	m.Restore(math.MaxUint32 - counterEnd - 5)
 	next := m.Next()
 	for {
+		if ending := next > math.MaxUint32-counterEnd; m.Ending() != ending {
+			t.Fatalf("%d: ending %v", next, m.Ending())
+		}
 		v, ok := m.Take(m.reserve)
 		if !ok {
 			break
@@ -183,12 +186,12 @@ func TestCounterUsedUp(t *testing.T) {
 		}
 		next++
 	}
-	if want := uint32(math.MaxUint32 - CounterAhead); next != want {
-		t.Errorf("used up at %d, want %d", next, want)
+	if next != math.MaxUint32 {
+		t.Errorf("used up at %d", next)
 	}
 	asked := m.asked
 	for range 3 {
-		if v, ok := m.Take(m.reserve); ok || m.asked != asked {
+		if v, ok := m.Take(m.reserve); ok || m.asked != asked || m.Low() {
 			t.Errorf("%d after the last one", v)
 		}
 	}
@@ -196,8 +199,31 @@ func TestCounterUsedUp(t *testing.T) {
 	if v, ok := m.Take(m.reserve); ok || m.limit < next {
 		t.Errorf("%d after a restart, stored is %d", v, m.limit)
 	}
-	m.Restore(math.MaxUint32)
+	for _, restored := range []uint32{math.MaxUint32 - 1, math.MaxUint32} {
+		m.Restore(restored)
+		if m.Limit() != math.MaxUint32 || !m.Ending() {
+			t.Errorf("from %d on: limit %d, ending %v", restored, m.Limit(), m.Ending())
+		}
+		if v, ok := m.Take(m.reserve); ok != (restored < math.MaxUint32) || ok && v != restored {
+			t.Errorf("%d, %v from %d on", v, ok, restored)
+		}
+	}
+}
+
+// Without its limit a counter goes on once another one is stored.
+func TestCounterRevoke(t *testing.T) {
+	var m memory
+	m.Take(m.reserve)
+	m.Revoke()
+	m.fails = true
 	if v, ok := m.Take(m.reserve); ok {
-		t.Errorf("%d from the largest value on", v)
+		t.Errorf("%d without a limit", v)
+	}
+	if !m.Low() {
+		t.Error("no need to store")
+	}
+	m.fails = false
+	if v, ok := m.Take(m.reserve); v != 1 || !ok {
+		t.Errorf("%d, %v", v, ok)
 	}
 }

@@ -34,7 +34,7 @@ func newChain(t testing.TB, seq keys.Sequence) *chain {
 	c.core.Advance(time.Unix(1_000_000, 0))
 	c.Keychain = New(c.core, network, func() { c.moves = append(c.moves, c.Sequence()) })
 	c.Life, c.Guard = life, guard
-	c.Restore(seq)
+	c.Restore(seq, 0)
 	c.Start()
 	if c.Sequence() != seq || c.NetworkKey() != network || len(c.moves) > 0 {
 		t.Fatalf("sequence %d, moves %v", c.Sequence(), c.moves)
@@ -248,6 +248,102 @@ func TestLastSequences(t *testing.T) {
 		if c.Advance(0, false) || c.Sequence() != current {
 			t.Errorf("moved from %d to %d", current, c.Sequence())
 		}
+	}
+}
+
+// The last sequence lasts for ever: it does not rotate, no command leads to it, and its only neighbor is the one before.
+func TestLastSequence(t *testing.T) {
+	c := newChain(t, math.MaxUint32-1)
+	if c.Advance(math.MaxUint32, true) || len(c.moves) > 0 {
+		t.Errorf("moved by command: %v", c.moves)
+	}
+	c.after(life)
+	c.Rotate()
+	c.after(life)
+	c.Rotate()
+	if c.Advance(math.MaxUint32, true) || c.Guarded(0) {
+		t.Error("there is a way on")
+	}
+	if c.Renew() {
+		t.Error("renewed")
+	}
+	if want := []keys.Sequence{math.MaxUint32}; !slices.Equal(c.moves, want) || c.Sequence() != math.MaxUint32 {
+		t.Errorf("moved %v, want %v", c.moves, want)
+	}
+	current, before := c.MLE(math.MaxUint32), c.MLE(math.MaxUint32-1)
+	for range 3 {
+		c.MLE(0)
+	}
+	if c.MLE(math.MaxUint32) != current || c.MLE(math.MaxUint32-1) != before {
+		t.Error("pushed out by sequence 0")
+	}
+}
+
+// The age of a sequence goes on where it was stored, and through a stop.
+func TestAge(t *testing.T) {
+	c := newChain(t, 7)
+	c.after(30 * time.Hour)
+	if got := c.Age(); got != 30*time.Hour {
+		t.Errorf("age %v", got)
+	}
+	c.Start()
+	if got := c.Age(); got != 30*time.Hour {
+		t.Errorf("age %v after another start", got)
+	}
+
+	again := New(c.core, network, func() {})
+	again.Life = life
+	again.Restore(7, c.Age())
+	if got := again.Age(); got != 30*time.Hour {
+		t.Errorf("age %v restored", got)
+	}
+	again.Start()
+	c.after(life - 30*time.Hour - 1)
+	again.Rotate()
+	if again.Sequence() != 7 {
+		t.Error("rotated too early")
+	}
+	c.after(1)
+	again.Rotate()
+	if again.Sequence() != 8 || again.Age() != 0 {
+		t.Errorf("sequence %d, age %v at the end of its life", again.Sequence(), again.Age())
+	}
+	again.SetNetworkKey([keys.Size]byte{4})
+	if again.Age() != 0 {
+		t.Errorf("age %v under another key", again.Age())
+	}
+}
+
+// Where the counters begin anew, the sequence is one that was never used, and stays above all that were, under any key.
+func TestRenew(t *testing.T) {
+	c := newChain(t, 3)
+	c.Advance(40, false)
+	c.SetNetworkKey([keys.Size]byte{4})
+	c.Advance(7, false)
+	c.SetNetworkKey(network)
+	if least, highest := c.Bounds(); c.Sequence() != 0 || least != 0 || highest != 40 {
+		t.Errorf("sequence %d, from %d to %d", c.Sequence(), least, highest)
+	}
+	c.moves = nil
+	if !c.Renew() || c.Sequence() != 41 || !slices.Equal(c.moves, []keys.Sequence{41}) {
+		t.Errorf("renewed to %d, moves %v", c.Sequence(), c.moves)
+	}
+	c.Advance(50, false)
+	c.SetNetworkKey([keys.Size]byte{4})
+	if c.Sequence() != 41 || c.Advance(40, false) {
+		t.Errorf("sequence %d under another key", c.Sequence())
+	}
+
+	restored := New(c.core, network, func() {})
+	restored.RestoreBounds(c.Bounds())
+	if restored.Sequence() != 41 {
+		t.Errorf("sequence %d after a restart", restored.Sequence())
+	}
+	if restored.Restore(50, 0); restored.Sequence() != 50 {
+		t.Errorf("sequence %d restored", restored.Sequence())
+	}
+	if !restored.Renew() || restored.Sequence() != 51 {
+		t.Errorf("renewed to %d after a restart", restored.Sequence())
 	}
 }
 

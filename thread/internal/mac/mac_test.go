@@ -47,6 +47,7 @@ type node struct {
 	child, far *neighbors.Neighbor
 	keys       *keychain.Keychain
 	network    *keychain.Keychain // that of the other nodes
+	moves      int                // of the key sequence
 	storeFails bool
 }
 
@@ -62,7 +63,7 @@ func newNode(t testing.TB, timing Timing) *node {
 	n.far = &n.table.Assign(far.RouterID(), farExt).Neighbor
 	n.table.Change(n.far, neighbors.Valid)
 
-	n.keys = keychain.New(c, [keys.Size]byte{1, 2, 3}, func() { n.Counter.Reset() })
+	n.keys = keychain.New(c, [keys.Size]byte{1, 2, 3}, func() { n.moves++ })
 	n.keys.Guard = time.Hour
 	n.network = keychain.New(c, [keys.Size]byte{1, 2, 3}, func() {})
 	n.MAC = New(c, Config{Timing: timing, Neighbors: n.table, Keys: n.keys, Reserve: func() bool {

@@ -324,7 +324,7 @@ func TestOff(t *testing.T) {
 // one, a frame counter that goes up.
 func TestSecurity(t *testing.T) {
 	n := newNode(t, timing)
-	n.keys.Restore(10)
+	n.keys.Restore(10, 0)
 	l := letterFrom(fromChild, childExt)
 	for _, tt := range []struct {
 		name string
@@ -396,15 +396,15 @@ func TestKeySequence(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, timing)
-			n.keys.Restore(10)
+			n.keys.Restore(10, 0)
 			n.Counter.Restore(500)
 			n.table.Change(n.child, tt.state)
 			l := letterFrom(fromChild, childExt).secure(tt.seq, 5)
 			if _, up := n.hear(l); up != tt.up || n.keys.Sequence() != tt.want {
 				t.Errorf("goes up: %v, sequence %d", up, n.keys.Sequence())
 			}
-			if moved := n.Counter.Next() == 0; moved != (tt.want != 10) {
-				t.Errorf("own frame counter %d", n.Counter.Next())
+			if moved := n.moves > 0; moved != (tt.want != 10) || n.Counter.Next() != 500 {
+				t.Errorf("moved: %v, own frame counter %d", moved, n.Counter.Next())
 			}
 			if tt.up && (n.child.MAC.Sequence() != tt.seq || n.child.MAC.Next() != 6) {
 				t.Errorf("neighbor at %d of sequence %d", n.child.MAC.Next(), n.child.MAC.Sequence())

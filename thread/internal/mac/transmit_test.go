@@ -338,7 +338,7 @@ func TestSend(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, timing)
-			n.keys.Restore(130)
+			n.keys.Restore(130, 0)
 			n.Counter.Restore(5000)
 			want := frame(toChild)
 			tt.change(&want)
@@ -443,7 +443,7 @@ func TestKeySequenceWhileSending(t *testing.T) {
 		t.Error("a retry has other bytes")
 	}
 	n.HandleTransmitDone(ErrRefused)
-	if f := parse(t, n.transmit(frame(toChild))); f.Security.KeyIndex != 2 || f.Security.FrameCounter != 0 {
+	if f := parse(t, n.transmit(frame(toChild))); f.Security.KeyIndex != 2 || f.Security.FrameCounter != 1 {
 		t.Errorf("%+v", f.Security)
 	}
 }
