@@ -20,10 +20,11 @@ import (
 
 // What an honest mesh may lose to somebody without the key.
 const (
-	outsiderDuty = 0.02 // share of the air that the intruder has, unless an attack says otherwise
-	lostPings    = 0.05 // share of the pings that may be lost, beyond those that are lost without the intruder
-	dutyCycle    = 36 * time.Second
-	maxCoAP      = 32 // management requests without an answer, in a node
+	outsiderDuty = 0.02             // share of the air that the intruder has, unless an attack says otherwise
+	lostPings    = 0.05             // share of the pings that may be lost, beyond those that are lost without the intruder
+	dutyCycle    = 36 * time.Second // in any hour, 1 %
+	moreAirtime  = 25               // percent more than without the intruder, for a mesh that is at its limit by itself
+	maxCoAP      = 32               // management requests without an answer, in a node
 
 	warmUp       = 45 * time.Minute // until the attack begins
 	attackTime   = 2 * time.Hour
@@ -305,14 +306,14 @@ func play(t *testing.T, s site, seed uint64, k attack) outcome {
 	return o
 }
 
-// measure lets attackTime pass, in which each node pings the others in turn.
+// measure lets attackTime pass, in which each node in turn pings the one that stands half the mesh away.
 func (a *arena) measure() outcome {
 	var o outcome
 	w := a.watch(&o)
 	start, sent := a.Sim.Now(), a.x.Antenna.Stats().Airtime
 	for o.pings < int(attackTime/pingInterval) {
-		from, to := a.Nodes[o.pings%len(a.Nodes)], 1+o.pings/len(a.Nodes)%(len(a.Nodes)-1)
-		_, ok := ask(a.Mesh, from, a.Nodes[(o.pings+to)%len(a.Nodes)].MeshLocalEID(), uint16(o.pings), pingLimit)
+		from, to := a.Nodes[o.pings%len(a.Nodes)], a.Nodes[(o.pings+len(a.Nodes)/2)%len(a.Nodes)]
+		_, ok := ask(a.Mesh, from, to.MeshLocalEID(), uint16(o.pings), pingLimit)
 		o.pings++
 		if ok {
 			o.replies++
@@ -377,8 +378,9 @@ func (o outcome) check(t *testing.T, calm outcome) {
 	if o.lost > calm.lost {
 		t.Errorf("%d times a router lost its role", o.lost)
 	}
-	if o.airtime > dutyCycle {
-		t.Errorf("a node sent for %v in an hour, its duty cycle allows %v", o.airtime.Round(time.Millisecond), dutyCycle)
+	if limit := max(dutyCycle, calm.airtime*(100+moreAirtime)/100); o.airtime > limit {
+		t.Errorf("a node sent for %v in an hour, without the intruder %v, its duty cycle allows %v",
+			o.airtime.Round(time.Millisecond), calm.airtime.Round(time.Millisecond), dutyCycle)
 	}
 	if o.coap > maxCoAP {
 		t.Errorf("%d management requests pending in a node", o.coap)
