@@ -24,7 +24,7 @@ const (
 	lostPings    = 0.05             // share of the pings that may be lost, beyond those that are lost without the intruder
 	dutyCycle    = 36 * time.Second // in any hour, 1 %
 	moreAirtime  = 25               // percent more than without the intruder, for a mesh that is at its limit by itself
-	maxCoAP      = 32               // management requests without an answer, in a node
+	maxCoAP      = 64               // management requests without an answer, in a node
 
 	warmUp       = 45 * time.Minute // until the attack begins
 	attackTime   = 2 * time.Hour

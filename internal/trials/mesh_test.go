@@ -43,7 +43,7 @@ func field(name string, n int) site {
 // settle starts all nodes of a mesh, and lets them become what they will be.
 func settle(m *meshtest.Mesh) {
 	m.StartEach(10 * time.Second)
-	m.Until(20*time.Minute, "one mesh", m.OneMesh)
+	m.Until(time.Hour, "one mesh", m.OneMesh)
 	m.Run(10 * time.Minute)
 	m.Until(20*time.Minute, "one mesh, still", m.OneMesh)
 }
