@@ -13,7 +13,7 @@
 //	n.Antenna.Touch()
 //
 // A [Peer] is no node but a radio that the test plays by hand: it keeps what it hears, and sends what the test wants,
-// well-formed or not.
+// well-formed or not. An [Intruder] is one without the key.
 //
 // Time passes in [Mesh.Run], [Mesh.Until], [Node.Ping], [Node.Reach], [Peer.Await] and [Peer.Attach] alone. An hour of a
 // small mesh takes some milliseconds.

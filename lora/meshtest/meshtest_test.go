@@ -221,3 +221,45 @@ func TestPeerParent(t *testing.T) {
 		}
 	}
 }
+
+// TestIntruder keeps what it hears, sends it again within its duty, and rests when told.
+func TestIntruder(t *testing.T) {
+	m := meshtest.Chain(t, lorasim.Options{Seed: 1}, 2, nil)
+	x, ear := m.AddIntruder(lorasim.Position{X: 0.5}), m.AddIntruder(lorasim.Position{X: 1.5})
+	m.StartEach(time.Second)
+	m.Until(15*time.Minute, "one mesh", m.OneMesh)
+	first := x.Tape[0]
+	if first.At.IsZero() || len(first.PSDU) == 0 {
+		t.Errorf("recorded %+v", first)
+	}
+	heard := func() (n int) {
+		for _, r := range ear.Tape {
+			if bytes.Equal(r.PSDU, first.PSDU) {
+				n++
+			}
+		}
+		return n
+	}
+	before := heard()
+	if !x.Transmit(first.PSDU) || x.Transmit(first.PSDU) {
+		t.Error("one packet at a time")
+	}
+	m.Run(time.Second)
+	if got := heard(); got != before+1 {
+		t.Errorf("heard %d times, want %d", got, before+1)
+	}
+	x.Duty = 0.02
+	sent := x.Antenna.Stats().Airtime
+	x.Every(10*time.Millisecond, func() { x.Transmit(first.PSDU) })
+	m.Run(time.Hour)
+	if got := (x.Antenna.Stats().Airtime - sent).Seconds(); got < 70 || got > 73 {
+		t.Errorf("%v s on the air in an hour, 72 s are allowed", got)
+	}
+	x.Rest()
+	m.Run(time.Second)
+	sent = x.Antenna.Stats().Airtime
+	m.Run(time.Hour)
+	if x.Antenna.Stats().Airtime != sent {
+		t.Error("no rest")
+	}
+}

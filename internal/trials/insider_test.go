@@ -1,0 +1,147 @@
+package trials
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/meshtest"
+	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/coap"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/keys"
+	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/tmf"
+)
+
+// insider returns a row of three routers and a peer with the key that is a child of the second.
+func insider(t *testing.T, opt lorasim.Options, change func(*thread.Config)) (*meshtest.Mesh, *meshtest.Peer) {
+	t.Helper()
+	m := meshtest.Chain(t, opt, 3, change)
+	settle(m)
+	p := m.AddPeer(99, lorasim.Position{X: 1, Y: 1.4}) // the others are too far
+	p.Attach(m.Nodes[1], thread.ModeFullThreadDevice, 10*time.Minute)
+	m.Run(10 * time.Second)
+	return m, p
+}
+
+// TestQueryFlood: somebody asks 50 times a second for addresses that nodes have, and acknowledges nothing. The air is one that carries as
+// much; the nodes have LoRa's patience.
+func TestQueryFlood(t *testing.T) {
+	m, p := insider(t, lorasim.Options{Seed: 1, PHY: lorasim.IEEE802154}, nil)
+	p.Deaf = true
+	mostCoAP, mostQueued := 0, 0
+	for i := range 60 * 50 {
+		target := m.Nodes[i%3].MeshLocalEID()
+		b, err := coap.Options(nil).AppendURIPath(tmf.URIAddressQuery)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := coap.Message{Type: coap.NonConfirmable, Code: coap.POST, MessageID: uint16(i), Options: b, Payload: tmf.AppendTargetEID(nil, target)}
+		payload, err := c.AppendBinary(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := ip6.Header{HopLimit: 64, Src: p.RLOC16.Addr(thread.DefaultMeshLocalPrefix), Dst: ip6.RealmLocalAllRouters}
+		datagram, err := ip6.AppendUDP(nil, h, tmf.UDPPort, tmf.UDPPort, payload)
+		if err == nil {
+			datagram, err = ip6.InsertMPLOption(nil, datagram, ip6.MPLOption{Sequence: uint8(i)})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.SendDatagram(ieee802154.ShortAddress(ieee802154.BroadcastAddr), datagram)
+		m.Run(time.Second / 50)
+		for _, n := range m.Nodes {
+			q := n.Console().Queues()
+			mostCoAP, mostQueued = max(mostCoAP, q.CoAP), max(mostQueued, q.Len())
+		}
+	}
+	t.Logf("at most %d management requests and %d datagrams waited in a node", mostCoAP, mostQueued)
+	if mostCoAP > maxCoAP {
+		t.Errorf("%d management requests pending, want %d at most", mostCoAP, maxCoAP)
+	}
+	if limit := m.Nodes[0].Console().Queues().Limit; mostQueued > limit {
+		t.Errorf("%d datagrams waiting, want %d at most", mostQueued, limit)
+	}
+	if d, ok := heardWithin(m, m.Nodes[0], m.Nodes[2].MeshLocalEID(), 10*time.Minute); d > time.Minute {
+		t.Errorf("reply %v after %v", ok, d)
+	}
+}
+
+// TestSilentChildren: ten children that are gone for good, each with the longest timeout that there is, do not keep others out: neither until
+// the end of days, nor after a restart.
+func TestSilentChildren(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		name := map[bool]string{false: "no restart", true: "restart"}[restart]
+		t.Run(name, func(t *testing.T) {
+			m := meshtest.Chain(t, lorasim.Options{Seed: 1}, 2, nil)
+			settle(m)
+			parent := m.Nodes[1]
+			for i := range thread.DefaultMaxChildren {
+				p := m.AddPeer(100+i, lorasim.Position{X: 2})
+				p.SendMLE(ip6.LinkLocalAllRouters, meshtest.ParentRequest(meshtest.Challenge(byte(1+i)), mle.ScanRouters))
+				response := p.Await(mle.ParentResponse, parent.ExtAddr(), time.Minute)
+				p.SendMLE(meshtest.LinkLocal(parent.ExtAddr()), p.ChildIDRequest(response, thread.ModeMinimalEndDevice, (1<<32-1)*time.Second))
+				p.Await(mle.ChildIDResponse, parent.ExtAddr(), time.Minute)
+				p.Antenna.SetStation(nil)
+				m.Run(time.Minute)
+			}
+			if restart {
+				parent.PowerOff()
+				m.Run(10 * time.Second)
+				parent.Restart()
+			}
+			late := m.Add(1, lorasim.Position{X: 2}, func(c *thread.Config) { c.Mode = thread.ModeMinimalEndDevice })
+			start := m.Sim.Now()
+			late.Start()
+			limit := map[bool]time.Duration{false: 25 * time.Hour, true: time.Hour}[restart]
+			m.Sim.RunUntil(func() bool { return late.Role() == thread.RoleChild }, limit)
+			t.Logf("another child was taken after %v", m.Sim.Now().Sub(start).Round(time.Second))
+			if late.Role() != thread.RoleChild {
+				t.Errorf("no other child within %v; the timeout of the first is %v", limit, parent.Neighbors()[0].Timeout)
+			}
+		})
+	}
+}
+
+// TestKeySequenceJump: a member that jumps to the last key sequence does not make the counters begin anew, nor does the command.
+func TestKeySequenceJump(t *testing.T) {
+	const last = keys.Sequence(1<<32 - 1)
+	t.Run("message", func(t *testing.T) {
+		m, p := insider(t, lorasim.Options{Seed: 1}, func(c *thread.Config) {
+			c.Timing = thread.TimingPymesh()
+			c.Timing.KeyRotation, c.Timing.KeySwitchGuard = 4*time.Hour, 3*time.Hour
+		})
+		ever := make([]keys.Sequence, len(m.Nodes))
+		m.Watch = func() {
+			for i, n := range m.Nodes {
+				now := n.Console().Keys.Sequence()
+				if now < ever[i] {
+					t.Errorf("node %d goes from key sequence %d back to %d", i+1, ever[i], now)
+				}
+				ever[i] = now
+			}
+		}
+		p.KeySequence = last
+		update := mle.AppendTimeout(mle.AppendMode(mle.AppendCommand(nil, mle.ChildUpdateRequest), thread.ModeFullThreadDevice), time.Minute)
+		for range 10 {
+			p.SendMLE(meshtest.LinkLocal(m.Nodes[1].ExtAddr()), update)
+			m.Run(10 * time.Minute)
+		}
+		m.Run(9 * time.Hour) // two lives of a key
+		t.Log("key sequences at the end", ever)
+		if d, ok := heardWithin(m, m.Nodes[0], m.Nodes[2].MeshLocalEID(), 10*time.Minute); d > time.Minute {
+			t.Errorf("reply %v after %v\n%s", ok, d, m)
+		}
+	})
+	t.Run("command", func(t *testing.T) {
+		m := meshtest.Chain(t, lorasim.Options{Seed: 1}, 1, nil)
+		m.StartEach(time.Minute)
+		n := m.Nodes[0]
+		if err := n.Console().SetKeySequence(m.Sim.Now(), last); err == nil {
+			t.Error("the last key sequence is taken")
+		}
+	})
+}
