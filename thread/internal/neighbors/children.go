@@ -48,7 +48,7 @@ type Children struct {
 	nextID  uint16
 }
 
-// Resize empties the table and gives it places for limit children.
+// Resize gives the table places for limit children. It must be empty: nobody is told of children that it drops.
 func (t *Children) Resize(limit int) {
 	t.entries = make([]Child, limit+halfOpenChildren)
 	t.used = 0

@@ -122,6 +122,7 @@ var steps = []struct {
 		if id, ok := l.Routers.Choose(l.core.Now, l.id(), l.rand.IntN); ok {
 			l.Assign(id, l.ext())
 		}
+		l.Assign(l.id(), l.ext()) // it may be assigned already
 	}},
 	{"Release", func(l *life) {
 		if id := l.id(); l.Routers.IsAssigned(id) {
@@ -134,9 +135,7 @@ var steps = []struct {
 	{"SetParent", func(l *life) { l.SetParent(Neighbor{Ext: l.ext(), RLOC16: l.id().RLOC16()}, 1, l.state()) }},
 	{"Change the parent", func(l *life) { l.Change(&l.Parent.Neighbor, l.state()) }},
 	{"AdoptParent", func(l *life) {
-		if r := l.Routers.Get(l.Parent.RLOC16.RouterID()); r == nil || !r.Valid() { // as for who has taken over an assignment just now
-			l.AdoptParent()
-		}
+		l.AdoptParent()
 	}},
 	{"SetCandidate", func(l *life) { l.SetCandidate(Candidate{Neighbor: Neighbor{Ext: l.ext(), RLOC16: l.id().RLOC16()}}) }},
 	{"Change the candidate", func(l *life) { l.Change(&l.Candidate.Neighbor, l.state()) }},

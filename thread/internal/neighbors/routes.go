@@ -40,12 +40,8 @@ func (t *Routers) NextHop(id mle.RouterID) (mle.RLOC16, bool) {
 		return 0, false
 	}
 	link := t.LinkCost(r)
-	if int(t.routeCost(r))+int(t.LinkCost(t.Get(r.NextHop))) < int(link) {
-		next := t.Get(r.NextHop)
-		if next == nil || next.state == Invalid {
-			return 0, false
-		}
-		return next.RLOC16, true
+	if next := t.Get(r.NextHop); int(t.routeCost(r))+int(t.LinkCost(next)) < int(link) {
+		return next.RLOC16, true // it is linked, or the sum would not be below MaxRouteCost
 	}
 	if link < MaxRouteCost {
 		return r.RLOC16, true

@@ -94,6 +94,7 @@ func (t *Table) ClearCandidate() { t.Candidate = Candidate{} }
 func (t *Table) AdoptParent() *Router {
 	r := t.Routers.Get(t.Parent.RLOC16.RouterID())
 	if r != nil && t.Parent.Valid() {
+		t.Change(&r.Neighbor, Invalid)
 		r.Neighbor = t.Parent.Neighbor
 		r.kind, r.state = KindRouter, Invalid
 		t.Change(&r.Neighbor, Valid)
@@ -327,7 +328,6 @@ func (t *Table) SetAssigned(assigned mle.RouterIDSet, sequence uint8) (result Re
 			rs.assign(id).LastHeard = t.core.Now // or a restarted leader would release at once what it has no route to yet
 		case was && !is:
 			r := &rs.entries[id]
-			r.NextHop = NoNextHop
 			if r.Valid() && t.View == AsRouter {
 				t.LoseLink(r)
 			}
@@ -341,6 +341,7 @@ func (t *Table) SetAssigned(assigned mle.RouterIDSet, sequence uint8) (result Re
 
 // Assign gives out one router ID, as the leader does.
 func (t *Table) Assign(id mle.RouterID, ext ieee802154.ExtAddr) *Router {
+	t.Change(&t.Routers.entries[id].Neighbor, Invalid)
 	r := t.Routers.assign(id)
 	r.Ext, r.LastHeard = ext, t.core.Now
 	t.Routers.count(t.core.Now)
@@ -349,11 +350,7 @@ func (t *Table) Assign(id mle.RouterID, ext ieee802154.ExtAddr) *Router {
 
 // Release takes a router ID back, as the leader does. It is not assigned again before reuse.
 func (t *Table) Release(id mle.RouterID, reuse time.Time) {
-	r := &t.Routers.entries[id]
-	if r.Valid() && t.View == AsRouter {
-		t.LoseLink(r)
-	}
-	t.Drop(&r.Neighbor)
+	t.Drop(&t.Routers.entries[id].Neighbor)
 	t.Routers.assigned = t.Routers.assigned.Remove(id)
 	t.Routers.reuse[id] = reuse
 	for _, other := range t.Routers.All() {

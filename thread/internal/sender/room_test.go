@@ -58,8 +58,6 @@ type radio struct {
 	frames  int
 }
 
-func (r *radio) Idle() bool { return !r.busy }
-
 func (r *radio) Send(f ieee802154.Frame) error {
 	switch {
 	case r.busy:

@@ -9,7 +9,7 @@
 // place in the queue meanwhile.
 //
 // The queue is one list in order of priority, served neighbor by neighbor: within a priority each next hop keeps its order,
-// and the hops take turns, so that a slow or dead neighbor delays the others by one frame at most. The way is looked up anew for
+// and the hops take turns, of which a slow or dead one gets every second frame at most while others wait. The way is looked up anew for
 // each frame.
 //
 // What is meant for a sleeping child is held here, too: Choose will pass over it until the child polls.
@@ -35,9 +35,7 @@ const (
 
 // A MAC sends frames, one at a time.
 type MAC interface {
-	// Idle reports whether no frame is in work.
-	Idle() bool
-	// Send takes a frame over, to be secured and sent.
+	// Send takes a frame over, to be secured and sent. It is called only after Sent has reported on the last one.
 	Send(f ieee802154.Frame) error
 }
 
@@ -46,7 +44,8 @@ type Timing struct {
 	FragmentGap, FragmentGaps time.Duration
 }
 
-// Counters counts what became of messages. Each is in one of them in the end.
+// Counters counts what became of messages. Each is in one of them in the end, but for those that Stop or DropMLE drops, and for frames
+// on their way through that were not acknowledged.
 type Counters struct {
 	TxDatagrams, Forwarded                          uint64 // sent
 	QueueFull, AddressUnresolved, TxDatagramsFailed uint64 // dropped
