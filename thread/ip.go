@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
@@ -22,6 +23,9 @@ const (
 
 	// maxPackets bounds the datagrams that wait for the host.
 	maxPackets = 64
+
+	// icmpErrors is how many ICMPv6 errors are sent at once.
+	icmpErrors = 10
 )
 
 // ipLayer is IPv6, ICMPv6 and UDP: it tells what a datagram is for, and sends this node's own.
@@ -42,6 +46,7 @@ type ipLayer struct {
 	tmf       *tmfMessenger
 
 	packets []ip6.Datagram // for the host
+	errors  core.Rate      // of ICMPv6 errors
 }
 
 // receive handles a whole datagram from the mesh. Without link security only what secures itself is let in: MLE, on this link.
@@ -211,10 +216,18 @@ func (x *ipLayer) sendUDP(src netip.Addr, srcPort uint16, dst netip.AddrPort, pa
 	_ = x.send(m) // who asked sends again
 }
 
-// sendUnreachable tells a node that its datagram's destination is not to be found here (RFC 4443 §3.1).
-func (x *ipLayer) sendUnreachable(to mle.RLOC16, h ip6.Header) {
+// sendUnreachable tells a node that its datagram's destination is not to be found here (RFC 4443 §3.1), unless the datagram is of those
+// to which there is no error: an ICMPv6 error, or one from or to a group (§2.4 e). Errors have a rate (§2.4 f).
+func (x *ipLayer) sendUnreachable(to mle.RLOC16, h ip6.Header, icmpError bool) {
+	if icmpError || h.Src.IsMulticast() || h.Src.IsUnspecified() || h.Dst.IsMulticast() {
+		return
+	}
 	invoking, err := h.AppendBinary(nil)
 	if err != nil {
+		return
+	}
+	if !x.errors.Allow(x.Now) {
+		x.counters.ICMPRefused++
 		return
 	}
 	m := x.sender.New()
