@@ -96,19 +96,38 @@ func (x *ipLayer) forward(d *ip6.Datagram) {
 	_ = x.sender.Enqueue(m) // counted there
 }
 
-// deliver hands a datagram for this node to whom it concerns.
+// deliver hands a datagram for this node to whom it concerns: the host gets what is not the network's own, from the header on that
+// this node does not process.
 func (x *ipLayer) deliver(d *ip6.Datagram, rssi int8) {
+	if err := d.ParseExtensions(); err != nil && !errors.Is(err, ip6.ErrUnsupported) {
+		x.counters.IPMalformed++
+		return
+	}
+	if d.Protocol != ip6.ProtocolIPv6 {
+		x.dispatch(d, rssi)
+		return
+	}
+	// A multicast of larger scope, tunnelled to all of the mesh.
+	inner, err := ip6.ParseTransit(d.Payload)
+	if err != nil {
+		x.counters.IPMalformed++
+		return
+	}
+	if !x.addresses.Own(inner.Dst) && (!inner.Dst.IsMulticast() || !x.addresses.Subscribed(inner.Dst)) {
+		return
+	}
+	if err := inner.ParseExtensions(); err != nil && !errors.Is(err, ip6.ErrUnsupported) {
+		x.counters.IPMalformed++
+		return
+	}
+	if inner.Protocol != ip6.ProtocolIPv6 {
+		x.dispatch(&inner, rssi)
+	}
+}
+
+// dispatch hands the payload of a datagram for this node to whom it concerns.
+func (x *ipLayer) dispatch(d *ip6.Datagram, rssi int8) {
 	switch d.Protocol {
-	case ip6.ProtocolIPv6:
-		// A multicast of larger scope, tunnelled to all of the mesh.
-		inner, err := ip6.ParseDatagram(d.Payload)
-		if err != nil {
-			x.counters.IPMalformed++
-			return
-		}
-		if inner.Protocol != ip6.ProtocolIPv6 && (x.addresses.Own(inner.Dst) || inner.Dst.IsMulticast() && x.addresses.Subscribed(inner.Dst)) {
-			x.deliver(&inner, rssi)
-		}
 	case ip6.ProtocolUDP:
 		x.deliverUDP(d, rssi)
 	case ip6.ProtocolICMPv6:
@@ -254,7 +273,7 @@ func (x *ipLayer) send(m *sender.Message) error {
 	case !h.Dst.IsMulticast() && x.addresses.Own(h.Dst):
 		data := slices.Clone(m.Data)
 		x.sender.Free(m)
-		if d, err := ip6.ParseDatagram(data); err == nil {
+		if d, err := ip6.ParseTransit(data); err == nil {
 			x.deliver(&d, neighbors.RSSIUnknown)
 		}
 		return nil

@@ -90,9 +90,9 @@ func (x *meshLayer) arrive(r received) {
 	}
 }
 
-// handUp gives a datagram to the layer above. It is parsed here, once.
+// handUp gives a datagram to the layer above. It is parsed here, once; what only its destination looks at waits until that is known.
 func (x *meshLayer) handUp(datagram []byte, r *received) {
-	d, err := ip6.ParseDatagram(datagram)
+	d, err := ip6.ParseTransit(datagram)
 	if err != nil {
 		x.counters.IPMalformed++
 		return
