@@ -85,8 +85,12 @@ func securesItself(d *ip6.Datagram) bool {
 
 // forward passes a datagram on as a router does, to a child that is reached through this node above all.
 func (x *ipLayer) forward(d *ip6.Datagram) {
-	if d.HopLimit <= 1 {
+	switch {
+	case d.HopLimit <= 1:
 		x.counters.IPHopLimit++
+		return
+	case d.Src.IsUnspecified(): // RFC 4291 §2.5.2: it never leaves its link
+		x.counters.IPMalformed++
 		return
 	}
 	m := x.sender.New()
@@ -109,7 +113,7 @@ func (x *ipLayer) deliver(d *ip6.Datagram, rssi int8) {
 	}
 	// A multicast of larger scope, tunnelled to all of the mesh.
 	inner, err := ip6.ParseTransit(d.Payload)
-	if err != nil {
+	if err != nil || inner.Src.IsMulticast() {
 		x.counters.IPMalformed++
 		return
 	}
@@ -183,10 +187,10 @@ func (x *ipLayer) deliverICMP(d *ip6.Datagram) {
 	x.toHost(d)
 }
 
-// answerEcho answers a ping (RFC 4443 §4.2).
+// answerEcho answers a ping, to a group too (RFC 4443 §4.2). What comes from no single node has no answer.
 func (x *ipLayer) answerEcho(body []byte, d *ip6.Datagram) {
 	echo, err := ip6.ParseEcho(body)
-	if err != nil {
+	if err != nil || d.Src.IsUnspecified() {
 		x.counters.IPMalformed++
 		return
 	}

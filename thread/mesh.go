@@ -93,7 +93,7 @@ func (x *meshLayer) arrive(r received) {
 // handUp gives a datagram to the layer above. It is parsed here, once; what only its destination looks at waits until that is known.
 func (x *meshLayer) handUp(datagram []byte, r *received) {
 	d, err := ip6.ParseTransit(datagram)
-	if err != nil {
+	if err != nil || d.Src.IsMulticast() { // RFC 4291 §2.7: no source
 		x.counters.IPMalformed++
 		return
 	}
