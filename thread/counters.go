@@ -27,6 +27,8 @@ type Counters struct {
 
 	// IPv6.
 	IPMalformed, IPNotForUs, IPHopLimit, IPNoRoute, IPBadChecksum, IPUnsupported, MPLDuplicate uint64
+	// ICMPRefused counts ICMPv6 errors that were not sent since others have been just before.
+	ICMPRefused uint64
 
 	// Queues: datagrams refused because the send queue was full, lost while waiting for an address, or not fetched by the host in
 	// time; events not fetched in time.

@@ -26,7 +26,7 @@
 //  2. mac.HandleFrame parses it, queues the acknowledgement, and asks neighbors whose it is.
 //  3. The MAC's filter, replay check and cipher (keychain) let it pass; the neighbor's link quality learns of it.
 //  4. meshLayer.receive: a mesh header for another node goes to relay, and so back to the sender with one hop less.
-//  5. meshLayer.arrive collects fragments, or decompresses the datagram; handUp parses it, the only time.
+//  5. meshLayer.arrive collects fragments, or decompresses the datagram; handUp parses it, as far as is seen on the way.
 //  6. The resolver learns where its source is.
 //  7. ipLayer.receive: for this node, for a group of it, or for a child, to which it is forwarded; multicasts pass mpl.Domain.
 //  8. ipLayer.deliver: UDP to MLE or TMF, an echo request to its answer, all else to PollPacket.

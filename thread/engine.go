@@ -146,7 +146,7 @@ func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 	if !e.threadOn && !e.interfaceOn {
 		return ErrDisabled
 	}
-	d, err := ip6.ParseDatagram(packet)
+	d, err := ip6.ParseTransit(packet)
 	if len(packet) > ip6.MinMTU {
 		return ErrTooLong
 	}
@@ -169,7 +169,7 @@ func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 }
 
 // PollPacket returns the next datagram for this node that is not the network's own: UDP, ICMPv6 other than echo requests, and
-// whatever else came, parsed. It is the caller's to keep.
+// whatever else came, parsed up to the header that the engine does not process. It is the caller's to keep.
 func (e *Engine) PollPacket() (d ip6.Datagram, ok bool) { return e.ip.poll() }
 
 // PollEvent returns the next event. At most 256 are kept, the latest.

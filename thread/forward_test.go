@@ -488,3 +488,47 @@ func TestBrokenLoop(t *testing.T) {
 		t.Errorf("next hop %v a minute later", got)
 	}
 }
+
+// TestRFC8200_4_Opaque: routers pass on what a host sends, whatever its headers are; the host at the end gets it as it was.
+func TestRFC8200_4_Opaque(t *testing.T) {
+	m := steady(t, ideal(), 3, stock)
+	child := m.Add(1, lorasim.Position{X: 3}, minimal)
+	child.Start()
+	m.Until(time.Minute, "child", func() bool { return child.Role() == thread.RoleChild })
+	m.Run(time.Minute)
+	a := m.Nodes[0]
+	a.Reach(child.MeshLocalEID(), 8, time.Minute)
+	received(child)
+	for _, tt := range []struct {
+		name    string
+		next    ip6.Protocol
+		payload string
+		arrives bool
+	}{
+		{"first fragment", 44, "\x11\x00\x00\x01\x00\x00\x00\x01 the first part of a UDP datagram", true},
+		{"last fragment", 44, "\x11\x00\x00\x20\x00\x00\x00\x01 the rest of it", true},
+		{"routing header", 43, "\x11\x00\x04\x01\x00\x00\x00\x00 and what follows", true},
+		{"experimental protocol", 253, "whatever", true},
+		{"TCP", 6, "a segment", true},
+		// RFC 8200 §4.2: the destination discards it, nobody before.
+		{"unknown destination option", 60, "\x3b\x00\x8f\x04\x00\x00\x00\x00", false},
+	} {
+		h := ip6.Header{NextHeader: tt.next, HopLimit: 64, Src: a.MeshLocalEID(), Dst: child.MeshLocalEID(), PayloadLength: len(tt.payload)}
+		malformed := child.Counters().IPMalformed
+		a.Send(append(must(h.AppendBinary(nil)), tt.payload...))
+		m.Run(time.Second)
+		switch d, ok := child.PollPacket(); {
+		case ok != tt.arrives || ok && (d.Protocol != tt.next || string(d.Payload) != tt.payload):
+			t.Errorf("%s: %v, %v %q", tt.name, ok, d.Protocol, d.Payload)
+		case !ok && child.Counters().IPMalformed == malformed:
+			t.Errorf("%s: lost on the way", tt.name)
+		}
+		// As a multicast, too.
+		h.Dst = ip6.RealmLocalAllNodes
+		a.Send(append(must(h.AppendBinary(nil)), tt.payload...))
+		m.Run(2 * time.Second)
+		if d, ok := child.PollPacket(); ok != tt.arrives || ok && (d.Protocol != tt.next || string(d.Payload) != tt.payload) {
+			t.Errorf("%s to all: %v, %v %q", tt.name, ok, d.Protocol, d.Payload)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
@@ -22,6 +23,9 @@ const (
 
 	// maxPackets bounds the datagrams that wait for the host.
 	maxPackets = 64
+
+	// icmpErrors is how many ICMPv6 errors are sent at once.
+	icmpErrors = 10
 )
 
 // ipLayer is IPv6, ICMPv6 and UDP: it tells what a datagram is for, and sends this node's own.
@@ -42,6 +46,7 @@ type ipLayer struct {
 	tmf       *tmfMessenger
 
 	packets []ip6.Datagram // for the host
+	errors  core.Rate      // of ICMPv6 errors
 }
 
 // receive handles a whole datagram from the mesh. Without link security only what secures itself is let in: MLE, on this link.
@@ -80,8 +85,12 @@ func securesItself(d *ip6.Datagram) bool {
 
 // forward passes a datagram on as a router does, to a child that is reached through this node above all.
 func (x *ipLayer) forward(d *ip6.Datagram) {
-	if d.HopLimit <= 1 {
+	switch {
+	case d.HopLimit <= 1:
 		x.counters.IPHopLimit++
+		return
+	case d.Src.IsUnspecified(): // RFC 4291 §2.5.2: it never leaves its link
+		x.counters.IPMalformed++
 		return
 	}
 	m := x.sender.New()
@@ -91,19 +100,38 @@ func (x *ipLayer) forward(d *ip6.Datagram) {
 	_ = x.sender.Enqueue(m) // counted there
 }
 
-// deliver hands a datagram for this node to whom it concerns.
+// deliver hands a datagram for this node to whom it concerns: the host gets what is not the network's own, from the header on that
+// this node does not process.
 func (x *ipLayer) deliver(d *ip6.Datagram, rssi int8) {
+	if err := d.ParseExtensions(); err != nil && !errors.Is(err, ip6.ErrUnsupported) {
+		x.counters.IPMalformed++
+		return
+	}
+	if d.Protocol != ip6.ProtocolIPv6 {
+		x.dispatch(d, rssi)
+		return
+	}
+	// A multicast of larger scope, tunnelled to all of the mesh.
+	inner, err := ip6.ParseTransit(d.Payload)
+	if err != nil || inner.Src.IsMulticast() {
+		x.counters.IPMalformed++
+		return
+	}
+	if !x.addresses.Own(inner.Dst) && (!inner.Dst.IsMulticast() || !x.addresses.Subscribed(inner.Dst)) {
+		return
+	}
+	if err := inner.ParseExtensions(); err != nil && !errors.Is(err, ip6.ErrUnsupported) {
+		x.counters.IPMalformed++
+		return
+	}
+	if inner.Protocol != ip6.ProtocolIPv6 {
+		x.dispatch(&inner, rssi)
+	}
+}
+
+// dispatch hands the payload of a datagram for this node to whom it concerns.
+func (x *ipLayer) dispatch(d *ip6.Datagram, rssi int8) {
 	switch d.Protocol {
-	case ip6.ProtocolIPv6:
-		// A multicast of larger scope, tunnelled to all of the mesh.
-		inner, err := ip6.ParseDatagram(d.Payload)
-		if err != nil {
-			x.counters.IPMalformed++
-			return
-		}
-		if inner.Protocol != ip6.ProtocolIPv6 && (x.addresses.Own(inner.Dst) || inner.Dst.IsMulticast() && x.addresses.Subscribed(inner.Dst)) {
-			x.deliver(&inner, rssi)
-		}
 	case ip6.ProtocolUDP:
 		x.deliverUDP(d, rssi)
 	case ip6.ProtocolICMPv6:
@@ -159,10 +187,10 @@ func (x *ipLayer) deliverICMP(d *ip6.Datagram) {
 	x.toHost(d)
 }
 
-// answerEcho answers a ping (RFC 4443 §4.2).
+// answerEcho answers a ping, to a group too (RFC 4443 §4.2). What comes from no single node has no answer.
 func (x *ipLayer) answerEcho(body []byte, d *ip6.Datagram) {
 	echo, err := ip6.ParseEcho(body)
-	if err != nil {
+	if err != nil || d.Src.IsUnspecified() {
 		x.counters.IPMalformed++
 		return
 	}
@@ -211,10 +239,18 @@ func (x *ipLayer) sendUDP(src netip.Addr, srcPort uint16, dst netip.AddrPort, pa
 	_ = x.send(m) // who asked sends again
 }
 
-// sendUnreachable tells a node that its datagram's destination is not to be found here (RFC 4443 §3.1).
-func (x *ipLayer) sendUnreachable(to mle.RLOC16, h ip6.Header) {
+// sendUnreachable tells a node that its datagram's destination is not to be found here (RFC 4443 §3.1), unless the datagram is of those
+// to which there is no error: an ICMPv6 error, or one from or to a group (§2.4 e). Errors have a rate (§2.4 f).
+func (x *ipLayer) sendUnreachable(to mle.RLOC16, h ip6.Header, icmpError bool) {
+	if icmpError || h.Src.IsMulticast() || h.Src.IsUnspecified() || h.Dst.IsMulticast() {
+		return
+	}
 	invoking, err := h.AppendBinary(nil)
 	if err != nil {
+		return
+	}
+	if !x.errors.Allow(x.Now) {
+		x.counters.ICMPRefused++
 		return
 	}
 	m := x.sender.New()
@@ -241,7 +277,7 @@ func (x *ipLayer) send(m *sender.Message) error {
 	case !h.Dst.IsMulticast() && x.addresses.Own(h.Dst):
 		data := slices.Clone(m.Data)
 		x.sender.Free(m)
-		if d, err := ip6.ParseDatagram(data); err == nil {
+		if d, err := ip6.ParseTransit(data); err == nil {
 			x.deliver(&d, neighbors.RSSIUnknown)
 		}
 		return nil

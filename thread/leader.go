@@ -57,6 +57,7 @@ func (l *leading) formPartition() bool {
 // assign gives out one router ID.
 func (l *leading) assign(id mle.RouterID, ext ieee802154.ExtAddr) *neighbors.Router {
 	r := l.neighbors.Assign(id, ext)
+	l.resolver.ForgetFailures()
 	l.routes.resetAdvertise()
 	l.Log.Info("router ID assigned", "id", id)
 	return r

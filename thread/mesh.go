@@ -90,17 +90,43 @@ func (x *meshLayer) arrive(r received) {
 	}
 }
 
-// handUp gives a datagram to the layer above. It is parsed here, once.
+// handUp gives a datagram to the layer above. It is parsed here, once; what only its destination looks at waits until that is known.
 func (x *meshLayer) handUp(datagram []byte, r *received) {
-	d, err := ip6.ParseDatagram(datagram)
-	if err != nil {
+	d, err := ip6.ParseTransit(datagram)
+	if err != nil || d.Src.IsMulticast() { // RFC 4291 §2.7: no source
 		x.counters.IPMalformed++
 		return
 	}
 	if r.whole {
 		x.learnSource(r, d.Src)
 	}
+	if x.astray(&d, r) {
+		x.counters.MeshNoRoute++
+		x.ip.sendUnreachable(mle.RLOC16(r.src.Short), d.Header, isICMPError(d.Protocol, d.Payload))
+		return
+	}
 	x.ip.receive(&d, r.secured, r.rssi)
+}
+
+// astray reports whether a datagram has been sent here by who takes this node, or a child of it, for the place of its destination, which
+// is not here: who looks for places himself sends to none that is only on the way.
+//
+// Deviation: OpenThread passes it on to where it then believes the destination, or drops it; the sender's belief stays wrong.
+func (x *meshLayer) astray(d *ip6.Datagram, r *received) bool {
+	switch {
+	case !r.secured || r.src.Mode != ieee802154.AddrModeShort || r.dst.IsBroadcast():
+		return false
+	case d.Dst.IsMulticast() || d.Dst.IsLinkLocalUnicast():
+		return false
+	case !x.attached() || !x.fullThreadDevice() || x.isMinimalChild(mle.RLOC16(r.src.Short)):
+		return false
+	}
+	return !x.reachable(x.rloc, d.Dst)
+}
+
+// isICMPError reports whether the payload of a datagram, or the beginning of it, is an ICMPv6 error.
+func isICMPError(p ip6.Protocol, payload []byte) bool {
+	return p == ip6.ProtocolICMPv6 && len(payload) > 0 && ip6.ICMPv6Type(payload[0]).IsError()
 }
 
 // NextTimeout returns when a datagram is given up of which fragments are missing.
@@ -152,7 +178,7 @@ func (x *meshLayer) receiveMesh(r received) {
 	if ok {
 		if !x.reachable(dst, inner.Dst) {
 			x.counters.MeshNoRoute++
-			x.ip.sendUnreachable(mle.RLOC16(header.Src.Short), inner)
+			x.ip.sendUnreachable(mle.RLOC16(header.Src.Short), inner.Header, inner.icmpError)
 			return
 		}
 		priority = sender.PriorityOf(inner.TrafficClass)
@@ -183,21 +209,30 @@ func (x *meshLayer) isMinimalChild(rloc mle.RLOC16) bool {
 	return c != nil && c.Established() && !c.FullThreadDevice()
 }
 
+// A glimpse is what a frame shows of its datagram.
+type glimpse struct {
+	ip6.Header
+	icmpError bool
+}
+
 // peek returns the IPv6 header of a frame, if it is the first or the only one of its datagram.
-func (x *meshLayer) peek(r *received) (ip6.Header, bool) {
+func (x *meshLayer) peek(r *received) (glimpse, bool) {
 	payload := r.payload
 	if lowpan.DispatchOf(payload) == lowpan.DispatchFirstFragment {
 		f, err := lowpan.ParseFragmentHeader(payload)
 		if err != nil {
-			return ip6.Header{}, false
+			return glimpse{}, false
 		}
 		payload = payload[f.Size():]
 	}
 	if lowpan.DispatchOf(payload) != lowpan.DispatchIPHC {
-		return ip6.Header{}, false
+		return glimpse{}, false
 	}
-	h, _, err := lowpan.DecompressHeader(payload, r.src, r.dst, x.contexts)
-	return h, err == nil
+	h, size, err := lowpan.DecompressHeader(payload, r.src, r.dst, x.contexts)
+	if err != nil {
+		return glimpse{}, false
+	}
+	return glimpse{h, isICMPError(h.NextHeader, payload[size:])}, true
 }
 
 // learnSource notes where the source of a datagram is to be found.
@@ -309,7 +344,7 @@ func (x *meshLayer) locate(dst netip.Addr) (mle.RLOC16, sender.Answer) {
 		}
 		return 0, sender.NoRoute
 	}
-	if n := x.neighbors.ByIP(dst, x.addresses.Prefix()); n != nil {
+	if n := x.neighbors.ByIP(dst, x.addresses.Prefix()); n != nil && !x.seemsGone(n) {
 		return n.RLOC16, sender.Found
 	}
 	if !x.addresses.OnMesh(dst) {
@@ -329,13 +364,22 @@ func (x *meshLayer) locate(dst netip.Addr) (mle.RLOC16, sender.Answer) {
 func (x *meshLayer) reachable(dst mle.RLOC16, addr netip.Addr) bool {
 	switch {
 	case dst == x.rloc:
-		return x.addresses.Own(addr) || x.isRouter() && x.neighbors.ByIP(addr, x.addresses.Prefix()) != nil
+		if x.addresses.Own(addr) || !x.isRouter() {
+			return x.addresses.Own(addr)
+		}
+		n := x.neighbors.ByIP(addr, x.addresses.Prefix())
+		return n != nil && !x.seemsGone(n)
 	case x.role == RoleChild:
 		return true
 	case dst.RouterID() == x.ownID():
 		c := x.neighbors.Children.ByRLOC16(dst)
-		return c != nil && c.Established()
+		return c != nil && c.Established() && !x.seemsGone(&c.Neighbor)
 	}
 	_, ok := x.routes.nextHop(dst)
 	return ok
+}
+
+// seemsGone reports whether a child does not answer: it may have another parent by now, which others are to ask for.
+func (x *meshLayer) seemsGone(n *neighbors.Neighbor) bool {
+	return n.Kind() == neighbors.KindChild && int(n.Failures) >= x.timing.FailedChildTransmissions
 }

@@ -173,6 +173,7 @@ func (r *routes) reassign(t *mle.Route64) bool {
 		r.resolver.ForgetRouter(id)
 	}
 	if result.Changed {
+		r.resolver.ForgetFailures()
 		r.resetAdvertise()
 	}
 	if r.isRouter() && !r.neighbors.Routers.IsAssigned(r.ownID()) {

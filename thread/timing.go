@@ -90,6 +90,9 @@ type Timing struct {
 	// AddressNotifyInterval is the time between Address Notifications to one node, on the average. Zero, as in stock, is no bound.
 	AddressNotifyInterval time.Duration
 
+	// ICMPErrorInterval is the time between ICMPv6 errors, on the average (RFC 4443 §2.4 f).
+	ICMPErrorInterval time.Duration
+
 	// Reassembly is how long an incomplete 6LoWPAN datagram is kept (RFC 4944 §5.3).
 	Reassembly time.Duration
 
@@ -154,6 +157,8 @@ func TimingIEEE802154() Timing {
 		AddressQueryRetry:    15 * time.Second,
 		AddressQueryRetryMax: 8 * time.Hour,
 
+		ICMPErrorInterval: 100 * time.Millisecond,
+
 		Reassembly: 5 * time.Second,
 
 		MPLInterval:     64 * time.Millisecond,
@@ -203,11 +208,15 @@ func TimingPymesh() Timing {
 	// Deviation: stock waits 3 s; a query and its answer over several LoRa hops with a lost frame (2 s until it is sent
 	// again) take longer.
 	t.AddressQuery = 8 * time.Second
+	// Deviation: stock does not ask again for up to 8 h for what nobody answered to. On the air questions and answers get lost, and nodes come
+	// back: nobody would reach them.
+	t.AddressQueryRetryMax = 2 * time.Minute
 	// Deviation: stock answers whoever asks, as often as asked. Each answer takes some frames, and four times as many where it is not
 	// acknowledged; an honest node asks for an address three times a minute at most.
 	t.AddressNotifyInterval = 4 * time.Second
 	// Deviation: stock repeats a keep-alive every second, faster than the MAC can report the loss of one.
 	t.ChildUpdateRetry = 4 * time.Second
+	t.ICMPErrorInterval = 2 * time.Second // as many frames as an Advertisement each 10 s
 	// Deviation: stock gives up 5 s after the first fragment. Twelve fragments over three hops, whose forwarders cannot hear each other,
 	// take half a minute: this is the most that RFC 4944 §5.3 allows.
 	t.Reassembly = 60 * time.Second

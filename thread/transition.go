@@ -170,6 +170,9 @@ func (e *Engine) neighborChanged(n *neighbors.Neighbor, added bool) {
 	case added:
 		ev.Type = EventNeighborAdded
 	}
+	if added {
+		e.resolver.ForgetFailures()
+	}
 	e.events.emit(ev)
 }
 

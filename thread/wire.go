@@ -77,6 +77,7 @@ func (e *Engine) wireLayers() {
 	}
 	e.ip = ipLayer{
 		self: e.self, addresses: e.addresses, sender: e.sender, mpl: e.mpl, resolver: e.resolver, mle: &e.mle, tmf: &e.tmf,
+		errors: core.Rate{Interval: e.timing.ICMPErrorInterval, Burst: icmpErrors},
 	}
 	e.mle = mleMessenger{
 		self: e.self, keys: e.keys, neighbors: e.neighbors, sender: e.sender, macCounter: &e.mac.Counter, reserve: e.save,

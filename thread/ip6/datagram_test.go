@@ -103,9 +103,14 @@ var datagramTests = []struct {
 		err:  ErrTruncated,
 	},
 	{
-		name: "routing header",
-		hex:  "60000000 0008 2b 40 " + hexSrc + hexDst + "11 00 0000 00000000",
+		name: "routing header with segments left",
+		hex:  "60000000 0008 2b 40 " + hexSrc + hexDst + "11 00 0001 00000000",
 		err:  ErrUnsupported,
+	},
+	{
+		name: "routing header cut",
+		hex:  "60000000 0008 2b 40 " + hexSrc + hexDst + "11 01 0000 00000000",
+		err:  ErrTruncated,
 	},
 	{
 		name: "payload shorter than its length",
@@ -304,5 +309,40 @@ func BenchmarkParseDatagram(b *testing.B) {
 		if _, err := ParseDatagram(datagram); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestRFC8200_4_Transit: on its way a datagram may carry any header behind the hop-by-hop one. Its destination goes on up to what it does not
+// process, which stays as it is.
+func TestRFC8200_4_Transit(t *testing.T) {
+	for _, tt := range []struct {
+		name, hex string
+		transit   Protocol // behind the hop-by-hop header
+		err       error    // of the destination
+		protocol  Protocol // at which the destination stops
+		payload   int
+	}{
+		{"no headers", "60000000 0008 11 40 " + hexSrc + hexDst + "0001000200080000", 17, nil, 17, 8},
+		{"fragment", "60000000 0010 2c 40 " + hexSrc + hexDst + "11 00 0001 00000001 0102030405060708", 44, ErrUnsupported, 44, 16},
+		{"routing header", "60000000 0010 2b 40 " + hexSrc + hexDst + "11 00 0001 00000000 0102030405060708", 43, ErrUnsupported, 43, 16},
+		{"no segments left", "60000000 0010 2b 40 " + hexSrc + hexDst + "fd 00 0000 00000000 0102030405060708", 43, nil, 253, 8},
+		{"unknown destination option", "60000000 0008 3c 40 " + hexSrc + hexDst + "3b 00 8f 04 00000000", 60, ErrDiscard, 60, 8},
+		{"fragment behind options", "60000000 0020 00 40 " + hexSrc + hexDst + "3c 00 01 04 00000000 2c 00 01 04 00000000 11 00 0001 00000001 0102030405060708",
+			60, ErrUnsupported, 44, 16},
+		{"hop-by-hop header in second place", "60000000 0010 3c 40 " + hexSrc + hexDst + "00 00 01 04 00000000 3b 00 01 04 00000000", 60, ErrMalformed, 0, 8},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := unhex(t, tt.hex)
+			d, err := ParseTransit(b)
+			if err != nil || d.Protocol != tt.transit || d.Offset+len(d.Payload) != len(b) {
+				t.Fatalf("on the way %v: %v", d.Protocol, err)
+			}
+			if err := d.ParseExtensions(); err != tt.err || d.Protocol != tt.protocol || len(d.Payload) != tt.payload {
+				t.Errorf("at the destination %v, protocol %v, %d bytes", err, d.Protocol, len(d.Payload))
+			}
+			if _, err := ParseDatagram(b); err != tt.err {
+				t.Errorf("as a whole %v", err)
+			}
+		})
 	}
 }

@@ -37,8 +37,8 @@ var (
 	ErrMalformed = errors.New("ip6: malformed")
 	// ErrDiscard means that an unknown option asks for the datagram to be discarded (RFC 8200 §4.2).
 	ErrDiscard = errors.New("ip6: unknown option asks for discard")
-	// ErrUnsupported means that the datagram is valid but uses what Thread nodes do not process: a routing header,
-	// or a real fragment.
+	// ErrUnsupported means that the datagram is valid but uses what Thread nodes do not process: a routing header with
+	// segments left, or a real fragment.
 	ErrUnsupported = errors.New("ip6: unsupported extension header")
 	// ErrChecksum means that a checksum does not match.
 	ErrChecksum = errors.New("ip6: wrong checksum")

@@ -7,7 +7,7 @@ import "encoding/binary"
 //
 // This is for destinations of realm-local scope. Wider ones are tunnelled: see [AppendTunnel].
 func InsertMPLOption(b, datagram []byte, opt MPLOption) ([]byte, error) {
-	d, err := ParseDatagram(datagram)
+	d, err := ParseTransit(datagram)
 	if err != nil {
 		return b, err
 	}
@@ -52,7 +52,7 @@ func InsertMPLOption(b, datagram []byte, opt MPLOption) ([]byte, error) {
 // The hop-by-hop header goes with it if nothing else is in there; otherwise padding takes the option's place. A
 // datagram without the option is copied as it is.
 func RemoveMPLOption(b, datagram []byte) ([]byte, error) {
-	d, err := ParseDatagram(datagram)
+	d, err := ParseTransit(datagram)
 	if err != nil {
 		return b, err
 	}

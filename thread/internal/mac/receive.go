@@ -241,10 +241,13 @@ func (m *MAC) note(from source, secured bool) bool {
 		m.Counters.RxUnknownNeighbor++
 		return false
 	}
-	if n.Kind() == neighbors.KindRouter {
+	switch n.Kind() {
+	case neighbors.KindRouter:
 		// Deviation: stock takes Advertisements alone for signs of life. They are not repeated, and a busy LoRa channel
 		// swallows three in a row now and then, while other frames get through.
 		n.LastHeard = m.core.Now
+	case neighbors.KindChild:
+		n.Failures = 0 // who speaks has not gone
 	}
 	return true
 }

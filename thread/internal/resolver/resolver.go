@@ -5,6 +5,7 @@
 //	datagrams that come ────► Learn
 //	answers ────────────────► Notify ──► Ignored | Accepted | Conflict
 //	loop, no route ─────────► Fail, ForgetRLOC16, ForgetRouter, Clear ──► PollEffect: Found | Unreachable
+//	a node has joined ──────► ForgetFailures
 //	time ───────────────────► Tick
 //
 // The room knows no messages and sends none. Datagrams for an address that is being asked for wait elsewhere: PollEffect says what
@@ -101,7 +102,8 @@ type entry struct {
 //	                          │    ▲                                       ▲
 //	        no answer in time ▼    │ next datagram after the pause         │
 //	                          pausing ─────────────────────────────────────┘
-//	                                     notification, datagram from there
+//	                             │       notification, datagram from there
+//	                             └─► (none): a node has joined
 //
 // In a full table another address takes the place of the one used longest ago, but never of one being asked for. Each question ends
 // with one [Effect], when the address leaves the state asking.
@@ -185,6 +187,15 @@ func (r *Resolver) Notify(target netip.Addr, iid ip6.InterfaceID, rloc mle.RLOC1
 // Fail forgets where target is: it turned out not to be there.
 func (r *Resolver) Fail(target netip.Addr) {
 	r.forget(func(e *entry) bool { return e.target == target })
+}
+
+// ForgetFailures forgets which addresses were asked for in vain: a node has joined, which may have them.
+func (r *Resolver) ForgetFailures() {
+	for i := range r.entries {
+		if e := &r.entries[i]; e.state == statePausing {
+			*e = entry{}
+		}
+	}
 }
 
 // ForgetRLOC16 forgets the addresses of the node at rloc, which has left.

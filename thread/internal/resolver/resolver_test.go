@@ -155,6 +155,15 @@ func TestTransitions(t *testing.T) {
 		{"pausing, cleared", func(r *room) { r.pause(target) },
 			func(r *room) { r.Clear() },
 			nil, func(r *room) { r.ask(target) }},
+		{"pausing, a node has joined", func(r *room) { r.pause(target) },
+			func(r *room) { r.ForgetFailures() },
+			nil, func(r *room) { r.ask(target) }},
+		{"asking, a node has joined", func(r *room) { r.ask(target) },
+			func(r *room) { r.ForgetFailures() },
+			nil, func(r *room) { r.resolve(target, Asking, 0); r.asks() }},
+		{"known, a node has joined", func(r *room) { r.know(target, rloc) },
+			func(r *room) { r.ForgetFailures() },
+			nil, func(r *room) { r.resolve(target, Known, rloc) }},
 		{"known, datagram from elsewhere", func(r *room) { r.know(target, rloc) },
 			func(r *room) { r.Learn(target, otherRLOC) },
 			nil, func(r *room) { r.resolve(target, Known, otherRLOC) }},
@@ -465,6 +474,8 @@ func (m *model) step(op, x byte) {
 	case 12:
 		if x == 0 {
 			m.Clear()
+		} else if x < 8 {
+			m.ForgetFailures()
 		}
 	case 13:
 		if a, ok := m.PollAsk(); ok {
