@@ -1,6 +1,8 @@
 package thread
 
 import (
+	"log/slog"
+
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
@@ -75,7 +77,7 @@ func (r *routes) heard(a advertised, info mleInfo) bool {
 		return r.otherPartition(a, info)
 	case a.leader.LeaderRouterID != r.leader.LeaderRouterID:
 		if r.role != RoleChild {
-			r.Log.Warn("another leader in the same partition", "router", a.source)
+			r.twoLeaders.Log(r.Now, r.Log, slog.LevelWarn, "another leader in the same partition", "router", a.source)
 			r.attach.detach()
 			return false
 		}
@@ -222,7 +224,7 @@ func (r *routes) askForRoutes() {
 // reports whether the node has left the partition.
 func (r *routes) checkLeader() bool {
 	if r.fullThreadDevice() && r.neighbors.Routers.Active() > 0 && !r.hearsLeader() && r.attach.idle() {
-		r.Log.Warn("leader lost", "partition", r.leader.PartitionID)
+		r.leaderLost.Log(r.Now, r.Log, slog.LevelWarn, "leader lost", "partition", r.leader.PartitionID)
 		r.attach.start(attachSame1)
 	}
 	return r.role == RoleDetached

@@ -1,9 +1,11 @@
 package thread
 
 import (
+	"log/slog"
 	"net/netip"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/lasting"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
@@ -28,6 +30,7 @@ type queries struct {
 	tmf       *tmfMessenger
 	keepAlive *keepAlive
 	update    func() // the addresses have changed
+	sameEID   lasting.Condition
 }
 
 // ask sends the questions of the resolver. It reports whether there were any.
@@ -124,7 +127,7 @@ func (q *queries) handleError(ev tmfEvent, p tmf.Payload) error {
 		own = ip6.InterfaceIDOf(q.addresses.LinkLocal()) // by which the parent answers queries
 	}
 	if target == q.addresses.EID() && iid != own {
-		q.Log.Warn("another node has this node's mesh-local address; taking a new one")
+		q.sameEID.Log(q.Now, q.Log, slog.LevelWarn, "another node has this node's mesh-local address; taking a new one")
 		q.addresses.NewIID()
 		q.update()
 		q.keepAlive.addressesChanged()
