@@ -36,11 +36,11 @@ const (
 // package needs a place here.
 var layers = []layer{
 	{
-		packages: []string{"internal/pcap", "internal/captures", "internal/steady"},
+		packages: []string{"internal/pcap", "internal/captures", "internal/lasting", "internal/steady"},
 	},
 	{
 		packages: []string{"lora"},
-		imports:  []string{"internal/steady"},
+		imports:  []string{"internal/lasting", "internal/steady"},
 	},
 	{
 		packages: []string{"lora/lorasim"},
@@ -48,7 +48,7 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"lora/sx1276"},
-		imports:  []string{"lora"},
+		imports:  []string{"lora", "internal/lasting", "internal/steady"},
 		external: anyModule, // periph.io and gpiocdev reach the hardware
 	},
 	{
@@ -91,7 +91,7 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"thread"},
-		imports:  []string{"thread/..."},
+		imports:  []string{"thread/...", "internal/lasting"},
 	},
 	{
 		packages: []string{"lora/meshtest"}, // nodes on a simulated air, for tests

@@ -352,11 +352,15 @@ func New(radio lora.Radio, options ...Option) (*Node, error) {
 }
 
 // Close leaves the mesh, closes all sockets, and waits until no goroutine of the node is left. Closing twice is no error.
+// If the radio or the store hangs, Close returns after five seconds, with an error that says so.
 // A handler of OnReceive may call Close; so Close does not wait for one that is running, but none is called after it.
 func (n *Node) Close() error {
 	err := n.run.Close()
 	n.wg.Wait()
-	return err
+	if err != nil {
+		return fmt.Errorf("pymesh: Close: %w", err)
+	}
+	return nil
 }
 
 // ended closes everything that hangs on the running engine.

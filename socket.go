@@ -475,7 +475,8 @@ func (c *UDPConn) sendDatagram(b []byte, to netip.AddrPort) error {
 	return err
 }
 
-// JoinGroup makes the node receive datagrams to a multicast address, until LeaveGroup or Close. ff02::1 and ff03::1 are joined
+// JoinGroup makes the node receive datagrams to a multicast address, until LeaveGroup or Close. Joining twice is joining once, and what
+// other sockets and the command line have joined is theirs. ff02::1 and ff03::1 are joined
 // always.
 func (c *UDPConn) JoinGroup(group netip.Addr) error { return c.group(group, (*UDPConn).join) }
 
@@ -506,19 +507,14 @@ func (c *UDPConn) join(group netip.Addr) {
 	}
 }
 
-// leave leaves a group, which the node leaves with the last socket.
+// leave leaves a group, which the node leaves with the last who joined it.
 func (c *UDPConn) leave(group netip.Addr) {
 	i := slices.Index(c.groups, group)
 	if i < 0 {
 		return
 	}
 	c.groups = slices.Delete(c.groups, i, i+1)
-	s := c.sockets
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !slices.ContainsFunc(s.open, func(o *UDPConn) bool { return slices.Contains(o.groups, group) }) {
-		s.node.engine.Unsubscribe(group)
-	}
+	c.sockets.node.engine.Unsubscribe(group)
 }
 
 // Close closes the socket and unblocks all that wait for it. Closing twice returns net.ErrClosed in a *net.OpError.

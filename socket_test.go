@@ -636,6 +636,49 @@ func TestGroups(t *testing.T) {
 	})
 }
 
+// TestGroupsOfTheCommandLine: what a socket leaves, the command line still has, and the other way round.
+func TestGroupsOfTheCommandLine(t *testing.T) {
+	inMesh(t, func(t *testing.T, m *mesh) {
+		n := m.attached()
+		conn := m.listen(n, "[::]:1234")
+		group := netip.MustParseAddr("ff03::abcd")
+		say := func(command string) string {
+			t.Helper()
+			text, err := n.CLI(t.Context(), command)
+			if err != nil {
+				t.Errorf("%s: %v", command, err)
+			}
+			return text
+		}
+		listens := func(want bool) {
+			t.Helper()
+			if got := strings.Contains(say("ipmaddr"), "ff03:0:0:0:0:0:0:abcd"); got != want {
+				t.Errorf("the node listens: %v", got)
+			}
+		}
+		say("ipmaddr add ff03::abcd")
+		for range 2 { // joining twice is joining once
+			if err := conn.JoinGroup(group); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := conn.LeaveGroup(group); err != nil {
+			t.Fatal(err)
+		}
+		listens(true)
+		say("ipmaddr del ff03::abcd")
+		listens(false)
+		if err := conn.JoinGroup(group); err != nil {
+			t.Fatal(err)
+		}
+		say("ipmaddr add ff03::abcd")
+		say("ipmaddr del ff03::abcd")
+		listens(true)
+		conn.Close()
+		listens(false)
+	})
+}
+
 // TestNetInterfaces: a socket serves code that knows package net alone.
 func TestNetInterfaces(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {

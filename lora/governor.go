@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/lasting"
 	"github.com/gopymesh/pymesh/internal/steady"
 )
 
@@ -26,7 +27,7 @@ type Governor struct {
 	saving sync.Mutex    // held while the store is written
 	known  []SentAirtime // what the store had at first
 	failed bool          // the store was not read
-	mute   bool          // the store was not written, which has been logged
+	disk   lasting.Condition
 
 	mu       sync.Mutex
 	cfg      Config     // of current
@@ -214,11 +215,9 @@ func (g *Governor) save(last bool) {
 		}
 	}
 	g.mu.Unlock()
-	err := g.opt.store.SaveAirtime(sent)
-	if err != nil && !g.mute {
-		g.opt.log.Warn("duty cycle: what is sent is not stored", "err", err)
+	if err := g.opt.store.SaveAirtime(sent); err != nil {
+		g.disk.Log(now, g.opt.log, slog.LevelWarn, "duty cycle: what is sent is not stored", "err", err)
 	}
-	g.mute = err != nil
 }
 
 // Send transmits a packet when the duty cycle allows, as [Govern] says.

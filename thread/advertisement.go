@@ -1,6 +1,8 @@
 package thread
 
 import (
+	"log/slog"
+
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
@@ -96,7 +98,7 @@ func (r *routes) otherLeader(a advertised, info mleInfo) bool {
 	case !info.fresh:
 		return r.otherPartition(a, info)
 	}
-	r.Log.Warn("another leader in the same partition", "router", a.source)
+	r.twoLeaders.Log(r.Now, r.Log, slog.LevelWarn, "another leader in the same partition", "router", a.source)
 	r.attach.detach()
 	return false
 }
@@ -240,7 +242,7 @@ func (r *routes) askForRoutes() {
 // reports whether the node has left the partition.
 func (r *routes) checkLeader() bool {
 	if r.fullThreadDevice() && r.neighbors.Routers.Active() > 0 && !r.hearsLeader() && r.attach.idle() {
-		r.Log.Warn("leader lost", "partition", r.leader.PartitionID)
+		r.leaderLost.Log(r.Now, r.Log, slog.LevelWarn, "leader lost", "partition", r.leader.PartitionID)
 		r.attach.start(attachSame1)
 	}
 	return r.role == RoleDetached

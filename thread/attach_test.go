@@ -22,7 +22,7 @@ func TestFormPartition(t *testing.T) {
 	p := m.AddPeer(2, lorasim.Position{})
 	n := m.Add(1, lorasim.Position{}, func(c *thread.Config) {
 		stock(c)
-		c.PartitionID, c.LeaderWeight = 0x12345678, 77
+		c.PartitionID, c.LeaderWeight = 0x12345678, new(uint8(77))
 	})
 	n.Start()
 	m.Until(10*time.Second, "leader", func() bool { return n.Role() == thread.RoleLeader })

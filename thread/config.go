@@ -28,6 +28,7 @@ const (
 	DefaultLeaderWeight             = 64
 
 	maxMaxChildren = mle.MaxChildID
+	maxThreshold   = 255
 )
 
 // DefaultExtPANID and DefaultMeshLocalPrefix are OpenThread's, which Pymesh did not change.
@@ -65,10 +66,10 @@ type Config struct {
 	// MaxChildren is the number of children that this node accepts, 1 to 511. DefaultMaxChildren.
 	MaxChildren int
 	// RouterUpgradeThreshold is the number of routers below which a child becomes one, RouterDowngradeThreshold the number above
-	// which a router with enough neighbors becomes a child again.
+	// which a router with enough neighbors becomes a child again; 1 to 255.
 	RouterUpgradeThreshold, RouterDowngradeThreshold int
-	// LeaderWeight decides which of two partitions absorbs the other when they meet.
-	LeaderWeight uint8
+	// LeaderWeight decides which of two partitions absorbs the other when they meet. DefaultLeaderWeight if nil: new(uint8) is 0.
+	LeaderWeight *uint8
 	// PartitionID is given to a partition that this node founds. 0 takes one at random.
 	PartitionID uint32
 
@@ -87,7 +88,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-func (c *Config) complete() error {
+// setDefaults fills in the zero fields.
+func (c *Config) setDefaults() {
 	setDefault(&c.PANID, DefaultPANID)
 	setDefault(&c.NetworkName, DefaultNetworkName)
 	setDefault(&c.ExtPANID, DefaultExtPANID)
@@ -97,7 +99,9 @@ func (c *Config) complete() error {
 	setDefault(&c.MaxChildren, DefaultMaxChildren)
 	setDefault(&c.RouterUpgradeThreshold, DefaultRouterUpgradeThreshold)
 	setDefault(&c.RouterDowngradeThreshold, DefaultRouterDowngradeThreshold)
-	setDefault(&c.LeaderWeight, DefaultLeaderWeight)
+	if c.LeaderWeight == nil {
+		c.LeaderWeight = new(uint8(DefaultLeaderWeight))
+	}
 	setDefault(&c.Timing, TimingPymesh())
 	if c.Store == nil {
 		c.Store = new(MemoryStore)
@@ -105,6 +109,10 @@ func (c *Config) complete() error {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+}
+
+// check returns an error that names the first field with which no node can work.
+func (c *Config) check() error {
 	switch {
 	case c.Rand == nil:
 		return errors.New("thread: Config.Rand is not set")
@@ -114,8 +122,15 @@ func (c *Config) complete() error {
 		return fmt.Errorf("thread: Config.Mode %v: sleepy end devices are not supported yet, set ModeRxOnWhenIdle", c.Mode)
 	case c.MaxChildren < 1 || c.MaxChildren > maxMaxChildren:
 		return fmt.Errorf("thread: Config.MaxChildren %d is not in 1 to %d", c.MaxChildren, maxMaxChildren)
+	case c.RouterUpgradeThreshold < 1 || c.RouterUpgradeThreshold > maxThreshold:
+		return fmt.Errorf("thread: Config.RouterUpgradeThreshold %d is not in 1 to %d", c.RouterUpgradeThreshold, maxThreshold)
+	case c.RouterDowngradeThreshold < 1 || c.RouterDowngradeThreshold > maxThreshold:
+		return fmt.Errorf("thread: Config.RouterDowngradeThreshold %d is not in 1 to %d", c.RouterDowngradeThreshold, maxThreshold)
 	case c.PANID == ieee802154.BroadcastPAN:
 		return errors.New("thread: Config.PANID 0xffff is the broadcast PAN ID")
+	}
+	if err := c.Timing.Validate(); err != nil {
+		return err
 	}
 	if err := c.network().Check(); err != nil {
 		return fmt.Errorf("thread: Config: %w", err)
@@ -133,7 +148,7 @@ func (c *Config) network() Network {
 
 // restore lets what commands have configured go before the configuration, if it shall.
 func (c *Config) restore() error {
-	if !c.StoredNetwork || c.Store == nil {
+	if !c.StoredNetwork {
 		return nil
 	}
 	s, ok, err := c.Store.Load()

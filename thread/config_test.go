@@ -2,6 +2,7 @@ package thread_test
 
 import (
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -24,8 +25,21 @@ func TestConfig(t *testing.T) {
 		"Mode":            func(c *thread.Config) { c.Mode = mle.ModeFullNetworkData },
 		"MaxChildren":     func(c *thread.Config) { c.MaxChildren = 512 },
 		"PANID":           func(c *thread.Config) { c.PANID = ieee802154.BroadcastPAN },
+
+		"RouterUpgradeThreshold":   func(c *thread.Config) { c.RouterUpgradeThreshold = -1 },
+		"RouterDowngradeThreshold": func(c *thread.Config) { c.RouterDowngradeThreshold = 256 },
+
+		"Timing.MinBE":             func(c *thread.Config) { c.Timing.MinBE = -1 },
+		"Timing.MaxBE":             func(c *thread.Config) { c.Timing.MaxBE = 64 },
+		"Timing.MaxFrameRetries":   func(c *thread.Config) { c.Timing.MaxFrameRetries = -1 },
+		"Timing.KeepAliveAttempts": func(c *thread.Config) { c.Timing.KeepAliveAttempts = 0 },
+		"Timing.AckWait":           func(c *thread.Config) { c.Timing.AckWait = 0 },
+		"Timing.RetryJitter":       func(c *thread.Config) { c.Timing.RetryJitter = -1 },
+		"Timing.LinkRequest":       func(c *thread.Config) { c.Timing.LinkRequest = 1 << 62 },
+		"Timing.AdvertiseMin":      func(c *thread.Config) { c.Timing.AdvertiseMin = time.Hour },
+		"Timing.KeySwitchGuard":    func(c *thread.Config) { c.Timing.KeySwitchGuard = 1000 * time.Hour },
 	} {
-		cfg := thread.Config{ExtAddr: meshtest.ExtAddr(1), Rand: meshtest.Rand(1, 1)}
+		cfg := thread.Config{ExtAddr: meshtest.ExtAddr(1), Rand: meshtest.Rand(1, 1), Timing: thread.TimingPymesh()}
 		if _, err := thread.New(cfg); err != nil {
 			t.Fatal(err)
 		}
@@ -33,6 +47,37 @@ func TestConfig(t *testing.T) {
 		if _, err := thread.New(cfg); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v", field, err)
 		}
+	}
+}
+
+// TestTimingValidate finds each field that is negative, and takes all timings that the package makes.
+func TestTimingValidate(t *testing.T) {
+	for frame := time.Millisecond; frame < 10*time.Second; frame *= 2 {
+		timing := thread.TimingFor(func(int) time.Duration { return frame })
+		if err := timing.Validate(); err != nil {
+			t.Errorf("of a frame of %v: %v", frame, err)
+		}
+	}
+	for i := range reflect.TypeFor[thread.Timing]().NumField() {
+		timing := thread.TimingPymesh()
+		name, field := reflect.TypeFor[thread.Timing]().Field(i).Name, reflect.ValueOf(&timing).Elem().Field(i)
+		if name == "ReceiveSensitivity" {
+			continue // dBm
+		}
+		field.SetInt(-1)
+		if err := timing.Validate(); err == nil || !strings.Contains(err.Error(), "."+name+" ") {
+			t.Errorf("%s -1: %v", name, err)
+		}
+	}
+}
+
+// TestLeaderWeightZero: it can be said, and loses against the default.
+func TestLeaderWeightZero(t *testing.T) {
+	m := meshtest.New(t, ideal())
+	n := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.LeaderWeight = new(uint8) })
+	m.StartOneByOne()
+	if l, ok := n.Leader(); !ok || l.Weighting != 0 {
+		t.Errorf("%+v, %v", l, ok)
 	}
 }
 

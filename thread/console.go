@@ -270,6 +270,8 @@ func (c commands) addressesChanged() {
 
 func (c commands) MulticastAddresses() []netip.Addr { return c.e.addresses.Groups() }
 
+func (c commands) IsOwnGroup(a netip.Addr) bool { return c.e.addresses.IsOwnGroup(a) }
+
 func (c commands) Queues() console.Queues {
 	e := c.e
 	return console.Queues{

@@ -79,10 +79,11 @@ type Engine struct {
 
 // New returns an engine in role Disabled.
 func New(c Config) (*Engine, error) {
-	if err := c.restore(); err != nil {
+	c.setDefaults()
+	if err := c.restore(); err != nil { // after the defaults: what is stored may be 0 as well
 		return nil, err
 	}
-	if err := c.complete(); err != nil {
+	if err := c.check(); err != nil {
 		return nil, err
 	}
 	e := &Engine{timing: c.Timing, keeper: keeper{store: c.Store, keepsNetwork: c.StoredNetwork}}

@@ -432,8 +432,8 @@ func TestInterop12Restart(t *testing.T) {
 func TestInterop13TwoLeaders(t *testing.T) {
 	for _, weights := range [][2]uint8{{64, 64}, {65, 64}, {64, 65}} {
 		m := meshtest.New(t, ideal())
-		a := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.PartitionID, c.LeaderWeight = 1000, weights[0] })
-		b := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.PartitionID, c.LeaderWeight = 2000, weights[1] })
+		a := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.PartitionID, c.LeaderWeight = 1000, new(weights[0]) })
+		b := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.PartitionID, c.LeaderWeight = 2000, new(weights[1]) })
 		m.Sim.CutLink(a.Antenna, b.Antenna)
 		a.Start()
 		b.Start()

@@ -1,9 +1,12 @@
 package thread_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -144,6 +147,39 @@ func TestStoreFailure(t *testing.T) {
 	}
 	if err := e.Start(b.now); err == nil {
 		t.Error("started without a working store")
+	}
+}
+
+// TestStoreFailureLogsSeldom: a store that fails for a day takes a page of the log.
+func TestStoreFailureLogsSeldom(t *testing.T) {
+	store := new(brokenStore)
+	var log bytes.Buffer
+	e, err := thread.New(thread.Config{
+		NetworkKey: meshtest.NetworkKey, ExtAddr: meshtest.ExtAddr(1), Rand: meshtest.Rand(1, 1), Store: store,
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	if err := e.Start(now); err != nil {
+		t.Fatal(err)
+	}
+	store.err = errors.New("worn out")
+	for end := now.Add(24 * time.Hour); now.Before(end); {
+		if _, ok := e.PollTransmit(); ok {
+			e.HandleTransmitDone(now, nil)
+		}
+		e.Flush()
+		if at, ok := e.NextTimeout(); ok && at.After(now) {
+			now = at
+		} else {
+			now = now.Add(time.Millisecond)
+		}
+		e.HandleTimeout(now)
+	}
+	if n := strings.Count(log.String(), "not stored"); n < 5 || n > 40 || e.Counters().StoreFailed < 1000 {
+		t.Errorf("%d lines for %d failures", n, e.Counters().StoreFailed)
 	}
 }
 

@@ -97,7 +97,7 @@ func TestBetterPartition(t *testing.T) {
 		name         string
 		worse, other func(*thread.Config)
 	}{
-		{"weight", func(c *thread.Config) { c.LeaderWeight, c.PartitionID = 63, 0xffffffff }, func(c *thread.Config) { c.PartitionID = 1 }},
+		{"weight", func(c *thread.Config) { c.LeaderWeight, c.PartitionID = new(uint8(63)), 0xffffffff }, func(c *thread.Config) { c.PartitionID = 1 }},
 		{"partition ID", func(c *thread.Config) { c.PartitionID = 0x7ffffffe }, func(c *thread.Config) { c.PartitionID = 0x80000000 }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

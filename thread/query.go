@@ -1,10 +1,12 @@
 package thread
 
 import (
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/lasting"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
@@ -30,6 +32,7 @@ type queries struct {
 	tmf       *tmfMessenger
 	keepAlive *keepAlive
 	update    func() // the addresses have changed
+	sameEID   lasting.Condition
 
 	askers    [maxAskers]asker
 	conflicts core.Rate // of Address Errors, which go to all
@@ -180,7 +183,7 @@ func (q *queries) handleError(ev tmfEvent, p tmf.Payload) error {
 		own = ip6.InterfaceIDOf(q.addresses.LinkLocal()) // by which the parent answers queries
 	}
 	if target == q.addresses.EID() && iid != own {
-		q.Log.Warn("another node has this node's mesh-local address; taking a new one")
+		q.sameEID.Log(q.Now, q.Log, slog.LevelWarn, "another node has this node's mesh-local address; taking a new one")
 		q.addresses.NewIID()
 		q.update()
 		q.keepAlive.addressesChanged()

@@ -3,6 +3,7 @@ package thread
 import (
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/lasting"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
@@ -39,6 +40,8 @@ type routes struct {
 	askAgain  time.Time // when to ask for routes again
 	left      leftPartition
 	route64   mle.Route64 // received
+
+	twoLeaders, leaderLost lasting.Condition
 }
 
 // leftPartition is the partition left last. It is not entered again while its sequence number stands still.

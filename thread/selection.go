@@ -1,8 +1,10 @@
 package thread
 
 import (
+	"log/slog"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/lasting"
 	"github.com/gopymesh/pymesh/thread/coap"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/mle"
@@ -34,6 +36,7 @@ type selection struct {
 	partition  uint32       // last partition in which this node was a router
 	open       uint32       // identifies the open Address Solicit; 0 if none is open
 	asked      uint32
+	unanswered lasting.Condition
 }
 
 // asking reports whether the leader is being asked for a router ID.
@@ -166,7 +169,7 @@ func (s *selection) handleAnswer(ev tmfEvent) error {
 	}
 	s.open = 0
 	if ev.Kind == coap.RequestFailed {
-		s.Log.Warn("no answer to Address Solicit", "err", ev.Err)
+		s.unanswered.Log(s.Now, s.Log, slog.LevelWarn, "no answer to Address Solicit", "err", ev.Err)
 		return nil
 	}
 	if ev.Message.Code != coap.Changed {

@@ -79,7 +79,7 @@ func (e *Engine) Addresses() []netip.Addr { return e.addresses.All() }
 // ones the EID, which stays when the node moves.
 func (e *Engine) SelectSource(dst netip.Addr) netip.Addr { return e.addresses.SelectSource(dst) }
 
-// Subscribe makes the node listen to a multicast address; Unsubscribe ends that.
+// Subscribe makes the node listen to a multicast address, until Unsubscribe has been called as often.
 func (e *Engine) Subscribe(group netip.Addr) { e.addresses.Subscribe(group) }
 
 // Unsubscribe undoes one Subscribe.

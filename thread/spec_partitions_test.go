@@ -191,7 +191,7 @@ func TestPartitions_Comparison(t *testing.T) {
 		{"margin 9 dB", 65, 1, 1, -91, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m, n, p := leading(t, func(c *thread.Config) { c.PartitionID, c.LeaderWeight = 1000, 64 })
+			m, n, p := leading(t, func(c *thread.Config) { c.PartitionID, c.LeaderWeight = 1000, new(uint8(64)) })
 			m.Sim.SetLinkFrom(p.Antenna, n.Antenna, tt.rssi)
 			p.RLOC16 = 0x5800
 			var route *mle.Route64

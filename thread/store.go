@@ -1,8 +1,10 @@
 package thread
 
 import (
+	"log/slog"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/lasting"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/keys"
@@ -80,6 +82,7 @@ type keeper struct {
 	keepsNetwork bool
 	dirty        bool      // settings are not what they should be
 	retry        time.Time // when to try again after a failure, zero if there was none
+	trouble      lasting.Condition
 }
 
 // ageStored is how often the age of the key sequence is stored, if there is no other reason to store anything.
@@ -126,7 +129,7 @@ func (e *Engine) save() bool {
 	}
 	if err := e.keeper.store.Save(s); err != nil {
 		e.counters.StoreFailed++
-		e.Log.Error("settings not stored; nothing secured is sent until they are", "err", err)
+		e.keeper.trouble.Log(e.Now, e.Log, slog.LevelError, "settings not stored; nothing secured is sent until they are", "err", err)
 		e.keeper.retry = e.Now.Add(time.Second)
 		return false
 	}

@@ -5,7 +5,7 @@ import "time"
 // Timing holds every duration, count and radio figure by which one radio's Thread differs from another's. The zero value is not
 // usable: start from [TimingIEEE802154] or [TimingPymesh] and change what must change.
 //
-// All durations are positive. Where a comment says "stock", the value is the one that OpenThread of December 2018 uses, the engine
+// Durations are positive, those of jitter, delays and gaps not negative; see [Timing.Validate]. Where a comment says "stock", the value is the one that OpenThread of December 2018 uses, the engine
 // from which Pymesh was built.
 type Timing struct {
 	// Medium access control, IEEE 802.15.4-2006 §7.5.1.4 and §7.5.6.4.

@@ -122,7 +122,7 @@ func (e *Engine) wireRouterSide(c *Config) {
 	}
 	e.leading = leading{
 		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, resolver: e.resolver, tmf: &e.tmf, routes: &e.routes,
-		selection: &e.selection, distrib: &e.distrib, weight: c.LeaderWeight, partitionID: c.PartitionID,
+		selection: &e.selection, distrib: &e.distrib, weight: *c.LeaderWeight, partitionID: c.PartitionID,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/internal/otsim/wire"
+	"github.com/gopymesh/pymesh/internal/steady"
 	"github.com/gopymesh/pymesh/lora"
 )
 
@@ -38,7 +39,7 @@ func (p radioPlace) Run(ctx context.Context, d wire.Device, calls <-chan func(no
 	go func() { failed <- p.receive(ctx, packets) }()
 	sent := make(chan error, 1)
 	busy := false
-	clock := lora.ClockOf(p.radio)
+	clock := steady.New(lora.ClockOf(p.radio))
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {

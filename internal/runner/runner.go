@@ -12,17 +12,23 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/lasting"
+	"github.com/gopymesh/pymesh/internal/steady"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ip6"
 )
 
-// receiveRetry is the pause after a failure of the radio to receive.
-const receiveRetry = time.Second
+const (
+	// receiveRetry is the pause after a failure of the radio to receive.
+	receiveRetry = time.Second
+	// closeTimeout is how long Close waits for a radio, or a store, that does not return.
+	closeTimeout = 5 * time.Second
+)
 
 // Hooks are what a Runner calls, always from its own goroutine. They must not block and must not call Do. Nil hooks are skipped.
 type Hooks struct {
@@ -47,10 +53,11 @@ type Timer interface {
 type Runner struct {
 	engine *thread.Engine
 	radio  lora.Radio
-	clock  lora.Clock
+	clock  *steady.Clock // the engine's time never goes back
 	log    *slog.Logger
 	hooks  Hooks
 	last   time.Time // of the last input; the runner's own
+	mute   lasting.Condition
 
 	calls  chan func(now time.Time)
 	rx     chan *reception
@@ -60,9 +67,16 @@ type Runner struct {
 
 	cancel context.CancelFunc
 	ctx    context.Context
-	done   chan struct{} // closed when all goroutines have ended
-	once   sync.Once
-	err    error // why the runner ended; valid once done is closed
+	done   chan struct{} // closed when all goroutines have ended, or hang
+	err    error         // why the runner ended; valid once done is closed
+	hung   error         // what hangs; valid once done is closed
+}
+
+// part is a goroutine.
+type part struct {
+	name  string // what it hangs in, if it does
+	run   func()
+	ended chan struct{}
 }
 
 type reception struct {
@@ -78,7 +92,7 @@ const receptions = 8
 func Start(engine *thread.Engine, radio lora.Radio, log *slog.Logger, hooks Hooks) (*Runner, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Runner{
-		engine: engine, radio: radio, clock: lora.ClockOf(radio), log: log, hooks: hooks,
+		engine: engine, radio: radio, clock: steady.New(lora.ClockOf(radio)), log: log, hooks: hooks,
 		calls: make(chan func(time.Time)), rx: make(chan *reception, receptions), free: make(chan *reception, receptions),
 		tx: make(chan []byte), txDone: make(chan error, 1),
 		ctx: ctx, cancel: cancel, done: make(chan struct{}),
@@ -90,18 +104,41 @@ func Start(engine *thread.Engine, radio lora.Radio, log *slog.Logger, hooks Hook
 		cancel()
 		return nil, err
 	}
-	var wg sync.WaitGroup
-	wg.Go(r.receive)
-	wg.Go(r.send)
-	wg.Go(func() {
-		defer cancel()
-		r.run()
-	})
-	go func() {
-		wg.Wait()
-		close(r.done)
-	}()
+	parts := []part{{"the radio's Receive", r.receive, nil}, {"the radio's Send", r.send, nil}, {"the store", r.run, nil}}
+	for i := range parts {
+		p := &parts[i]
+		p.ended = make(chan struct{})
+		go func() {
+			defer close(p.ended)
+			p.run()
+		}()
+	}
+	go r.await(parts)
 	return r, nil
+}
+
+// await waits until all goroutines have ended, but for no longer than closeTimeout after the runner has.
+func (r *Runner) await(parts []part) {
+	defer close(r.done)
+	<-r.ctx.Done()
+	timeout := time.NewTimer(closeTimeout)
+	defer timeout.Stop()
+	late := false
+	for _, p := range parts {
+		if !late {
+			select {
+			case <-p.ended:
+				continue
+			case <-timeout.C:
+				late = true
+			}
+		}
+		select {
+		case <-p.ended:
+		default:
+			r.hung = errors.Join(r.hung, fmt.Errorf("%s does not return", p.name))
+		}
+	}
 }
 
 // Do runs f in the runner's goroutine and waits for it. It reports false, and f has not run, if the runner has ended.
@@ -120,11 +157,12 @@ func (r *Runner) Do(f func(now time.Time)) bool {
 	}
 }
 
-// Close stops the engine and waits until no goroutine is left. Closing twice is no error.
+// Close stops the engine and waits until no goroutine is left. Closing twice is no error. If the radio or the store does not return
+// within five seconds, Close does, with an error that says so.
 func (r *Runner) Close() error {
-	r.once.Do(r.cancel)
+	r.cancel()
 	<-r.done
-	return nil
+	return r.hung
 }
 
 // Done is closed when the runner has ended, by Close or because the radio was closed; Err then says why.
@@ -141,14 +179,12 @@ func (r *Runner) Err() error {
 }
 
 func (r *Runner) run() {
+	defer r.cancel()
 	e := r.engine
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	now := func() time.Time {
-		// The engine's time never goes back, whatever the clock does.
-		if t := r.clock.Now(); t.After(r.last) {
-			r.last = t
-		}
+		r.last = r.clock.Now()
 		return r.last
 	}
 	defer r.poll()
@@ -191,7 +227,7 @@ func (r *Runner) run() {
 			case errors.Is(err, lora.ErrDutyCycle):
 				err = thread.ErrRefused // the radio's governor has logged it
 			case r.ctx.Err() == nil && !errors.Is(err, lora.ErrChannelBusy):
-				r.log.Warn("radio did not send", "err", err)
+				r.mute.Log(t, r.log, slog.LevelWarn, "radio did not send", "err", err)
 			}
 			sending = nil
 			e.HandleTransmitDone(t, err)
@@ -262,6 +298,7 @@ func (r *Runner) send() {
 }
 
 func (r *Runner) receive() {
+	var deaf lasting.Condition
 	for {
 		var p *reception
 		select {
@@ -284,7 +321,7 @@ func (r *Runner) receive() {
 			return
 		}
 		r.free <- p
-		r.log.Warn("radio does not receive", "err", err)
+		deaf.Log(r.clock.Now(), r.log, slog.LevelWarn, "radio does not receive", "err", err)
 		select {
 		case <-time.After(receiveRetry):
 		case <-r.ctx.Done():

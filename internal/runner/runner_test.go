@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -123,8 +124,8 @@ func TestFaultsOfTheRadio(t *testing.T) {
 		r, log := start(t, radio, Hooks{})
 		time.Sleep(time.Minute)
 		r.Close()
-		if n := strings.Count(log.String(), "does not receive"); n != 3 || failures != 4 {
-			t.Errorf("%d of 3 faults in the log, %d calls of Receive", n, failures)
+		if n := strings.Count(log.String(), "does not receive"); n != 1 || failures != 4 {
+			t.Errorf("a fault is in the log %d times, %d calls of Receive", n, failures)
 		}
 		if n := strings.Count(log.String(), "did not send"); n != 1 || sent < 3 {
 			t.Errorf("%d of 1 fault in the log, %d calls of Send", n, sent)
@@ -134,6 +135,28 @@ func TestFaultsOfTheRadio(t *testing.T) {
 		}
 		if r.Err() != nil {
 			t.Error(r.Err())
+		}
+	})
+}
+
+// TestBrokenRadioLogsSeldom: a day without a radio takes a page of the log, and says how often what failed.
+func TestBrokenRadioLogsSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fault := &lora.Error{Op: "test", Err: errors.New("loose wire")}
+		radio := &fakeRadio{
+			send:    func([]byte) error { return fault },
+			receive: func(context.Context, []byte) (lora.Reception, error) { return lora.Reception{}, fault },
+		}
+		r, log := start(t, radio, Hooks{})
+		time.Sleep(24 * time.Hour)
+		r.Close()
+		for what, most := range map[string]int{"did not send": 35, "does not receive": 35} {
+			if n := strings.Count(log.String(), what); n < 5 || n > most {
+				t.Errorf("%q: %d lines in a day", what, n)
+			}
+		}
+		if !strings.Contains(log.String(), "times=60") {
+			t.Errorf("no count in the log:\n%s", log)
 		}
 	})
 }
@@ -155,6 +178,63 @@ func TestClockGoesBack(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestClockGoesBackFar: a radio's clock that is set back by an hour stops nothing: the node founds its mesh as soon as ever.
+func TestClockGoesBackFar(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		radio := &fakeRadio{}
+		var roles []thread.Role
+		r, _ := start(t, radio, Hooks{Event: func(ev thread.Event) {
+			if ev.Type == thread.EventRole {
+				roles = append(roles, ev.Role)
+			}
+		}})
+		for range 10 {
+			time.Sleep(10 * time.Second)
+			radio.move(-time.Hour)
+		}
+		r.Close()
+		if !slices.Contains(roles, thread.RoleLeader) {
+			t.Errorf("roles after 100 s: %v", roles)
+		}
+	})
+}
+
+// TestCloseWithHungRadio: Close does not wait for ever, and says for what it did.
+func TestCloseWithHungRadio(t *testing.T) {
+	for name, hang := range map[string]func(*fakeRadio, chan struct{}){
+		"Send": func(f *fakeRadio, free chan struct{}) {
+			f.send = func([]byte) error { <-free; return nil }
+		},
+		"Receive": func(f *fakeRadio, free chan struct{}) {
+			f.receive = func(context.Context, []byte) (lora.Reception, error) { <-free; return lora.Reception{}, lora.ErrClosed }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				free := make(chan struct{})
+				radio := new(fakeRadio)
+				hang(radio, free)
+				r, _ := start(t, radio, Hooks{})
+				time.Sleep(10 * time.Second)
+				began := time.Now()
+				for range 2 {
+					if err := r.Close(); err == nil || err.Error() != "the radio's "+name+" does not return" {
+						t.Errorf("Close: %v", err)
+					}
+				}
+				if d := time.Since(began); d != closeTimeout {
+					t.Errorf("Close took %v", d)
+				}
+				close(free) // the goroutine ends, or the bubble complains
+				synctest.Wait()
+				if err := r.Err(); err != nil {
+					t.Errorf("Err after Close: %v", err)
+				}
+			})
+		})
+	}
 }
 
 func TestClose(t *testing.T) {

@@ -14,6 +14,7 @@ type chip struct {
 	w, r [1 + fifoSize]byte
 
 	transfers, bytes, errors atomic.Uint64
+	busy                     atomic.Bool // a transfer is under way
 }
 
 // attempts is how often a transfer is tried. Everything but RegOpMode (see setMode) can be
@@ -35,6 +36,8 @@ const (
 func (c *chip) tx(n int) error {
 	c.transfers.Add(1)
 	c.bytes.Add(uint64(n))
+	c.busy.Store(true)
+	defer c.busy.Store(false)
 	if c.cs != nil {
 		if err := c.cs.Set(Low); err != nil {
 			c.errors.Add(1)

@@ -22,6 +22,10 @@ var (
 	ErrNoTxDone = errors.New("the chip did not finish the packet")
 	// ErrRestarted reports that the chip lost its settings, as after a dip of its supply.
 	ErrRestarted = errors.New("the chip lost its settings")
+	// ErrHungSPI reports that a transfer on SPI does not return, and ErrHungLine that a line of the chip does not: the fault
+	// is the host's.
+	ErrHungSPI  = errors.New("an SPI transfer does not return")
+	ErrHungLine = errors.New("a line of the chip does not return")
 	// ErrAirtime reports a packet longer than [Listen] allows.
 	ErrAirtime = errors.New("packet is on the air longer than allowed")
 )
@@ -57,6 +61,7 @@ const (
 	remedyOscillator = "a module with a crystal was told that it has a TCXO, or the other way round: check the board's Oscillator"
 	remedyNoCS       = "this host's SPI refuses SPI_NO_CS, as a Raspberry Pi 5 does: leave NoCS of the board off and see that nothing else " +
 		"listens to this chip select, or let the kernel move the line with dtoverlay=spi0-1cs,cs0_pin=25 and leave CS empty"
+	remedyHung   = "end the program; if that does not help, the host's SPI driver hangs, and a reboot does: dmesg says more"
 	remedySupply = "check the supply: 3.3 V that holds at 150 mA while the chip sends"
 )
 

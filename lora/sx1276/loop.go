@@ -1,6 +1,11 @@
 package sx1276
 
-import "time"
+import (
+	"log/slog"
+	"time"
+
+	"github.com/gopymesh/pymesh/internal/lasting"
+)
 
 const (
 	// shortestPacket is the length of an acknowledgment in bytes. The driver looks at DIO0, or at
@@ -23,7 +28,7 @@ type loop struct {
 	maxReception time.Duration // the airtime of the longest packet
 
 	nextPoll, nextCheck time.Time
-	deaf                bool // DIO0 cannot be relied on
+	deaf, deafLogged    bool // DIO0 cannot be relied on
 
 	listenSince    time.Time // the receiver runs since then
 	lastEvent      time.Time // when the driver looked last
@@ -37,11 +42,14 @@ type loop struct {
 	retryAt  time.Time
 	pause    time.Duration // before the next retry
 	repaired time.Time     // the last repair
+
+	resets, losses, stuck, deafness lasting.Condition
+	troubleLogged                   bool // the log knows of this repair
 }
 
 // run is the goroutine.
 func (r *Radio) run() {
-	defer close(r.ended)
+	defer r.end()
 	now := r.clock.Now()
 	r.nextPoll, r.nextCheck = now.Add(r.pollEvery), now.Add(checkEvery)
 	timer := time.NewTimer(0)
@@ -109,7 +117,9 @@ func (r *Radio) noteEdge() {
 	r.count.edges.Add(1)
 	if r.deaf {
 		r.deaf = false
-		r.opt.log.Info("DIO0 works again")
+		if r.deafLogged {
+			r.opt.log.Info("DIO0 works again")
+		}
 	}
 }
 
@@ -159,5 +169,6 @@ func (r *Radio) distrust(why string) {
 		return
 	}
 	r.deaf = true
-	r.opt.log.Warn("DIO0 does not work: asking the chip instead, until an edge comes", "why", why, "every", r.pollEvery)
+	r.deafLogged = r.deafness.Log(r.clock.Now(), r.opt.log, slog.LevelWarn,
+		"DIO0 does not work: asking the chip instead, until an edge comes", "why", why, "every", r.pollEvery)
 }

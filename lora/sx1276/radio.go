@@ -6,9 +6,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/steady"
 	"github.com/gopymesh/pymesh/lora"
 	"periph.io/x/conn/v3/spi"
 )
+
+// hangTime is how long a transfer may take that should take milliseconds, before nobody waits for it any more.
+const hangTime = 5 * time.Second
 
 // queueLength is how many packets wait for Receive; the oldest is dropped for one more.
 const queueLength = 16
@@ -35,7 +39,8 @@ type Radio struct {
 	rx       chan received
 	faults   chan error // why the chip is down, for Receive
 	closing  chan struct{}
-	ended    chan struct{}
+	ended    chan struct{} // closed when the loop has ended, or hangs
+	ending   sync.Once
 	once     sync.Once
 	closeErr error
 	count    counters
@@ -86,7 +91,7 @@ func newRadio(pins Pins, cfg lora.Config, opts []Option) (*Radio, error) {
 		return nil, err
 	}
 	r := &Radio{
-		cfg: cfg, opt: o, clock: o.clock, pins: pins, model: &chip1276,
+		cfg: cfg, opt: o, clock: steady.New(o.clock), pins: pins, model: &chip1276,
 		turn:     make(chan struct{}, 1),
 		requests: make(chan []byte),
 		results:  make(chan error, 1),
@@ -170,24 +175,48 @@ func (r *Radio) send(ctx context.Context, packet []byte) error {
 	case <-r.ended:
 		return lora.ErrClosed
 	}
-	defer func() { <-r.turn }()
 	select {
 	case r.requests <- packet:
 	case <-ctx.Done():
+		<-r.turn
 		return ctx.Err()
 	case <-r.ended:
+		<-r.turn
 		return lora.ErrClosed
 	}
 	select {
 	case err := <-r.results:
+		<-r.turn
 		return err
+	case <-r.ended:
+		<-r.turn
+		return lora.ErrClosed
 	case <-ctx.Done():
+		return r.abandon(ctx)
 	}
+}
+
+// abandon takes the packet back for a Send whose context has ended. The next Send has its turn when the loop has let the packet go.
+func (r *Radio) abandon(ctx context.Context) error {
+	result := make(chan error, 1)
+	go func() {
+		defer func() { <-r.turn }()
+		select {
+		case r.cancels <- struct{}{}: // there will be no result
+			result <- ctx.Err()
+		case err := <-r.results:
+			result <- err
+		case <-r.ended:
+			result <- lora.ErrClosed
+		}
+	}()
+	timeout := time.NewTimer(hangTime)
+	defer timeout.Stop()
 	select {
-	case r.cancels <- struct{}{}: // there will be no result
-		return ctx.Err()
-	case err := <-r.results:
+	case err := <-result:
 		return err
+	case <-timeout.C:
+		return ctx.Err()
 	}
 }
 
@@ -215,7 +244,8 @@ func (r *Radio) Receive(ctx context.Context, buf []byte) (lora.Reception, error)
 	}
 }
 
-// Close puts the chip to sleep. A packet that is on the air is cut short.
+// Close puts the chip to sleep. A packet that is on the air is cut short. When the host's SPI hangs, Close returns after five seconds,
+// with [ErrHungSPI] and the files left open: they are the operating system's to end, with the program.
 func (r *Radio) Close() error {
 	if r.governor != nil {
 		return r.governor.Close()
@@ -226,16 +256,35 @@ func (r *Radio) Close() error {
 func (r *Radio) close() error {
 	r.once.Do(func() {
 		close(r.closing)
-		<-r.ended
+		timeout := time.NewTimer(hangTime)
+		defer timeout.Stop()
+		select {
+		case <-r.ended:
+		case <-timeout.C:
+			r.closeErr = &lora.Error{Op: "close", Err: r.hang()}
+			r.end()
+			return // closing a file in use would hang as well
+		}
 		for _, c := range r.closers {
 			if err := c.Close(); err != nil && r.closeErr == nil {
 				r.closeErr = &lora.Error{Op: "close", Err: err}
 			}
 		}
 	})
-	<-r.ended
 	return r.closeErr
 }
+
+// hang says what the loop hangs in.
+func (r *Radio) hang() error {
+	err := ErrHungLine
+	if r.chip.busy.Load() {
+		err = ErrHungSPI
+	}
+	return &Problem{err, remedyHung}
+}
+
+// end lets go all who wait for the loop.
+func (r *Radio) end() { r.ending.Do(func() { close(r.ended) }) }
 
 // deliver puts a packet into the queue. The loop alone calls it.
 func (r *Radio) deliver(p *received) {

@@ -188,7 +188,7 @@ func (r *Radio) debug(what string) {
 // restart makes the modem forget what it seems to receive.
 func (r *Radio) restart() error {
 	r.count.stuck.Add(1)
-	r.opt.log.Warn("the modem receives a packet that does not end: starting it again")
+	r.stuck.Log(r.clock.Now(), r.opt.log, slog.LevelWarn, "the modem receives a packet that does not end: starting it again")
 	if err := r.changeMode(modeRxContinuous, modeStandby); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package sx1276
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/gopymesh/pymesh/lora"
@@ -20,12 +21,11 @@ func (r *Radio) repair(cause error) {
 	if r.tx.state == txOnAir {
 		r.finish(cause)
 	}
+	now, why := r.clock.Now(), []any{"err", cause}
 	if errors.Is(cause, ErrRestarted) || errors.Is(cause, ErrNoTxDone) {
-		r.opt.log.Warn("LoRa chip is reset", "err", cause, "hint", remedySupply)
-	} else {
-		r.opt.log.Warn("LoRa chip is reset", "err", cause)
+		why = append(why, "hint", remedySupply)
 	}
-	now := r.clock.Now()
+	r.troubleLogged = r.resets.Log(now, r.opt.log, slog.LevelWarn, "LoRa chip is reset", why...)
 	if r.pause = repairPause; now.Sub(r.repaired) < repairPause {
 		r.goDown(cause)
 		return
@@ -57,11 +57,15 @@ func (r *Radio) goDown(err error) {
 // retrySetUp tries to set up a chip that is down.
 func (r *Radio) retrySetUp() {
 	if err := r.setUp(); err != nil {
-		r.opt.log.Warn("LoRa chip does not come back", "err", err)
+		if r.losses.Log(r.clock.Now(), r.opt.log, slog.LevelWarn, "LoRa chip does not come back", "err", err) {
+			r.troubleLogged = true
+		}
 		r.goDown(err)
 		return
 	}
-	r.opt.log.Info("LoRa chip is back")
+	if r.troubleLogged {
+		r.opt.log.Info("LoRa chip is back")
+	}
 	r.down, r.repaired = nil, r.clock.Now()
 	select {
 	case <-r.faults:

@@ -59,7 +59,7 @@ func (i *Interpreter) joinGroup(a netip.Addr) error {
 	switch {
 	case !a.IsMulticast():
 		return InvalidArgs
-	case slices.Contains(i.view.MulticastAddresses(), a), slices.Contains(i.groups, a):
+	case i.view.IsOwnGroup(a), slices.Contains(i.groups, a):
 		return Already
 	}
 	i.groups = append(i.groups, a)
@@ -74,8 +74,8 @@ func (i *Interpreter) leaveGroup(a netip.Addr) error {
 		i.groups = slices.Delete(i.groups, k, k+1)
 		i.engine.Unsubscribe(a)
 		return nil
-	case slices.Contains(i.view.MulticastAddresses(), a):
-		return InvalidArgs
+	case i.view.IsOwnGroup(a), slices.Contains(i.view.MulticastAddresses(), a):
+		return InvalidArgs // it is not the command line's to leave
 	}
 	return NotFound
 }

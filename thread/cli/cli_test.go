@@ -199,6 +199,26 @@ func TestPingSeries(t *testing.T) {
 	}
 }
 
+// TestPingCount: a count that would be cut to another number of requests is refused.
+func TestPingCount(t *testing.T) {
+	d := leading(t)
+	for _, count := range []string{"0", "-1", "65536", "131072"} {
+		if out := say(d, "ping "+d.MeshLocalEID().String()+" 8 "+count); !strings.Contains(out, "Error 7: InvalidArgs") || d.shell.Waiting() {
+			t.Errorf("count %s: %q", count, out)
+		}
+	}
+}
+
+// TestAddressesRefused: what is no unicast address of a node's own is none that it can have.
+func TestAddressesRefused(t *testing.T) {
+	d := leading(t)
+	for _, a := range []string{"::", "::1", "::ffff:102:304", "::ffff:1.2.3.4", "fd11::1%eth0", "ff03::1"} {
+		if out := say(d, "ipaddr add "+a); !strings.Contains(out, "Error") {
+			t.Errorf("%s: %q", a, out)
+		}
+	}
+}
+
 func parsed(t *testing.T, datagram []byte) *ip6.Datagram {
 	t.Helper()
 	d, err := ip6.ParseDatagram(datagram)

@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"net/netip"
 	"time"
 
@@ -75,7 +76,8 @@ func (i *Interpreter) pingCommand(args []string) error {
 		}
 		numbers[k] = v
 	}
-	if numbers[0] < 0 || numbers[0] > maxPingSize {
+	// Deviation: OpenThread cuts the count to 16 bits, and counts down past 0: a count of 0 becomes 65,536 requests.
+	if numbers[0] < 0 || numbers[0] > maxPingSize || numbers[1] < 1 || numbers[1] > math.MaxUint16 {
 		return InvalidArgs
 	}
 	p.dst, p.size, p.count = dst, int(numbers[0]), uint16(numbers[1])

@@ -17,7 +17,10 @@ func prefixMulticast(scope ip6.Scope, prefix netip.Prefix) netip.Addr {
 }
 
 // Subscribed reports whether this node listens to a multicast address.
-func (t *Table) Subscribed(a netip.Addr) bool {
+func (t *Table) Subscribed(a netip.Addr) bool { return t.IsOwnGroup(a) || has(t.groups, a) }
+
+// IsOwnGroup reports whether this node listens to a multicast address by itself, as all of its kind do.
+func (t *Table) IsOwnGroup(a netip.Addr) bool {
 	switch a {
 	case ip6.LinkLocalAllNodes, ip6.RealmLocalAllNodes, ip6.AllMPLForwarders:
 		return true
@@ -26,19 +29,32 @@ func (t *Table) Subscribed(a netip.Addr) bool {
 	case ip6.LinkLocalAllRouters, ip6.RealmLocalAllRouters:
 		return t.state.Attached && t.state.FullThreadDevice
 	}
-	return has(t.groups, a)
+	return false
 }
 
-// Subscribe makes the node listen to a multicast address, until Unsubscribe.
+// Subscribe makes the node listen to a multicast address until Unsubscribe has been called as often: each of those who listen has
+// the group as long as it wants it.
 func (t *Table) Subscribe(group netip.Addr) {
-	if !has(t.groups, group) {
-		t.groups = append(t.groups, entry{addr: group, origin: Added, owner: host})
+	if i := t.group(group); i >= 0 {
+		t.groups[i].users++
+		return
+	}
+	t.groups = append(t.groups, entry{addr: group, origin: Added, owner: host, users: 1})
+}
+
+// Unsubscribe undoes one Subscribe.
+func (t *Table) Unsubscribe(group netip.Addr) {
+	i := t.group(group)
+	if i < 0 {
+		return
+	}
+	if t.groups[i].users--; t.groups[i].users == 0 {
+		t.groups = slices.Delete(t.groups, i, i+1)
 	}
 }
 
-// Unsubscribe undoes Subscribe, however often it was called.
-func (t *Table) Unsubscribe(group netip.Addr) {
-	t.groups = slices.DeleteFunc(t.groups, func(e entry) bool { return e.addr == group && e.owner == host })
+func (t *Table) group(a netip.Addr) int {
+	return slices.IndexFunc(t.groups, func(e entry) bool { return e.addr == a })
 }
 
 // Groups returns the multicast addresses to which this node listens: those subscribed, the latest first, and those that all Thread

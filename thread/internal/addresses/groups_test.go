@@ -71,7 +71,12 @@ func TestSubscribe(t *testing.T) {
 	if !tb.Subscribed(a) || !tb.Subscribed(b) {
 		t.Error("not subscribed")
 	}
-	tb.Unsubscribe(a) // once, though subscribed twice
+	tb.Unsubscribe(a) // once: another still listens
+	if !tb.Subscribed(a) {
+		t.Errorf("%v gone with the first of two who listened", a)
+	}
+	tb.Unsubscribe(a)
+	tb.Unsubscribe(a)
 	tb.Unsubscribe(allNodes)
 	tb.Unsubscribe(netip.MustParseAddr("ff05::3"))
 	if tb.Subscribed(a) || !tb.Subscribed(b) || !tb.Subscribed(allNodes) {

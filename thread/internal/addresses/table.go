@@ -48,6 +48,7 @@ type entry struct {
 	origin    Origin
 	preferred bool // a source for what the node sends of its own accord (RFC 6724 §5, rule 3)
 	owner     owner
+	users     int // of a group: how many listen to it
 }
 
 // State is what the node's own addresses and groups follow from, beside its prefix and identifiers.
@@ -197,20 +198,25 @@ func has(entries []entry, a netip.Addr) bool {
 }
 
 // Add gives the node another unicast address and reports whether it is new. It fails with core.ErrArgument if that is not a unicast
-// address beyond the link or one that the node has by itself, and with core.ErrTableFull if MaxAdded have been added.
+// address beyond the link (RFC 4291 §2.5.2, §2.5.3, §2.5.5.2: neither ::, ::1 nor one of IPv4), or one that the node has by itself, and with core.ErrTableFull if MaxAdded have been added.
 func (t *Table) Add(a netip.Addr) (changed bool, err error) {
 	first, _ := t.search(Added)
 	end, _ := t.search(Added + 1)
 	switch {
 	case has(t.entries[first:end], a):
 		return false, nil
-	case !a.Is6() || a.IsLinkLocalUnicast() || a.IsMulticast() || t.Own(a):
+	case !isBeyondLink(a) || t.Own(a):
 		return false, core.ErrArgument
 	case end-first == MaxAdded:
 		return false, core.ErrTableFull
 	}
 	t.entries = slices.Insert(t.entries, end, entry{addr: a, origin: Added, preferred: true, owner: host})
 	return t.list(), nil
+}
+
+// isBeyondLink reports whether a is a unicast address that a node can have beyond its link.
+func isBeyondLink(a netip.Addr) bool {
+	return a.Is6() && !a.Is4In6() && a.Zone() == "" && !a.IsUnspecified() && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsMulticast()
 }
 
 // Remove undoes Add and reports whether All returns others than before: it does not where the node has come to have the address by itself,

@@ -207,7 +207,8 @@ func TestAdd(t *testing.T) {
 		{"2001:db8::1", nil}, // is there
 		{eid.String(), core.ErrArgument}, {aloc.String(), core.ErrArgument}, {rloc(0x2c00).String(), core.ErrArgument},
 		{linkLocal.String(), core.ErrArgument}, {"fe80::1", core.ErrArgument}, {"ff03::1", core.ErrArgument}, {"ff0e::1", core.ErrArgument},
-		{"1.2.3.4", core.ErrArgument},
+		{"1.2.3.4", core.ErrArgument}, {"::ffff:1.2.3.4", core.ErrArgument}, {"fd11::5%eth0", core.ErrArgument},
+		{"::", core.ErrArgument}, {"::1", core.ErrArgument}, // RFC 4291 §2.5.2, §2.5.3
 	} {
 		if changed, err := tb.Add(netip.MustParseAddr(tt.addr)); !errors.Is(err, tt.want) || changed {
 			t.Errorf("%s: changed %v, %v, want %v", tt.addr, changed, err, tt.want)

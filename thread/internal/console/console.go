@@ -74,6 +74,8 @@ type Commands interface {
 	// MulticastAddresses returns the multicast addresses to which the node listens: those subscribed, the latest first, and those
 	// that all Thread nodes have.
 	MulticastAddresses() []netip.Addr
+	// IsOwnGroup reports whether it listens to one by itself.
+	IsOwnGroup(a netip.Addr) bool
 	// Queues returns what waits in the node.
 	Queues() Queues
 }
