@@ -314,7 +314,10 @@ func (a *attacher) sendChildIDRequest() bool {
 		b = a.distrib.appendAddressRegistration(b)
 		b = mle.AppendTLVRequest(b, mle.TLVAddress16, mle.TLVNetworkData)
 	}
-	b = a.dataset.AppendTimestamp(b)
+	if a.dataset.Dated() || c.Leader.PartitionID == a.leader.PartitionID {
+		// Deviation: stock names its dataset always. But each leader makes one without time, and two of them need not be the same.
+		b = a.dataset.AppendTimestamp(b)
+	}
 	a.neighbors.Change(&c.Neighbor, neighbors.Valid)
 	a.mle.send(neighbors.LinkLocal(c.Ext), b)
 	return true
@@ -344,8 +347,8 @@ func (a *attacher) handleChildIDResponse(m mle.Message, info mleInfo) error {
 	}
 	a.neighbors.SetParent(next, leaderCost, neighbors.Valid)
 	a.neighbors.ClearCandidate()
-	a.distrib.learnDataset(m)
 	a.distrib.setNetworkData(leader, data)
 	a.change.becomeChild(rloc)
+	a.distrib.learnDataset(m) // last: of another prefix the parent hears as of all changes
 	return nil
 }

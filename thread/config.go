@@ -76,7 +76,7 @@ type Config struct {
 	// Timing is TimingPymesh by default.
 	Timing Timing
 	// Store keeps what must survive a restart. A new MemoryStore by default, with which a restarted program starts its frame
-	// counters anew: peers then drop its frames until they forget it.
+	// counters anew: peers then drop its frames until they forget it, and the same nonces are used again.
 	Store Store
 	// StoredNetwork is for a node that commands configure, as those of the command line do: what SetNetwork, SetExtAddr and SetMode
 	// had set when the node last attached is stored, and then goes before the fields above.

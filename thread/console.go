@@ -125,24 +125,29 @@ func (c commands) SetNetwork(n Network) error {
 		return fmt.Errorf("%w: %w", ErrArgument, err)
 	}
 	n.MeshLocalPrefix = n.MeshLocalPrefix.Masked()
+	if n == e.dataset.Network() {
+		return nil
+	}
+	// All that hangs on the old network is forgotten but this node's frame counters: that they go on does no harm.
 	if n.Key != e.dataset.Network().Key {
-		// All that hangs on the old key is forgotten but this node's frame counters: that they go on does no harm.
 		e.keys.SetNetworkKey(n.Key)
-		e.neighbors.ForgetCounters()
 	}
 	e.keeper.settings.Network = nil
 	e.dataset.SetNetwork(n)
-	e.applyNetwork()
-	e.updateAddresses()
+	e.forgetPlace()
 	return nil
 }
 
 func (c commands) SetExtAddr(ext ieee802154.ExtAddr) error {
-	if c.e.role != RoleDisabled {
+	e := c.e
+	switch {
+	case e.role != RoleDisabled:
 		return ErrState
+	case ext == e.Ext:
+		return nil
 	}
-	c.e.Ext = ext
-	c.e.updateAddresses()
+	e.Ext = ext
+	e.forgetPlace()
 	return nil
 }
 

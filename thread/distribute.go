@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -64,11 +65,22 @@ func (d *distributor) setNetworkData(l mle.LeaderData, tlvs []byte) {
 // updateContexts derives the 6LoWPAN contexts.
 func (d *distributor) updateContexts() { *d.contexts = d.netData.Contexts(d.addresses.Prefix()) }
 
-// learnDataset keeps the dataset in a message, and reports whether one is announced that is not known and not in the message.
+// learnDataset keeps the dataset in a message, and reports whether one is announced that is not known and not in the message. The node
+// follows it. Where it cannot, it may be out of reach for others, and says so.
 func (d *distributor) learnDataset(m mle.Message) (missing bool) {
+	network, timestamp := d.dataset.Network(), d.dataset.Timestamp()
 	missing, err := d.dataset.Learn(m)
-	if err != nil {
+	switch {
+	case errors.Is(err, dataset.ErrForeign), errors.Is(err, dataset.ErrOlder):
+		d.Log.Warn("the dataset of the parent is not taken", "err", err)
+	case err != nil:
 		d.counters.MLEMalformed++
+	}
+	if timestamp != d.dataset.Timestamp() {
+		d.change.changed()
+	}
+	if network != d.dataset.Network() {
+		d.change.networkChanged()
 	}
 	return missing
 }

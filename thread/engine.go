@@ -86,7 +86,7 @@ func New(c Config) (*Engine, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	e := &Engine{timing: c.Timing, keeper: keeper{store: c.Store, keepsNetwork: c.StoredNetwork}}
+	e := &Engine{timing: c.Timing, keeper: keeper{store: c.Store}}
 	e.wire(&c)
 	if err := e.restoreSettings(); err != nil {
 		return nil, fmt.Errorf("thread: loading settings: %w", err)

@@ -17,6 +17,9 @@ const (
 
 	// maxRequestedTLVs bounds a TLV Request in a Child ID Request.
 	maxRequestedTLVs = 16
+
+	// maxAnswers is after how many answers to a child that proves nothing the pauses between them double no more.
+	maxAnswers = 8
 )
 
 // parentSide is the parent's side of attaching and keeping children (Thread 1.1 §4.7):
@@ -269,6 +272,10 @@ func (p *parentSide) appendAddresses(b []byte, c *neighbors.Child) []byte {
 }
 
 // handleUpdateRequest answers a child's keep-alive.
+//
+// Deviation: stock takes the request of a child from before a restart for a sign of life, with frame counters from 0 on. But it may be a
+// recording, and would open the door to all others. Here it is answered, since the child may be resuming too, and changes nothing; the
+// child becomes valid by its answer to the challenge that follows.
 func (p *parentSide) handleUpdateRequest(m mle.Message, info mleInfo) error {
 	r := m.Read()
 	mode := r.Mode()
@@ -283,31 +290,31 @@ func (p *parentSide) handleUpdateRequest(m mle.Message, info mleInfo) error {
 	if c == nil || !c.Established() {
 		if mode.Has(mle.ModeRxOnWhenIdle) {
 			b := mle.AppendSourceAddress(p.mle.start(mle.ChildUpdateResponse), p.rloc)
-			p.mle.send(info.src, mle.AppendStatus(b, mle.StatusError))
+			b = mle.AppendStatus(b, mle.StatusError)
+			if hasChallenge {
+				b = mle.AppendResponse(b, challenge) // so that it knows this for no recording
+			}
+			p.mle.send(info.src, b)
 		}
 		return nil
 	}
 	if !hasTimeout {
 		timeout = c.Timeout
 	}
-	changed := c.Mode != mode || c.Timeout != timeout
-	c.Mode, c.Timeout = mode, timeout
-	c.LastHeard = p.Now
-	c.Failures = 0
-	if hasAddresses {
-		p.register(c, addresses)
-	}
 	switch {
-	case !c.Valid():
-		// The child's counters are learned from the answer to our own request; its key sequence is known now.
-		p.attached(c)
-		c.Prove(info.keySequence, 0, 0)
-	case changed:
-		p.change.changed()
+	case c.Valid():
+		p.refresh(c, mode, timeout)
+		if hasAddresses {
+			p.register(c, addresses)
+		}
+	case p.mayAnswer(c):
+		defer p.requestUpdate(c)
+	default:
+		return errMLEUnexpected
 	}
 
 	b := mle.AppendSourceAddress(p.mle.start(mle.ChildUpdateResponse), p.rloc)
-	b = mle.AppendMode(b, c.Mode)
+	b = mle.AppendMode(b, mode)
 	b = mle.AppendLeaderData(b, p.distrib.leaderData())
 	if hasChallenge {
 		b = p.mle.appendResponse(b, challenge)
@@ -316,7 +323,7 @@ func (p *parentSide) handleUpdateRequest(m mle.Message, info mleInfo) error {
 		b = p.appendAddresses(b, c)
 	}
 	if hasTimeout {
-		b = mle.AppendTimeout(b, c.Timeout)
+		b = mle.AppendTimeout(b, timeout)
 	}
 	if requested.Contains(mle.TLVNetworkData) {
 		b = p.distrib.appendNetworkData(b, c.FullNetworkData())
@@ -326,6 +333,26 @@ func (p *parentSide) handleUpdateRequest(m mle.Message, info mleInfo) error {
 	return nil
 }
 
+// refresh notes what a child says of itself.
+func (p *parentSide) refresh(c *neighbors.Child, mode mle.Mode, timeout time.Duration) {
+	changed := c.Mode != mode || c.Timeout != timeout
+	c.Mode, c.Timeout, c.LastHeard, c.Failures = mode, timeout, p.Now, 0
+	if changed {
+		p.change.changed()
+	}
+}
+
+// mayAnswer reports whether the request of a child from before a restart is answered: with pauses that grow until the child has proven to
+// be there.
+func (p *parentSide) mayAnswer(c *neighbors.Child) bool {
+	if c.Answers > 0 && p.AgeOf(c.Answered) < p.timing.ChildUpdateRetry<<(c.Answers-1)/2 {
+		return false // the first pause is shorter than that between its own tries
+	}
+	c.Answered = p.Now
+	c.Answers = min(c.Answers+1, maxAnswers)
+	return true
+}
+
 // requestUpdate asks a child that is known from before a restart for its state.
 func (p *parentSide) requestUpdate(c *neighbors.Child) {
 	b := mle.AppendSourceAddress(p.mle.start(mle.ChildUpdateRequest), p.rloc)
@@ -333,7 +360,9 @@ func (p *parentSide) requestUpdate(c *neighbors.Child) {
 	b = p.distrib.appendNetworkData(b, c.FullNetworkData())
 	b = p.dataset.AppendTimestamp(b)
 	b = mle.AppendTLVRequest(b, mle.TLVTimeout, mle.TLVAddressRegistration)
-	c.Challenge = p.newChallenge()
+	if c.Challenge.IsZero() { // else the answer to an earlier one may be on its way
+		c.Challenge = p.newChallenge()
+	}
 	b = mle.AppendChallenge(b, c.Challenge)
 	p.neighbors.Change(&c.Neighbor, neighbors.ChildUpdateRequest)
 	p.mle.send(neighbors.LinkLocal(c.Ext), b)
@@ -342,7 +371,7 @@ func (p *parentSide) requestUpdate(c *neighbors.Child) {
 // handleUpdateResponse handles the answer to requestUpdate.
 func (p *parentSide) handleUpdateResponse(m mle.Message, info mleInfo) error {
 	c := p.neighbors.Children.ByExt(info.ext)
-	if c == nil {
+	if c == nil || !c.Established() {
 		return errMLEUnexpected
 	}
 	r := m.Read()
@@ -359,14 +388,16 @@ func (p *parentSide) handleUpdateResponse(m mle.Message, info mleInfo) error {
 	switch {
 	case hasSource && source != c.RLOC16,
 		hasResponse && (c.Challenge.IsZero() || response != c.Challenge),
-		!hasResponse && !c.Valid(): // nothing proves that it is no replay
+		!c.Valid() && !hasResponse: // nothing proves that it is no replay
 		return errMLEUnexpected
 	case hasStatus && status == mle.StatusError:
 		p.change.drop(&c.Neighbor)
 		return nil
-	}
-	if hasCounters {
-		c.Prove(info.keySequence, linkCounter, mleCounter)
+	case !c.Valid() && !hasCounters:
+		return mle.ErrAbsent
+	case !c.Valid():
+		p.mle.prove(&c.Neighbor, info, linkCounter, mleCounter)
+		c.Challenge, c.Answers = mle.Challenge{}, 0
 	}
 	if hasTimeout {
 		c.Timeout = timeout

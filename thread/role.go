@@ -98,6 +98,8 @@ type transitions interface {
 	setRLOC16(rloc mle.RLOC16)
 	// drop ends the link to a neighbor, whatever it is to this node, with all that follows.
 	drop(n *neighbors.Neighbor)
+	// networkChanged follows a dataset that says otherwise than the configuration.
+	networkChanged()
 	// changed says that what a restart needs to know has changed.
 	changed()
 }

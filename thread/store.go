@@ -37,10 +37,18 @@ type Settings struct {
 	// Children are those of a router.
 	Children []ChildSettings
 
-	// Network is that of the last attachment. It is nil without Config.StoredNetwork.
+	// Network is what the node was configured with at its last attachment, Dataset the active one that it knows. The rest belongs to that
+	// network: under another configuration only the frame counters count.
 	Network *Network
+	Dataset *DatasetSettings
 	// AutoStart says that the node shall be started when the program is.
 	AutoStart bool
+}
+
+// DatasetSettings is an Active Operational Dataset (Thread 1.1 §8.10): its timestamp as an Active Timestamp TLV has it, and its TLVs.
+type DatasetSettings struct {
+	Timestamp [8]byte
+	TLVs      []byte
 }
 
 // ChildSettings is what a router remembers of a child.
@@ -77,12 +85,11 @@ func (m *MemoryStore) Save(s Settings) error {
 
 // keeper remembers what a restart needs.
 type keeper struct {
-	store        Store
-	settings     Settings // stored last
-	keepsNetwork bool
-	dirty        bool      // settings are not what they should be
-	retry        time.Time // when to try again after a failure, zero if there was none
-	trouble      lasting.Condition
+	store    Store
+	settings Settings  // stored last
+	dirty    bool      // settings are not what they should be
+	retry    time.Time // when to try again after a failure, zero if there was none
+	trouble  lasting.Condition
 }
 
 // ageStored is how often the age of the key sequence is stored, if there is no other reason to store anything.
@@ -108,8 +115,11 @@ func (e *Engine) Flush() {
 // save stores the state of the node, with frame counters ahead of use, and reports whether that worked.
 func (e *Engine) save() bool {
 	s := e.keeper.settings
-	n := e.dataset.Network()
-	s.NetworkKey, s.ExtAddr = n.Key, e.Ext
+	s.NetworkKey, s.ExtAddr = e.dataset.Network().Key, e.Ext
+	s.Dataset = nil
+	if e.dataset.Known() {
+		s.Dataset = &DatasetSettings{Timestamp: e.dataset.Timestamp(), TLVs: e.dataset.TLVs()}
+	}
 	s.MeshLocalIID = e.addresses.IID()
 	s.KeySequence, s.KeySequenceAge = e.keys.Sequence(), e.keys.Age()
 	s.LeastKeySequence, s.HighestKeySequence = e.keys.Bounds()
@@ -119,9 +129,8 @@ func (e *Engine) save() bool {
 		if e.role == RoleChild {
 			s.Parent = e.neighbors.Parent.Ext
 		}
-		if e.keeper.keepsNetwork {
-			s.Network = &n
-		}
+		n := e.dataset.Configured()
+		s.Network = &n
 		s.Children = nil
 		for c := range e.neighbors.Children.Established() {
 			s.Children = append(s.Children, ChildSettings{ExtAddr: c.Ext, RLOC16: c.RLOC16, Mode: c.Mode, Timeout: c.Timeout})
@@ -157,10 +166,23 @@ func (e *Engine) restoreSettings() error {
 	e.mle.counter.Restore(s.MLEFrameCounter)
 	e.mpl.Restore(s.MPLSequence)
 	e.keeper.settings.AutoStart, e.keeper.settings.Network = s.AutoStart, s.Network
-	if s.NetworkKey != e.dataset.Network().Key || s.ExtAddr != e.Ext {
+	n := e.dataset.Configured()
+	if s.NetworkKey != n.Key {
 		return nil
 	}
 	e.keys.Restore(s.KeySequence, s.KeySequenceAge)
+	if s.Network != nil && *s.Network != n {
+		return nil
+	}
+	if d := s.Dataset; d != nil {
+		if err := e.dataset.Restore(d.Timestamp, d.TLVs); err != nil {
+			return err
+		}
+		e.applyNetwork()
+	}
+	if s.ExtAddr != e.Ext {
+		return nil
+	}
 	e.keeper.settings = s
 	e.addresses.SetIID(s.MeshLocalIID)
 	if s.Role >= RoleChild {

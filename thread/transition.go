@@ -196,6 +196,32 @@ func (e *Engine) applyNetwork() {
 	e.contexts = e.netData.Contexts(n.MeshLocalPrefix)
 }
 
+// networkChanged follows the dataset, where it says otherwise than the configuration.
+func (e *Engine) networkChanged() {
+	n := e.dataset.Network()
+	e.Log.Info("network by the dataset", "name", n.Name, "prefix", n.MeshLocalPrefix, "channel", n.Channel)
+	e.forgetAddresses()
+	e.applyNetwork()
+	e.updateAddresses()
+	e.keepAlive.addressesChanged()
+	e.changed()
+}
+
+// forgetPlace forgets what the node was in its network, and all others in it: in another network, or with another address, it is nobody
+// yet.
+func (e *Engine) forgetPlace() {
+	s := &e.keeper.settings
+	s.Role, s.RLOC16, s.PartitionID, s.Parent, s.Children = RoleDisabled, 0, 0, ieee802154.ExtAddr{}, nil
+	e.neighbors.Forget()
+	e.netData.Clear()
+	e.leader = mle.LeaderData{}
+	e.routes.left = leftPartition{}
+	e.selection.previousID, e.selection.partition = mle.InvalidRouterID, 0
+	e.forgetAddresses()
+	e.applyNetwork()
+	e.setRLOC16(mle.InvalidRLOC16)
+}
+
 // keySequenceMoved has another key sequence stored before anything is secured under it.
 func (e *Engine) keySequenceMoved() {
 	e.mac.Counter.Revoke()

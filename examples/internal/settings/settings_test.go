@@ -66,3 +66,26 @@ func TestAirtime(t *testing.T) {
 		}
 	}
 }
+
+// A file of an earlier version, without key sequences of old and without a dataset, loads.
+func TestEarlierFile(t *testing.T) {
+	f := File{Path: filepath.Join(t.TempDir(), "node.json")}
+	const earlier = `{"Version":1,"Settings":{"NetworkKey":[1,2,0,0,0,0,0,0,0,0,0,0,0,0,0,0],"ExtAddr":[9,0,0,0,0,0,0,0],
+		"KeySequence":7,"MACFrameCounter":3000,"MLEFrameCounter":2000,"MPLSequence":5,"Role":4,"RLOC16":1024,"Mode":15,"PartitionID":77,
+		"MeshLocalIID":[1,2,3,4,5,6,7,8],"Parent":[0,0,0,0,0,0,0,0],"Children":null,"Network":null,"AutoStart":true}}`
+	if err := os.WriteFile(f.Path, []byte(earlier), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, ok, err := f.Load()
+	if !ok || err != nil || s.KeySequence != 7 || s.MACFrameCounter != 3000 || s.HighestKeySequence != 0 || s.Dataset != nil || !s.AutoStart {
+		t.Errorf("%+v, %v, %v", s, ok, err)
+	}
+	s.Dataset = &thread.DatasetSettings{Timestamp: [8]byte{7: 1}, TLVs: []byte{3, 1, 'x'}}
+	s.Children = []thread.ChildSettings{{RLOC16: 1025}}
+	if err := f.Save(s); err != nil {
+		t.Fatal(err)
+	}
+	if again, ok, err := f.Load(); !ok || err != nil || !reflect.DeepEqual(again, s) {
+		t.Errorf("%+v, %v, %v", again, ok, err)
+	}
+}

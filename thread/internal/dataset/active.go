@@ -6,6 +6,7 @@ package dataset
 import (
 	"bytes"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/meshcop"
@@ -19,7 +20,14 @@ const (
 	timestampSize = 8
 )
 
-var errTooLong = errors.New("dataset: more than 254 bytes")
+var (
+	errTooLong = errors.New("dataset: more than 254 bytes")
+
+	// ErrForeign says that a dataset names another key or PAN ID than those by which it came: it cannot be this network's.
+	ErrForeign = errors.New("dataset: it is that of another network")
+	// ErrOlder says that a dataset contradicts the one known, which is newer.
+	ErrOlder = errors.New("dataset: older than the one known, and different")
+)
 
 // Active is the network of a node and its Active Operational Dataset. A leader that knows none makes one of its network, and parents
 // hand it to their children, some of which remember the network by nothing else.
@@ -29,12 +37,13 @@ var errTooLong = errors.New("dataset: more than 254 bytes")
 //	 Learn                 Learn
 //	   │                     ▼
 //	   └────────────────► learned: as it came ──┐
-//	                         ▲                  │ Learn: another timestamp
+//	                         ▲                  │ Learn: a newer one, or another one without time
 //	                         └──────────────────┘
 //
-// The dataset is kept as it came and passed on. The network does not follow it: changing one by the other is for a later version.
+// The dataset is kept as it came and passed on, and the network follows it: where a node's configuration says otherwise, it would be
+// attached, but out of reach for all others (Thread 1.1 §8.4.3).
 type Active struct {
-	network meshcop.Network
+	configured, network meshcop.Network
 
 	known     bool
 	timestamp [timestampSize]byte // as an Active Timestamp TLV has it
@@ -51,10 +60,18 @@ func New(n meshcop.Network) *Active {
 // Network returns the parameters that the node uses. The mesh-local prefix is masked.
 func (a *Active) Network() meshcop.Network { return a.network }
 
-// SetNetwork changes them by command. n must pass its Check. A dataset that is known stays.
+// Configured returns the parameters of the last SetNetwork, before a dataset changed them.
+func (a *Active) Configured() meshcop.Network { return a.configured }
+
+// SetNetwork changes them by command. n must pass its Check. No dataset is known then: the old one was that of another network.
 func (a *Active) SetNetwork(n meshcop.Network) {
 	n.MeshLocalPrefix = n.MeshLocalPrefix.Masked()
-	a.network = n
+	*a = Active{configured: n, network: n}
+}
+
+// Restore takes up a dataset that was stored. It fails as Learn does.
+func (a *Active) Restore(timestamp [timestampSize]byte, tlvs []byte) error {
+	return a.take(timestamp, tlvs)
 }
 
 // Known reports whether there is a dataset.
@@ -80,26 +97,89 @@ func (a *Active) Found(rotation time.Duration) error {
 	return nil
 }
 
-// Learn keeps the dataset in a message from the parent or a router, if it is not the one known, and reports whether one is announced
-// that is not known and not in the message either. It fails, and changes nothing, if the dataset is malformed or has more than 254
-// bytes.
+// Dated reports whether the dataset has a time: without one, its timestamp says nothing of which it is.
+func (a *Active) Dated() bool { return a.timestamp != [timestampSize]byte{} }
+
+// Learn keeps the dataset in a message from the parent or a router, if it is newer than the one known, and reports whether a newer one is
+// announced that is not in the message. One without time replaces another one without time: it was handed out because this node has
+// joined its partition. Learn fails, and changes nothing, if the dataset is malformed or has more than 254 bytes, with ErrForeign, and
+// with ErrOlder.
 func (a *Active) Learn(m mle.Message) (missing bool, err error) {
-	timestamp, ok := m.Find(mle.TLVActiveTimestamp)
-	if !ok || len(timestamp) != timestampSize || a.Same(m) {
+	value, ok := m.Find(mle.TLVActiveTimestamp)
+	if !ok || len(value) != timestampSize {
 		return false, nil
 	}
+	timestamp := [timestampSize]byte(value)
 	tlvs, ok := m.Find(mle.TLVActiveOperationalDataset)
-	if !ok {
+	order := 1
+	if a.known {
+		order = compare(timestamp, a.timestamp)
+	}
+	switch {
+	case order < 0 && ok:
+		return false, a.contradicts(tlvs)
+	case order < 0, order == 0 && (!ok || a.Dated()):
+		return false, nil
+	case !ok:
 		return true, nil
 	}
+	return false, a.take(timestamp, tlvs)
+}
+
+// compare returns -1, 0 or 1 as the time t is before, at or after u.
+func compare(t, u [timestampSize]byte) int {
+	a, _ := meshcop.ParseTimestamp(t[:]) // it fails for the size alone
+	b, _ := meshcop.ParseTimestamp(u[:])
+	return a.Compare(b)
+}
+
+// take makes a dataset the active one.
+func (a *Active) take(timestamp [timestampSize]byte, tlvs []byte) error {
+	n, err := a.follow(tlvs)
+	if err != nil {
+		return err
+	}
+	a.network = n
+	a.known, a.timestamp, a.tlvs = true, timestamp, bytes.Clone(tlvs)
+	return nil
+}
+
+// contradicts fails with ErrOlder if an older dataset says otherwise than the one known, of the network's parameters.
+func (a *Active) contradicts(tlvs []byte) error {
+	n, err := a.follow(tlvs)
+	if err == nil && n != a.network {
+		return ErrOlder
+	}
+	return err
+}
+
+// follow returns the network's parameters as a dataset has them; what is not in it stays. Key and PAN ID cannot change: the dataset came by
+// them.
+func (a *Active) follow(tlvs []byte) (n meshcop.Network, err error) {
+	n = a.network
 	if len(tlvs) > maxSize {
-		return false, errTooLong
+		return n, errTooLong
 	}
-	if _, err := meshcop.ParseDataset(tlvs); err != nil {
-		return false, err
+	d, err := meshcop.ParseDataset(tlvs)
+	if err != nil {
+		return n, err
 	}
-	a.known, a.timestamp, a.tlvs = true, [timestampSize]byte(timestamp), bytes.Clone(tlvs)
-	return false, nil
+	if d.Has(meshcop.HasNetworkMasterKey) && d.NetworkMasterKey != meshcop.Key(n.Key) || d.Has(meshcop.HasPANID) && d.PANID != n.PANID {
+		return n, ErrForeign
+	}
+	if d.Has(meshcop.HasNetworkName) {
+		n.Name = d.NetworkName
+	}
+	if d.Has(meshcop.HasExtendedPANID) {
+		n.ExtPANID = d.ExtendedPANID
+	}
+	if d.Has(meshcop.HasMeshLocalPrefix) {
+		n.MeshLocalPrefix = d.MeshLocalPrefix
+	}
+	if d.Has(meshcop.HasChannel) && d.Channel.Page == 0 {
+		n.Channel = uint8(min(d.Channel.Number, math.MaxUint8))
+	}
+	return n, n.Check()
 }
 
 // Same reports whether a message names the dataset that is known here.

@@ -38,7 +38,7 @@ const (
 		"041000000000000000000000000000000000" + "0c0302a0ff"
 
 	// changed is another one, as a commissioner may have made it, with a TLV that this version does not know.
-	changed = "01024321" + "030568656c6c6f" + "0c0302a0f8" + "fe03010203"
+	changed = "01021234" + "030568656c6c6f" + "0c0302a0f8" + "fe03010203"
 
 	noTime    = "0000000000000000"
 	someTime  = "0000000000010000"
@@ -105,10 +105,7 @@ func TestFound(t *testing.T) {
 	}
 	check(t, "found", a, noTime, generated)
 
-	// Another partition goes on with it, even of another network.
-	other := network
-	other.PANID = 0xbeef
-	a.SetNetwork(other)
+	// Another partition goes on with it.
 	if err := a.Found(rotation); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +140,9 @@ func TestLearn(t *testing.T) {
 	}{
 		{"another", otherTime, changed, false, otherTime, changed},
 		{"another, empty", otherTime, "", false, otherTime, ""},
-		{"an older one", noTime, changed, false, noTime, changed},
+		{"an older one", noTime, generated, false, someTime, generated},
+		{"an older one, announced", noTime, "-", false, someTime, generated},
+		{"as old, of an authority", someTime[:15] + "1", changed, false, someTime, generated},
 		{"another, announced", otherTime, "-", true, someTime, generated},
 		{"the same", someTime, changed, false, someTime, generated},
 		{"the same, announced", someTime, "-", false, someTime, generated},
@@ -163,7 +162,11 @@ func TestLearn(t *testing.T) {
 		}
 		clear(m.TLVs) // it must be a copy
 		check(t, tt.name, a, tt.wantTimestamp, tt.wantTLVs)
-		if a.Network() != network {
+		want := network
+		if tt.wantTLVs == changed {
+			want.Name = "hello"
+		}
+		if a.Network() != want || a.Configured() != network {
 			t.Errorf("%s: the network became %+v", tt.name, a.Network())
 		}
 	}
@@ -177,6 +180,69 @@ func TestLearn(t *testing.T) {
 		t.Errorf("first: %v, %v", missing, err)
 	}
 	check(t, "first", a, noTime, changed)
+
+	// One without time gives way to another one, which is given to who joins another partition.
+	if missing, err := a.Learn(message(t, noTime, "-")); missing || err != nil {
+		t.Errorf("announced: %v, %v", missing, err)
+	}
+	if missing, err := a.Learn(message(t, noTime, generated)); missing || err != nil || a.Dated() {
+		t.Errorf("another: %v, %v", missing, err)
+	}
+	check(t, "another", a, noTime, generated)
+}
+
+// The network follows the dataset, but for what the dataset has come by (Thread 1.1 §8.4.3).
+func TestNetworkFollows(t *testing.T) {
+	prefix, channel := "0708fd112233445566aa", "0003000014"
+	followed := network
+	followed.MeshLocalPrefix, followed.Channel = netip.MustParsePrefix("fd11:2233:4455:66aa::/64"), 20
+	followed.Name, followed.ExtPANID = "other", [8]byte{1, 2, 3, 4, 5, 6, 7, 8}
+	for _, tt := range []struct {
+		name, tlvs string
+		want       meshcop.Network
+		err        error
+	}{
+		{"all", prefix + channel + "03056f74686572" + "02080102030405060708" + "01021234", followed, nil},
+		{"nothing", "0c0302a0f8", network, nil},
+		{"a channel that is none of 2.4 GHz", "0003020001", network, nil},
+		{"another key", "05100000000000000000000000000000000a", network, ErrForeign},
+		{"another PAN", prefix + "01021235", network, ErrForeign},
+	} {
+		a := New(network)
+		if _, err := a.Learn(message(t, someTime, tt.tlvs)); !errors.Is(err, tt.err) || a.Network() != tt.want || a.Known() != (tt.err == nil) {
+			t.Errorf("%s: %v, %+v", tt.name, err, a.Network())
+		}
+	}
+	for _, bad := range []string{"0708200122334455660a", "0003000009"} {
+		a := New(network)
+		if _, err := a.Learn(message(t, someTime, bad)); err == nil || a.Network() != network || a.Known() {
+			t.Errorf("%s: %v, %+v", bad, err, a.Network())
+		}
+	}
+
+	a := New(network)
+	if _, err := a.Learn(message(t, otherTime, prefix)); err != nil {
+		t.Fatal(err)
+	}
+	before := a.Network()
+	if _, err := a.Learn(message(t, someTime, generated)); !errors.Is(err, ErrOlder) || a.Network() != before {
+		t.Errorf("an older one that contradicts: %v, %+v", err, a.Network())
+	}
+	check(t, "after an older one", a, otherTime, prefix)
+
+	restored := New(network)
+	if err := restored.Restore(a.Timestamp(), a.TLVs()); err != nil || restored.Network() != before {
+		t.Errorf("restored: %v, %+v", err, restored.Network())
+	}
+	check(t, "restored", restored, otherTime, prefix)
+
+	// In another network it is not known.
+	other := network
+	other.PANID = 0xbeef
+	a.SetNetwork(other)
+	if a.Known() || a.Network() != other || a.Timestamp() != [8]byte{} {
+		t.Errorf("%+v", a)
+	}
 }
 
 func TestSame(t *testing.T) {

@@ -27,6 +27,10 @@ type Child struct {
 	Requested          []mle.TLVType // asked for in the Child ID Request
 	Addresses          []netip.Addr  // registered by a minimal end device
 	NeedsDataset       bool          // it has another one, or none
+
+	// Of a child from before a restart: when its requests were answered last, and how often without proof that it is there.
+	Answered time.Time
+	Answers  uint8
 }
 
 // Forget removes a registered address and reports whether it was there.

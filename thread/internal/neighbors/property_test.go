@@ -140,7 +140,7 @@ var steps = []struct {
 	{"SetCandidate", func(l *life) { l.SetCandidate(Candidate{Neighbor: Neighbor{Ext: l.ext(), RLOC16: l.id().RLOC16()}}) }},
 	{"Change the candidate", func(l *life) { l.Change(&l.Candidate.Neighbor, l.state()) }},
 	{"ClearCandidate", func(l *life) { l.ClearCandidate() }},
-	{"ForgetCounters", func(l *life) { l.ForgetCounters() }},
+	{"Forget", func(l *life) { l.Forget() }},
 	{"another role", func(l *life) {
 		l.View, l.Searching = View(l.rand.IntN(3)), l.rand.IntN(2) == 0
 		l.Routers.Self = []mle.RLOC16{l.id().RLOC16(), mle.ChildRLOC16(l.id(), 1), mle.InvalidRLOC16}[l.rand.IntN(3)]

@@ -15,7 +15,6 @@ import (
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/ip6"
-	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
@@ -123,16 +122,12 @@ func (t *Table) ClearChildren() {
 	clear(t.Children.entries)
 }
 
-// ForgetCounters takes frame counters from zero on, as under another key.
-func (t *Table) ForgetCounters() {
-	forget := func(n *Neighbor) { n.MAC, n.MLE = keys.ReplayFrom(0, 0), keys.ReplayFrom(0, 0) }
-	forget(&t.Parent.Neighbor)
-	for i := range t.Children.entries {
-		forget(&t.Children.entries[i].Neighbor)
-	}
-	for i := range t.Routers.entries {
-		forget(&t.Routers.entries[i].Neighbor)
-	}
+// Forget forgets everybody.
+func (t *Table) Forget() {
+	t.Parent = Parent{}
+	t.ClearCandidate()
+	t.ClearChildren()
+	t.ClearRouters()
 }
 
 // ParentByExt returns the parent or the candidate with that extended address.

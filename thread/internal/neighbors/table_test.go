@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
-	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
@@ -111,21 +110,18 @@ func TestAdoptParent(t *testing.T) {
 	}
 }
 
-// Under another key frame counters start from zero.
-func TestForgetCounters(t *testing.T) {
+// In another network nobody is known, and whoever was is told to be gone.
+func TestForget(t *testing.T) {
 	s := newStreet(t)
-	for n := range s.names {
-		if n != nil {
-			n.Prove(3, 100, 200)
-		}
-	}
-	s.ForgetCounters()
+	s.Forget()
 	for n, name := range s.names {
-		if n != nil && n != &s.Candidate.Neighbor && (n.MAC != keys.Replay{} || n.MLE != keys.Replay{}) {
-			t.Errorf("%s keeps its counters", name)
+		if n != nil && n.State() != Invalid {
+			t.Errorf("%s is still known", name)
 		}
 	}
-	s.tells()
+	if s.Routers.Active() != 0 || !s.Children.Empty() {
+		t.Error("places are taken")
+	}
 }
 
 // A lost link takes the routes through it along.

@@ -42,6 +42,9 @@ type Data struct {
 // New returns empty network data.
 func New(c *core.Core) *Data { return &Data{core: c} }
 
+// Clear forgets all, as if there had never been a partition.
+func (d *Data) Clear() { d.tlvs, d.version, d.stableVersion, d.outdated = d.tlvs[:0], 0, 0, false }
+
 // Found begins the data of a new partition, with versions at random.
 func (d *Data) Found() {
 	d.tlvs = append(d.tlvs[:0], commissioningData[:]...)
