@@ -101,6 +101,22 @@ func heardWithin(m *meshtest.Mesh, from *meshtest.Node, dst netip.Addr, limit ti
 	return limit, false
 }
 
+// heard returns how long it takes until a node gets a reply from a neighbor: its parent, or a router with a link to it.
+func heard(m *meshtest.Mesh, n *meshtest.Node, limit time.Duration) time.Duration {
+	start := m.Sim.Now()
+	for number := uint16(2000); m.Sim.Now().Sub(start) < limit; number++ {
+		neighbors := n.Neighbors()
+		if n.Role() < thread.RoleChild || len(neighbors) == 0 {
+			m.Run(time.Second)
+			continue
+		}
+		if _, ok := ask(m, n, meshtest.LinkLocal(neighbors[0].ExtAddr), number, 5*time.Second); ok {
+			break
+		}
+	}
+	return m.Sim.Now().Sub(start)
+}
+
 // wipe replaces a node by one that has forgotten everything, its frame counters included.
 func wipe(n *meshtest.Node) {
 	n.Config.Store = new(thread.MemoryStore)
