@@ -158,7 +158,10 @@ func (c *Config) restore() error {
 	if n := s.Network; ok && n != nil {
 		c.NetworkKey, c.PANID, c.NetworkName, c.ExtPANID = n.Key, n.PANID, n.Name, n.ExtPANID
 		c.MeshLocalPrefix, c.Channel = n.MeshLocalPrefix, n.Channel
-		c.ExtAddr, c.Mode = s.ExtAddr, s.Mode
+		c.ExtAddr = s.ExtAddr
+		if s.Mode != 0 { // the node has been attached
+			c.Mode = s.Mode
+		}
 	}
 	return nil
 }

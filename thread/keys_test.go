@@ -391,7 +391,7 @@ func TestReplay(t *testing.T) {
 // frame counters rise, or once it has answered a challenge; not before (Thread 1.1 §7.1.7 says "authenticated").
 func TestKeySequence_Strangers(t *testing.T) {
 	m := meshtest.New(t, ideal())
-	n := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.Timing.KeyRotation = time.Hour })
+	n := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.Timing.KeyRotation, c.Timing.KeySwitchGuard = time.Hour, time.Hour })
 	n.Start()
 	m.Until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
 	p := m.AddPeer(2, lorasim.Position{})
