@@ -106,10 +106,11 @@ type Lifecycle interface {
 // Configuration changes what a node was made with.
 type Configuration interface {
 	// SetNetwork gives the node other network parameters. It fails with ErrState unless the role is RoleDisabled, and with ErrArgument,
-	// and then changes nothing. With another key the key sequence starts at zero again. The broadcast PAN ID is
+	// and then changes nothing. All that belongs to the old network is forgotten, its dataset too. The broadcast PAN ID is
 	// accepted, but StartThread refuses it. The parameters are stored when the node attaches with them, see thread.Config.StoredNetwork.
 	SetNetwork(n meshcop.Network) error
-	// SetExtAddr gives the node another extended address. It fails with ErrState unless the role is RoleDisabled.
+	// SetExtAddr gives the node another extended address, and so no place in the mesh. It fails with ErrState unless the role is
+	// RoleDisabled.
 	SetExtAddr(ext ieee802154.ExtAddr) error
 	// SetMode changes the mode: at once where the node is attached, too. A router that is no full Thread device any more
 	// detaches. ErrArgument says that a full Thread device must be ModeRxOnWhenIdle, ErrUnsupported that sleepy end devices are not there
