@@ -311,7 +311,11 @@ func (a *attacher) sendChildIDRequest() bool {
 	if a.fullThreadDevice() {
 		b = mle.AppendTLVRequest(b, mle.TLVAddress16, mle.TLVNetworkData, mle.TLVRoute64)
 	} else {
-		b = a.distrib.appendAddressRegistration(b)
+		// The parent cannot put fragments together of who is no child yet.
+		const request, timestamp = 4, 10 // bytes of the TLVs that follow
+		var whole bool
+		b, whole = a.distrib.appendAddressRegistration(b, oneFrame-request-timestamp)
+		a.keepAlive.partial = !whole
 		b = mle.AppendTLVRequest(b, mle.TLVAddress16, mle.TLVNetworkData)
 	}
 	if a.dataset.Dated() || c.Leader.PartitionID == a.leader.PartitionID {

@@ -93,14 +93,25 @@ func (d *distributor) appendNetworkData(b []byte, full bool) []byte {
 	return mle.AppendTLV(b, mle.TLVNetworkData, tlvs)
 }
 
-// appendAddressRegistration registers a minimal end device's addresses with its parent.
-func (d *distributor) appendAddressRegistration(b []byte) []byte {
+// oneFrame is how long an MLE message from one extended address to another may be, its command and its TLVs, to need no fragments: a frame of
+// 127 bytes has a MAC header of 21 and an FCS of 2, a compressed IPv6 header of 2 and a UDP header of 7, and MLE's security takes 15.
+const oneFrame = 80
+
+// appendAddressRegistration registers a minimal end device's addresses with its parent: the mesh-local EID, then those that the host has
+// added. It reports whether all fit into limit bytes, and leaves the last ones away if not.
+func (d *distributor) appendAddressRegistration(b []byte, limit int) (message []byte, whole bool) {
 	entries := make([]mle.AddressEntry, 0, 1+addresses.MaxAdded)
 	entries = append(entries, d.addressEntry(d.addresses.EID()))
 	for _, a := range d.addresses.Added() {
 		entries = append(entries, d.addressEntry(a))
 	}
-	return mle.AppendAddressRegistration(b, entries...)
+	start := len(b)
+	for n := len(entries); ; n-- {
+		b = mle.AppendAddressRegistration(b[:start], entries[:n]...)
+		if n == 1 || len(b) <= limit {
+			return b, n == len(entries)
+		}
+	}
 }
 
 func (d *distributor) addressEntry(a netip.Addr) mle.AddressEntry {

@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"math"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
@@ -37,6 +38,7 @@ type keepAlive struct {
 	state     updateState
 	attempts  int           // unanswered Child Update Requests
 	challenge mle.Challenge // of a node that is resuming
+	partial   bool          // the parent has not heard of all addresses, which did not fit into one frame
 }
 
 // reset forgets what is under way.
@@ -97,7 +99,14 @@ func (k *keepAlive) sendRequest() {
 	k.schedule()
 	b := mle.AppendMode(k.mle.start(mle.ChildUpdateRequest), k.mode)
 	if !k.fullThreadDevice() {
-		b = k.distrib.appendAddressRegistration(b)
+		limit := math.MaxInt
+		if k.role == RoleDetached {
+			const challenge = 10 // bytes of the TLV that follows
+			limit = oneFrame - challenge
+		}
+		var whole bool
+		b, whole = k.distrib.appendAddressRegistration(b, limit)
+		k.partial = !whole
 	}
 	if k.role == RoleDetached {
 		k.challenge = k.newChallenge()
@@ -138,7 +147,11 @@ func (k *keepAlive) handleRequest(m mle.Message, info mleInfo) error {
 			b = mle.AppendTimeout(b, k.timing.ChildTimeout)
 		case mle.TLVAddressRegistration:
 			if !k.fullThreadDevice() {
-				b = k.distrib.appendAddressRegistration(b)
+				const timeout, response = 6, 10 // bytes of the TLVs that may follow
+				var whole bool
+				if b, whole = k.distrib.appendAddressRegistration(b, oneFrame-timeout-response); !whole {
+					k.addressesChanged() // the rest comes when the parent knows this child again
+				}
 			}
 		}
 	}

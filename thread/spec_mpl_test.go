@@ -203,3 +203,30 @@ func TestMPL_WiderScope(t *testing.T) {
 		}
 	}
 }
+
+// TestRFC7731_7_3_ManySeeds: datagrams of many seeds within the life of one are all new, and old ones are still known, on LoRa too.
+func TestRFC7731_7_3_ManySeeds(t *testing.T) {
+	for name, lifetime := range map[string]time.Duration{"IEEE802154": 5 * time.Second, "LoRa": thread.TimingPymesh().MPLSeedLifetime} {
+		t.Run(name, func(t *testing.T) {
+			m, n, p := leading(t, func(c *thread.Config) { c.Timing.MPLSeedLifetime = lifetime })
+			p.Attach(n, thread.ModeFullThreadDevice, time.Hour)
+			got := 0
+			for i := range mle.RLOC16(100) {
+				multicast(p, 1, seed16(0x8000+i, 1), "x")
+				m.Run(100 * time.Millisecond)
+				payloads, _ := received(n)
+				got += len(payloads)
+			}
+			if got != 100 {
+				t.Errorf("the host got %d of 100 datagrams", got)
+			}
+			for i := range mle.RLOC16(100) {
+				multicast(p, 1, seed16(0x8000+i, 1), "x")
+				m.Run(100 * time.Millisecond)
+			}
+			if again, _ := received(n); name == "LoRa" && len(again) != 0 {
+				t.Errorf("the host got %d of them twice", len(again))
+			}
+		})
+	}
+}

@@ -70,7 +70,6 @@ func (x *tmfMessenger) receive(payload []byte, src, dst netip.Addr, srcPort uint
 	path := coap.Path{Local: dst, Peer: netip.AddrPortFrom(src, srcPort)}
 	if err := x.coap.HandleDatagram(x.Now, path, payload); err != nil {
 		x.counters.TMFMalformed++
-		return
 	}
 	x.drain()
 }
@@ -130,22 +129,26 @@ func (x *tmfMessenger) handle(ev tmfEvent) error {
 	return ev.Tag.answer(ev)
 }
 
+// handleRequest hands a request to its resource. A confirmable one has an answer in any case, or it would come again and again (RFC 7252
+// §5.8, §5.9.2).
 func (x *tmfMessenger) handleRequest(ev tmfEvent) error {
 	r := x.find(ev.Message.Options.URIPath())
 	switch {
 	case r == nil:
-		return x.refuse(ev, coap.NotFound)
+		return x.refuse(ev, coap.NotFound, errTMFUnexpected)
 	case ev.Message.Code != r.method:
-		return x.refuse(ev, coap.MethodNotAllowed)
+		return x.refuse(ev, coap.MethodNotAllowed, errTMFUnexpected)
+	case !r.types.has(ev.Message.Type):
+		return x.refuse(ev, coap.BadRequest, errTMFUnexpected)
 	}
 	p, err := tmf.ParsePayload(ev.Message.Payload)
+	if err == nil {
+		err = r.handle(ev, p) // which has not answered if it fails
+	}
 	if err != nil {
-		return err
+		return x.refuse(ev, coap.BadRequest, err)
 	}
-	if !r.types.has(ev.Message.Type) {
-		return errTMFUnexpected
-	}
-	return r.handle(ev, p)
+	return nil
 }
 
 // find returns the resource with that path, nil if this node has none in its present role.
@@ -158,12 +161,12 @@ func (x *tmfMessenger) find(uri string) *tmfResource {
 	return nil
 }
 
-// refuse answers a confirmable request that is none of this node's.
-func (x *tmfMessenger) refuse(ev tmfEvent, code coap.Code) error {
+// refuse answers a confirmable request that is none of this node's, or makes no sense. It returns why.
+func (x *tmfMessenger) refuse(ev tmfEvent, code coap.Code, why error) error {
 	if ev.Message.Type == coap.Confirmable {
 		x.coap.Respond(x.Now, ev, coap.Message{Code: code})
 	}
-	return errTMFUnexpected
+	return why
 }
 
 // respond answers a request.

@@ -71,6 +71,9 @@ func (e *Engine) becomeChild(rloc mle.RLOC16) {
 	e.stopRouting()
 	e.setRole(RoleChild)
 	e.keepAlive.schedule()
+	if e.keepAlive.partial {
+		e.keepAlive.addressesChanged()
+	}
 	e.startHousekeeping()
 	if e.fullThreadDevice() {
 		e.selection.childStarted(e.attach.mode)

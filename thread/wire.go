@@ -22,8 +22,13 @@ import (
 const (
 	reassemblies = 8
 	mplDatagrams = 8
-	mplSeeds     = 32
+	mostSeeds    = 1024
 )
+
+// seedsFor is how many seeds of multicasts are known at a time: as many for each second that one is remembered as in stock.
+func seedsFor(t *Timing) int {
+	return int(min(max(mpl.DefaultSeeds, mpl.DefaultSeeds*t.MPLSeedLifetime/mpl.DefaultSeedLifetime), mostSeeds))
+}
 
 // wire makes the rooms and hands each what it needs of the others.
 func (e *Engine) wire(c *Config) {
@@ -53,7 +58,7 @@ func (e *Engine) wireRooms(c *Config) {
 	e.neighbors.Routers.Sequence = uint8(e.Core.Rand.Uint32())
 	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, FragmentGaps: t.FragmentGaps}, e.mac, &e.mesh, &e.contexts)
 	e.mpl = mpl.NewDomain(e.Core.Rand, mpl.Config{
-		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, Seeds: mplSeeds, Datagrams: mplDatagrams, Reserve: e.save,
+		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, Seeds: seedsFor(t), Datagrams: mplDatagrams, Reserve: e.save,
 	})
 	e.resolver = resolver.New(e.Core, resolver.Timing{Query: t.AddressQuery, Retry: t.AddressQueryRetry, RetryMax: t.AddressQueryRetryMax})
 	e.netData = networkdata.New(e.Core)

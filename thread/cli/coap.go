@@ -107,9 +107,8 @@ func (i *Interpreter) coapRequest(args []string) error {
 }
 
 func (i *Interpreter) handleCoAP(local netip.Addr, peer netip.AddrPort, payload []byte) {
-	if i.coap.endpoint.HandleDatagram(i.now, coap.Path{Local: local, Peer: peer}, payload) == nil {
-		i.drainCoAP()
-	}
+	_ = i.coap.endpoint.HandleDatagram(i.now, coap.Path{Local: local, Peer: peer}, payload) // what is none of ours is answered there
+	i.drainCoAP()
 }
 
 // drainCoAP shows what CoAP has to tell and sends what it has to send.
@@ -171,6 +170,9 @@ func (i *Interpreter) serveCoAP(ev coap.Event[bool]) {
 	name, known := names[ev.Message.Code]
 	if !known {
 		i.printf("Undefined\r\n")
+		if confirmable {
+			s.endpoint.Respond(i.now, ev, coap.Message{Code: coap.MethodNotAllowed}) // RFC 7252 §5.8
+		}
 		return
 	}
 	i.printf("%s", name)

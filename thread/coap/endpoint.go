@@ -15,6 +15,8 @@ var (
 	ErrTimeout = errors.New("coap: request timed out")
 	// ErrReset says that the peer rejected the request with a Reset.
 	ErrReset = errors.New("coap: request reset by peer")
+	// ErrMulticast says that a message came to a group that must not: a confirmable one, or no request.
+	ErrMulticast = errors.New("coap: not a message to a group")
 	// ErrBusy says that as many requests as an Endpoint keeps are open.
 	ErrBusy = errors.New("coap: too many open requests")
 )
@@ -241,14 +243,37 @@ func (e *Endpoint[Tag]) Cancel(match func(Tag) bool) {
 	e.schedule()
 }
 
-// HandleDatagram takes a datagram that came in. It fails with ErrFormat if that is not a CoAP message; the datagram is
-// then to be dropped, and nothing has changed. The payload must stay as it is until the events have been polled.
+// HandleDatagram takes a datagram that came in. The payload must stay as it is until the events have been polled. It fails if there is
+// nothing in it for the user, who may have something to send all the same:
+//
+//   - with ErrFormat if it is not a CoAP message: a confirmable one is answered by a Reset (RFC 7252 §4.2), one of another version is not
+//     (§3)
+//   - with ErrOption if it has a critical option that is not known: a confirmable request is answered by 4.02 (§5.4.1), or 5.05 where a
+//     proxy is asked for (§5.7.2), a confirmable response by a Reset
+//   - with ErrMulticast if it came to a group and is confirmable, or no request (§8.1): it has no answer
 func (e *Endpoint[Tag]) HandleDatagram(now time.Time, path Path, payload []byte) error {
 	m, err := ParseMessage(payload)
-	if err != nil {
+	group := path.Local.IsMulticast()
+	switch {
+	case err != nil:
+		if len(payload) >= headerSize && payload[0]>>versionShift == version && m.Type == Confirmable && !group {
+			e.sendEmpty(Reset, m.MessageID, path)
+		}
 		return err
+	case group && (m.Type != NonConfirmable || !m.Code.IsRequest()):
+		return ErrMulticast
 	}
 	e.expire(now)
+	if code := m.Options.rejection(); code != Empty {
+		switch {
+		case m.Type != Confirmable:
+		case m.Code.IsRequest():
+			e.Respond(now, Event[Tag]{Path: path, Message: m}, Message{Code: code})
+		default:
+			e.sendEmpty(Reset, m.MessageID, path)
+		}
+		return ErrOption
+	}
 	switch {
 	case m.Code.IsRequest():
 		e.handleRequest(path, m)

@@ -540,3 +540,70 @@ func TestOpenRequests(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRFC7252_Rejection: what a recipient cannot process is rejected, if it is confirmable and came to this node alone; or it is ignored.
+func TestRFC7252_Rejection(t *testing.T) {
+	const none = ""
+	option := func(typ Type, code Code, n OptionNumber) []byte {
+		m := Message{Type: typ, Code: code, MessageID: 0x1234}
+		m.Options, _ = m.Options.Append(n, []byte("x"))
+		b, _ := m.AppendBinary(nil)
+		return b
+	}
+	for _, tt := range []struct {
+		name  string
+		group bool
+		b     []byte
+		err   error
+		want  string // the answer: its type and code
+		event bool
+	}{
+		{"confirmable, malformed (§4.2)", false, []byte{0x4f, 0x02, 0x12, 0x34}, ErrFormat, "RST 0.00", false},
+		{"confirmable, payload marker alone", false, []byte{0x40, 0x02, 0x12, 0x34, 0xff}, ErrFormat, "RST 0.00", false},
+		{"confirmable, empty with more", false, []byte{0x40, 0x00, 0x12, 0x34, 1}, ErrFormat, "RST 0.00", false},
+		{"non-confirmable, malformed (§4.3)", false, []byte{0x5f, 0x02, 0x12, 0x34}, ErrFormat, none, false},
+		{"acknowledgement, malformed", false, []byte{0x6f, 0x44, 0x12, 0x34}, ErrFormat, none, false},
+		{"another version (§3)", false, []byte{0x8f, 0x02, 0x12, 0x34}, ErrFormat, none, false},
+		{"no header", false, []byte{0x40, 0x02, 0x12}, ErrFormat, none, false},
+		{"to a group, malformed (§8.1)", true, []byte{0x4f, 0x02, 0x12, 0x34}, ErrFormat, none, false},
+
+		{"unknown critical option (§5.4.1)", false, option(Confirmable, POST, 9), ErrOption, "ACK 4.02", false},
+		{"block-wise transfer", false, option(Confirmable, POST, 27), ErrOption, "ACK 4.02", false},
+		{"If-Match", false, option(Confirmable, POST, OptionIfMatch), ErrOption, "ACK 4.02", false},
+		{"to a proxy (§5.7.2)", false, option(Confirmable, POST, OptionProxyURI), ErrOption, "ACK 5.05", false},
+		{"unknown critical option, non-confirmable", false, option(NonConfirmable, POST, 9), ErrOption, none, false},
+		{"unknown critical option, to a group", true, option(NonConfirmable, POST, 9), ErrOption, none, false},
+		{"unknown critical option in a response", false, option(Confirmable, Content, 9), ErrOption, "RST 0.00", false},
+		{"unknown critical option in an acknowledgement", false, option(Acknowledgement, Content, 9), ErrOption, none, false},
+		{"unknown elective option", false, option(Confirmable, POST, 8), nil, none, true},
+
+		{"confirmable to a group (§8.1)", true, option(Confirmable, POST, OptionURIPath), ErrMulticast, none, false},
+		{"ping to a group", true, []byte{0x40, 0x00, 0x12, 0x34}, ErrMulticast, none, false},
+		{"response to a group", true, option(NonConfirmable, Content, OptionETag), ErrMulticast, none, false},
+		{"non-confirmable to a group", true, option(NonConfirmable, POST, OptionURIPath), nil, none, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e, path := newEndpoint(1), toB
+			if tt.group {
+				path.Local = group.Addr()
+			}
+			if err := e.HandleDatagram(start, path, tt.b); err != tt.err {
+				t.Errorf("%v, want %v", err, tt.err)
+			}
+			got := none
+			if tx, ok := e.PollTransmit(); ok {
+				m, err := ParseMessage(tx.Payload)
+				if err != nil || m.MessageID != 0x1234 || tx.Path.Peer != nodeB {
+					t.Errorf("answers %+v to %v", m, tx.Path)
+				}
+				got = m.Type.String() + " " + m.Code.String()
+			}
+			if got != tt.want {
+				t.Errorf("answers %q, want %q", got, tt.want)
+			}
+			if _, ok := e.PollEvent(); ok != tt.event {
+				t.Errorf("event: %v", ok)
+			}
+		})
+	}
+}

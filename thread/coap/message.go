@@ -27,8 +27,8 @@ var (
 	ErrFormat = errors.New("coap: message format error")
 	// ErrToken says that a token has more than MaxTokenLength bytes.
 	ErrToken = errors.New("coap: token too long")
-	// ErrOption says that an option is out of order or too long.
-	ErrOption = errors.New("coap: option out of order or too long")
+	// ErrOption says that an option is out of order or too long, or a critical one that this package does not know.
+	ErrOption = errors.New("coap: option out of order, too long, or critical and not known")
 )
 
 // Type is the kind of a message (RFC 7252 §4).
@@ -153,7 +153,8 @@ type Message struct {
 }
 
 // ParseMessage parses a datagram. An Empty message must be 4 bytes, and a payload marker must be followed by a payload
-// (RFC 7252 §3, §4.1). All options are checked, none is interpreted.
+// (RFC 7252 §3, §4.1). All options are checked, none is interpreted. With ErrFormat it returns the type and the message ID, where there
+// are such.
 func ParseMessage(b []byte) (Message, error) {
 	if len(b) < headerSize || b[0]>>versionShift != version {
 		return Message{}, ErrFormat
@@ -167,12 +168,12 @@ func ParseMessage(b []byte) (Message, error) {
 	b = b[headerSize:]
 	if m.Code == Empty {
 		if tokenLen != 0 || len(b) != 0 {
-			return Message{}, ErrFormat
+			return m.malformed()
 		}
 		return m, nil
 	}
 	if tokenLen > MaxTokenLength || tokenLen > len(b) {
-		return Message{}, ErrFormat
+		return m.malformed()
 	}
 	m.Token.size = uint8(tokenLen)
 	copy(m.Token.bytes[:], b[:tokenLen])
@@ -182,7 +183,7 @@ func ParseMessage(b []byte) (Message, error) {
 	for len(rest) > 0 && rest[0] != payloadMarker {
 		o, err := nextOption(rest)
 		if number += o.delta; err != nil || number > maxOptionNumber {
-			return Message{}, ErrFormat
+			return m.malformed()
 		}
 		rest = o.rest
 	}
@@ -191,10 +192,15 @@ func ParseMessage(b []byte) (Message, error) {
 	}
 	if len(rest) > 0 {
 		if m.Payload = rest[1:]; len(m.Payload) == 0 {
-			return Message{}, ErrFormat
+			return m.malformed()
 		}
 	}
 	return m, nil
+}
+
+// malformed is what is known of a message that is malformed.
+func (m Message) malformed() (Message, error) {
+	return Message{Type: m.Type, Code: m.Code, MessageID: m.MessageID}, ErrFormat
 }
 
 // AppendBinary appends m to b. It never fails.

@@ -30,6 +30,9 @@ const (
 	OptionSize1         OptionNumber = 60
 )
 
+// critical reports whether a message must be rejected if its recipient does not know the option (RFC 7252 §5.4.1).
+func (n OptionNumber) critical() bool { return n&1 != 0 }
+
 // Content formats (RFC 7252 §12.3).
 const (
 	ContentFormatText        = 0
@@ -110,6 +113,23 @@ func (o Options) Find(number OptionNumber) ([]byte, bool) {
 		}
 	}
 	return nil, false
+}
+
+// rejection returns the code that answers a request with a critical option that this package does not know, or does not do what it
+// asks for (RFC 7252 §5.4.1, §5.7.2). It is Empty if there is none.
+func (o Options) rejection() Code {
+	for n := range o.All() {
+		switch n {
+		case OptionURIHost, OptionURIPort, OptionURIPath, OptionURIQuery, OptionAccept:
+		case OptionProxyURI, OptionProxyScheme:
+			return ProxyingNotSupported
+		default:
+			if n.critical() {
+				return BadOption
+			}
+		}
+	}
+	return Empty
 }
 
 // Uint returns the value of the first option with the given number as an unsigned integer (RFC 7252 §3.2), and whether

@@ -73,25 +73,31 @@ func TestRFC7731_7_3_SeedLifetime(t *testing.T) {
 	}
 }
 
-// TestRFC7731_7_3_SeedSetFull: of more seeds than there are places nothing is new.
+// TestRFC7731_7_3_SeedSetFull: of more seeds than there are places the one heard of longest ago gives way; none is dropped for want of place.
 func TestRFC7731_7_3_SeedSetFull(t *testing.T) {
 	s := NewSeedSet(DefaultSeeds, DefaultSeedLifetime)
+	at := func(i SeedID) time.Time { return epoch.Add(time.Duration(i) * time.Millisecond) }
 	for i := range SeedID(DefaultSeeds) {
-		if !s.Accept(epoch.Add(time.Duration(i)*time.Millisecond), i, 0) {
+		if !s.Accept(at(i), i, 0) {
 			t.Fatalf("seed %v does not fit", i)
 		}
 	}
-	if s.Accept(epoch.Add(time.Second), 1000, 0) {
-		t.Error("a seed too many is accepted")
-	}
-	if !s.Accept(epoch.Add(time.Second), 7, 1) {
+	if !s.Accept(at(50), 0, 1) {
 		t.Error("a known seed is not accepted in a full set")
 	}
-	if !s.Accept(epoch.Add(DefaultSeedLifetime), 1000, 0) {
-		t.Error("no place after one was forgotten")
+	if !s.Accept(at(100), 1000, 0) {
+		t.Error("a seed too many is not accepted")
 	}
-	if s.Accept(epoch.Add(DefaultSeedLifetime), 1001, 0) {
-		t.Error("more places than were forgotten")
+	for i := range SeedID(DefaultSeeds) {
+		if i != 1 && s.Accept(at(101), i, 0) {
+			t.Errorf("seed %v has been forgotten", i)
+		}
+	}
+	if s.Accept(at(101), 1000, 0) {
+		t.Error("the new seed is not known")
+	}
+	if !s.Accept(at(101), 1, 0) {
+		t.Error("the seed heard of longest ago has not given way")
 	}
 	if NewSeedSet(0, time.Second).Accept(epoch, 1, 1) || NewSeedSet(-1, time.Second).Accept(epoch, 1, 1) {
 		t.Error("a set without places accepts")

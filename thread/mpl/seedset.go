@@ -61,34 +61,34 @@ type seed struct {
 }
 
 // NewSeedSet returns an empty set for a number of seeds, each of which is forgotten when nothing new came of it for
-// lifetime.
+// lifetime, or when it is the one of which that is true for the longest and another one needs its place.
 func NewSeedSet(seeds int, lifetime time.Duration) *SeedSet {
 	return &SeedSet{seeds: make([]seed, max(seeds, 0)), lifetime: lifetime}
 }
 
 // Accept reports whether a datagram is new, and notes it. It is not new if its sequence number is not ahead of the
 // latest one of its seed by less than half the number space (RFC 7731 §8, RFC 1982). Of an unknown seed every
-// datagram is new, but while the set is full of others, none is: what cannot be told apart must not circulate.
+// datagram is new.
+//
+// Deviation: stock drops the datagrams of new seeds while the set is full, address queries first of all. Here the seed heard of
+// longest ago gives way: a datagram of it that comes once more is new then, for as many hops as it has left.
 func (s *SeedSet) Accept(now time.Time, id SeedID, sequence uint8) bool {
 	var place *seed
 	for i := range s.seeds {
 		e := &s.seeds[i]
-		if !now.Before(e.expires) {
-			if place == nil {
-				place = e
-			}
-			continue
-		}
-		if e.id == id {
+		if e.id == id && now.Before(e.expires) {
 			if !newer(sequence, e.latest) {
 				return false
 			}
 			place = e
 			break
 		}
+		if place == nil || e.expires.Before(place.expires) {
+			place = e
+		}
 	}
 	if place == nil {
-		return false
+		return false // a set without places
 	}
 	*place = seed{id: id, latest: sequence, expires: now.Add(s.lifetime)}
 	return true

@@ -13,8 +13,12 @@ import (
 	"github.com/gopymesh/pymesh/thread/netdata"
 )
 
-// maxSize bounds the network data, in bytes (Thread 1.1 §5.18).
-const maxSize = 255
+const (
+	// maxSize bounds the network data, in bytes (Thread 1.1 §5.18).
+	maxSize = 255
+
+	headerSize = 2 // of a TLV: its type and its length
+)
 
 var errTooLong = errors.New("network data: more than 255 bytes")
 
@@ -101,23 +105,39 @@ func (d *Data) IsNewer(l mle.LeaderData, full bool) bool {
 // TLVs returns all of the data. It is not to be changed, nor to be kept beyond the next Take or Found.
 func (d *Data) TLVs() []byte { return d.tlvs }
 
-// Stable returns the part of the data that outlives the servers' whims: the stable TLVs, down to those inside prefixes. It is not to
-// be changed, nor to be kept beyond the next call.
+// Stable returns the part of the data that outlives the servers' whims, for nodes that want no more (Thread 1.1 §5.18): the stable TLVs,
+// down to those inside prefixes and services, of which none stays that has nothing stable inside. Which nodes the servers are changes
+// while the data do not: where one is named stands an anycast locator, or nobody. It is not to be changed, nor to be kept beyond the
+// next call.
 func (d *Data) Stable() []byte {
-	d.stable = appendStable(d.stable[:0], d.tlvs)
-	return d.stable
-}
-
-func appendStable(b, tlvs []byte) []byte {
-	for t := range netdata.All(tlvs) {
+	d.stable = d.stable[:0]
+	for t := range netdata.All(d.tlvs) {
 		switch {
 		case !t.Stable:
 		case t.Type == netdata.TypePrefix:
-			b = appendStablePrefix(b, t)
+			d.stable = appendStablePrefix(d.stable, t)
+		case t.Type == netdata.TypeService:
+			d.stable = appendStableService(d.stable, t)
 		default:
-			b, _ = t.AppendBinary(b) // not longer than it was
+			d.stable, _ = t.AppendBinary(d.stable) // not longer than it was
 		}
 	}
+	return d.stable
+}
+
+// beginTLV appends the header of a TLV whose value follows; endTLV sets its length, or takes it back if nothing stands behind inside.
+// Nothing that they and their callers append can fail: it comes from the air, and does not grow.
+func beginTLV(b []byte, t netdata.TLV) []byte {
+	t.Value = nil
+	b, _ = t.AppendBinary(b)
+	return b
+}
+
+func endTLV(b []byte, begin, inside int) []byte {
+	if len(b) == inside {
+		return b[:begin]
+	}
+	b[begin+1] = byte(len(b) - begin - headerSize)
 	return b
 }
 
@@ -126,15 +146,81 @@ func appendStablePrefix(b []byte, t netdata.TLV) []byte {
 	if err != nil {
 		return b // Take lets none in
 	}
-	inside := p.SubTLVs
-	// The length, last of the header, is known at the end. Neither part can fail: the prefix comes from the air.
-	p.SubTLVs, t.Value = nil, nil
-	b, _ = t.AppendBinary(b)
-	value := len(b)
-	b, _ = p.AppendBinary(b)
-	b = appendStable(b, inside)
-	b[value-1] = byte(len(b) - value)
-	return b
+	subs, begin := p.SubTLVs, len(b)
+	agent := dhcpAgent(subs)
+	p.SubTLVs = nil
+	b, _ = p.AppendBinary(beginTLV(b, t))
+	inside := len(b)
+	for sub := range netdata.All(subs) {
+		if sub.Stable {
+			b = appendNameless(b, sub, agent)
+		}
+	}
+	return endTLV(b, begin, inside)
+}
+
+// appendNameless appends a TLV from inside a prefix, without the RLOC16s in it.
+func appendNameless(b []byte, t netdata.TLV, agent mle.RLOC16) []byte {
+	begin := len(b)
+	switch t.Type {
+	case netdata.TypeHasRoute:
+		routes, _ := netdata.ParseHasRoute(t.Value)
+		b = beginTLV(b, t)
+		for r := range routes.All() {
+			r.RLOC16 = mle.InvalidRLOC16
+			b, _ = r.AppendBinary(b)
+		}
+	case netdata.TypeBorderRouter:
+		routers, _ := netdata.ParseBorderRouters(t.Value)
+		b = beginTLV(b, t)
+		for r := range routers.All() {
+			r.RLOC16 = mle.InvalidRLOC16
+			if r.Flags&(netdata.FlagDHCP|netdata.FlagConfigure) != 0 {
+				r.RLOC16 = agent
+			}
+			b, _ = r.AppendBinary(b)
+		}
+	default:
+		b, _ = t.AppendBinary(b)
+		return b
+	}
+	return endTLV(b, begin, -1)
+}
+
+// dhcpAgent is the anycast locator of the DHCPv6 agents of a prefix, which its context names.
+func dhcpAgent(subs []byte) mle.RLOC16 {
+	for sub := range netdata.All(subs) {
+		if c, err := netdata.ParseContextTLV(sub.Value); sub.Type == netdata.TypeContext && err == nil && c.ID != lowpan.MeshLocalContext {
+			return mle.ALOCDHCPv6AgentFirst + mle.RLOC16(c.ID) - 1
+		}
+	}
+	return mle.InvalidRLOC16
+}
+
+func appendStableService(b []byte, t netdata.TLV) []byte {
+	s, err := netdata.ParseService(t.Value)
+	if err != nil {
+		return b
+	}
+	subs, begin := s.SubTLVs, len(b)
+	s.SubTLVs = nil
+	b, _ = s.AppendBinary(beginTLV(b, t))
+	inside := len(b)
+	for sub := range netdata.All(subs) {
+		if !sub.Stable {
+			continue
+		}
+		server, err := netdata.ParseServer(sub.Value)
+		if sub.Type != netdata.TypeServer || err != nil {
+			b, _ = sub.AppendBinary(b)
+			continue
+		}
+		server.RLOC16 = mle.ALOCServiceFirst + mle.RLOC16(s.ID)
+		at := len(b)
+		b, _ = server.AppendBinary(beginTLV(b, sub))
+		b = endTLV(b, at, -1)
+	}
+	return endTLV(b, begin, inside)
 }
 
 // Contexts returns the 6LoWPAN contexts: 0 is the mesh-local prefix, whatever the data say, the others come with the data.

@@ -182,27 +182,60 @@ func TestIsNewer(t *testing.T) {
 	}
 }
 
-// TestStableData leaves out what is not stable, down to what is inside prefixes.
+// TestStableData leaves out what is not stable, down to what is inside prefixes and services, and what is empty then. Instead of the RLOC16s
+// of servers it has 0xfffe, or the anycast locators of DHCPv6 agents and of services, as stock's leaders and parents send it (Thread 1.1 §5.18).
 func TestStableData(t *testing.T) {
-	const stable = 1
+	const (
+		stable = 1
+
+		slaac, dhcp, configure = 0x33, 0x0b, 0x05 // flags of a border router
+		anybody                = 0xfffe
+	)
 	prefix := func(flags byte, sub ...byte) []byte {
 		value := append([]byte{0, 64, 0xfd, 0, 0, 0, 0, 0, 0, 1}, sub...)
 		return append([]byte{1<<1 | flags, byte(len(value))}, value...)
 	}
-	border := func(flags byte) []byte { return []byte{2<<1 | flags, 4, 0x58, 0x00, 0x33, 0x00} }
+	border := func(flags byte, rloc uint16, kind byte) []byte {
+		return []byte{2<<1 | flags, 4, byte(rloc >> 8), byte(rloc), kind, 0}
+	}
+	route := func(flags byte, rlocs ...uint16) []byte {
+		b := []byte{flags, byte(3 * len(rlocs))}
+		for _, r := range rlocs {
+			b = append(b, byte(r>>8), byte(r), 0x40)
+		}
+		return b
+	}
+	context := []byte{3<<1 | stable, 2, 0x13, 64}
+	service := func(flags byte, sub ...byte) []byte {
+		value := append([]byte{0x82, 2, 'a', 'b'}, sub...)
+		return append([]byte{5<<1 | flags, byte(len(value))}, value...)
+	}
+	server := func(flags byte, rloc uint16) []byte { return []byte{6<<1 | flags, 3, byte(rloc >> 8), byte(rloc), 'x'} }
+	cat := func(parts ...[]byte) []byte { return slices.Concat(parts...) }
 	for _, tt := range []struct {
 		name     string
 		in, want []byte
 	}{
 		{"empty", nil, nil},
-		{"stable prefix", prefix(stable, border(stable)...), prefix(stable, border(stable)...)},
-		{"prefix for a while", prefix(0, border(0)...), nil},
-		{"border router for a while", prefix(stable, append(border(0), border(stable)...)...), prefix(stable, border(stable)...)},
-		{"both", append(prefix(0), prefix(stable)...), prefix(stable)},
-		{"after a prefix that shrinks", slices.Concat(prefix(stable, border(0)...), unhex(t, service), prefix(stable)),
-			slices.Concat(prefix(stable), unhex(t, service), prefix(stable))},
+		{"stable prefix", prefix(stable, border(stable, 0x5800, slaac)...), prefix(stable, border(stable, anybody, slaac)...)},
+		{"prefix for a while", prefix(0, border(0, 0x5800, slaac)...), nil},
+		{"border router for a while", prefix(stable, cat(border(0, 0x5800, slaac), border(stable, 0x5c00, slaac))...),
+			prefix(stable, border(stable, anybody, slaac)...)},
+		{"DHCPv6 agent", prefix(stable, cat(border(stable, 0x5800, dhcp), context)...), prefix(stable, cat(border(stable, 0xfc03, dhcp), context)...)},
+		{"DHCPv6 agent for configuration", prefix(stable, cat(context, border(stable, 0x5800, configure))...),
+			prefix(stable, cat(context, border(stable, 0xfc03, configure))...)},
+		{"DHCPv6 agent without a context", prefix(stable, border(stable, 0x5800, dhcp)...), prefix(stable, border(stable, anybody, dhcp)...)},
+		{"routes", prefix(stable, cat(route(0, 0x5800), route(stable, 0x5800, 0x5c00))...), prefix(stable, route(stable, anybody, anybody)...)},
+		{"both", cat(prefix(0, context...), prefix(stable, context...)), prefix(stable, context...)},
+		{"prefix without anything stable", prefix(stable, border(0, 0x5800, slaac)...), nil},
+		{"after a prefix that shrinks", cat(prefix(stable, cat(border(0, 0x5800, slaac), context)...), service(stable, server(stable, 0x5800)...)),
+			cat(prefix(stable, context...), service(stable, server(stable, 0xfc12)...))},
 		{"commissioning data", unhex(t, commissioning), nil},
-		{"service", unhex(t, service), unhex(t, service)},
+		{"service", service(stable, server(stable, 0x8800)...), service(stable, server(stable, 0xfc12)...)},
+		{"server for a while", service(stable, cat(server(0, 0x5800), server(stable, 0x8800), server(0, 0x5c00))...),
+			service(stable, server(stable, 0xfc12)...)},
+		{"service without a stable server", service(stable, server(0, 0x5800)...), nil},
+		{"service for a while", service(0, server(0, 0x5800)...), nil},
 		{"unknown", []byte{0xfe, 1, 0, 0xff, 1, 1}, []byte{0xff, 1, 1}},
 	} {
 		d := take(t, 1, 2, tt.in)

@@ -1,0 +1,74 @@
+package thread_test
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/meshtest"
+	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// A child's addresses and a parent's places, Thread 1.1 §4.7. Held elsewhere:
+//
+//   - attaching, and how a child keeps its place: spec_attach_test.go
+
+// TestChildIDRequest_Addresses: a minimal end device attaches with as many addresses as it may have. What does not fit into the frame of the
+// Child ID Request follows in a Child Update Request.
+func TestChildIDRequest_Addresses(t *testing.T) {
+	var added []netip.Addr
+	for _, s := range []string{"2001:db8::1", "2001:db8::2", "fd00::3", "fd00::4"} {
+		added = append(added, netip.MustParseAddr(s))
+	}
+	for count := range len(added) + 1 {
+		m := meshtest.New(t, ideal())
+		parent := m.Add(1, lorasim.Position{}, stock)
+		child := m.Add(1, lorasim.Position{X: 1}, minimal)
+		ear := m.AddPeer(9, lorasim.Position{X: 0.5})
+		parent.Start()
+		m.Until(time.Minute, "leader", func() bool { return parent.Role() == thread.RoleLeader })
+		add := func() {
+			child.Console().InterfaceUp(m.Sim.Now())
+			for _, a := range added[:count] {
+				if err := child.Console().AddAddress(a); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		attached := func(what string) {
+			t.Helper()
+			m.Until(2*time.Minute, what, func() bool { return child.Role() == thread.RoleChild })
+			m.Run(5 * time.Second)
+			for _, a := range append([]netip.Addr{child.MeshLocalEID()}, added[:count]...) {
+				if _, ok := parent.Ping(a, 8, time.Second); !ok {
+					t.Errorf("%d added, %s: no reply from %v", count, what, a)
+				}
+			}
+			if got := childrenOf(parent)[0].Addresses; len(got) != count+1 {
+				t.Errorf("%d added, %s: the parent knows %v", count, what, got)
+			}
+		}
+		add()
+		child.Start()
+		attached("first attach")
+		requests := ear.Find(mle.ChildIDRequest, child.ExtAddr())
+		if len(requests) != 1 {
+			t.Fatalf("%d added: %d Child ID Requests", count, len(requests))
+		}
+		first := slices.Collect(must(requests[0].AddressRegistration()).All())
+		if want := min(count+1, 2); len(first) != want {
+			t.Errorf("%d added: %d addresses in the first request, want %d", count, len(first), want)
+		}
+		if got := len(ear.Find(mle.ChildUpdateRequest, child.ExtAddr())) > 0; got != (count > 1) {
+			t.Errorf("%d added: a Child Update Request: %v", count, got)
+		}
+
+		parent.Restart()
+		m.Until(2*time.Minute, "leader again", func() bool { return parent.Role() == thread.RoleLeader })
+		m.Run(time.Minute)
+		attached("after the parent's restart")
+	}
+}
