@@ -56,8 +56,11 @@ func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int8) {
 			x.counters.MPLDuplicate++
 			return
 		}
-		if x.addresses.Subscribed(d.Dst) {
+		switch {
+		case x.addresses.Subscribed(d.Dst):
 			x.deliver(d, rssi)
+		case !d.HasMPL || !x.isRouter(): // nor is it sent on
+			x.counters.IPNotForUs++
 		}
 	case x.addresses.Own(d.Dst):
 		x.deliver(d, rssi)
@@ -100,8 +103,13 @@ func (x *ipLayer) deliver(d *ip6.Datagram, rssi int8) {
 			x.counters.IPMalformed++
 			return
 		}
-		if inner.Protocol != ip6.ProtocolIPv6 && (x.addresses.Own(inner.Dst) || inner.Dst.IsMulticast() && x.addresses.Subscribed(inner.Dst)) {
+		switch {
+		case inner.Protocol == ip6.ProtocolIPv6:
+			x.counters.IPUnsupported++
+		case x.addresses.Own(inner.Dst), inner.Dst.IsMulticast() && x.addresses.Subscribed(inner.Dst):
 			x.deliver(&inner, rssi)
+		default:
+			x.counters.IPNotForUs++
 		}
 	case ip6.ProtocolUDP:
 		x.deliverUDP(d, rssi)

@@ -47,6 +47,7 @@ type Timing struct {
 type Counters struct {
 	TxDatagrams, Forwarded                          uint64 // sent
 	QueueFull, AddressUnresolved, TxDatagramsFailed uint64 // dropped
+	NoRoute, RelaysNoRoute                          uint64 // dropped: datagrams, mesh frames
 }
 
 // A Sender is the way out of one node.
@@ -231,7 +232,12 @@ func (s *Sender) way(i int) (hop Hop, ok bool) {
 	}
 	switch answer {
 	case NoRoute:
-		s.fail(m)
+		if m.Kind == KindMeshFrame {
+			s.Counters.RelaysNoRoute++
+		} else {
+			s.Counters.NoRoute++
+		}
+		s.remove(m)
 	case Wait:
 		s.queue = slices.Delete(s.queue, i, i+1)
 		if len(s.waiting) >= MaxWaiting {
