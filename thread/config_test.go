@@ -1,6 +1,8 @@
 package thread_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -78,6 +80,54 @@ func TestLeaderWeightZero(t *testing.T) {
 	m.StartOneByOne()
 	if l, ok := n.Leader(); !ok || l.Weighting != 0 {
 		t.Errorf("%+v, %v", l, ok)
+	}
+}
+
+// TestTwoNodesWithOneAddress: the log says so, and does not fill with it. A node's own messages, replayed, are no other node.
+func TestTwoNodesWithOneAddress(t *testing.T) {
+	m := meshtest.New(t, ideal())
+	var log [2]bytes.Buffer
+	for i := range log {
+		m.Add(1, lorasim.Position{}, func(c *thread.Config) {
+			stock(c)
+			c.ExtAddr = ieee802154.ExtAddr{2: 7}
+			c.Logger = slog.New(slog.NewTextHandler(&log[i], nil))
+		})
+	}
+	m.StartEach(time.Minute)
+	m.Run(time.Hour)
+	a, b := strings.Count(log[0].String(), "another node has this node's MAC"), strings.Count(log[1].String(), "another node has this node's MAC")
+	if a+b == 0 || a+b > 20 {
+		t.Errorf("%d and %d lines\n%s", a, b, &log[0])
+	}
+	if c := m.Nodes[0].Counters(); c.RxOwnSource == 0 || c.RxMLE > 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestOwnEchoIsNoTwin: what this node has sent itself, recorded and replayed, says nothing.
+func TestOwnEchoIsNoTwin(t *testing.T) {
+	var log bytes.Buffer
+	m := meshtest.New(t, ideal())
+	n := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	var sent [][]byte
+	m.StartOneByOne()
+	now := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+	for range 100 {
+		if at, ok := n.NextTimeout(); ok && at.After(now) {
+			now = at
+		}
+		n.HandleTimeout(now)
+		if psdu, ok := n.PollTransmit(); ok {
+			sent = append(sent, bytes.Clone(psdu))
+			n.HandleTransmitDone(now, nil)
+		}
+	}
+	for _, psdu := range sent {
+		n.HandleFrame(now, psdu, -50)
+	}
+	if c := n.Counters(); c.RxOwnSource < 3 || strings.Contains(log.String(), "MAC address") {
+		t.Errorf("%d frames, %d from itself\n%s", len(sent), c.RxOwnSource, &log)
 	}
 }
 

@@ -3,7 +3,8 @@ package thread
 import "github.com/gopymesh/pymesh/thread/internal/mac"
 
 // Counters counts what an engine sent, received and dropped since it was made. Every dropped frame and datagram is in exactly one
-// of the drop counters.
+// of the drop counters of its layer: a received frame in those of the MAC, the datagram in it in those of 6LoWPAN, IPv6, MLE and TMF, a
+// datagram to send in those of the queues.
 type Counters struct {
 	// MAC transmissions. TxFrames counts frames handed to the radio, first tries only.
 	TxFrames, TxAcks, TxRetries, TxAcked uint64
@@ -13,7 +14,7 @@ type Counters struct {
 	// TxUnicast and TxBroadcast count the frames that are over, whatever became of them.
 	TxUnicast, TxBroadcast uint64
 
-	// MAC receptions: RxFrames counts all, the others what became of them.
+	// MAC receptions: RxFrames counts all, the others what became of them while the interface was up.
 	RxFrames, RxAcks, RxData, RxCommands, RxBeacons uint64
 	// RxUnicast and RxBroadcast count the frames that the address filter let pass, before they were authenticated.
 	RxUnicast, RxBroadcast uint64
@@ -22,10 +23,11 @@ type Counters struct {
 
 	// 6LoWPAN: datagrams complete, fragments received, mesh frames forwarded.
 	RxDatagrams, RxFragments, Forwarded uint64
-	// Dropped by 6LoWPAN and mesh forwarding.
+	// Dropped by 6LoWPAN and mesh forwarding. ReassemblyDropped counts fragments that fit nowhere, and incomplete datagrams that gave way to
+	// others.
 	LowpanMalformed, ReassemblyDropped, ReassemblyTimeout, MeshHopsExceeded, MeshNoRoute, MeshUnsecured uint64
 
-	// IPv6.
+	// IPv6. IPNoRoute counts datagrams to send, of this node and of others, to which no way is known.
 	IPMalformed, IPNotForUs, IPHopLimit, IPNoRoute, IPBadChecksum, IPUnsupported, MPLDuplicate uint64
 	// ICMPRefused counts ICMPv6 errors that were not sent since others have been just before.
 	ICMPRefused uint64
@@ -33,7 +35,8 @@ type Counters struct {
 	// Queues: datagrams refused because the send queue was full, lost while waiting for an address, or not fetched by the host in
 	// time; events not fetched in time.
 	QueueFull, AddressUnresolved, HostQueueFull, EventsLost uint64
-	// TxDatagrams counts datagrams sent, TxDatagramsFailed those given up.
+	// TxDatagrams counts datagrams sent, TxDatagramsFailed those given up: not acknowledged, or too old. Neither counts MLE messages that
+	// a newer one replaces and what is left when the node stops, and mesh frames that the next hop does not acknowledge are TxNoAck.
 	TxDatagrams, TxDatagramsFailed uint64
 
 	// MLE.
@@ -57,6 +60,8 @@ func (e *Engine) Counters() Counters {
 	c.addMAC(&e.mac.Counters)
 	s := &e.sender.Counters
 	c.QueueFull += s.QueueFull
+	c.IPNoRoute += s.NoRoute
+	c.MeshNoRoute += s.RelaysNoRoute
 	c.AddressUnresolved, c.TxDatagrams, c.TxDatagramsFailed, c.Forwarded = s.AddressUnresolved, s.TxDatagrams, s.TxDatagramsFailed, s.Forwarded
 	return c
 }

@@ -62,8 +62,11 @@ func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int8) {
 			x.counters.MPLDuplicate++
 			return
 		}
-		if x.addresses.Subscribed(d.Dst) {
+		switch {
+		case x.addresses.Subscribed(d.Dst):
 			x.deliver(d, rssi)
+		case !d.HasMPL || !x.isRouter(): // nor is it sent on
+			x.counters.IPNotForUs++
 		}
 	case x.addresses.Own(d.Dst):
 		x.deliver(d, rssi)
@@ -118,15 +121,18 @@ func (x *ipLayer) deliver(d *ip6.Datagram, rssi int8) {
 		return
 	}
 	if !x.addresses.Own(inner.Dst) && (!inner.Dst.IsMulticast() || !x.addresses.Subscribed(inner.Dst)) {
+		x.counters.IPNotForUs++
 		return
 	}
 	if err := inner.ParseExtensions(); err != nil && !errors.Is(err, ip6.ErrUnsupported) {
 		x.counters.IPMalformed++
 		return
 	}
-	if inner.Protocol != ip6.ProtocolIPv6 {
-		x.dispatch(&inner, rssi)
+	if inner.Protocol == ip6.ProtocolIPv6 {
+		x.counters.IPUnsupported++
+		return
 	}
+	x.dispatch(&inner, rssi)
 }
 
 // dispatch hands the payload of a datagram for this node to whom it concerns.

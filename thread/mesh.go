@@ -48,12 +48,33 @@ type received struct {
 
 // receive handles the payload of a data frame.
 func (x *meshLayer) receive(f mac.Received) {
+	if f.Own {
+		x.receiveOwn(f)
+		return
+	}
 	r := received{payload: f.Payload, src: f.Src, dst: f.Dst, rssi: f.RSSI, secured: f.Secured}
 	if lowpan.DispatchOf(f.Payload) == lowpan.DispatchMesh {
 		x.receiveMesh(r)
 		return
 	}
 	x.arrive(r)
+}
+
+// receiveOwn looks at a frame from this node's own address: an MLE message in it may be another node's.
+func (x *meshLayer) receiveOwn(f mac.Received) {
+	if lowpan.DispatchOf(f.Payload) != lowpan.DispatchIPHC {
+		return
+	}
+	datagram, consumed, err := lowpan.Decompress(x.datagram[:0], f.Payload, f.Src, f.Dst, x.contexts, 0)
+	if err != nil {
+		return
+	}
+	x.datagram = append(datagram, f.Payload[consumed:]...)
+	d, err := ip6.ParseDatagram(x.datagram)
+	if err != nil || !securesItself(&d) {
+		return
+	}
+	x.ip.mle.receiveOwn(d.Payload[ip6.UDPHeaderSize:], d.Src, d.Dst)
 }
 
 // arrive takes what has reached its last hop: it collects fragments, and hands whole datagrams up.
@@ -68,7 +89,9 @@ func (x *meshLayer) arrive(r received) {
 		if r.secured {
 			origin.Security = 1
 		}
+		before := x.reassembler.Dropped()
 		datagram, err := x.reassembler.HandleFragment(x.Now, origin, r.payload, x.contexts)
+		x.counters.ReassemblyDropped += x.reassembler.Dropped() - before
 		if err != nil {
 			x.counters.ReassemblyDropped++
 			return
@@ -279,11 +302,8 @@ func (x *meshLayer) Route(m *sender.Message) (sender.Hop, sender.Answer) {
 		return x.toParent(h)
 	}
 	to, answer := x.locate(dst)
-	switch answer {
-	case sender.Found:
+	if answer == sender.Found {
 		return x.routeTo(h, to, dst)
-	case sender.NoRoute:
-		x.counters.IPNoRoute++
 	}
 	return h, answer
 }
@@ -304,12 +324,10 @@ func (x *meshLayer) toParent(h sender.Hop) (sender.Hop, sender.Answer) {
 func (x *meshLayer) routeTo(h sender.Hop, to mle.RLOC16, dst netip.Addr) (sender.Hop, sender.Answer) {
 	if !x.reachable(to, dst) {
 		x.resolver.Fail(dst)
-		x.counters.IPNoRoute++
 		return h, sender.NoRoute
 	}
 	next, ok := x.routes.nextHop(to)
 	if !ok {
-		x.counters.IPNoRoute++
 		return h, sender.NoRoute
 	}
 	h.Dst = neighbors.ShortAddr(next)
@@ -327,7 +345,6 @@ func (x *meshLayer) Relay(dst mle.RLOC16) (sender.Hop, sender.Answer) {
 	}
 	next, ok := x.routes.nextHop(dst)
 	if !ok || x.neighbors.ByRLOC16(next) == nil {
-		x.counters.MeshNoRoute++
 		return sender.Hop{}, sender.NoRoute
 	}
 	return sender.Hop{Src: neighbors.ShortAddr(x.rloc), Dst: neighbors.ShortAddr(next)}, sender.Found

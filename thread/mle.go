@@ -2,11 +2,13 @@ package thread
 
 import (
 	"errors"
+	"log/slog"
 	"math"
 	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/lasting"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/keychain"
@@ -81,6 +83,7 @@ type mleMessenger struct {
 	handlers   [maxCommand + 1][RoleLeader + 1]*mleCommand // commands, by command and role
 	strangers  [maxCommand + 1]bool                        // commands that make sense from strangers
 
+	twin    lasting.Condition // another node with this one's address
 	delayed []delayedMessage
 	next    time.Time // when the first of them leaves, zero if there is none
 
@@ -217,6 +220,7 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 		x.counters.MLEUnexpected++
 		return
 	case x.role == RoleDisabled:
+		x.counters.MLEUnexpected++
 		return
 	}
 	info := mleInfo{src: src, dst: dst, ext: neighbors.ExtOf(src), rssi: rssi, keySequence: h.KeySequence, counter: h.FrameCounter}
@@ -232,6 +236,21 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 	if x.admit(m.Command, h, &info) {
 		x.dispatch(m, info)
 	}
+}
+
+// receiveOwn says so in the log if an MLE message from this node's own address is authentic and no echo of this node's: it has a frame
+// counter that this node has not used. Of two nodes with one address the one with the lower counter finds out.
+func (x *mleMessenger) receiveOwn(payload []byte, src, dst netip.Addr) {
+	h, err := mle.ParseHeader(payload)
+	seq := x.keys.Sequence()
+	if err != nil || h.Suite == mle.SuiteNone || h.KeySequence < seq || h.KeySequence == seq && h.FrameCounter < x.counter.Next() {
+		return
+	}
+	if x.opened, err = h.Open(x.opened[:0], payload, src, dst, x.Ext, x.keys.MLE(h.KeySequence)); err != nil {
+		return
+	}
+	x.twin.Log(x.Now, x.Log, slog.LevelError, "another node has this node's MAC address, and neither can be reached as it should: give one of them another",
+		"mac", x.Ext)
 }
 
 // admit checks the frame counter of a message: no neighbor's may come twice, and a stranger may send what makes sense from one. It says

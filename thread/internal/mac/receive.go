@@ -20,6 +20,9 @@ type Received struct {
 	PAN      ieee802154.PANID // of Src
 	RSSI     int8             // in dBm, 127 if not known
 	Secured  bool             // and authentic
+	// Own says that the frame, which is not secured, has this node's own address for its source, and is counted as dropped. It may tell
+	// of another node with that address, and is good for nothing else.
+	Own bool
 }
 
 // Ignore counts a received packet that is no matter for this node: it is for another one, or the MAC is off. It reports false, and has
@@ -37,7 +40,7 @@ func (m *MAC) Ignore(psdu []byte) bool {
 }
 
 // HandleFrame takes a packet that the radio received, a whole PSDU with its two FCS bytes, which are not checked. rssi is in dBm, 127 if
-// not known. It returns the payload of a data frame that is for this node and has one.
+// not known. It returns the payload of a data frame that is for this node and has one, or of one that is Own.
 func (m *MAC) HandleFrame(psdu []byte, rssi int8) (Received, bool) {
 	if m.Ignore(psdu) {
 		return Received{}, false
@@ -103,7 +106,9 @@ func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bo
 	}
 	from, ok := m.identify(f, rssi)
 	if !ok {
-		return Received{}, false
+		own := f.Src == ieee802154.ExtAddress(m.core.Ext) && f.Type == ieee802154.Data &&
+			f.Security.Level == ieee802154.SecurityNone && len(f.Payload) > 0
+		return Received{Payload: f.Payload, Src: f.Src, Dst: f.Dst, PAN: f.SrcPAN, RSSI: rssi, Own: own}, own
 	}
 	if f.Dst.IsBroadcast() {
 		m.Counters.RxBroadcast++

@@ -287,8 +287,8 @@ func TestDrops(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, timing)
-			if got, ok := n.HandleFrame(tt.psdu(n), -70); ok {
-				t.Errorf("goes up: %+v", got)
+			if got, ok := n.HandleFrame(tt.psdu(n), -70); ok && !got.Own || ok != (tt.counter == "RxOwnSource") {
+				t.Errorf("goes up: %+v, %v", got, ok)
 			}
 			for _, d := range drops {
 				if got := *d.of(&n.Counters); got == 1 != (d.name == tt.counter) {

@@ -15,7 +15,7 @@ import (
 
 // total is the number of messages of which something became.
 func total(c Counters) uint64 {
-	return c.TxDatagrams + c.Forwarded + c.QueueFull + c.AddressUnresolved + c.TxDatagramsFailed
+	return c.TxDatagrams + c.Forwarded + c.QueueFull + c.AddressUnresolved + c.TxDatagramsFailed + c.NoRoute + c.RelaysNoRoute
 }
 
 // A life is a sender to which anything happens in any order, and what became of its messages.

@@ -49,6 +49,7 @@ type Timing struct {
 type Counters struct {
 	TxDatagrams, Forwarded                          uint64 // sent
 	QueueFull, AddressUnresolved, TxDatagramsFailed uint64 // dropped
+	NoRoute, RelaysNoRoute                          uint64 // dropped: datagrams, mesh frames
 }
 
 // A Sender is the way out of one node.
@@ -225,6 +226,16 @@ func (s *Sender) fail(m *Message) {
 	s.remove(m)
 }
 
+// noRoute gives a message up to whose destination there is no way.
+func (s *Sender) noRoute(m *Message) {
+	if m.Kind == KindMeshFrame {
+		s.Counters.RelaysNoRoute++
+	} else {
+		s.Counters.NoRoute++
+	}
+	s.remove(m)
+}
+
 // Choose picks the message whose turn it is. It reports false if there is none.
 func (s *Sender) Choose() bool {
 	s.chosen = choice{}
@@ -252,7 +263,7 @@ func (s *Sender) Choose() bool {
 		hop, answer := s.way(m)
 		switch {
 		case answer == NoRoute:
-			s.fail(m)
+			s.noRoute(m)
 			continue
 		case answer == Wait && len(s.waiting) < MaxWaiting:
 			s.queue = slices.Delete(s.queue, i, i+1)

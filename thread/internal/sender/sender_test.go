@@ -173,7 +173,7 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// What cannot be parsed, has no way or makes no frame is given up, and what is left goes on.
+// What cannot be parsed or makes no frame is given up, and what is left goes on.
 func TestGivenUp(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -197,7 +197,6 @@ func TestGivenUp(t *testing.T) {
 			return m
 		}, true},
 		{"longer than the MTU", func(r *room) *Message { return r.datagram(at(left), lowpan.MaxDatagramSize+1, 'x') }, true},
-		{"no way", func(r *room) *Message { return r.datagram(at(gone), small, 'x') }, true},
 		{"mesh frame without an end", func(r *room) *Message {
 			m := r.relayed(left, small, 'x')
 			m.Data = m.Data[:4]
@@ -209,7 +208,6 @@ func TestGivenUp(t *testing.T) {
 			return m
 		}, false},
 		{"mesh frame that is too long", func(r *room) *Message { return r.relayed(left, 120, 'x') }, true},
-		{"mesh frame without a way", func(r *room) *Message { return r.relayed(gone, small, 'x') }, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRoom(t)
@@ -500,6 +498,17 @@ func TestDropMLE(t *testing.T) {
 	if got := r.run(); got != "bb" {
 		t.Errorf("sent %q", got)
 	}
+}
+
+// What has no way is dropped, and counted as that alone.
+func TestNoRoute(t *testing.T) {
+	r := newRoom(t)
+	r.take(r.datagram(at(gone), small, 'x'), r.relayed(gone, small, 'y'), r.datagram(at(left), small, 'a'))
+	if got := r.run(); got != "a" {
+		t.Errorf("sent %q", got)
+	}
+	r.counts(Counters{TxDatagrams: 1, NoRoute: 1, RelaysNoRoute: 1})
+	r.holds(0, 0)
 }
 
 // Nothing is left after a stop, not even a report on the frame that the MAC had.
