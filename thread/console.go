@@ -129,6 +129,7 @@ func (c commands) SetNetwork(n Network) error {
 		// All that hangs on the old key is forgotten but this node's frame counters: that they go on does no harm.
 		e.keys.SetNetworkKey(n.Key)
 		e.neighbors.ForgetCounters()
+		e.mle.answers.Forget()
 	}
 	e.keeper.settings.Network = nil
 	e.dataset.SetNetwork(n)

@@ -77,6 +77,13 @@ func securesItself(d *ip6.Datagram) bool {
 	return err == nil && udp.DstPort == mle.UDPPort
 }
 
+// undeliverable is told of a message that the sender has given up.
+func (x *ipLayer) undeliverable(m *sender.Message, reason sender.Reason) {
+	if x.Debug {
+		x.Log.Debug("given up", "from", m.Src(), "to", m.Dst(), "reason", reason)
+	}
+}
+
 // forward passes a datagram on as a router does, to a child that is reached through this node above all.
 func (x *ipLayer) forward(d *ip6.Datagram) {
 	if d.HopLimit <= 1 {

@@ -11,6 +11,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/keychain"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/internal/strangers"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/mle"
@@ -18,6 +19,9 @@ import (
 
 // errMLEUnexpected says that a message is well-formed but fits nothing that this node is doing.
 var errMLEUnexpected = errors.New("thread: unexpected MLE message")
+
+// errMLERefused says that a message is not answered because too many were answered lately to those who are no neighbors.
+var errMLERefused = errors.New("thread: too many answers to strangers")
 
 // mleInfo is what the layers below know of a received message.
 type mleInfo struct {
@@ -75,6 +79,8 @@ type mleMessenger struct {
 	reserve    func() bool                                 // stores a further limit of counter
 	handlers   [maxCommand + 1][RoleLeader + 1]*mleCommand // commands, by command and role
 	strangers  [maxCommand + 1]bool                        // commands that make sense from strangers
+	answers    *strangers.Answers
+	vouch      func(ext ieee802154.ExtAddr) // tells the MAC who has sent the frame in work
 
 	delayed []delayedMessage
 	next    time.Time // when the first of them leaves, zero if there is none
@@ -139,6 +145,9 @@ func (x *mleMessenger) send(dst netip.Addr, plain []byte) {
 	// What a busy channel holds up for longer asks or answers nothing that still counts, and would hold up what follows.
 	msg.Expires = x.Now.Add(x.timing.LinkRequest)
 	msg.Priority = sender.PriorityNet
+	if dst.IsLinkLocalUnicast() && x.neighbors.ByExt(neighbors.ExtOf(dst)) == nil {
+		msg.Priority = sender.PriorityNormal // anybody with a recording can have it sent: it goes before no neighbor's
+	}
 	x.sender.Enqueue(msg)
 }
 
@@ -235,6 +244,7 @@ func (x *mleMessenger) fresh(c mle.Command, h mle.Header, ext ieee802154.ExtAddr
 	n := x.knownSender(c, ext)
 	if n == nil || !n.Valid() {
 		if c <= maxCommand && x.strangers[c] {
+			x.answers.Hear(ext, h.KeySequence, h.FrameCounter)
 			return true
 		}
 		x.counters.MLEUnknownNeighbor++
@@ -245,7 +255,17 @@ func (x *mleMessenger) fresh(c mle.Command, h mle.Header, ext ieee802154.ExtAddr
 		return false
 	}
 	n.MLE.Accept(h.KeySequence, h.FrameCounter)
+	x.answers.Prove(ext, h.KeySequence, h.FrameCounter)
+	x.vouch(ext)
 	return true
+}
+
+// mayAnswer reports whether what was received may be answered, and counts the answer if so: to neighbors always, to others at a rate.
+//
+// Deviation: stock answers everybody, and so sends as much as whoever has recorded one request wants it to.
+func (x *mleMessenger) mayAnswer(info mleInfo, p strangers.Purpose) bool {
+	n := x.neighbors.ByExt(info.ext)
+	return n != nil && n.Valid() || x.answers.Allow(info.ext, p)
 }
 
 // dispatch gives a message to the role that it is for.
@@ -260,8 +280,11 @@ func (x *mleMessenger) dispatch(m mle.Message, info mleInfo) {
 	}
 	switch err := command.handle(m, info); {
 	case err == nil:
+		x.vouch(info.ext) // it belongs to a handshake that is open, if its sender is no neighbor yet
 	case errors.Is(err, errMLEUnexpected):
 		x.counters.MLEUnexpected++
+	case errors.Is(err, errMLERefused):
+		x.counters.MLERefused++
 	default:
 		x.counters.MLEMalformed++
 		if x.Debug {
@@ -283,5 +306,8 @@ func (x *mleMessenger) knownSender(c mle.Command, ext ieee802154.ExtAddr) *neigh
 	if x.isRouter() && c == mle.ChildIDResponse {
 		return x.neighbors.ParentByExt(ext) // a router that is changing partition
 	}
-	return x.neighbors.ByExt(ext)
+	if n := x.neighbors.ByExt(ext); n != nil {
+		return n
+	}
+	return x.neighbors.Overheard(ieee802154.ExtAddress(ext))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/networkdata"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/internal/strangers"
 	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/mpl"
@@ -78,8 +79,10 @@ func (e *Engine) wireLayers() {
 	e.ip = ipLayer{
 		self: e.self, addresses: e.addresses, sender: e.sender, mpl: e.mpl, resolver: e.resolver, mle: &e.mle, tmf: &e.tmf,
 	}
+	e.sender.Undeliverable = e.ip.undeliverable
 	e.mle = mleMessenger{
 		self: e.self, keys: e.keys, neighbors: e.neighbors, sender: e.sender, macCounter: &e.mac.Counter, reserve: e.save,
+		answers: strangers.New(e.Core, e.timing.longestAirtime()), vouch: e.mac.Vouch,
 	}
 	e.tmf.self, e.tmf.addresses, e.tmf.ip = e.self, e.addresses, &e.ip
 	e.queries = queries{

@@ -31,8 +31,8 @@ func Example() {
 	// node 1: leader with 1 neighbors
 	// node 2: router with 2 neighbors
 	// node 3: router with 1 neighbors
-	// reply: true after 9s
-	// reply: true after 3s
+	// reply: true after 13s
+	// reply: true after 1s
 }
 
 // A radio that the test plays by hand asks for a parent, and looks at what a leader answers.

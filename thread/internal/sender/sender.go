@@ -2,12 +2,15 @@
 // handed to the MAC one at a time.
 //
 //	Enqueue ─► queue ─► Choose ─► Start ─► MAC ─► Sent ─► next fragment, or done
-//	             ▲        │ the destination's place is unknown
+//	             ▲        │ the destination's place is unknown      └─► given up
 //	   Release ──┴── waiting ─── Refuse ──► given up
 //
 // The queue is one list in order of priority, served neighbor by neighbor: within a priority each next hop keeps its order,
-// and the hops take turns, so that a slow or dead neighbor delays the others by one frame at most. The way is looked up anew for
-// each frame.
+// and the hops take turns, so that a slow or dead neighbor delays the others by one frame at most. One that does not acknowledge has no
+// turn until its pause is over. A destination for which most of the queue waits gives way to the others when the queue is full. The way
+// is looked up anew for each frame.
+//
+// Each message that is given up goes through one place, with the reason.
 //
 // What is meant for a sleeping child is held here, too: Choose will pass over it until the child polls.
 package sender
@@ -57,6 +60,8 @@ type Sender struct {
 	Contexts *lowpan.Contexts
 	// On says that messages are accepted.
 	On bool
+	// Undeliverable, if set, is told of each message that is given up. It must not keep m.
+	Undeliverable func(m *Message, reason Reason)
 
 	core   *core.Core
 	timing Timing
@@ -123,19 +128,12 @@ func (s *Sender) Enqueue(m *Message) bool {
 		return false
 	}
 	if !m.parse() {
-		s.Counters.TxDatagramsFailed++
-		s.Free(m)
+		s.giveUp(m, Invalid)
 		return false
 	}
-	if n := len(s.queue); n >= MaxQueued {
-		s.Counters.QueueFull++
-		last := s.queue[n-1]
-		if last.Priority >= m.Priority || last == s.work.message {
-			s.Free(m)
-			return false
-		}
-		s.queue = s.queue[:n-1]
-		s.Free(last)
+	if len(s.queue) >= MaxQueued && !s.makeRoom(m) {
+		s.giveUp(m, QueueFull)
+		return false
 	}
 	i := len(s.queue)
 	for i > 0 && s.queue[i-1].Priority < m.Priority {
@@ -143,6 +141,47 @@ func (s *Sender) Enqueue(m *Message) bool {
 	}
 	s.queue = slices.Insert(s.queue, i, m)
 	return true
+}
+
+// makeRoom takes a message out of the full queue that m may displace: the last of the lowest priority, if that is lower; else the last one
+// to a destination that has several more in the queue than m's own.
+func (s *Sender) makeRoom(m *Message) bool {
+	last := len(s.queue) - 1
+	if s.queue[last].Priority >= m.Priority {
+		last = s.crowd(m)
+	}
+	if last < 0 || s.queue[last] == s.work.message {
+		return false
+	}
+	victim := s.queue[last]
+	s.queue = slices.Delete(s.queue, last, last+1)
+	s.giveUp(victim, QueueFull)
+	return true
+}
+
+// crowd returns where the last message is, of no higher priority than m and not begun, to the destination that most messages are for. It returns
+// -1 if m's own destination has as many, but for a few.
+func (s *Sender) crowd(m *Message) int {
+	place, most := -1, s.count(m)+1
+	for i, other := range s.queue {
+		if other.Priority > m.Priority || other.begun() || other == s.work.message {
+			continue
+		}
+		if n := s.count(other); n > most || n == most && place >= 0 && other.sameEnd(s.queue[place]) {
+			place, most = i, n
+		}
+	}
+	return place
+}
+
+// count is how many messages in the queue have the destination of m.
+func (s *Sender) count(m *Message) (n int) {
+	for _, other := range s.queue {
+		if other.sameEnd(m) {
+			n++
+		}
+	}
+	return n
 }
 
 // Stop drops everything.
@@ -169,10 +208,28 @@ func (s *Sender) remove(m *Message) {
 	s.Free(m)
 }
 
-// fail gives a message up.
-func (s *Sender) fail(m *Message) {
-	s.Counters.TxDatagramsFailed++
-	s.remove(m)
+// drop gives up a message in the queue.
+func (s *Sender) drop(m *Message, reason Reason) {
+	if i := slices.Index(s.queue, m); i >= 0 {
+		s.queue = slices.Delete(s.queue, i, i+1)
+	}
+	s.giveUp(m, reason)
+}
+
+// giveUp counts a message that will not be sent, which is in no list any more, and tells of it.
+func (s *Sender) giveUp(m *Message, reason Reason) {
+	switch reason {
+	case QueueFull:
+		s.Counters.QueueFull++
+	case Unresolved:
+		s.Counters.AddressUnresolved++
+	default:
+		s.Counters.TxDatagramsFailed++
+	}
+	if s.Undeliverable != nil {
+		s.Undeliverable(m, reason)
+	}
+	s.Free(m)
 }
 
 // Choose picks the message whose turn it is. It reports false if there is none.
@@ -186,7 +243,7 @@ func (s *Sender) Choose() bool {
 			break
 		}
 		if !m.begun() && s.core.IsDue(m.Expires) {
-			s.fail(m)
+			s.drop(m, Expired)
 			continue
 		}
 		if m.after.After(s.core.Now) {
@@ -202,6 +259,11 @@ func (s *Sender) Choose() bool {
 		hop, ok := s.way(i)
 		if !ok {
 			continue // it is no longer there
+		}
+		if m.Kind != KindMLE && hop.PauseUntil.After(s.core.Now) {
+			s.timer = core.Earliest(s.timer, hop.PauseUntil)
+			i++
+			continue
 		}
 		if hop.Mesh && s.pausing(i, hop.Dst) {
 			i++ // it would spoil the pause, and overtake
@@ -231,13 +293,15 @@ func (s *Sender) way(i int) (hop Hop, ok bool) {
 	}
 	switch answer {
 	case NoRoute:
-		s.fail(m)
+		s.drop(m, NoWay)
+	case Dead:
+		s.drop(m, Unresponsive)
 	case Wait:
 		s.queue = slices.Delete(s.queue, i, i+1)
 		if len(s.waiting) >= MaxWaiting {
-			s.Counters.AddressUnresolved++
-			s.Free(s.waiting[0])
+			oldest := s.waiting[0]
 			s.waiting = slices.Delete(s.waiting, 0, 1)
+			s.giveUp(oldest, Unresolved)
 		}
 		s.waiting = append(s.waiting, m)
 	}
@@ -246,10 +310,7 @@ func (s *Sender) way(i int) (hop Hop, ok bool) {
 
 // pausing reports whether one of the first n messages pauses between fragments that hop passes on.
 func (s *Sender) pausing(n int, hop ieee802154.Addr) bool {
-	if s.timer.IsZero() {
-		return false
-	}
-	return slices.ContainsFunc(s.queue[:n], func(m *Message) bool { return !m.after.IsZero() && m.hop == hop })
+	return slices.ContainsFunc(s.queue[:n], func(m *Message) bool { return m.after.After(s.core.Now) && m.hop == hop })
 }
 
 // Start builds the next frame of the chosen message and hands it to the MAC. What cannot be sent is given up.
@@ -270,7 +331,7 @@ func (s *Sender) Start() {
 	}
 	if err != nil {
 		s.work = work{}
-		s.fail(m)
+		s.drop(m, Invalid)
 	}
 }
 
@@ -320,10 +381,8 @@ func (s *Sender) Sent(ok bool) {
 	m := w.message
 	switch {
 	case m == nil:
-	case !ok && m.Kind == KindMeshFrame:
-		s.remove(m)
 	case !ok:
-		s.fail(m)
+		s.drop(m, NotSent)
 	case w.end < len(m.Data):
 		m.offset = w.end
 		if w.relayed {
@@ -363,10 +422,7 @@ func (s *Sender) Release(target netip.Addr) {
 
 // Refuse gives up what waited for an address.
 func (s *Sender) Refuse(target netip.Addr) {
-	s.take(target, func(m *Message) {
-		s.Counters.AddressUnresolved++
-		s.Free(m)
-	})
+	s.take(target, func(m *Message) { s.giveUp(m, Unresolved) })
 }
 
 func (s *Sender) take(target netip.Addr, use func(*Message)) {
