@@ -75,7 +75,7 @@ var layers = []layer{
 		imports:  []string{"thread/..."},
 	},
 	{
-		packages: []string{"thread/internal/keychain", "thread/internal/neighbors"},
+		packages: []string{"thread/internal/keychain", "thread/internal/neighbors", "thread/internal/strangers"},
 		imports:  []string{"thread/..."},
 	},
 	{

@@ -131,6 +131,7 @@ func (c commands) SetNetwork(n Network) error {
 	// All that hangs on the old network is forgotten but this node's frame counters: that they go on does no harm.
 	if n.Key != e.dataset.Network().Key {
 		e.keys.SetNetworkKey(n.Key)
+		e.mle.answers.Forget()
 	}
 	e.keeper.settings.Network = nil
 	e.dataset.SetNetwork(n)

@@ -11,8 +11,12 @@ type Counters struct {
 	// TxDeferred counts tries that the radio refused, for a busy channel as a rule. TxNoAck counts frames given up without an
 	// acknowledgement, TxChannelBusy those that never found the channel free.
 	TxDeferred, TxNoAck, TxChannelBusy uint64
-	// TxUnicast and TxBroadcast count the frames that are over, whatever became of them.
-	TxUnicast, TxBroadcast uint64
+	// TxStuck counts packets that the radio was not done with in time. AcksWithheld counts frames that asked for an acknowledgement and
+	// got none, since nothing shows that they are from a neighbor, and there were too many of them.
+	TxStuck, AcksWithheld uint64
+	// TxUnicast and TxBroadcast count the frames that are over, whatever became of them; TxAckRequested those of the former that asked for an
+	// acknowledgement.
+	TxUnicast, TxBroadcast, TxAckRequested uint64
 
 	// MAC receptions: RxFrames counts all, the others what became of them while the interface was up.
 	RxFrames, RxAcks, RxData, RxCommands, RxBeacons uint64
@@ -41,8 +45,8 @@ type Counters struct {
 
 	// MLE.
 	TxMLE, RxMLE uint64
-	// Dropped by MLE.
-	MLEMalformed, MLESecurity, MLEReplay, MLEUnknownNeighbor, MLEUnexpected uint64
+	// Dropped by MLE. MLERefused counts what is not answered since answers to those who are no neighbors have a bounded rate.
+	MLEMalformed, MLESecurity, MLEReplay, MLEUnknownNeighbor, MLEUnexpected, MLERefused uint64
 
 	// TMF: dropped; and messages that were not sent since too many are under way, or come too fast.
 	TMFMalformed, TMFUnexpected, TMFRefused uint64
@@ -69,7 +73,8 @@ func (e *Engine) Counters() Counters {
 func (c *Counters) addMAC(m *mac.Counters) {
 	c.TxFrames, c.TxAcks, c.TxRetries, c.TxAcked = m.TxFrames, m.TxAcks, m.TxRetries, m.TxAcked
 	c.TxDeferred, c.TxNoAck, c.TxChannelBusy = m.TxDeferred, m.TxNoAck, m.TxChannelBusy
-	c.TxUnicast, c.TxBroadcast = m.TxUnicast, m.TxBroadcast
+	c.TxStuck, c.AcksWithheld = m.TxStuck, m.AcksWithheld
+	c.TxUnicast, c.TxBroadcast, c.TxAckRequested = m.TxUnicast, m.TxBroadcast, m.TxAckRequested
 	c.RxFrames, c.RxAcks, c.RxData, c.RxCommands, c.RxBeacons = m.RxFrames, m.RxAcks, m.RxData, m.RxCommands, m.RxBeacons
 	c.RxUnicast, c.RxBroadcast = m.RxUnicast, m.RxBroadcast
 	c.RxMalformed, c.RxOtherDestination, c.RxOwnSource = m.RxMalformed, m.RxOtherDestination, m.RxOwnSource

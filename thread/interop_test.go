@@ -143,7 +143,7 @@ func TestInterop04FrameControls(t *testing.T) {
 	}
 	for control, want := range map[uint16]string{
 		0x0002: "acknowledgement",
-		0xd841: "MLE multicast", 0xdc61: "MLE unicast",
+		0xd841: "MLE multicast", 0xdc61: "MLE unicast", 0xdc41: "MLE unicast to a stranger, not to be acknowledged",
 		0xdc69: "extended to extended, secured", 0xdc79: "more fragments extended to extended",
 		0x9869: "short to short", 0x9879: "more fragments short to short",
 		0x9849: "broadcast", 0x9859: "more fragments by broadcast",

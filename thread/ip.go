@@ -46,7 +46,7 @@ type ipLayer struct {
 	tmf       *tmfMessenger
 
 	packets []ip6.Datagram // for the host
-	errors  core.Rate      // of ICMPv6 errors
+	errors  core.Limiter   // of ICMPv6 errors
 }
 
 // receive handles a whole datagram from the mesh. Without link security only what secures itself is let in: MLE, on this link.
@@ -84,6 +84,13 @@ func securesItself(d *ip6.Datagram) bool {
 	}
 	udp, err := ip6.ParseUDPHeader(d.Payload)
 	return err == nil && udp.DstPort == mle.UDPPort
+}
+
+// undeliverable is told of a message that the sender has given up.
+func (x *ipLayer) undeliverable(m *sender.Message, reason sender.Reason) {
+	if x.Debug {
+		x.Log.Debug("given up", "from", m.Src(), "to", m.Dst(), "reason", reason)
+	}
 }
 
 // forward passes a datagram on as a router does, to a child that is reached through this node above all.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/internal/strangers"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
@@ -94,6 +95,10 @@ func (l *links) unansweredBy(r *neighbors.Router) {
 
 // open starts a link to a router that was heard.
 func (l *links) open(r *neighbors.Router, info mleInfo) {
+	if !l.mle.mayAnswer(info, strangers.ForLinks) {
+		l.counters.MLERefused++
+		return
+	}
 	l.heardUnlinked(r, info)
 	l.request(r)
 }
@@ -123,6 +128,9 @@ func (l *links) handleRequest(m mle.Message, info mleInfo) error {
 	}
 	if version < mle.Version1_1 || hasLeader && leader.PartitionID != l.leader.PartitionID {
 		return errMLEUnexpected
+	}
+	if !l.mle.mayAnswer(info, strangers.ForLinks) {
+		return errMLERefused
 	}
 	var r *neighbors.Router
 	if hasSource {

@@ -45,6 +45,27 @@ func idle(timing thread.Timing) func(*thread.Config) {
 	return func(c *thread.Config) { c.Timing = timing }
 }
 
+// newAcknowledged returns an idle engine with one neighbor, node 2, the parent of before a restart: what it does not acknowledge is tried
+// again.
+func newAcknowledged(t *testing.T, timing thread.Timing) *bench {
+	t.Helper()
+	timing.ChildUpdateRetry = 1000 * time.Hour
+	b := newBench(t, func(c *thread.Config) {
+		idle(timing)(c)
+		c.Store = new(thread.MemoryStore)
+		if err := c.Store.Save(thread.Settings{
+			NetworkKey: c.NetworkKey, ExtAddr: c.ExtAddr, Mode: thread.ModeFullThreadDevice,
+			Role: thread.RoleChild, RLOC16: 0x5801, Parent: meshtest.ExtAddr(2),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	request := b.must(time.Second) // to the parent
+	b.HandleTransmitDone(b.now, nil)
+	b.ack(request)
+	return b
+}
+
 // wait lets time pass until the engine has something to transmit.
 func (b *bench) wait(limit time.Duration) ([]byte, bool) {
 	for end := b.now.Add(limit); ; {
@@ -113,7 +134,7 @@ func parse(t testing.TB, psdu []byte) ieee802154.Frame {
 // TestBackoff looks at the random delays before the first try, after a busy channel and after a missing acknowledgement
 // (IEEE 802.15.4-2006 §7.5.1.4; the exponent grows with retries too, as Pymesh's does).
 func TestBackoff(t *testing.T) {
-	b := newBench(t, idle(thread.TimingIEEE802154()))
+	b := newAcknowledged(t, thread.TimingIEEE802154())
 	timing := thread.TimingIEEE802154()
 	seen := map[int]map[int]bool{} // exponent → units
 	note := func(exponent int, delay time.Duration) {
@@ -180,7 +201,7 @@ func TestChannelBusy(t *testing.T) {
 
 // TestAckWait repeats an unacknowledged frame AckWait after its hand-over: the same bytes under the same counter, three times.
 func TestAckWait(t *testing.T) {
-	b := newBench(t, idle(thread.TimingPymesh())) // 2 s
+	b := newAcknowledged(t, thread.TimingPymesh()) // 2 s
 	b.sendTo(2, 10, 0)
 	first := b.must(time.Second)
 	if f := parse(t, first); !f.AckRequest || f.Security.Level != ieee802154.SecurityENCMIC32 {
@@ -202,11 +223,11 @@ func TestAckWait(t *testing.T) {
 	if _, ok := b.wait(2500 * time.Millisecond); ok {
 		t.Error("a fifth try")
 	}
-	if c := b.Counters(); c.TxFrames != 1 || c.TxRetries != 3 || c.TxNoAck != 1 {
+	if c := b.Counters(); c.TxFrames != 1+1 || c.TxRetries != 3 || c.TxNoAck != 1 {
 		t.Errorf("%+v", c)
 	}
 	b.sendTo(2, 10, 0)
-	next := b.must(time.Second)
+	next := b.must(3 * time.Second) // after the pause of a neighbor that has not acknowledged
 	if f, g := parse(t, first), parse(t, next); g.Seq != f.Seq+1 || g.Security.FrameCounter != f.Security.FrameCounter+1 {
 		t.Errorf("next frame: sequence %d after %d, counter %d after %d", g.Seq, f.Seq, g.Security.FrameCounter, f.Security.FrameCounter)
 	}
@@ -218,7 +239,8 @@ func TestInterop03AckMatching(t *testing.T) {
 	for _, control := range []uint16{0x0002, 0x0012, 0x1002, 0x1012} {
 		for _, early := range []string{"early", "late"} {
 			t.Run(fmt.Sprintf("%04x/%s", control, early), func(t *testing.T) {
-				b := newBench(t, idle(thread.TimingIEEE802154()))
+				b := newAcknowledged(t, thread.TimingIEEE802154())
+				before := b.Counters()
 				b.sendTo(2, 10, 0)
 				psdu := b.must(time.Second)
 				ack := []byte{byte(control), byte(control >> 8), psdu[2], 0xde, 0xad}
@@ -229,7 +251,7 @@ func TestInterop03AckMatching(t *testing.T) {
 					b.HandleTransmitDone(b.now, nil)
 					b.HandleFrame(b.now, ack, -50)
 				}
-				if c := b.Counters(); c.TxAcked != 1 || c.TxDatagrams != 1 {
+				if c := b.Counters(); c.TxAcked != before.TxAcked+1 || c.TxDatagrams != before.TxDatagrams+1 {
 					t.Errorf("%+v", c)
 				}
 				if again, ok := b.wait(50 * time.Millisecond); ok {
@@ -348,25 +370,21 @@ func TestOrder(t *testing.T) {
 		})
 	}
 	t.Run("dead neighbor", func(t *testing.T) {
-		b := newBench(t, idle(thread.TimingIEEE802154()))
-		b.sendTo(2, 1, 0)
-		b.sendTo(2, 1, 0)
-		b.sendTo(3, 1, 0)
-		b.sendTo(3, 1, 0)
+		b := newAcknowledged(t, thread.TimingIEEE802154())
+		for _, id := range []int{2, 2, 2, 3, 3, 3} {
+			b.sendTo(id, 1, 0)
+		}
 		var order []string
 		for {
 			psdu, ok := b.wait(200 * time.Millisecond)
 			if !ok {
 				break
 			}
-			f := parse(t, psdu)
-			order = append(order, fmt.Sprint(f.Dst.Ext[7]))
+			order = append(order, fmt.Sprint(parse(t, psdu).Dst.Ext[7]))
 			b.HandleTransmitDone(b.now, nil)
-			if f.Dst == ieee802154.ExtAddress(meshtest.ExtAddr(3)) {
-				b.ack(psdu)
-			}
 		}
-		if want := "2 2 2 2 3 2 2 2 2 3"; fmt.Sprint(order) != "["+want+"]" {
+		// Four tries, and two for each frame after that; the pause between them leaves the air to the others.
+		if want := "2 2 2 2 3 3 3 2 2 2 2"; fmt.Sprint(order) != "["+want+"]" {
 			t.Errorf("tries to %v, want %v", order, want)
 		}
 	})

@@ -276,6 +276,28 @@ func (x *meshLayer) learnSource(r *received, src netip.Addr) {
 
 // Route finds the way of a datagram of this node's, or for a child of it.
 func (x *meshLayer) Route(m *sender.Message) (sender.Hop, sender.Answer) {
+	h, answer := x.route(m)
+	if answer == sender.Found && m.Kind != sender.KindMLE {
+		return x.pace(h)
+	}
+	return h, answer
+}
+
+// pace says when a hop that does not acknowledge may be tried again. A child that has not for too long is not tried any more, until it
+// is heard; the link to a router ends then.
+func (x *meshLayer) pace(h sender.Hop) (sender.Hop, sender.Answer) {
+	n := x.neighbors.ByAddr(h.Dst)
+	if n == nil {
+		return h, sender.Found
+	}
+	h.PauseUntil = n.PauseUntil
+	if n.Kind() == neighbors.KindChild && int(n.Failures) >= x.timing.FailedChildTransmissions {
+		return h, sender.Dead
+	}
+	return h, sender.Found
+}
+
+func (x *meshLayer) route(m *sender.Message) (sender.Hop, sender.Answer) {
 	var h sender.Hop
 	src, dst := m.Src(), m.Dst()
 	if neighbors.ExtOf(src) == x.Ext {
@@ -347,7 +369,7 @@ func (x *meshLayer) Relay(dst mle.RLOC16) (sender.Hop, sender.Answer) {
 	if !ok || x.neighbors.ByRLOC16(next) == nil {
 		return sender.Hop{}, sender.NoRoute
 	}
-	return sender.Hop{Src: neighbors.ShortAddr(x.rloc), Dst: neighbors.ShortAddr(next)}, sender.Found
+	return x.pace(sender.Hop{Src: neighbors.ShortAddr(x.rloc), Dst: neighbors.ShortAddr(next)})
 }
 
 // locate returns the node that has an address beyond this link.

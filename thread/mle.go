@@ -14,6 +14,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/keychain"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/internal/strangers"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/mle"
@@ -21,6 +22,9 @@ import (
 
 // errMLEUnexpected says that a message is well-formed but fits nothing that this node is doing.
 var errMLEUnexpected = errors.New("thread: unexpected MLE message")
+
+// errMLERefused says that a message is not answered because too many were answered lately to those who are no neighbors.
+var errMLERefused = errors.New("thread: too many answers to strangers")
 
 // mleInfo is what the layers below know of a received message.
 type mleInfo struct {
@@ -82,6 +86,8 @@ type mleMessenger struct {
 	reserve    func() bool                                 // stores a further limit of counter
 	handlers   [maxCommand + 1][RoleLeader + 1]*mleCommand // commands, by command and role
 	strangers  [maxCommand + 1]bool                        // commands that make sense from strangers
+	answers    *strangers.Answers
+	vouch      func(ext ieee802154.ExtAddr) // tells the MAC who has sent the frame in work
 
 	twin    lasting.Condition // another node with this one's address
 	delayed []delayedMessage
@@ -147,6 +153,9 @@ func (x *mleMessenger) send(dst netip.Addr, plain []byte) {
 	// What a busy channel holds up for longer asks or answers nothing that still counts, and would hold up what follows.
 	msg.Expires = x.Now.Add(x.timing.LinkRequest)
 	msg.Priority = sender.PriorityNet
+	if dst.IsLinkLocalUnicast() && x.neighbors.ByExt(neighbors.ExtOf(dst)) == nil {
+		msg.Priority = sender.PriorityNormal // anybody with a recording can have it sent: it goes before no neighbor's
+	}
 	_ = x.sender.Enqueue(msg) // who asked sends again
 }
 
@@ -265,6 +274,7 @@ func (x *mleMessenger) admit(c mle.Command, h mle.Header, info *mleInfo) bool {
 			// A router that an end device only listens to is a stranger to it, except that its frame counter is known.
 			r := x.neighbors.Overheard(ieee802154.ExtAddress(info.ext))
 			info.fresh = r != nil && x.accepts(r, h)
+			x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter)
 			return true
 		}
 		x.counters.MLEUnknownNeighbor++
@@ -284,6 +294,8 @@ func (x *mleMessenger) accepts(n *neighbors.Neighbor, h mle.Header) bool {
 	}
 	n.MLE.Accept(h.KeySequence, h.FrameCounter)
 	x.keys.Follow(h.KeySequence)
+	x.answers.Prove(n.Ext, h.KeySequence, h.FrameCounter)
+	x.vouch(n.Ext)
 	return true
 }
 
@@ -295,6 +307,14 @@ func (x *mleMessenger) prove(n *neighbors.Neighbor, info mleInfo, linkCounter, m
 	}
 	n.Prove(info.keySequence, linkCounter, mleCounter)
 	x.keys.Follow(info.keySequence)
+}
+
+// mayAnswer reports whether what was received may be answered, and counts the answer if so: to neighbors always, to others at a rate.
+//
+// Deviation: stock answers everybody, and so sends as much as whoever has recorded one request wants it to.
+func (x *mleMessenger) mayAnswer(info mleInfo, p strangers.Purpose) bool {
+	n := x.neighbors.ByExt(info.ext)
+	return n != nil && n.Valid() || x.answers.Allow(info.ext, p)
 }
 
 // dispatch gives a message to the role that it is for.
@@ -309,8 +329,11 @@ func (x *mleMessenger) dispatch(m mle.Message, info mleInfo) {
 	}
 	switch err := command.handle(m, info); {
 	case err == nil:
+		x.vouch(info.ext) // it belongs to a handshake that is open, if its sender is no neighbor yet
 	case errors.Is(err, errMLEUnexpected):
 		x.counters.MLEUnexpected++
+	case errors.Is(err, errMLERefused):
+		x.counters.MLERefused++
 	default:
 		x.counters.MLEMalformed++
 		if x.Debug {
@@ -332,5 +355,8 @@ func (x *mleMessenger) knownSender(c mle.Command, ext ieee802154.ExtAddr) *neigh
 	if x.isRouter() && c == mle.ChildIDResponse {
 		return x.neighbors.ParentByExt(ext) // a router that is changing partition
 	}
-	return x.neighbors.ByExt(ext)
+	if n := x.neighbors.ByExt(ext); n != nil {
+		return n
+	}
+	return x.neighbors.Overheard(ieee802154.ExtAddress(ext))
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/internal/strangers"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/tmf"
@@ -59,13 +60,17 @@ func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
 		return errMLEUnexpected
 	}
 	c := p.neighbors.Children.ByExt(info.ext)
+	if c != nil && !c.LastHeard.IsZero() && p.AgeOf(c.LastHeard) < p.timing.ParentRequestRouters && c.ChallengeOf == challenge {
+		return errMLEUnexpected // heard twice
+	}
+	if !p.mle.mayAnswer(info, strangers.ForChildren) {
+		return errMLERefused
+	}
 	if c == nil {
 		if c = p.neighbors.AddChild(info.ext, neighbors.ParentRequest); c == nil {
 			return errMLEUnexpected // no place left
 		}
 		c.Link.Reset(p.timing.ReceiveSensitivity, info.rssi)
-	} else if !c.LastHeard.IsZero() && p.AgeOf(c.LastHeard) < p.timing.ParentRequestRouters && c.ChallengeOf == challenge {
-		return errMLEUnexpected // heard twice
 	}
 	if !c.Established() {
 		c.LastHeard = p.Now
@@ -81,7 +86,10 @@ func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challe
 	b = mle.AppendLeaderData(b, p.distrib.leaderData())
 	b = p.mle.appendFrameCounters(b)
 	b = mle.AppendResponse(b, challenge)
-	c.Challenge = p.newChallenge()
+	if c.Valid() || c.Challenge.IsZero() {
+		// While one is open it stays: else a recorded request, sent between this answer and what the child makes of it, would undo both.
+		c.Challenge = p.newChallenge()
+	}
 	b = mle.AppendChallenge(b, c.Challenge)
 	b = mle.AppendLinkMargin(b, c.Link.Margin(p.timing.ReceiveSensitivity))
 	b = mle.AppendConnectivity(b, p.connectivity())
@@ -289,6 +297,9 @@ func (p *parentSide) handleUpdateRequest(m mle.Message, info mleInfo) error {
 	c := p.neighbors.Children.ByExt(info.ext)
 	if c == nil || !c.Established() {
 		if mode.Has(mle.ModeRxOnWhenIdle) {
+			if !p.mle.mayAnswer(info, strangers.ForChildren) {
+				return errMLERefused
+			}
 			b := mle.AppendSourceAddress(p.mle.start(mle.ChildUpdateResponse), p.rloc)
 			b = mle.AppendStatus(b, mle.StatusError)
 			if hasChallenge {
@@ -411,9 +422,11 @@ func (p *parentSide) handleUpdateResponse(m mle.Message, info mleInfo) error {
 			c.NetworkDataVersion = leader.DataVersion
 		}
 	}
+	if !c.Valid() {
+		c.Link.Add(p.timing.ReceiveSensitivity, info.rssi) // else the MAC has
+	}
 	p.attached(c)
 	c.LastHeard = p.Now
-	c.Link.Add(p.timing.ReceiveSensitivity, info.rssi)
 	return nil
 }
 

@@ -35,7 +35,7 @@ type queries struct {
 	sameEID   lasting.Condition
 
 	askers    [maxAskers]asker
-	conflicts core.Rate // of Address Errors, which go to all
+	conflicts core.Limiter // of Address Errors, which go to all
 }
 
 // Limits of this implementation. An honest node asks for an address once and then again after the longest time that an answer takes.
@@ -49,7 +49,7 @@ const (
 // An asker is a node that sends Address Queries.
 type asker struct {
 	addr netip.Addr
-	rate core.Rate
+	rate core.Limiter
 }
 
 // ask sends the questions of the resolver. It reports whether there were any.
@@ -142,14 +142,14 @@ func (q *queries) mayNotify(to, target netip.Addr) bool {
 }
 
 // rateOf returns the rate of answers to an asker. A new one takes the place of who has asked least of late.
-func (q *queries) rateOf(addr netip.Addr) *core.Rate {
+func (q *queries) rateOf(addr netip.Addr) *core.Limiter {
 	i := slices.IndexFunc(q.askers[:], func(a asker) bool { return a.addr == addr })
 	if i >= 0 {
 		return &q.askers[i].rate
 	}
 	least := slices.MinFunc(q.askers[:], func(a, b asker) int { return a.rate.Full().Compare(b.rate.Full()) })
 	i = slices.Index(q.askers[:], least)
-	q.askers[i] = asker{addr: addr, rate: core.Rate{Interval: q.timing.AddressNotifyInterval, Burst: notifyBurst}}
+	q.askers[i] = asker{addr: addr, rate: core.Limiter{Interval: q.timing.AddressNotifyInterval, Burst: notifyBurst}}
 	return &q.askers[i].rate
 }
 

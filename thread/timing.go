@@ -108,6 +108,10 @@ type Timing struct {
 	KeyRotation, KeySwitchGuard time.Duration
 }
 
+// longestAirtime is about the airtime of the longest frame: the wait for an acknowledgement is four to ten times as long, on
+// IEEE 802.15.4 as on LoRa.
+func (t *Timing) longestAirtime() time.Duration { return t.AckWait / 5 }
+
 // TimingIEEE802154 returns the timing of Thread over a 2.4 GHz IEEE 802.15.4 radio, as stock OpenThread has it. It is the profile
 // for standing among OpenThread's simulated nodes.
 func TimingIEEE802154() Timing {

@@ -11,6 +11,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/networkdata"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/internal/strangers"
 	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/mpl"
@@ -82,15 +83,17 @@ func (e *Engine) wireLayers() {
 	}
 	e.ip = ipLayer{
 		self: e.self, addresses: e.addresses, sender: e.sender, mpl: e.mpl, resolver: e.resolver, mle: &e.mle, tmf: &e.tmf,
-		errors: core.Rate{Interval: e.timing.ICMPErrorInterval, Burst: icmpErrors},
+		errors: core.Limiter{Interval: e.timing.ICMPErrorInterval, Burst: icmpErrors},
 	}
+	e.sender.Undeliverable = e.ip.undeliverable
 	e.mle = mleMessenger{
 		self: e.self, keys: e.keys, neighbors: e.neighbors, sender: e.sender, macCounter: &e.mac.Counter, reserve: e.save,
+		answers: strangers.New(e.Core, e.timing.longestAirtime()), vouch: e.mac.Vouch,
 	}
 	e.tmf.self, e.tmf.addresses, e.tmf.ip = e.self, e.addresses, &e.ip
 	e.queries = queries{
 		self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, sender: e.sender, tmf: &e.tmf,
-		keepAlive: &e.keepAlive, update: e.updateAddresses, conflicts: core.Rate{Interval: e.timing.AddressNotifyInterval, Burst: 1},
+		keepAlive: &e.keepAlive, update: e.updateAddresses, conflicts: core.Limiter{Interval: e.timing.AddressNotifyInterval, Burst: 1},
 	}
 	e.distrib = distributor{
 		self: e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, dataset: e.dataset,

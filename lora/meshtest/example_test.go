@@ -31,7 +31,7 @@ func Example() {
 	// node 1: leader with 1 neighbors
 	// node 2: router with 2 neighbors
 	// node 3: router with 1 neighbors
-	// reply: true after 10s
+	// reply: true after 8s
 	// reply: true after 3s
 }
 

@@ -17,6 +17,10 @@ type Counters struct {
 	// TxDeferred counts tries that the radio refused, for a busy channel as a rule. TxNoAck counts frames given up without an
 	// acknowledgement, TxChannelBusy those that never found the channel free.
 	TxDeferred, TxNoAck, TxChannelBusy uint64
-	// TxUnicast and TxBroadcast count the frames that are over, whatever became of them.
-	TxUnicast, TxBroadcast uint64
+	// TxStuck counts packets that the radio was not done with in time. AcksWithheld counts frames that asked for an acknowledgement and
+	// got none, since nothing shows that they are from a neighbor, and there were too many of them.
+	TxStuck, AcksWithheld uint64
+	// TxUnicast and TxBroadcast count the frames that are over, whatever became of them; TxAckRequested those of the former that asked for an
+	// acknowledgement.
+	TxUnicast, TxBroadcast, TxAckRequested uint64
 }

@@ -4,11 +4,11 @@
 //	          ┌──────────────┬────────── retry, the same bytes ──────────┐
 //	Send ─► seal ─► backoff ─┴► PollTransmit ─► HandleTransmitDone ─► acknowledged? ─► PollSent
 //
-//	HandleFrame ─► for us? ─► acknowledge ─► whose? ─► Filter ─► open ─► Received
-//	                └─ no ──────────────────── no ─────── no ───── no ──► one of the drop counters
+//	HandleFrame ─► for us? ─► whose? ─► Filter ─► open ─► Received
+//	                └─ no ────── no ─────── no ───── no ──► one of the drop counters
 //
 // The room knows no IPv6, and of MLE the short address alone. It reads the records of neighbors, and writes into them how well and
-// when they were heard.
+// when they were heard: for a frame that it has authenticated itself, and for one that MLE has, which it learns by Vouch.
 package mac
 
 import (
@@ -44,7 +44,8 @@ type Timing struct {
 	RetryJitter time.Duration
 	// MaxFrameRetries is how often a frame is tried again before it is given up.
 	MaxFrameRetries int
-	// AckWait is the wait for an acknowledgement, counted from the hand-over of the frame to the radio.
+	// AckWait is the wait for an acknowledgement, counted from the hand-over of the frame to the radio. A quarter of it is waited
+	// from the end of the transmission on, however long the radio has listened before.
 	AckWait time.Duration
 	// ReceiveSensitivity in dBm is the zero of the link margin.
 	ReceiveSensitivity int8
@@ -143,8 +144,8 @@ type MAC struct {
 	handover time.Time // to the radio
 	backoffs int
 	retries  int
+	left     bool // the antenna, in one try at least
 	acked    bool // the acknowledgement overtook the radio's "done"
-	ackRSSI  int8
 	frameSeq uint8
 	wantsAck bool
 	dst      ieee802154.Addr
@@ -156,11 +157,15 @@ type MAC struct {
 	over bool // sent has not been fetched yet
 
 	// The radio, and the sequence numbers to acknowledge, that under way included.
-	acks    [maxPendingAcks]uint8
-	ackHead uint8
-	ack     []byte // the acknowledgement that the radio has
+	due      time.Time // when the radio is to be done, zero if it has nothing, or was not in time
+	stuck    bool      // it was not in time, and is not done yet
+	acks     [maxPendingAcks]uint8
+	ackHead  uint8
+	ack      []byte      // the acknowledgement that the radio has
+	unproven core.Bucket // acknowledgements to who knows whom
 
-	rx []byte // plaintext of the last secured frame
+	heard heard  // the last frame that was for this node
+	rx    []byte // plaintext of the last secured frame
 }
 
 // New returns a MAC that is off and has no short address. It draws one random number, its first sequence number.
@@ -184,4 +189,7 @@ func (m *MAC) SetAddress(pan ieee802154.PANID, short mle.RLOC16) { m.pan, m.shor
 func (m *MAC) Idle() bool { return m.state == stateIdle }
 
 // NextTimeout returns when HandleTimeout is due, and false if no timer runs.
-func (m *MAC) NextTimeout() (time.Time, bool) { return m.timer, !m.timer.IsZero() }
+func (m *MAC) NextTimeout() (time.Time, bool) {
+	next := core.Earliest(m.timer, m.due)
+	return next, !next.IsZero()
+}

@@ -2,8 +2,10 @@ package mac
 
 import (
 	"errors"
+	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/mle"
@@ -51,7 +53,7 @@ func (m *MAC) HandleFrame(psdu []byte, rssi int8) (Received, bool) {
 	case err != nil:
 		m.Counters.RxMalformed++
 	case f.Type == ieee802154.Ack:
-		m.receiveAck(f.Seq, rssi)
+		m.receiveAck(f.Seq)
 	case !m.addressed(&f):
 		m.Counters.RxOtherDestination++
 	default:
@@ -60,18 +62,22 @@ func (m *MAC) HandleFrame(psdu []byte, rssi int8) (Received, bool) {
 	return Received{}, false
 }
 
-// receiveAck matches an acknowledgement by its sequence number alone, all that identifies one.
-func (m *MAC) receiveAck(seq uint8, rssi int8) {
+// receiveAck matches an acknowledgement by its sequence number alone, all that identifies one. One that comes late, while the frame waits for
+// another try, is as good.
+func (m *MAC) receiveAck(seq uint8) {
 	m.Counters.RxAcks++
 	if seq != m.frameSeq || !m.wantsAck {
 		return
 	}
 	switch m.state {
 	case stateSending:
-		m.acked, m.ackRSSI = true, rssi
+		m.acked = true
 	case stateWaitAck:
-		m.ackRSSI = rssi
 		m.finish(Acked)
+	case stateBackoff, stateReady:
+		if m.left {
+			m.finish(Acked)
+		}
 	}
 }
 
@@ -101,9 +107,8 @@ func (m *MAC) takesExt(pan ieee802154.PANID, a ieee802154.ExtAddr) bool {
 
 // receive handles a frame that is for this node.
 func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bool) {
-	if f.AckRequest && !f.Dst.IsNone() && !f.Dst.IsBroadcast() {
-		m.acknowledge(f.Seq)
-	}
+	m.acknowledgeUnproven() // the last one
+	m.heard = heard{seq: f.Seq, asks: f.AckRequest && !f.Dst.IsNone() && !f.Dst.IsBroadcast()}
 	from, ok := m.identify(f, rssi)
 	if !ok {
 		own := f.Src == ieee802154.ExtAddress(m.core.Ext) && f.Type == ieee802154.Data &&
@@ -118,12 +123,11 @@ func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bo
 	secured := f.Security.Level != ieee802154.SecurityNone
 	payload := f.Payload
 	if secured {
-		if payload, ok = m.open(f, psdu, from); !ok {
+		if payload, ok = m.open(f, psdu, from); !ok || !m.note(from) {
 			return Received{}, false
 		}
-	}
-	if from.record != nil && !m.note(from, secured) {
-		return Received{}, false
+	} else if from.record != nil && from.record.Valid() {
+		m.heard.from = from
 	}
 
 	switch f.Type {
@@ -143,13 +147,57 @@ func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bo
 	return Received{}, false
 }
 
-// acknowledge has the frame with a sequence number acknowledged as soon as the radio is free (IEEE 802.15.4-2006 §7.5.6.4).
-func (m *MAC) acknowledge(seq uint8) {
-	if m.ackLen == maxPendingAcks {
+// heard is what is left to be done for a frame once it is known to be authentic, or that it will never be.
+type heard struct {
+	from source // of an unsecured one, a neighbor
+	seq  uint8
+	asks bool // for an acknowledgement, which it has not got yet
+}
+
+// Vouch says that the frame that HandleFrame has just returned holds an MLE message which the node ext has indeed sent, and not long ago. If
+// ext is a neighbor, the frame tells how well it is heard.
+func (m *MAC) Vouch(ext ieee802154.ExtAddr) {
+	if m.heard.from.record != nil && m.heard.from.ext == ext {
+		m.measure(m.heard.from)
+	}
+	m.heard.from = source{}
+	m.acknowledge()
+}
+
+// acknowledge has the last frame acknowledged as soon as the radio is free, if it asks for that (IEEE 802.15.4-2006 §7.5.6.4).
+func (m *MAC) acknowledge() {
+	asks := m.heard.asks
+	if m.heard.asks = false; !asks || m.ackLen == maxPendingAcks {
 		return
 	}
-	m.acks[(m.ackHead+m.ackLen)%maxPendingAcks] = seq
+	m.acks[(m.ackHead+m.ackLen)%maxPendingAcks] = m.heard.seq
 	m.ackLen++
+}
+
+// unprovenAcks is how many acknowledgements at once, and how often after that in times of AckWait, go to frames of which nothing
+// shows that a neighbor has sent them. That is half a percent of the time at most.
+const (
+	unprovenBurst = 32
+	unprovenEvery = 8
+)
+
+// acknowledgeUnproven has the last frame acknowledged if it asks for that still: at a rate that leaves the node most of its duty cycle,
+// whoever sends such frames.
+//
+// Deviation: IEEE 802.15.4-2006 §7.5.6.4 has all frames acknowledged. On LoRa an acknowledgement takes more of the air than what
+// asks for it needs to.
+func (m *MAC) acknowledgeUnproven() {
+	if !m.heard.asks {
+		return
+	}
+	rate := core.Rate{Every: unprovenEvery * m.timing.AckWait, Burst: unprovenBurst}
+	if m.unproven.Ready(m.core.Now, rate) {
+		m.unproven.Take(m.core.Now, rate)
+		m.acknowledge()
+	} else {
+		m.Counters.AcksWithheld++
+		m.heard.asks = false
+	}
 }
 
 // source is who sent a frame, and how well it was heard.
@@ -199,6 +247,11 @@ func (m *MAC) open(f *ieee802154.Frame, psdu []byte, from source) ([]byte, bool)
 		return payload, true
 	case errors.Is(err, keys.ErrDuplicate):
 		m.Counters.RxDuplicate++
+		// Its sender has missed the acknowledgement, and tries as often as this node would.
+		if n := from.record; int(n.Repeats) < m.timing.MaxFrameRetries {
+			n.Repeats++
+			m.acknowledge()
+		}
 	default:
 		m.Counters.RxSecurity++
 	}
@@ -227,32 +280,39 @@ func (m *MAC) authenticate(f *ieee802154.Frame, psdu []byte, from source) ([]byt
 	if n.Valid() {
 		n.MAC.Accept(seq, f.Security.FrameCounter)
 		m.keys.Follow(seq)
+		n.Repeats = 0
+		m.acknowledge()
 	}
 	return payload, nil
 }
 
-// note writes down that a neighbor was heard, and how well. It reports false for a frame to be dropped, which is counted.
-func (m *MAC) note(from source, secured bool) bool {
+// note writes down that a neighbor has sent an authentic frame, and how well it was heard. It reports false for a frame to be dropped, which
+// is counted.
+func (m *MAC) note(from source) bool {
+	n := from.record
+	if !n.Valid() {
+		m.Counters.RxUnknownNeighbor++
+		return false
+	}
+	m.measure(from)
+	if n.Kind() == neighbors.KindRouter {
+		// Deviation: stock takes Advertisements alone for signs of life. They are not repeated, and a busy LoRa channel
+		// swallows three in a row now and then, while other frames get through.
+		n.LastHeard = m.core.Now
+	}
+	return true
+}
+
+// measure takes the strength of an authentic frame for that of its sender, which is there and so worth another try.
+func (m *MAC) measure(from source) {
 	n := from.record
 	if from.fixed {
 		n.Link.Reset(m.timing.ReceiveSensitivity, from.rssi) // it holds at once
 	} else {
 		n.Link.Add(m.timing.ReceiveSensitivity, from.rssi)
 	}
-	if !secured {
-		return true
+	n.PauseUntil = time.Time{}
+	if n.Kind() == neighbors.KindChild {
+		n.Failures = 0 // a child that does not hear its parent leaves by itself, a router does not
 	}
-	if !n.Valid() {
-		m.Counters.RxUnknownNeighbor++
-		return false
-	}
-	switch n.Kind() {
-	case neighbors.KindRouter:
-		// Deviation: stock takes Advertisements alone for signs of life. They are not repeated, and a busy LoRa channel
-		// swallows three in a row now and then, while other frames get through.
-		n.LastHeard = m.core.Now
-	case neighbors.KindChild:
-		n.Failures = 0 // who speaks has not gone
-	}
-	return true
 }

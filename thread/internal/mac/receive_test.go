@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/mle"
@@ -235,8 +236,8 @@ func TestReceived(t *testing.T) {
 	}
 }
 
-// Each frame that does not go up is in one counter, and leaves no trace otherwise but for its acknowledgement and, where it is
-// known whose it is, in how well that neighbor is heard.
+// Each frame that does not go up is in one counter, and leaves no trace otherwise but for its acknowledgement: a plain one says of itself
+// whose it is, and nobody else does.
 func TestDrops(t *testing.T) {
 	plain, secured := letterFrom(fromChild, childExt), letterFrom(fromChild, childExt).secure(0, 5)
 	toAll := func(f *ieee802154.Frame) { f.Dst, f.AckRequest = broadcast, false }
@@ -245,45 +246,44 @@ func TestDrops(t *testing.T) {
 		counter string
 		psdu    func(*node) []byte
 		passed  bool // the filters let it pass
-		heard   bool
 	}{
-		{"empty packet", "RxMalformed", func(*node) []byte { return nil }, false, false},
-		{"truncated", "RxMalformed", func(n *node) []byte { return n.encode(secured)[:10] }, false, false},
-		{"reserved type", "RxMalformed", func(n *node) []byte { b := n.encode(plain); b[0] |= 4; return b }, false, false},
-		{"acknowledgement", "RxAcks", func(*node) []byte { return ieee802154.AppendAck(nil, 1, false) }, false, false},
+		{"empty packet", "RxMalformed", func(*node) []byte { return nil }, false},
+		{"truncated", "RxMalformed", func(n *node) []byte { return n.encode(secured)[:10] }, false},
+		{"reserved type", "RxMalformed", func(n *node) []byte { b := n.encode(plain); b[0] |= 4; return b }, false},
+		{"acknowledgement", "RxAcks", func(*node) []byte { return ieee802154.AppendAck(nil, 1, false) }, false},
 		{"of another node", "RxOtherDestination", func(n *node) []byte {
 			return n.encode(secured.with(func(f *ieee802154.Frame) { f.Dst = fromFar }))
-		}, false, false},
+		}, false},
 		{"of another node, short", "RxOtherDestination", func(n *node) []byte {
 			return n.encode(plain.with(func(f *ieee802154.Frame) { f.Dst, f.Payload = fromFar, []byte{1} }))
-		}, false, false},
+		}, false},
 		{"own extended address", "RxOwnSource", func(n *node) []byte {
 			return n.encode(letterFrom(ieee802154.ExtAddress(own), own).with(toAll))
-		}, false, false},
+		}, false},
 		{"unknown short address", "RxUnknownNeighbor", func(n *node) []byte {
 			return n.encode(letterFrom(neighbors.ShortAddr(0x4400), stranger).secure(0, 1))
-		}, false, false},
+		}, false},
 		{"unknown short address, broadcast", "RxUnknownNeighbor", func(n *node) []byte {
 			return n.encode(letterFrom(neighbors.ShortAddr(0x4400), stranger).with(toAll))
-		}, false, false},
-		{"own short address", "RxUnknownNeighbor", func(n *node) []byte { return n.encode(letterFrom(toUs, own)) }, false, false},
-		{"filtered", "RxFiltered", func(n *node) []byte { n.Filter.SetMode(FilterWhitelist); return n.encode(plain) }, false, false},
+		}, false},
+		{"own short address", "RxUnknownNeighbor", func(n *node) []byte { return n.encode(letterFrom(toUs, own)) }, false},
+		{"filtered", "RxFiltered", func(n *node) []byte { n.Filter.SetMode(FilterWhitelist); return n.encode(plain) }, false},
 		{"secured, without source", "RxSecurity", func(n *node) []byte {
 			return n.encode(letterFrom(ieee802154.Addr{}, stranger).secure(0, 1))
-		}, true, false},
+		}, true},
 		{"secured by a stranger", "RxSecurity", func(n *node) []byte {
 			return n.encode(letterFrom(ieee802154.ExtAddress(stranger), stranger).secure(0, 1))
-		}, true, false},
+		}, true},
 		{"command", "RxCommands", func(n *node) []byte {
 			return n.encode(plain.with(func(f *ieee802154.Frame) { f.Type, f.Command = ieee802154.Command, ieee802154.DataRequest }))
-		}, true, true},
+		}, true},
 		{"beacon", "RxBeacons", func(n *node) []byte {
 			return n.encode(plain.with(func(f *ieee802154.Frame) { f.Type, f.Dst = ieee802154.Beacon, ieee802154.Addr{} }))
-		}, true, true},
+		}, true},
 		{"secured by a neighbor that is not valid", "RxUnknownNeighbor", func(n *node) []byte {
 			n.table.Change(n.child, neighbors.Restored)
 			return n.encode(secured)
-		}, true, true},
+		}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, timing)
@@ -301,8 +301,8 @@ func TestDrops(t *testing.T) {
 			if passed := n.Counters.RxUnicast+n.Counters.RxBroadcast == 1; passed != tt.passed {
 				t.Errorf("passed the filters: %v", passed)
 			}
-			if heard := n.child.Link.RSSI() == -70; heard != tt.heard || n.child.MAC.Next() != 0 {
-				t.Errorf("heard: %v, next counter %d", heard, n.child.MAC.Next())
+			if n.child.Link != (neighbors.LinkInfo{}) || n.child.MAC.Next() != 0 {
+				t.Errorf("%+v, next counter %d", n.child.Link, n.child.MAC.Next())
 			}
 		})
 	}
@@ -420,7 +420,7 @@ func TestKeySequence(t *testing.T) {
 	}
 }
 
-// How well and when a neighbor was heard.
+// How well and when a neighbor was heard: by a frame that the MAC has authenticated, or somebody above.
 func TestHeard(t *testing.T) {
 	later := epoch.Add(time.Minute)
 	for _, tt := range []struct {
@@ -448,8 +448,24 @@ func TestHeard(t *testing.T) {
 					}
 					want = -40
 				}
+				record.PauseUntil = later.Add(time.Hour)
 				n.core.Advance(later)
 				got, ok := n.hear(tt.l)
+				if !got.Secured {
+					if record.Link.RSSI() != -90 || record.PauseUntil.IsZero() {
+						t.Errorf("a plain frame counts: %+v", record.Link)
+					}
+					n.Vouch(stranger)
+					if record.Link.RSSI() != -90 {
+						t.Errorf("a stranger's frame counts: %+v", record.Link)
+					}
+					got, ok = n.hear(tt.l)
+					n.Vouch(tt.l.ext)
+				}
+				n.Vouch(tt.l.ext) // once is enough
+				if !record.PauseUntil.IsZero() {
+					t.Error("there is a pause still")
+				}
 				if !ok || record.Link.RSSI() != want {
 					t.Errorf("heard: %v, link of %d dBm, want %d", ok, record.Link.RSSI(), want)
 				}
@@ -461,6 +477,76 @@ func TestHeard(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// unanswered has a letter heard a number of times, and returns how often it is not acknowledged. vouch says what is known of it.
+func (n *node) unanswered(times int, l letter, vouch func()) (count int) {
+	n.t.Helper()
+	for range times {
+		n.hear(l)
+		vouch()
+		if !n.acknowledged(l.f.Seq) {
+			count++
+		}
+	}
+	return count
+}
+
+// §7.5.6.4, and the deviation from it: what a neighbor has sent is acknowledged. What anybody may have sent is so at a rate alone.
+func TestAcknowledgements(t *testing.T) {
+	counter := uint32(0)
+	nothing := func() {}
+	for _, tt := range []struct {
+		name    string
+		l       letter
+		limited bool
+		vouch   func(*node) func()
+	}{
+		{"stranger", letterFrom(ieee802154.ExtAddress(stranger), stranger), true, func(*node) func() { return nothing }},
+		{"stranger with an open handshake", letterFrom(ieee802154.ExtAddress(stranger), stranger), false,
+			func(n *node) func() { return func() { n.Vouch(stranger) } }},
+		{"unknown short address", letterFrom(neighbors.ShortAddr(0x4400), stranger), true, func(*node) func() { return nothing }},
+		{"in the name of a neighbor", letterFrom(fromChild, childExt), true, func(*node) func() { return nothing }},
+		{"MLE of a neighbor", letterFrom(fromChild, childExt), false, func(n *node) func() { return func() { n.Vouch(childExt) } }},
+		{"forged", letterFrom(fromChild, stranger).secure(0, 1000), true, func(*node) func() { return nothing }},
+		{"recorded", letterFrom(fromChild, childExt).secure(0, 7), true, func(n *node) func() {
+			n.child.MAC = keys.ReplayFrom(0, 1000)
+			return nothing
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNode(t, timing)
+			vouch := tt.vouch(n)
+			want := 0
+			if tt.limited {
+				want = 100 - unprovenBurst
+			}
+			if got := n.unanswered(100, tt.l, vouch); got != want || n.Counters.AcksWithheld != uint64(want) {
+				t.Errorf("%d of 100 are not acknowledged, want %d, %+v", got, want, n.Counters)
+			}
+			n.core.Advance(n.core.Now.Add(unprovenEvery * timing.AckWait))
+			if got := n.unanswered(2, tt.l, vouch); tt.limited && got != 1 {
+				t.Errorf("%d of 2 are not acknowledged later", got)
+			}
+			for range 100 {
+				counter++
+				l := letterFrom(fromFar, farExt).secure(0, counter)
+				if n.hear(l); !n.acknowledged(l.f.Seq) {
+					t.Fatal("a neighbor is not acknowledged")
+				}
+			}
+		})
+	}
+
+	// A neighbor that misses its acknowledgements has as many more as it has retries.
+	n := newNode(t, timing)
+	n.unproven.Take(n.core.Now, core.Rate{Every: time.Hour, Burst: 1}) // there are none for others
+	for counter := range uint32(2) {
+		l := letterFrom(fromChild, childExt).secure(0, counter)
+		if got := n.unanswered(10, l, nothing); got != 10-1-timing.MaxFrameRetries {
+			t.Errorf("%d of 10 are not acknowledged", got)
+		}
 	}
 }
 

@@ -32,11 +32,16 @@ type Sent struct {
 // the caller, version, sequence number, frame counter and key index by the MAC. The payload is not kept. A report that PollSent has
 // not fetched is lost.
 //
+// Deviation: a frame to somebody who is no neighbor asks for no acknowledgement, and so is sent once. The node may not be there: whoever
+// has a recording of its request would have this MAC wait for it four times over, before all that is for neighbors. What such a
+// node misses it asks for again.
+//
 // It may be called only when the MAC is idle. It fails with ErrStore or with an error of [ieee802154.Frame.AppendSealed]; then the MAC
 // stays idle.
 func (m *MAC) Send(f ieee802154.Frame) error {
 	f.Version = ieee802154.Version2006
 	f.Seq = m.seq
+	f.AckRequest = f.AckRequest && m.neighbors.ByAddr(f.Dst) != nil
 	var err error
 	if f.Security.Level == ieee802154.SecurityNone {
 		m.psdu, err = f.AppendBinary(m.psdu[:0])
@@ -48,7 +53,7 @@ func (m *MAC) Send(f ieee802154.Frame) error {
 	}
 	m.frameSeq, m.wantsAck, m.dst = f.Seq, f.AckRequest, f.Dst
 	m.seq++
-	m.backoffs, m.retries, m.acked = 0, 0, false
+	m.backoffs, m.retries, m.left, m.acked = 0, 0, false, false
 	m.over = false
 	m.Counters.TxFrames++
 	m.backoff()
@@ -80,9 +85,24 @@ func (m *MAC) backoff() {
 	m.timer = m.core.Now.Add(units*m.timing.BackoffUnit + jitter)
 }
 
+// Times from the hand-over of a packet on, after which the radio should be done with it: it has listened before talking, and at the longest
+// frame. Processors take their time as well.
+const (
+	patience    = 16 // times AckWait
+	minPatience = 4 * time.Second
+)
+
 // PollTransmit returns the next packet for the radio, if there is one and the radio is not transmitting. The packet is valid until
 // HandleTransmitDone, which must follow.
 func (m *MAC) PollTransmit() (psdu []byte, ok bool) {
+	m.acknowledgeUnproven()
+	if psdu, ok = m.nextPacket(); ok {
+		m.due = m.core.Now.Add(max(patience*m.timing.AckWait, minPatience))
+	}
+	return psdu, ok
+}
+
+func (m *MAC) nextPacket() (psdu []byte, ok bool) {
 	switch {
 	case m.radio != radioIdle:
 		return nil, false
@@ -103,8 +123,9 @@ func (m *MAC) PollTransmit() (psdu []byte, ok bool) {
 // the frame is given up, so that it does not hold up others which the radio may still send; after any other error it is tried again, as
 // on a busy channel.
 func (m *MAC) HandleTransmitDone(err error) {
+	m.acknowledgeUnproven()
 	use := m.radio
-	m.radio = radioIdle
+	m.radio, m.due, m.stuck = radioIdle, time.Time{}, false
 	switch {
 	case use == radioAck:
 		// A lost acknowledgement is the peer's to notice.
@@ -121,23 +142,52 @@ func (m *MAC) HandleTransmitDone(err error) {
 	case m.acked:
 		m.finish(Acked)
 	default:
-		m.state = stateWaitAck
-		if m.timer = m.handover.Add(m.timing.AckWait); m.timer.Before(m.core.Now) {
-			m.timer = m.core.Now
+		m.state, m.left = stateWaitAck, true
+		m.timer = m.handover.Add(m.timing.AckWait)
+		if atLeast := m.core.Now.Add(m.timing.AckWait / minAckWait); m.timer.Before(atLeast) {
+			m.timer = atLeast
 		}
 	}
 }
 
+// minAckWait is the part of AckWait that is waited after the end of a transmission: a turnaround and an acknowledgement on the slowest channel
+// that the wait is made for.
+const minAckWait = 4
+
 // HandleTimeout does what is due now.
 func (m *MAC) HandleTimeout() {
+	if m.core.IsDue(m.due) {
+		m.loseRadio()
+	}
 	if !m.core.IsDue(m.timer) {
 		return
 	}
 	switch m.state {
 	case stateBackoff:
 		m.state, m.timer = stateReady, time.Time{}
+		if m.stuck {
+			m.finish(Busy)
+		}
 	case stateWaitAck:
 		m.retry(NoAck)
+	}
+}
+
+// loseRadio gives up the frame that waits for a radio which is not done in time. Until it is, all others fail as well: they would only
+// grow old behind it.
+func (m *MAC) loseRadio() {
+	m.due, m.stuck = time.Time{}, true
+	m.Counters.TxStuck++
+	if m.state == stateSending || m.state == stateReady {
+		m.release()
+		m.finish(Busy)
+	}
+}
+
+// release leaves the frame in work to the radio, if that has it: the next one must not be written over it.
+func (m *MAC) release() {
+	if m.state == stateSending {
+		m.psdu, m.spare = m.spare, m.psdu
 	}
 }
 
@@ -153,9 +203,15 @@ func (m *MAC) channelBusy() {
 }
 
 // retry sends the frame again, the same bytes under the same counter, unless it was tried often enough (IEEE 802.15.4-2006 §7.5.6.4).
+//
+// Deviation: a neighbor that has not acknowledged the last frame gets a single retry. Each try holds the MAC, before all others, for AckWait.
 func (m *MAC) retry(result Result) {
 	m.backoffs = 0
-	if m.retries >= m.timing.MaxFrameRetries {
+	limit := m.timing.MaxFrameRetries
+	if n := m.neighbors.ByAddr(m.dst); n != nil && n.Failures > 0 {
+		limit = min(limit, 1)
+	}
+	if m.retries >= limit {
 		m.finish(result)
 		return
 	}
@@ -164,8 +220,12 @@ func (m *MAC) retry(result Result) {
 	m.backoff()
 }
 
-// maxFailures is where a neighbor's count of unacknowledged frames stops.
-const maxFailures = math.MaxUint8 - 1
+const (
+	// maxFailures is where a neighbor's count of unacknowledged frames stops.
+	maxFailures = math.MaxUint8 - 1
+	// maxPause bounds the pause after them, in times of AckWait.
+	maxPause = 8
+)
 
 // finish ends the work on the frame.
 func (m *MAC) finish(result Result) {
@@ -175,21 +235,22 @@ func (m *MAC) finish(result Result) {
 	} else {
 		m.Counters.TxUnicast++
 	}
+	if m.wantsAck {
+		m.Counters.TxAckRequested++
+	}
 	n := m.neighbors.ByAddr(m.dst)
 	switch result {
 	case Acked:
 		m.Counters.TxAcked++
-		if n == nil {
-			break
-		}
-		n.Failures = 0
-		if _, fixed := m.Filter.fixedRSSI(n.Ext); !fixed {
-			n.Link.Add(m.timing.ReceiveSensitivity, m.ackRSSI)
+		if n != nil {
+			// How strong it was says nothing: acknowledgements are not authenticated.
+			n.Failures, n.PauseUntil = 0, time.Time{}
 		}
 	case NoAck:
 		m.Counters.TxNoAck++
 		if n != nil {
 			n.Failures = min(n.Failures+1, maxFailures)
+			n.PauseUntil = m.core.Now.Add(time.Duration(min(n.Failures, maxPause)) * m.timing.AckWait)
 		}
 	case Busy:
 		m.Counters.TxChannelBusy++
@@ -209,10 +270,14 @@ func (m *MAC) PollSent() (Sent, bool) {
 	return m.sent, true
 }
 
-// Stop drops the frame in work; PollSent does not report it. What the radio is transmitting it finishes.
+// Stop drops the frame in work; PollSent does not report it. What the radio is transmitting it finishes; no acknowledgement follows.
 func (m *MAC) Stop() {
-	if m.state == stateSending {
-		m.psdu, m.spare = m.spare, m.psdu // the next frame must not be written over what the radio has
-	}
+	m.release()
 	m.state, m.timer, m.over = stateIdle, time.Time{}, false
+	m.heard = heard{}
+	if m.radio == radioAck {
+		m.ackLen = 1
+	} else {
+		m.ackLen = 0
+	}
 }

@@ -105,7 +105,7 @@ func TestChannelBusy(t *testing.T) {
 	if got := n.result(); got != Busy {
 		t.Errorf("result %d", got)
 	}
-	want := Counters{TxFrames: 1, TxDeferred: tries, TxRetries: 3, TxChannelBusy: 1, TxUnicast: 1}
+	want := Counters{TxFrames: 1, TxDeferred: tries, TxRetries: 3, TxChannelBusy: 1, TxUnicast: 1, TxAckRequested: 1}
 	if n.Counters != want {
 		t.Errorf("%+v", n.Counters)
 	}
@@ -115,15 +115,15 @@ func TestChannelBusy(t *testing.T) {
 }
 
 // §7.5.6.4.3: without an acknowledgement in time the same frame is sent again, the same bytes under the same counter, MaxFrameRetries
-// times. The wait begins with the hand-over, not when the frame has left.
+// times. The wait begins with the hand-over, not when the frame has left, but a part of it is left then, however late that is.
 func TestAckWait(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
 		airtime, wait time.Duration // wait from "done" on
 	}{
 		{"short frame", time.Millisecond, 15 * time.Millisecond},
-		{"frame that lasts as long as the wait", 16 * time.Millisecond, 0},
-		{"frame that lasts longer", time.Second, 0},
+		{"frame that lasts as long as the wait", 16 * time.Millisecond, 4 * time.Millisecond},
+		{"frame that lasts longer", time.Second, 4 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, timing)
@@ -142,7 +142,7 @@ func TestAckWait(t *testing.T) {
 			if got := n.result(); got != NoAck {
 				t.Errorf("result %d", got)
 			}
-			if want := (Counters{TxFrames: 1, TxRetries: 3, TxNoAck: 1, TxUnicast: 1}); n.Counters != want {
+			if want := (Counters{TxFrames: 1, TxRetries: 3, TxNoAck: 1, TxUnicast: 1, TxAckRequested: 1}); n.Counters != want {
 				t.Errorf("%+v", n.Counters)
 			}
 		})
@@ -191,8 +191,8 @@ func TestAck(t *testing.T) {
 			if n.Counters.TxAcked != 1 || n.Counters.TxUnicast != 1 || n.child.Failures != 0 {
 				t.Errorf("%d failures, %+v", n.child.Failures, n.Counters)
 			}
-			if got := n.child.Link.RSSI(); got != -60 {
-				t.Errorf("link of %d dBm, the acknowledgement had -60", got)
+			if n.child.Link != (neighbors.LinkInfo{}) {
+				t.Errorf("the strength of an acknowledgement, which anybody can send, counts: %+v", n.child.Link)
 			}
 			n.send(frame(toChild))
 			n.try()
@@ -251,36 +251,136 @@ func TestFailures(t *testing.T) {
 			t.Fatalf("%d failures, want %d", n.child.Failures, want)
 		}
 	}
-	for _, tt := range []struct {
-		name string
-		fix  bool
-	}{{"measured", false}, {"fixed", true}} {
-		if tt.fix {
-			n.Filter.FixAll(-40)
+	n.send(frame(toChild))
+	psdu := n.try()
+	n.HandleTransmitDone(nil)
+	n.ack(psdu[2], -50)
+	if n.child.Failures != 0 || !n.child.PauseUntil.IsZero() {
+		t.Errorf("%d failures after an acknowledgement", n.child.Failures)
+	}
+}
+
+// A neighbor that has not acknowledged a frame gets one retry for the next, and the others have their turn meanwhile: for longer with
+// each frame, until it is heard.
+func TestFewerRetries(t *testing.T) {
+	n := newNode(t, timing)
+	fail := func(retries uint64) {
+		t.Helper()
+		before := n.Counters.TxRetries
+		n.send(frame(toChild))
+		for !n.Idle() {
+			n.try()
+			n.HandleTransmitDone(nil)
+			n.sleep()
 		}
-		n.child.Link.Reset(timing.ReceiveSensitivity, -90)
+		if got := n.Counters.TxRetries - before; got != retries || n.result() != NoAck {
+			t.Errorf("%d retries, want %d", got, retries)
+		}
+	}
+	fail(3)
+	for i := 1; i < 12; i++ {
+		if got := n.child.PauseUntil.Sub(n.core.Now); got != time.Duration(min(i, maxPause))*timing.AckWait {
+			t.Errorf("pause of %v after %d failures", got, i)
+		}
+		fail(1)
+	}
+	n.hear(letterFrom(fromChild, childExt).secure(0, 5))
+	n.acknowledged(77)
+	if n.child.Failures != 0 || !n.child.PauseUntil.IsZero() {
+		t.Error("it is not tried again, although it was heard")
+	}
+	fail(3)
+}
+
+// A frame to somebody who is no neighbor is sent once, and does not wait for an acknowledgement.
+func TestStranger(t *testing.T) {
+	n := newNode(t, timing)
+	for _, dst := range []ieee802154.Addr{ieee802154.ExtAddress(stranger), neighbors.ShortAddr(0x4400)} {
+		n.send(frame(dst))
+		if f := parse(t, n.try()); f.AckRequest {
+			t.Error("asks for an acknowledgement")
+		}
+		n.HandleTransmitDone(nil)
+		if s, ok := n.PollSent(); !ok || s != (Sent{Dst: dst, Result: Done}) {
+			t.Errorf("%v, %+v", ok, s)
+		}
+	}
+}
+
+// §7.5.6.4.2: an acknowledgement that comes after its time, while the frame waits for its next try, ends it as well; but not before there
+// was a first one.
+func TestLateAck(t *testing.T) {
+	n := newNode(t, timing)
+	for _, ready := range []bool{false, true} {
 		n.send(frame(toChild))
 		psdu := n.try()
 		n.HandleTransmitDone(nil)
-		n.ack(psdu[2], -50)
-		if heard := n.child.Link.Last == -50; heard == tt.fix || n.child.Failures != 0 {
-			t.Errorf("%s strength: acknowledgement heard: %v, %d failures", tt.name, heard, n.child.Failures)
-		}
-	}
-
-	// A node that is no neighbor: there is no record to write into.
-	for _, acked := range []bool{false, true} {
-		n.send(frame(ieee802154.ExtAddress(stranger)))
-		psdu := n.try()
-		n.HandleTransmitDone(nil)
-		if acked {
-			n.ack(psdu[2], -50)
-		} else {
+		n.sleep() // in vain
+		if ready {
 			n.sleep()
 		}
-		if s, ok := n.PollSent(); !ok || s.Neighbor != nil || (s.Result == Acked) != acked {
-			t.Errorf("%v, %+v", ok, s)
+		n.ack(psdu[2], -50)
+		if got := n.result(); got != Acked {
+			t.Errorf("result %d", got)
 		}
+		if _, ok := n.PollTransmit(); ok {
+			t.Error("sent again")
+		}
+	}
+	n.send(frame(toChild))
+	psdu := n.try()
+	n.HandleTransmitDone(errChannel)
+	n.ack(psdu[2], -50)
+	if n.Idle() {
+		t.Error("acknowledged before it was sent")
+	}
+}
+
+// A radio that is not done in time holds nobody up: its frame has failed, and so do those after it until it is done. What it has stays
+// what it is.
+func TestStuckRadio(t *testing.T) {
+	n := newNode(t, timing)
+	n.send(frame(toChild))
+	lent := n.try()
+	before := slices.Clone(lent)
+	if got := n.sleep(); got != minPatience {
+		t.Errorf("given up after %v", got)
+	}
+	for i := range 5 {
+		if got := n.result(); got != Busy {
+			t.Errorf("frame %d: result %d", i, got)
+		}
+		n.send(frame(neighbors.ShortAddr(far)))
+		if i == 2 {
+			n.Stop()
+			n.send(frame(toChild))
+		}
+		n.sleep()
+	}
+	if !bytes.Equal(lent, before) {
+		t.Error("a packet is overwritten while the radio has it")
+	}
+	if _, ok := n.PollTransmit(); ok {
+		t.Error("two packets for one radio")
+	}
+	n.result()
+	n.HandleTransmitDone(nil)
+	if _, ok := n.PollSent(); ok {
+		t.Error("a frame is reported twice")
+	}
+	n.transmit(frame(toChild))
+	if n.Counters.TxStuck != 1 || n.Counters.TxChannelBusy != 6 || n.Counters.TxAcked != 1 || n.child.Failures != 0 {
+		t.Errorf("%+v", n.Counters)
+	}
+
+	// The same with an acknowledgement that is never done.
+	n.hear(letterFrom(fromChild, childExt).secure(0, 5))
+	n.PollTransmit()
+	n.send(frame(toChild))
+	n.sleep() // ready
+	n.sleep()
+	if got := n.result(); got != Busy || n.Counters.TxStuck != 2 {
+		t.Errorf("result %d, %+v", got, n.Counters)
 	}
 }
 
@@ -310,7 +410,7 @@ func TestRefused(t *testing.T) {
 	if got := n.result(); got != Busy {
 		t.Errorf("result %d", got)
 	}
-	if want := (Counters{TxFrames: 1, TxChannelBusy: 1, TxUnicast: 1}); n.Counters != want {
+	if want := (Counters{TxFrames: 1, TxChannelBusy: 1, TxUnicast: 1, TxAckRequested: 1}); n.Counters != want {
 		t.Errorf("%+v", n.Counters)
 	}
 }
@@ -473,6 +573,29 @@ func TestStop(t *testing.T) {
 		}
 		n.transmit(frame(toChild))
 	}
+}
+
+// No acknowledgement follows Stop. One that the radio has is finished.
+func TestStopAcks(t *testing.T) {
+	n := newNode(t, timing)
+	for counter := range uint32(2) {
+		n.hear(letterFrom(fromChild, childExt).secure(0, counter))
+	}
+	n.hear(letterFrom(fromChild, childExt)) // of which it is not known yet whose it is
+	n.Stop()
+	if _, ok := n.PollTransmit(); ok {
+		t.Error("an acknowledgement after Stop")
+	}
+	for counter := range uint32(2) {
+		n.hear(letterFrom(fromChild, childExt).secure(0, 2+counter))
+	}
+	n.PollTransmit()
+	n.Stop()
+	n.HandleTransmitDone(nil)
+	if _, ok := n.PollTransmit(); ok {
+		t.Error("an acknowledgement after Stop and the end of the one before")
+	}
+	n.transmit(frame(toChild))
 }
 
 func TestStopWhileSending(t *testing.T) {

@@ -56,8 +56,10 @@ type Neighbor struct {
 	Mode       mle.Mode
 	QualityOut uint8       // as the neighbor reports it
 	Failures   uint8       // unacknowledged frames in a row
+	Repeats    uint8       // acknowledged repetitions of its last frame
 	MAC, MLE   keys.Replay // frame counters of the MAC and of MLE
 	LastHeard  time.Time
+	PauseUntil time.Time // before which others have their turn, since it does not acknowledge
 	Link       LinkInfo
 	Challenge  mle.Challenge // ours, that its answer must repeat
 

@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -81,9 +82,38 @@ func (m *Message) Dst() netip.Addr { return m.dst }
 // begun reports whether a part of the message has been sent.
 func (m *Message) begun() bool { return m.offset > 0 }
 
+// sameEnd reports whether two messages are for the same destination.
+func (m *Message) sameEnd(other *Message) bool {
+	return (m.Kind == KindMeshFrame) == (other.Kind == KindMeshFrame) && m.dst == other.dst && m.meshDst == other.meshDst
+}
+
+// A Reason says why a message was given up.
+type Reason uint8
+
+// Reasons.
+const (
+	Invalid      Reason = iota // no datagram or mesh frame, too long, or nothing can be secured
+	QueueFull                  // there is no place for it, or others need its place
+	Unresolved                 // nobody has told where its destination is
+	NoWay                      // none leads to its destination
+	Unresponsive               // the next hop has not acknowledged too many frames in a row
+	Expired                    // it has waited for too long
+	NotSent                    // the channel was busy, or the next hop has not acknowledged it
+)
+
+func (r Reason) String() string {
+	names := [...]string{"invalid", "queue full", "address unresolved", "no route", "neighbor unresponsive", "expired", "not sent"}
+	if int(r) < len(names) {
+		return names[r]
+	}
+	return fmt.Sprintf("Reason(%d)", uint8(r))
+}
+
 // A Hop is the way of one frame.
 type Hop struct {
 	Src, Dst ieee802154.Addr
+	// PauseUntil is before when only MLE messages go there, since Dst does not acknowledge.
+	PauseUntil time.Time
 	// Mesh says that a mesh header leads on from Dst, between these ends, over at most HopsLeft hops.
 	Mesh             bool
 	MeshSrc, MeshDst mle.RLOC16
@@ -98,6 +128,7 @@ const (
 	Found Answer = iota
 	Wait         // the destination's place is being asked for
 	NoRoute
+	Dead // the next hop does not answer any more
 )
 
 // A Router knows the ways. It is asked anew for each frame.

@@ -79,12 +79,15 @@ func (r *radio) Send(f ieee802154.Frame) error {
 type roads struct {
 	via    map[mle.RLOC16]mle.RLOC16
 	places map[netip.Addr]mle.RLOC16
+	pauses map[mle.RLOC16]time.Time
+	dead   mle.RLOC16
 }
 
 func newRoads() *roads {
 	return &roads{
 		via:    map[mle.RLOC16]mle.RLOC16{beyondLeft: left, behindLeft: left, beyondRight: right, behindThat: right},
 		places: map[netip.Addr]mle.RLOC16{},
+		pauses: map[mle.RLOC16]time.Time{},
 	}
 }
 
@@ -120,7 +123,10 @@ func (r *roads) lead(h Hop, to mle.RLOC16, mesh bool) (Hop, Answer) {
 	if !beyond {
 		next = to
 	}
-	h.Dst = neighbors.ShortAddr(next)
+	if next == r.dead {
+		return h, Dead
+	}
+	h.Dst, h.PauseUntil = neighbors.ShortAddr(next), r.pauses[next]
 	if beyond && mesh {
 		h.Mesh, h.MeshSrc, h.MeshDst, h.HopsLeft = true, self, to, hopsLeft
 	}

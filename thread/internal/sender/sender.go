@@ -2,15 +2,17 @@
 // handed to the MAC one at a time.
 //
 //	Submit, Enqueue ─► queue ─► Choose ─► Start ─► MAC ─► Sent ─► next fragment, or done
-//	                     ▲        │ the destination's place is unknown
+//	                     ▲        │ the destination's place is unknown └─► given up
 //	           Release ──┴── waiting ─── Refuse ──► given up
 //
-// What is taken is not dropped for want of place, unless something of higher priority needs it: what waits for an address keeps its
-// place in the queue meanwhile.
+// What is taken is not dropped for want of place, unless something of higher priority needs it, or something for a destination for which
+// less waits; what waits for an address keeps its place in the queue meanwhile.
 //
 // The queue is one list in order of priority, served neighbor by neighbor: within a priority each next hop keeps its order,
-// and the hops take turns, of which a slow or dead one gets every second frame at most while others wait. The way is looked up anew for
-// each frame.
+// and the hops take turns, of which a slow one gets every second frame at most while others wait. One that does not acknowledge has no
+// turn until its pause is over. The way is looked up anew for each frame.
+//
+// Each message that is given up goes through one place, with the reason.
 //
 // What is meant for a sleeping child is held here, too: Choose will pass over it until the child polls.
 package sender
@@ -44,8 +46,7 @@ type Timing struct {
 	FragmentGap, FragmentGaps time.Duration
 }
 
-// Counters counts what became of messages. Each is in one of them in the end, but for those that Stop or DropMLE drops, and for frames
-// on their way through that were not acknowledged.
+// Counters counts what became of messages. Each is in one of them in the end, but for those that Stop or DropMLE drops.
 type Counters struct {
 	TxDatagrams, Forwarded                          uint64 // sent
 	QueueFull, AddressUnresolved, TxDatagramsFailed uint64 // dropped
@@ -60,6 +61,8 @@ type Sender struct {
 	Contexts *lowpan.Contexts
 	// On says that messages are accepted.
 	On bool
+	// Undeliverable, if set, is told of each message that is given up. It must not keep m.
+	Undeliverable func(m *Message, reason Reason)
 
 	core   *core.Core
 	timing Timing
@@ -125,17 +128,15 @@ func (s *Sender) Submit(m *Message) error {
 		return err
 	}
 	switch _, answer := s.router.Route(m); {
-	case answer == NoRoute:
-		s.Counters.TxDatagramsFailed++
-		s.Free(m)
+	case answer == NoRoute || answer == Dead:
+		s.giveUp(m, noWay(answer))
 		return core.ErrNoRoute
 	case answer != Wait:
 	case len(s.waiting) < MaxWaiting && s.makePlace(m):
 		s.waiting = append(s.waiting, m)
 		return nil
 	default:
-		s.Counters.QueueFull++
-		s.Free(m)
+		s.giveUp(m, QueueFull)
 		return core.ErrQueueFull
 	}
 	return s.insert(m)
@@ -158,34 +159,16 @@ func (s *Sender) check(m *Message) error {
 		s.Free(m)
 		return core.ErrDisabled
 	case !m.parse():
-		s.Counters.TxDatagramsFailed++
-		s.Free(m)
+		s.giveUp(m, Invalid)
 		return core.ErrPacket
 	}
 	return nil
 }
 
-// makePlace reports whether there is a place for m, if need be that of a message of lower priority.
-func (s *Sender) makePlace(m *Message) bool {
-	n := len(s.queue)
-	if n+len(s.waiting) < MaxQueued {
-		return true
-	}
-	last := s.queue[n-1] // those that wait are fewer than MaxQueued
-	if last.Priority >= m.Priority || last == s.work.message {
-		return false
-	}
-	s.Counters.QueueFull++
-	s.queue = s.queue[:n-1]
-	s.Free(last)
-	return true
-}
-
 // insert puts a message into the queue by its priority.
 func (s *Sender) insert(m *Message) error {
 	if !s.makePlace(m) {
-		s.Counters.QueueFull++
-		s.Free(m)
+		s.giveUp(m, QueueFull)
 		return core.ErrQueueFull
 	}
 	i := len(s.queue)
@@ -194,6 +177,50 @@ func (s *Sender) insert(m *Message) error {
 	}
 	s.queue = slices.Insert(s.queue, i, m)
 	return nil
+}
+
+// makePlace reports whether there is a place for m, if need be that of a message that m may displace: the last of the lowest priority, if that
+// is lower; else the last one to a destination that has several more in the queue than m's own.
+func (s *Sender) makePlace(m *Message) bool {
+	if len(s.queue)+len(s.waiting) < MaxQueued {
+		return true
+	}
+	last := len(s.queue) - 1 // those that wait are fewer than MaxQueued
+	if s.queue[last].Priority >= m.Priority {
+		last = s.crowd(m)
+	}
+	if last < 0 || s.queue[last] == s.work.message {
+		return false
+	}
+	victim := s.queue[last]
+	s.queue = slices.Delete(s.queue, last, last+1)
+	s.giveUp(victim, QueueFull)
+	return true
+}
+
+// crowd returns where the last message is, of no higher priority than m and not begun, to the destination that most messages are for. It returns
+// -1 if m's own destination has as many, but for a few.
+func (s *Sender) crowd(m *Message) int {
+	place, most := -1, s.count(m)+1
+	for i, other := range s.queue {
+		if other.Priority > m.Priority || other.begun() || other == s.work.message {
+			continue
+		}
+		if n := s.count(other); n > most || n == most && place >= 0 && other.sameEnd(s.queue[place]) {
+			place, most = i, n
+		}
+	}
+	return place
+}
+
+// count is how many messages in the queue have the destination of m.
+func (s *Sender) count(m *Message) (n int) {
+	for _, other := range s.queue {
+		if other.sameEnd(m) {
+			n++
+		}
+	}
+	return n
 }
 
 // Stop drops everything.
@@ -220,20 +247,40 @@ func (s *Sender) remove(m *Message) {
 	s.Free(m)
 }
 
-// fail gives a message up.
-func (s *Sender) fail(m *Message) {
-	s.Counters.TxDatagramsFailed++
-	s.remove(m)
+// drop gives up a message in the queue.
+func (s *Sender) drop(m *Message, reason Reason) {
+	if i := slices.Index(s.queue, m); i >= 0 {
+		s.queue = slices.Delete(s.queue, i, i+1)
+	}
+	s.giveUp(m, reason)
 }
 
-// noRoute gives a message up to whose destination there is no way.
-func (s *Sender) noRoute(m *Message) {
-	if m.Kind == KindMeshFrame {
+// giveUp counts a message that will not be sent, which is in no list any more, and tells of it.
+func (s *Sender) giveUp(m *Message, reason Reason) {
+	switch {
+	case reason == QueueFull:
+		s.Counters.QueueFull++
+	case reason == Unresolved:
+		s.Counters.AddressUnresolved++
+	case reason == NoWay && m.Kind == KindMeshFrame:
 		s.Counters.RelaysNoRoute++
-	} else {
+	case reason == NoWay:
 		s.Counters.NoRoute++
+	default:
+		s.Counters.TxDatagramsFailed++
 	}
-	s.remove(m)
+	if s.Undeliverable != nil {
+		s.Undeliverable(m, reason)
+	}
+	s.Free(m)
+}
+
+// noWay is the reason for which a message is given up that a Router has no way for.
+func noWay(a Answer) Reason {
+	if a == Dead {
+		return Unresponsive
+	}
+	return NoWay
 }
 
 // Choose picks the message whose turn it is. It reports false if there is none.
@@ -247,7 +294,7 @@ func (s *Sender) Choose() bool {
 			break
 		}
 		if !m.begun() && s.core.IsDue(m.Expires) {
-			s.fail(m)
+			s.drop(m, Expired)
 			continue
 		}
 		if m.after.After(s.core.Now) {
@@ -262,14 +309,19 @@ func (s *Sender) Choose() bool {
 		}
 		hop, answer := s.way(m)
 		switch {
-		case answer == NoRoute:
-			s.noRoute(m)
+		case answer == NoRoute || answer == Dead:
+			s.drop(m, noWay(answer))
 			continue
 		case answer == Wait && len(s.waiting) < MaxWaiting:
 			s.queue = slices.Delete(s.queue, i, i+1)
 			s.waiting = append(s.waiting, m)
 			continue
 		case answer == Wait: // until there is a place
+			i++
+			continue
+		}
+		if m.Kind != KindMLE && hop.PauseUntil.After(s.core.Now) {
+			s.timer = core.Earliest(s.timer, hop.PauseUntil)
 			i++
 			continue
 		}
@@ -300,10 +352,7 @@ func (s *Sender) way(m *Message) (Hop, Answer) {
 
 // pausing reports whether one of the first n messages pauses between fragments that hop passes on.
 func (s *Sender) pausing(n int, hop ieee802154.Addr) bool {
-	if s.timer.IsZero() {
-		return false
-	}
-	return slices.ContainsFunc(s.queue[:n], func(m *Message) bool { return !m.after.IsZero() && m.hop == hop })
+	return slices.ContainsFunc(s.queue[:n], func(m *Message) bool { return m.after.After(s.core.Now) && m.hop == hop })
 }
 
 // Start builds the next frame of the chosen message and hands it to the MAC. What cannot be sent is given up.
@@ -324,7 +373,7 @@ func (s *Sender) Start() {
 	}
 	if err != nil {
 		s.work = work{}
-		s.fail(m)
+		s.drop(m, Invalid)
 	}
 }
 
@@ -374,10 +423,8 @@ func (s *Sender) Sent(ok bool) {
 	m := w.message
 	switch {
 	case m == nil:
-	case !ok && m.Kind == KindMeshFrame:
-		s.remove(m)
 	case !ok:
-		s.fail(m)
+		s.drop(m, NotSent)
 	case w.end < len(m.Data):
 		m.offset = w.end
 		if w.relayed {
@@ -417,10 +464,7 @@ func (s *Sender) Release(target netip.Addr) {
 
 // Refuse gives up what waited for an address.
 func (s *Sender) Refuse(target netip.Addr) {
-	s.take(target, func(m *Message) {
-		s.Counters.AddressUnresolved++
-		s.Free(m)
-	})
+	s.take(target, func(m *Message) { s.giveUp(m, Unresolved) })
 }
 
 func (s *Sender) take(target netip.Addr, use func(*Message)) {

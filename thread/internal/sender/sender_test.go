@@ -3,6 +3,7 @@ package sender
 import (
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -257,7 +258,7 @@ func TestSent(t *testing.T) {
 		{"MLE message", func(r *room) *Message { return r.mle(toAll, small, 'x') }, true, 0, Counters{TxDatagrams: 1}},
 		{"MLE message, failed", func(r *room) *Message { return r.mle(toNeighbor, small, 'x') }, false, 0, Counters{TxDatagramsFailed: 1}},
 		{"relayed frame", func(r *room) *Message { return r.relayed(beyondLeft, small, 'x') }, true, 0, Counters{Forwarded: 1}},
-		{"relayed frame, failed", func(r *room) *Message { return r.relayed(beyondLeft, small, 'x') }, false, 0, Counters{}},
+		{"relayed frame, failed", func(r *room) *Message { return r.relayed(beyondLeft, small, 'x') }, false, 0, Counters{TxDatagramsFailed: 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRoom(t)
@@ -390,7 +391,7 @@ func TestSubmit(t *testing.T) {
 	if got := r.run(); got != "zabcdefghijklmnop" {
 		t.Errorf("sent %q", got)
 	}
-	r.counts(Counters{TxDatagrams: MaxWaiting + 1, QueueFull: 1, TxDatagramsFailed: 1})
+	r.counts(Counters{TxDatagrams: MaxWaiting + 1, QueueFull: 1, NoRoute: 1})
 
 	r.On = false
 	if err := r.Submit(r.datagram(at(left), small, 'x')); err != core.ErrDisabled {
@@ -628,4 +629,105 @@ func TestNoAllocations(t *testing.T) {
 			t.Errorf("%v allocations", n)
 		}
 	})
+}
+
+// A neighbor that does not acknowledge has no turn before its pause is over, not even when nobody else has anything to send. MLE messages,
+// which tell whether it is there, go on.
+func TestUnresponsive(t *testing.T) {
+	r := newRoom(t)
+	until := r.core.Now.Add(4 * time.Second)
+	r.roads.pauses[left] = until
+	r.take(r.datagram(at(left), small, '1'), r.relayed(beyondLeft, small, 'r'), r.datagram(at(right), small, 'a'), r.datagram(at(right), small, 'b'),
+		r.mle(toNeighbor, small, 'm'))
+	if got := r.run(); got != "mab" {
+		t.Errorf("order %q", got)
+	}
+	if next, ok := r.NextTimeout(); !ok || !next.Equal(until) {
+		t.Errorf("next timeout %v, %v", next, ok)
+	}
+	r.core.Advance(until)
+	if got := r.run(); got != "1r" {
+		t.Errorf("order %q after the pause", got)
+	}
+	r.counts(Counters{TxDatagrams: 4, Forwarded: 1})
+}
+
+// What is for a neighbor that is known not to answer is refused at once.
+func TestDead(t *testing.T) {
+	r := newRoom(t)
+	r.roads.dead = right
+	r.take(r.datagram(at(right), small, '1'), r.relayed(beyondRight, small, 'r'), r.datagram(at(left), small, 'a'))
+	if got := r.run(); got != "a" {
+		t.Errorf("order %q", got)
+	}
+	r.counts(Counters{TxDatagrams: 1, TxDatagramsFailed: 2})
+}
+
+// A full queue has a place for a destination that has few messages in it, at the cost of the one that has most.
+func TestCrowd(t *testing.T) {
+	r := newRoom(t)
+	for r.Queued() < MaxQueued {
+		r.take(r.datagram(at(left), small, 'l'))
+	}
+	for range MaxQueued / 2 {
+		r.take(r.datagram(at(right), small, 'r'))
+	}
+	if got := r.count(r.queue[0]); got != MaxQueued/2 {
+		t.Errorf("%d are left of the crowd", got)
+	}
+	// As many are for either: who comes has no better right.
+	for _, dst := range []mle.RLOC16{left, right} {
+		if r.Enqueue(r.datagram(at(dst), small, 'x')) == nil {
+			t.Errorf("one more for %v", dst)
+		}
+	}
+	if r.Enqueue(r.datagram(at(behindLeft), small, 'n')) != nil {
+		t.Error("no place for a third")
+	}
+	high := r.datagram(at(behindLeft), small, 'h')
+	high.Priority = PriorityHigh
+	r.take(high)
+	r.holds(MaxQueued, 0)
+	low := r.datagram(at(behindThat), small, 'l')
+	low.Priority = PriorityLow
+	if r.Enqueue(low) == nil {
+		t.Error("a lower priority displaces higher ones")
+	}
+}
+
+// Whoever is told of what is given up learns why.
+func TestReasons(t *testing.T) {
+	for _, tt := range []struct {
+		want Reason
+		do   func(r *room)
+	}{
+		{Invalid, func(r *room) { r.Enqueue(r.New()) }},
+		{Unresolved, func(r *room) { r.take(r.datagram(eid(1), small, 'x')); r.run(); r.Refuse(eid(1)) }},
+		{NoWay, func(r *room) { r.take(r.datagram(at(gone), small, 'x')); r.run() }},
+		{Unresponsive, func(r *room) { r.roads.dead = left; r.take(r.datagram(at(left), small, 'x')); r.run() }},
+		{Expired, func(r *room) {
+			m := r.datagram(at(left), small, 'x')
+			m.Expires = r.core.Now
+			r.take(m)
+			r.run()
+		}},
+		{NotSent, func(r *room) { r.take(r.datagram(at(left), small, 'x')); r.start(); r.done(false) }},
+		{QueueFull, func(r *room) {
+			for range MaxQueued {
+				r.take(r.datagram(at(left), small, 'x'))
+			}
+			r.Enqueue(r.datagram(at(left), small, 'y'))
+		}},
+	} {
+		r := newRoom(t)
+		var got []Reason
+		r.Undeliverable = func(_ *Message, reason Reason) { got = append(got, reason) }
+		tt.do(r)
+		if !slices.Equal(got, []Reason{tt.want}) {
+			t.Errorf("%v, want %v", got, tt.want)
+		}
+	}
+	if got := Reason(99).String(); got != "Reason(99)" {
+		t.Error(got)
+	}
 }

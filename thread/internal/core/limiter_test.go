@@ -6,9 +6,9 @@ import (
 )
 
 // A burst is allowed at once, then one each interval; after a pause no more than a burst.
-func TestRate(t *testing.T) {
+func TestLimiter(t *testing.T) {
 	now := time.Date(2018, 12, 14, 0, 0, 0, 0, time.UTC)
-	r := Rate{Interval: 4 * time.Second, Burst: 3}
+	r := Limiter{Interval: 4 * time.Second, Burst: 3}
 	count := func(span time.Duration) (n int) {
 		for end := now.Add(span); now.Before(end); now = now.Add(time.Second) {
 			for range 5 {
@@ -34,7 +34,7 @@ func TestRate(t *testing.T) {
 	if got := count(time.Second); got != 3 {
 		t.Errorf("%d at once after an hour", got)
 	}
-	var free Rate
+	var free Limiter
 	for range 100 {
 		if !free.Allow(now) {
 			t.Fatal("an interval of zero is a bound")

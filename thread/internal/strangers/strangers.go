@@ -1,0 +1,130 @@
+// Package strangers bounds what a node sends because of somebody who is no neighbor of it: Parent Responses, answers to Link Requests,
+// refusals of those who take it for their parent. Everyone with a recording of such a request can send it again, and no neighbor's
+// frame counter tells that it is old.
+//
+//	message ─► Hear ─► newer than all before it from there, or the first ─► share of the fresh
+//	                └► older than another one ────────────────────────────► share of the stale
+//	Allow ─► the asker's part and the whole of its share are not used up ─► answered
+//	Prove ─► the asker has answered a challenge of this node: its counters count, and its parts are whole again
+//
+// A recording is fresh once, so that all who have recordings have the share of the stale between them, which is small. It is not
+// nothing: a node that has lost its frame counters looks like a recording.
+package strangers
+
+import (
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/core"
+	"github.com/gopymesh/pymesh/thread/keys"
+)
+
+// maxAskers is how many nodes are remembered, those heard last.
+const maxAskers = 64
+
+// The shares of each purpose, in units of the longest frame's airtime: the answers to all take a hundredth of the time at most in the long
+// run, and those to recordings a quarter of that.
+const (
+	freshEvery, freshBurst           = 100, 32 // all nodes of a mesh that has lost its power ask at once
+	askerFreshEvery, askerFreshBurst = 50, 8
+	staleEvery, staleBurst           = 400, 8
+	askerStaleEvery, askerStaleBurst = 400, 4
+)
+
+// Purpose is what an answer is for. Each has shares of its own: links that never come about must not take a child's parents from it.
+type Purpose uint8
+
+// Purposes.
+const (
+	ForChildren Purpose = iota // to become a child, or to learn that one is none
+	ForLinks
+	purposes
+)
+
+// spent is what was spent of each share, those of the fresh and of the stale.
+type spent [purposes][2]core.Bucket
+
+// Answers bounds what is sent because of nodes that are no neighbors.
+type Answers struct {
+	core   *core.Core
+	each   [2]core.Rate // for one asker, when its request is fresh and when it is stale
+	all    [2]core.Rate // for all of them
+	spent  spent
+	askers []asker
+}
+
+// An asker is a node that was heard.
+type asker struct {
+	ext   ieee802154.ExtAddr
+	heard keys.Replay // from its newest MLE message on
+	at    time.Time   // when it was heard last
+	stale bool        // its last message was
+	spent spent
+}
+
+// New returns Answers for a radio on which the longest frame takes a time, that of all messages, positive.
+func New(c *core.Core, frame time.Duration) *Answers {
+	rate := func(frames, burst int) core.Rate {
+		return core.Rate{Every: time.Duration(frames) * frame, Burst: burst}
+	}
+	return &Answers{
+		core:   c,
+		each:   [2]core.Rate{rate(askerFreshEvery, askerFreshBurst), rate(askerStaleEvery, askerStaleBurst)},
+		all:    [2]core.Rate{rate(freshEvery, freshBurst), rate(staleEvery, staleBurst)},
+		askers: make([]asker, 0, maxAskers),
+	}
+}
+
+// Hear notes an authentic MLE message of a node that is no neighbor, by its key sequence and frame counter.
+func (a *Answers) Hear(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32) {
+	k := a.asker(ext)
+	k.at = a.core.Now
+	if k.stale = k.heard.Check(seq, counter) != nil; !k.stale {
+		k.heard.Accept(seq, counter)
+	}
+}
+
+// Prove notes an MLE message of a node that has proven by a challenge that it is there, and that this is its frame counter.
+func (a *Answers) Prove(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32) {
+	k := a.asker(ext)
+	*k = asker{ext: ext, at: a.core.Now}
+	k.heard.Accept(seq, counter)
+}
+
+// Allow reports whether the last message of a node may be answered, and counts the answer if so.
+func (a *Answers) Allow(ext ieee802154.ExtAddr, p Purpose) bool {
+	k := a.asker(ext)
+	which := 0
+	if k.stale {
+		which = 1
+	}
+	mine, all := &k.spent[p][which], &a.spent[p][which]
+	if !mine.Ready(a.core.Now, a.each[which]) || !all.Ready(a.core.Now, a.all[which]) {
+		return false
+	}
+	mine.Take(a.core.Now, a.each[which])
+	all.Take(a.core.Now, a.all[which])
+	return true
+}
+
+// asker returns the entry of a node. The one that was silent for longest gives way to a new one.
+func (a *Answers) asker(ext ieee802154.ExtAddr) *asker {
+	oldest := 0
+	for i := range a.askers {
+		if a.askers[i].ext == ext {
+			return &a.askers[i]
+		}
+		if a.askers[i].at.Before(a.askers[oldest].at) {
+			oldest = i
+		}
+	}
+	if len(a.askers) < maxAskers {
+		oldest = len(a.askers)
+		a.askers = a.askers[:oldest+1]
+	}
+	a.askers[oldest] = asker{ext: ext}
+	return &a.askers[oldest]
+}
+
+// Forget forgets everybody, as under another network key.
+func (a *Answers) Forget() { a.askers = a.askers[:0] }
