@@ -132,7 +132,7 @@ func TestDatagramsHaveOneFate(t *testing.T) {
 	}{
 		{"for the host", 0, func(e *Engine) []byte { return udp(src, e.addresses.EID(), 64, 9) }, nil},
 		{"for another, at an end device", 2, func(*Engine) []byte { return udp(src, netip.MustParseAddr("fdde:ad00:beef::77"), 64, 9) },
-			func(c *Counters) *uint64 { return &c.IPNotForUs }},
+			func(c *Counters) *uint64 { return &c.MeshNoRoute }},
 		{"for a child, at the hop limit", 0, func(*Engine) []byte { return udp(src, netip.MustParseAddr("fdde:ad00:beef::3"), 1, 9) },
 			func(c *Counters) *uint64 { return &c.IPHopLimit }},
 		{"for a group", 2, func(*Engine) []byte { return udp(src, group, 64, 9) }, func(c *Counters) *uint64 { return &c.IPNotForUs }},
