@@ -50,11 +50,11 @@ func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
 		return errMLEUnexpected
 	}
 	r := m.Read()
-	version, mask, challenge := r.Version(), r.ScanMask(), r.Challenge()
+	mode, version, mask, challenge := r.Mode(), r.Version(), r.ScanMask(), r.Challenge()
 	if err := r.Err(); err != nil {
 		return err
 	}
-	if version < mle.Version1_1 ||
+	if version < mle.Version1_1 || !servable(mode) ||
 		p.role == RoleChild && !mask.Has(mle.ScanEndDevices) ||
 		p.isRouter() && !mask.Has(mle.ScanRouters) {
 		return errMLEUnexpected
@@ -80,6 +80,11 @@ func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
 	p.sendParentResponse(c, challenge, mask)
 	return nil
 }
+
+// servable reports whether this node can be the parent of a node with that mode.
+//
+// Deviation: this version has no sleepy children. A node that sleeps would find a parent that never reaches it.
+func servable(m mle.Mode) bool { return m.Has(mle.ModeRxOnWhenIdle) }
 
 func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challenge, mask mle.ScanMask) {
 	b := mle.AppendSourceAddress(p.mle.start(mle.ParentResponse), p.rloc)
@@ -169,7 +174,7 @@ func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
 	if err := r.Err(); err != nil {
 		return err
 	}
-	if c.Challenge.IsZero() || response != c.Challenge {
+	if c.Challenge.IsZero() || response != c.Challenge || !servable(mode) {
 		return errMLEUnexpected
 	}
 	if len(requested) > maxRequestedTLVs {

@@ -9,6 +9,7 @@ import (
 	"github.com/gopymesh/pymesh/lora/lorasim"
 	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
@@ -70,5 +71,34 @@ func TestChildIDRequest_Addresses(t *testing.T) {
 		m.Until(2*time.Minute, "leader again", func() bool { return parent.Role() == thread.RoleLeader })
 		m.Run(time.Minute)
 		attached("after the parent's restart")
+	}
+}
+
+// TestParentRequest_Sleepy: who sleeps is not courted, as this version cannot be a parent to it.
+func TestParentRequest_Sleepy(t *testing.T) {
+	for mode, want := range map[mle.Mode]int{
+		thread.ModeFullThreadDevice: 1, thread.ModeMinimalEndDevice: 1, mle.ModeRxOnWhenIdle: 1, 0: 0, mle.ModeSecureDataRequests: 0,
+		thread.ModeMinimalEndDevice &^ mle.ModeRxOnWhenIdle: 0,
+	} {
+		m, n, p := leading(t, nil)
+		request := meshtest.ParentRequest(meshtest.Challenge(1), mle.ScanRouters)
+		p.SendMLE(ip6.LinkLocalAllRouters, replaced(request, mle.TLVMode, []byte{byte(mode)}))
+		m.Run(2 * time.Second)
+		if got := len(p.Answers(mle.ParentResponse, n.ExtAddr())); got != want {
+			t.Errorf("mode %v: %d Parent Responses, want %d", mode, got, want)
+		}
+		if got := len(slices.Collect(n.Console().Neighbors.Children.All())); got != want {
+			t.Errorf("mode %v: %d nodes take places", mode, got)
+		}
+	}
+
+	// Nor is who says so later.
+	m, n, p := leading(t, nil)
+	p.SendMLE(ip6.LinkLocalAllRouters, meshtest.ParentRequest(meshtest.Challenge(1), mle.ScanRouters))
+	response := p.Await(mle.ParentResponse, n.ExtAddr(), 5*time.Second)
+	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), p.ChildIDRequest(response, mle.ModeSecureDataRequests, time.Minute))
+	m.Run(2 * time.Second)
+	if len(childrenOf(n)) != 0 {
+		t.Error("a node that sleeps is a child")
 	}
 }
