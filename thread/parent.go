@@ -42,7 +42,7 @@ type parentSide struct {
 
 // handleParentRequest offers this node as a parent.
 func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
-	if !p.routerEligible() || !p.attach.idle() || !p.routes.hearsLeader() || !p.routes.reachesLeader() {
+	if !p.routerEligible() || !p.attach.offers() || !p.routes.hearsLeader() || !p.routes.reachesLeader() {
 		return errMLEUnexpected
 	}
 	r := m.Read()
