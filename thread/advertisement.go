@@ -49,7 +49,6 @@ func (r *routes) neighborAdvertised(a advertised, info mleInfo) error {
 			if r.fullThreadDevice() && a.route != nil {
 				r.reassign(a.route)
 			}
-			r.distrib.netData.Invalidate()
 		}
 		p.LastHeard = r.Now
 	case RoleRouter, RoleLeader:

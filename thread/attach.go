@@ -374,7 +374,11 @@ func (a *attacher) handleChildIDResponse(m mle.Message, info mleInfo) error {
 	a.neighbors.SetParent(next, leaderCost, neighbors.Valid)
 	a.neighbors.ClearCandidate()
 	a.distrib.learnDataset(m)
+	a.distrib.netData.Invalidate() // what was known may be of another partition, or of another time
 	a.distrib.setNetworkData(leader, data)
 	a.change.becomeChild(rloc)
+	if a.distrib.netData.Outdated() {
+		a.distrib.request(info.src, a.RandomUpTo(a.timing.ResponseDelay))
+	}
 	return nil
 }

@@ -42,7 +42,8 @@ type parentSide struct {
 
 // handleParentRequest offers this node as a parent.
 func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
-	if !p.routerEligible() || !p.attach.offers() || !p.routes.hearsLeader() || !p.routes.reachesLeader() {
+	if !p.routerEligible() || !p.attach.offers() || !p.routes.hearsLeader() || !p.routes.reachesLeader() ||
+		p.distrib.netData.Outdated() {
 		return errMLEUnexpected
 	}
 	r := m.Read()
@@ -141,8 +142,8 @@ func (p *parentSide) leaderCost() uint8 {
 
 // handleChildIDRequest makes the sender a child.
 func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
-	if !p.routerEligible() {
-		return errMLEUnexpected
+	if !p.routerEligible() || p.distrib.netData.Outdated() {
+		return errMLEUnexpected // a child needs the network data
 	}
 	c := p.neighbors.Children.ByExt(info.ext)
 	if c == nil || c.State() == neighbors.ParentRequest && p.neighbors.Children.Full() {

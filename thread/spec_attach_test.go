@@ -432,3 +432,28 @@ func TestKeepAlive_ParentAsks(t *testing.T) {
 		t.Errorf("%v after the parent's status", n.Role())
 	}
 }
+
+// TestAttach_BadNetworkData: a child that gets malformed network data with its address asks for them again, and does not take those of
+// its former partition for the new one's.
+func TestAttach_BadNetworkData(t *testing.T) {
+	m, n, _ := leading(t, func(c *thread.Config) { c.PartitionID = 1 })
+	former := n.Console().NetworkData.Version()
+	h := newHost(m, 10)
+	h.leader.DataVersion, h.leader.StableDataVersion = former-3, former-3
+	h.OnMLE = func(r meshtest.Heard) {
+		if r.Command == mle.ChildIDRequest {
+			h.SendMLE(meshtest.LinkLocal(r.ExtAddr), replaced(h.childIDResponse(), mle.TLVNetworkData, []byte{9, 200, 1}))
+		} else {
+			h.answer(r)
+		}
+	}
+	h.advertise()
+	m.Until(5*time.Second, "child", func() bool { return n.Role() == thread.RoleChild })
+	if data := n.Console().NetworkData; !data.Outdated() {
+		t.Error("the former partition's data count as current")
+	}
+	m.Run(3 * time.Second)
+	if data := n.Console().NetworkData; data.Outdated() || data.Version() != former-3 || len(data.TLVs()) != 0 {
+		t.Errorf("outdated %v, version %d, want %d, data % x", data.Outdated(), data.Version(), former-3, data.TLVs())
+	}
+}
