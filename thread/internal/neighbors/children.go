@@ -27,6 +27,7 @@ type Child struct {
 	Requested          []mle.TLVType // asked for in the Child ID Request
 	Addresses          []netip.Addr  // registered by a minimal end device
 	NeedsDataset       bool          // it has another one, or none
+	AskAgain           time.Time     // when one from before a restart is asked for its state again
 }
 
 // Forget removes a registered address and reports whether it was there.
