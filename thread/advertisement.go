@@ -51,7 +51,6 @@ func (r *routes) neighborAdvertised(a advertised, info mleInfo) error {
 			if r.fullThreadDevice() && a.route != nil {
 				r.reassign(a.route)
 			}
-			r.distrib.netData.Invalidate()
 		}
 		p.LastHeard = r.Now
 	case RoleRouter, RoleLeader:
@@ -184,7 +183,7 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 	// Without routes it comes from an end device, which has a router next to it.
 	single := a.route != nil && a.route.Routers.Len() <= 1
 	if comparePartitions(single, a.leader, r.single(), r.leader) > 0 {
-		r.attach.start(attachBetter)
+		r.attach.seek(a.leader.PartitionID)
 	}
 	return false
 }
@@ -227,7 +226,7 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router) {
 // counts as lost. Deviation: stock relies on Advertisements alone. Nobody acknowledges those, and heavy traffic on LoRa swallows
 // four in a row, upon which a mesh in good order would fall apart.
 func (r *routes) askForRoutes() {
-	if r.Now.Sub(r.neighbors.Routers.Updated) < r.timing.NetworkIDTimeout/2 || r.Now.Before(r.askAgain) || !r.attach.idle() {
+	if r.Now.Sub(r.neighbors.Routers.Updated) < r.timing.NetworkIDTimeout/2 || r.Now.Before(r.askAgain) || !r.attach.staying() {
 		return
 	}
 	if next, ok := r.nextHop(r.leader.LeaderRouterID.RLOC16()); ok {

@@ -61,10 +61,25 @@ type attacher struct {
 	counter     int       // failed attempts in a row
 	challenge   mle.Challenge
 	heardParent bool // the present parent answered too
+	vain        vainSearches
+	doubtful    bool // nobody answered the search before for the partition that this one is for
 }
 
 // idle reports whether no search is under way.
 func (a *attacher) idle() bool { return a.state == attachIdle }
+
+// staying reports whether the node keeps its place for now, with all its duties: it does not search, or for a better partition of which
+// nobody has answered yet.
+//
+// Deviation: OpenThread neither advertises nor answers while it searches, so that an Advertisement of a partition that is gone, or
+// cannot be reached, costs a router its links and its children.
+func (a *attacher) staying() bool {
+	return a.idle() || a.mode == attachBetter && a.neighbors.Candidate.State() == neighbors.Invalid
+}
+
+// offers reports whether the node offers itself as a parent. Where two partitions meet, many search at once, and offers out of the worse one
+// are but noise to each other: only a search that was in vain before does not keep a node from it.
+func (a *attacher) offers() bool { return a.idle() || a.staying() && a.doubtful }
 
 // enter moves the search to another state. While it is not idle, the candidate counts as a neighbor.
 func (a *attacher) enter(s attachState) {
@@ -95,7 +110,8 @@ func (a *attacher) synchronize() {
 	a.keepAlive.sendRequest()
 }
 
-// start begins the search for a parent, unless one is under way.
+// start begins the search for a parent, unless one is under way. It stops no timer of the present role: whichever way the search ends, a
+// node that keeps its place goes on as before.
 func (a *attacher) start(mode attachMode) {
 	if a.role == RoleDisabled || !a.idle() {
 		return
@@ -105,13 +121,24 @@ func (a *attacher) start(mode attachMode) {
 	a.mode = mode
 	if mode == attachBetter {
 		a.counters.BetterPartitionAttempts++
-	} else {
-		a.routes.advertise.Stop()
 	}
 	a.timer = a.Now.Add(a.startDelay())
 	if a.role == RoleDetached {
 		a.counter++
 		a.counters.AttachAttempts++
+	}
+}
+
+// seek searches for a better partition that was heard of, unless that has been in vain lately.
+func (a *attacher) seek(partition uint32) {
+	if !a.idle() {
+		return
+	}
+	t := a.timing
+	ok, again := a.vain.begin(a.Now, partition, t.SearchJitter+t.ParentRequestRouters+t.ParentRequestREEDs)
+	if ok {
+		a.doubtful = again
+		a.start(attachBetter)
 	}
 }
 
@@ -214,9 +241,10 @@ func (a *attacher) failed() {
 		}
 	case attachSame1:
 		a.start(attachSame2)
-	case attachSame2, attachSameDowngrade:
+	case attachSame2:
 		a.start(attachAny)
 	}
+	// Deviation: an OpenThread router that finds no parent in its partition, and so is needed there, searches any and founds its own.
 }
 
 // handleParentResponse weighs an offer.
@@ -231,6 +259,7 @@ func (a *attacher) handleParentResponse(m mle.Message, info mleInfo) error {
 	if response != a.challenge {
 		return errMLEUnexpected
 	}
+	a.vain.answered(leader.PartitionID)
 	if a.role == RoleChild && a.neighbors.Parent.Ext == info.ext {
 		a.heardParent = true
 	}
@@ -351,8 +380,12 @@ func (a *attacher) handleChildIDResponse(m mle.Message, info mleInfo) error {
 	}
 	a.neighbors.SetParent(next, leaderCost, neighbors.Valid)
 	a.neighbors.ClearCandidate()
+	a.distrib.netData.Invalidate() // what was known may be of another partition, or of another time
 	a.distrib.setNetworkData(leader, data)
 	a.change.becomeChild(rloc)
+	if a.distrib.netData.Outdated() {
+		a.distrib.request(info.src, a.RandomUpTo(a.timing.ResponseDelay))
+	}
 	a.distrib.learnDataset(m) // last: of another prefix the parent hears as of all changes
 	return nil
 }

@@ -186,9 +186,14 @@ func (c commands) RouterRole() bool { return c.e.routerEligible() }
 func (c commands) SetRouterRole(now time.Time, allowed bool) {
 	e := c.e
 	e.Advance(now)
+	before := e.routerEligible()
 	e.routerRole = allowed
-	if e.isRouter() && !e.routerEligible() {
+	switch {
+	case e.routerEligible() == before:
+	case e.isRouter():
 		e.attach.detach()
+	case e.role == RoleChild:
+		e.selection.eligibilityChanged()
 	}
 	e.settle()
 }

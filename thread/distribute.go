@@ -50,6 +50,13 @@ func (d *distributor) found() {
 	d.announce()
 }
 
+// foundAgain is for a leader that has restarted and not got its partition's data back: if nobody is left who has them, they are lost.
+func (d *distributor) foundAgain() {
+	if d.netData.Outdated() && d.neighbors.Routers.Links() == 0 {
+		d.found()
+	}
+}
+
 // setNetworkData takes over the leader's data.
 func (d *distributor) setNetworkData(l mle.LeaderData, tlvs []byte) {
 	if d.netData.Take(l.DataVersion, l.StableDataVersion, tlvs) != nil {
@@ -85,7 +92,11 @@ func (d *distributor) learnDataset(m mle.Message) (missing bool) {
 	return missing
 }
 
+// appendNetworkData tells the network data, unless what is here is of another partition or time.
 func (d *distributor) appendNetworkData(b []byte, full bool) []byte {
+	if d.netData.Outdated() {
+		return b
+	}
 	tlvs := d.netData.TLVs()
 	if !full {
 		tlvs = d.netData.Stable()
@@ -212,7 +223,6 @@ func (d *distributor) handleLeaderData(m mle.Message, info mleInfo) error {
 			return errMLEUnexpected
 		}
 		d.change.enterPartition(leader)
-		d.netData.Invalidate()
 	}
 	newer := d.netData.IsNewer(leader, d.mode.Has(mle.ModeFullNetworkData))
 	if !d.netData.Outdated() && (!newer || d.role == RoleLeader) {

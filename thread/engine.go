@@ -278,6 +278,7 @@ func (e *Engine) housekeeping() {
 	e.routes.expireRouters()
 	if e.role == RoleLeader {
 		e.neighbors.Routers.CountUp(e.Now, e.timing.RouterIDSequence)
+		e.distrib.foundAgain()
 	}
 	e.resolver.Tick()
 	e.queries.settle()

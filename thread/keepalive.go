@@ -52,7 +52,8 @@ func (k *keepAlive) schedule() {
 		k.timer = k.Now.Add(k.timing.ChildUpdateRetry)
 	case k.role == RoleChild:
 		margin := k.timing.ChildUpdateRetry * time.Duration(k.timing.KeepAliveAttempts)
-		k.timer = k.Now.Add(max(k.timing.ChildTimeout-margin, k.timing.ChildUpdateRetry))
+		timeout := min(k.timing.ChildTimeout, maxChildTimeout)
+		k.timer = k.Now.Add(max(timeout-margin, k.timing.ChildUpdateRetry))
 	default:
 		k.timer = time.Time{}
 	}

@@ -115,7 +115,7 @@ func (l *links) heardUnlinked(r *neighbors.Router, info mleInfo) {
 
 // handleRequest answers a Link Request.
 func (l *links) handleRequest(m mle.Message, info mleInfo) error {
-	if !l.attach.idle() {
+	if !l.attach.staying() {
 		return errMLEUnexpected
 	}
 	rd := m.Read()

@@ -16,6 +16,15 @@ const (
 	// AutomaticParentPriority as a node's parent priority makes it low when places for children get few, medium otherwise.
 	AutomaticParentPriority mle.ParentPriority = -2
 
+	// maxChildTimeout is the longest timeout that a child is granted, for one that tells once a day that it is there.
+	//
+	// Deviation: OpenThread grants the 136 years that 32 bits of seconds may say. A few children that never come back would fill a router.
+	maxChildTimeout = 48 * time.Hour
+	// restoredTimeout is how long a child that is known from before a restart has time to answer, and askRestored how often it is asked:
+	// it always listens. If it comes back later it takes a place anew.
+	restoredTimeout = 4 * time.Minute
+	askRestored     = restoredTimeout / 4
+
 	// maxRequestedTLVs bounds a TLV Request in a Child ID Request.
 	maxRequestedTLVs = 16
 
@@ -46,7 +55,8 @@ type parentSide struct {
 
 // handleParentRequest offers this node as a parent.
 func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
-	if !p.routerEligible() || !p.attach.idle() || !p.routes.hearsLeader() || !p.routes.reachesLeader() {
+	if !p.routerEligible() || !p.attach.offers() || !p.routes.hearsLeader() || !p.routes.reachesLeader() ||
+		p.distrib.netData.Outdated() {
 		return errMLEUnexpected
 	}
 	r := m.Read()
@@ -157,8 +167,8 @@ func (p *parentSide) leaderCost() uint8 {
 
 // handleChildIDRequest makes the sender a child.
 func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
-	if !p.routerEligible() {
-		return errMLEUnexpected
+	if !p.routerEligible() || p.distrib.netData.Outdated() {
+		return errMLEUnexpected // a child needs the network data
 	}
 	c := p.neighbors.Children.ByExt(info.ext)
 	if c == nil || c.State() == neighbors.ParentRequest && p.neighbors.Children.Full() {
@@ -185,7 +195,7 @@ func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
 	p.neighbors.Change(&c.Neighbor, neighbors.ChildIDRequest)
 	c.LastHeard = p.Now
 	p.mle.prove(&c.Neighbor, info, linkCounter, mleCounter)
-	c.Mode, c.Timeout, c.Failures = mode, timeout, 0
+	c.Mode, c.Timeout, c.Failures = mode, min(timeout, maxChildTimeout), 0
 	c.Link.Add(p.timing.ReceiveSensitivity, info.rssi)
 	c.NetworkDataVersion = p.distrib.netData.VersionFor(c.FullNetworkData())
 	c.Requested = c.Requested[:0]
@@ -317,6 +327,7 @@ func (p *parentSide) handleUpdateRequest(m mle.Message, info mleInfo) error {
 	if !hasTimeout {
 		timeout = c.Timeout
 	}
+	timeout = min(timeout, maxChildTimeout)
 	switch {
 	case c.Valid():
 		p.refresh(c, mode, timeout)
@@ -380,6 +391,7 @@ func (p *parentSide) requestUpdate(c *neighbors.Child) {
 		c.Challenge = p.newChallenge()
 	}
 	b = mle.AppendChallenge(b, c.Challenge)
+	c.AskAgain = p.Now.Add(askRestored)
 	p.neighbors.Change(&c.Neighbor, neighbors.ChildUpdateRequest)
 	p.mle.send(neighbors.LinkLocal(c.Ext), b)
 }
@@ -416,7 +428,7 @@ func (p *parentSide) handleUpdateResponse(m mle.Message, info mleInfo) error {
 		c.Challenge, c.Answers = mle.Challenge{}, 0
 	}
 	if hasTimeout {
-		c.Timeout = timeout
+		c.Timeout = min(timeout, maxChildTimeout)
 	}
 	if hasAddresses {
 		p.register(c, addresses)
@@ -438,12 +450,25 @@ func (p *parentSide) handleUpdateResponse(m mle.Message, info mleInfo) error {
 // expireChildren drops children that were silent for too long and asks restored ones for their state.
 func (p *parentSide) expireChildren() {
 	for c := range p.neighbors.Children.All() {
-		if p.AgeOf(c.LastHeard) >= c.Timeout {
+		switch {
+		case p.AgeOf(c.LastHeard) >= p.patience(c):
 			p.change.drop(&c.Neighbor)
-		} else if c.State() == neighbors.Restored && p.isRouter() {
+		case p.isRouter() && c.Established() && !c.Valid() && !p.Now.Before(c.AskAgain):
 			p.requestUpdate(c)
 		}
 	}
+}
+
+// patience is the silence after which a child loses its place.
+func (p *parentSide) patience(c *neighbors.Child) time.Duration {
+	switch c.State() {
+	case neighbors.Restored, neighbors.ChildUpdateRequest:
+		return min(c.Timeout, restoredTimeout)
+	case neighbors.ChildIDRequest:
+		// It waits until this node is a router, which may fail; and asks again long before.
+		return min(c.Timeout, p.timing.MaxNeighborAge)
+	}
+	return c.Timeout
 }
 
 // removeChildren drops all children: their addresses no longer lead here.
@@ -467,7 +492,7 @@ func (p *parentSide) restoreChildren(children []ChildSettings) {
 	p.neighbors.ClearChildren()
 	for _, s := range children {
 		if c := p.neighbors.AddChild(s.ExtAddr, neighbors.Restored); c != nil {
-			c.RLOC16, c.Mode, c.Timeout, c.LastHeard = s.RLOC16, s.Mode, s.Timeout, p.Now
+			c.RLOC16, c.Mode, c.Timeout, c.LastHeard = s.RLOC16, s.Mode, min(s.Timeout, maxChildTimeout), p.Now
 		}
 	}
 }

@@ -150,7 +150,7 @@ func (r *routes) HandleTimeout() {
 }
 
 func (r *routes) sendAdvertisement() {
-	if !r.attach.idle() || r.selection.asking() || !r.attached() || !r.fullThreadDevice() {
+	if !r.attach.staying() || r.selection.asking() || !r.attached() || !r.fullThreadDevice() {
 		return
 	}
 	r.sender.DropMLE(ip6.LinkLocalAllNodes, mle.Advertisement) // that one is outdated

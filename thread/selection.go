@@ -99,6 +99,16 @@ func (s *selection) selectAsRouter() {
 	}
 }
 
+// eligibilityChanged is what a child does that may be a router now, or no more.
+func (s *selection) eligibilityChanged() {
+	s.reset()
+	if s.routerEligible() {
+		s.schedule()
+	} else {
+		s.routes.advertise.Stop()
+	}
+}
+
 // childStarted is what a full Thread device does on becoming a child.
 func (s *selection) childStarted(mode attachMode) {
 	if s.routerEligible() {
@@ -145,11 +155,27 @@ func (s *selection) solicit(reason tmf.Status) {
 	}
 }
 
-// cancel forgets an open Address Solicit: its leader is not ours any more.
+// cancel forgets an open Address Solicit: its leader is not ours any more. The number of routers is judged anew.
 func (s *selection) cancel() {
 	if s.asking() {
 		s.tmf.cancel(s.open)
-		s.open = 0
+		s.refused()
+	}
+}
+
+// reset ends what the selection was doing, for a role that begins.
+func (s *selection) reset() {
+	if s.asking() {
+		s.tmf.cancel(s.open)
+	}
+	s.open, s.selectAt = 0, time.Time{}
+}
+
+// refused is what follows an Address Solicit that made no router of this child: the number of routers is judged again.
+func (s *selection) refused() {
+	s.open = 0
+	if s.role == RoleChild && s.routerEligible() {
+		s.schedule()
 	}
 }
 
@@ -167,7 +193,7 @@ func (s *selection) handleAnswer(ev tmfEvent) error {
 	if ev.Tag.id != s.open {
 		return nil
 	}
-	s.open = 0
+	s.refused() // unless it says otherwise
 	if ev.Kind == coap.RequestFailed {
 		s.unanswered.Log(s.Now, s.Log, slog.LevelWarn, "no answer to Address Solicit", "err", ev.Err)
 		return nil

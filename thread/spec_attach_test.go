@@ -432,3 +432,95 @@ func TestKeepAlive_ParentAsks(t *testing.T) {
 		t.Errorf("%v after the parent's status", n.Role())
 	}
 }
+
+// TestAttach_BadNetworkData: a child that gets malformed network data with its address asks for them again, and does not take those of
+// its former partition for the new one's.
+func TestAttach_BadNetworkData(t *testing.T) {
+	m, n, _ := leading(t, func(c *thread.Config) { c.PartitionID = 1 })
+	former := n.Console().NetworkData.Version()
+	h := newHost(m, 10)
+	h.leader.DataVersion, h.leader.StableDataVersion = former-3, former-3
+	h.OnMLE = func(r meshtest.Heard) {
+		if r.Command == mle.ChildIDRequest {
+			h.SendMLE(meshtest.LinkLocal(r.ExtAddr), replaced(h.childIDResponse(), mle.TLVNetworkData, []byte{9, 200, 1}))
+		} else {
+			h.answer(r)
+		}
+	}
+	h.advertise()
+	m.Until(5*time.Second, "child", func() bool { return n.Role() == thread.RoleChild })
+	if data := n.Console().NetworkData; !data.Outdated() {
+		t.Error("the former partition's data count as current")
+	}
+	m.Run(3 * time.Second)
+	if data := n.Console().NetworkData; data.Outdated() || data.Version() != former-3 || len(data.TLVs()) != 0 {
+		t.Errorf("outdated %v, version %d, want %d, data % x", data.Outdated(), data.Version(), former-3, data.TLVs())
+	}
+}
+
+// TestChildTimeout_Longest: no silent child keeps its place for more than two days, whatever it asks for. It is told in the Child Update
+// Response.
+func TestChildTimeout_Longest(t *testing.T) {
+	const longest = 48 * time.Hour
+	m, n, p := leading(t, nil)
+	p.Attach(n, thread.ModeFullThreadDevice, 0xffffffff*time.Second)
+	b := mle.AppendMode(mle.AppendCommand(nil, mle.ChildUpdateRequest), thread.ModeFullThreadDevice)
+	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), mle.AppendTimeout(b, 1000*time.Hour))
+	if granted := must(p.Await(mle.ChildUpdateResponse, n.ExtAddr(), time.Second).Timeout()); granted != longest {
+		t.Errorf("granted %v", granted)
+	}
+	m.Run(longest - time.Minute)
+	if len(n.Neighbors()) != 1 {
+		t.Error("dropped too early")
+	}
+	m.Run(2 * time.Minute)
+	if len(n.Neighbors()) != 0 {
+		t.Error("still there")
+	}
+}
+
+// TestChildTimeout_Restored: a router that restarts asks the children of before, four times at most, and takes their places back if they do
+// not answer within four minutes; one that answers keeps its place for as long as it was granted.
+func TestChildTimeout_Restored(t *testing.T) {
+	m := meshtest.New(t, ideal())
+	few := func(c *thread.Config) { stock(c); c.MaxChildren = 2 }
+	m.Add(1, lorasim.Position{}, few)
+	n := m.Add(1, lorasim.Position{}, few)
+	m.StartOneByOne()
+	silent, living := m.AddPeer(9, lorasim.Position{}), m.AddPeer(10, lorasim.Position{})
+	for _, p := range []*meshtest.Peer{silent, living} {
+		p.Attach(n, thread.ModeFullThreadDevice, 24*time.Hour)
+	}
+	silent.Deaf = true
+	living.OnMLE = func(h meshtest.Heard) {
+		if h.Command == mle.ChildUpdateRequest {
+			b := mle.AppendSourceAddress(mle.AppendCommand(nil, mle.ChildUpdateResponse), living.RLOC16)
+			b = mle.AppendTimeout(mle.AppendResponse(b, must(h.Challenge())), 24*time.Hour)
+			b = mle.AppendMLEFrameCounter(mle.AppendLinkLayerFrameCounter(b, living.MACCounter), living.MLECounter)
+			living.SendMLE(meshtest.LinkLocal(h.ExtAddr), mle.AppendMode(b, thread.ModeFullThreadDevice))
+		}
+	}
+	n.Restart()
+	m.Until(5*time.Second, "router again", func() bool { return n.Role() == thread.RoleRouter })
+	m.Run(5 * time.Minute)
+	asked := map[*meshtest.Peer]int{}
+	for _, p := range []*meshtest.Peer{silent, living} {
+		asked[p] = len(p.Answers(mle.ChildUpdateRequest, n.ExtAddr()))
+	}
+	// A frame without an acknowledgement is sent four times.
+	if asked[silent] < 4 || asked[silent] > 4*4 || asked[living] != 1 {
+		t.Errorf("asked the silent one %d times, the living one %d", asked[silent], asked[living])
+	}
+	for i, p := range []*meshtest.Peer{m.AddPeer(11, lorasim.Position{}), m.AddPeer(12, lorasim.Position{})} {
+		p.SendMLE(ip6.LinkLocalAllRouters, meshtest.ParentRequest(meshtest.Challenge(7), mle.ScanRouters))
+		m.Run(2 * time.Second)
+		offers := p.Answers(mle.ParentResponse, n.ExtAddr())
+		if (len(offers) == 1) != (i == 0) {
+			t.Errorf("node %d gets %d offers for the one place that is free again", i+1, len(offers))
+		}
+		if len(offers) == 1 {
+			p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), p.ChildIDRequest(offers[0], thread.ModeFullThreadDevice, time.Hour))
+			m.Run(time.Second)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/gopymesh/pymesh/lora/lorasim"
 	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
@@ -321,5 +322,118 @@ func TestPartitions_SamePartition(t *testing.T) {
 		if asked() != want {
 			t.Errorf("sequence %d, known 1: asked for an address: %v, want %v", sequence, asked(), want)
 		}
+	}
+}
+
+// TestPartitions_Gone: a router that hears of a better partition which is gone, as from a recording every 20 s, looks for it ever more
+// rarely, and does its duties meanwhile: it advertises, and answers requests for links and for a parent.
+func TestPartitions_Gone(t *testing.T) {
+	m := meshtest.New(t, lorasim.Options{Seed: 1, Ideal: true, NoListen: true})
+	n := m.Add(1, lorasim.Position{}, func(c *thread.Config) { c.PartitionID = 1000 })
+	n.Start()
+	m.Until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+	p, gone := m.AddPeer(9, lorasim.Position{X: 10}), newHost(m, 10)
+	gone.silent, gone.leader.PartitionID, gone.route.Routers = true, 0xffffffff, gone.route.Routers.Add(3)
+	p.Attach(n, thread.ModeFullThreadDevice, 24*time.Hour)
+	solicit(t, m, p, n)
+	link(t, m, n, p)
+	hour := func() (searches uint64, advertisements int) {
+		before, heard := n.Counters().BetterPartitionAttempts, len(p.Find(mle.Advertisement, n.ExtAddr()))
+		for range 180 {
+			advertise(p, must(leaderData(n)), heardRoutes(p, n))
+			gone.advertise()
+			m.Run(20 * time.Second)
+		}
+		return n.Counters().BetterPartitionAttempts - before, len(p.Find(mle.Advertisement, n.ExtAddr())) - heard
+	}
+	for i, want := range []uint64{8, 2} {
+		if searches, ads := hour(); searches < want || searches > want+1 || ads < 100 {
+			t.Errorf("hour %d: %d searches, want %d; %d Advertisements", i+1, searches, want, ads)
+		}
+	}
+	before := n.Counters().BetterPartitionAttempts
+	for i := 0; n.Counters().BetterPartitionAttempts == before; i++ {
+		if i == 1000 {
+			t.Fatal("no search any more")
+		}
+		advertise(p, must(leaderData(n)), heardRoutes(p, n))
+		gone.advertise()
+		m.Run(5 * time.Second)
+	}
+	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), linkRequest(p, n, meshtest.Challenge(3)))
+	p.Await(mle.LinkAccept, n.ExtAddr(), 2*time.Second)
+	child := m.AddPeer(11, lorasim.Position{X: 20})
+	child.SendMLE(ip6.LinkLocalAllRouters, meshtest.ParentRequest(meshtest.Challenge(4), mle.ScanRouters))
+	child.Await(mle.ParentResponse, n.ExtAddr(), 2*time.Second)
+}
+
+// leaderData is what a node says of its partition.
+func leaderData(n *meshtest.Node) (mle.LeaderData, error) {
+	l, ok := n.Leader()
+	if !ok {
+		return mle.LeaderData{}, thread.ErrDetached
+	}
+	return l.LeaderData, nil
+}
+
+// TestREEDAdvertises: a router-eligible end device lets others know of it every ten minutes (570 s and up to 60 s more, after up to 120 s
+// in which it thinks about becoming a router), whatever happened before: searches that found nothing, commands, an Address Solicit
+// that was not answered. Partitions may have no other node between them.
+func TestREEDAdvertises(t *testing.T) {
+	for name, disturb := range map[string]func(t *testing.T, m *meshtest.Mesh, leader, n *meshtest.Node){
+		"nothing": func(*testing.T, *meshtest.Mesh, *meshtest.Node, *meshtest.Node) {},
+		"leader away for 130 s": func(t *testing.T, m *meshtest.Mesh, leader, n *meshtest.Node) {
+			m.Sim.Partition(endpoints(leader), endpoints(n))
+			m.Run(130 * time.Second)
+			m.Sim.Heal()
+		},
+		"router role off and on": func(t *testing.T, m *meshtest.Mesh, leader, n *meshtest.Node) {
+			n.Console().SetRouterRole(m.Sim.Now(), false)
+			m.Run(10 * time.Second)
+			n.Console().SetRouterRole(m.Sim.Now(), true)
+		},
+		"searches by command": func(t *testing.T, m *meshtest.Mesh, leader, n *meshtest.Node) {
+			if err := n.Console().BecomeChild(m.Sim.Now()); err != nil {
+				t.Error(err)
+			}
+		},
+		"asks to be a router in vain": func(t *testing.T, m *meshtest.Mesh, leader, n *meshtest.Node) {
+			m.Sim.Partition(endpoints(leader), endpoints(n))
+			if err := n.Console().BecomeRouter(m.Sim.Now()); err != nil {
+				t.Error(err)
+			}
+			m.Run(100 * time.Second)
+			m.Sim.Heal()
+		},
+		"mode off and on": func(t *testing.T, m *meshtest.Mesh, leader, n *meshtest.Node) {
+			for _, mode := range []mle.Mode{thread.ModeMinimalEndDevice, thread.ModeFullThreadDevice} {
+				if err := n.Console().SetMode(m.Sim.Now(), mode); err != nil {
+					t.Error(err)
+				}
+				m.Run(5 * time.Second)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, after := range []time.Duration{10 * time.Second, 5 * time.Minute} {
+				m := meshtest.New(t, ideal())
+				few := func(c *thread.Config) { stock(c); c.RouterUpgradeThreshold = 1 }
+				leader := m.Add(1, lorasim.Position{}, few)
+				leader.Start()
+				m.Until(time.Minute, "leader", func() bool { return leader.Role() == thread.RoleLeader })
+				n := m.Add(1, lorasim.Position{}, few)
+				n.Start()
+				m.Until(time.Minute, "child", func() bool { return n.Role() == thread.RoleChild })
+				listener := m.AddPeer(9, lorasim.Position{})
+				listener.Deaf = true
+				m.Run(after)
+				disturb(t, m, leader, n)
+				before := len(listener.Find(mle.Advertisement, n.ExtAddr()))
+				m.Run(760 * time.Second)
+				if n.Role() != thread.RoleChild || len(listener.Find(mle.Advertisement, n.ExtAddr())) == before {
+					t.Errorf("after %v: %v, no Advertisement", after, n.Role())
+				}
+			}
+		})
 	}
 }

@@ -49,7 +49,7 @@ func (e *Engine) becomeDisabled() {
 	e.second = time.Time{}
 	e.mle.stop()
 	e.tmf.stop()
-	e.selection.open = 0
+	e.selection.reset()
 	e.setRole(RoleDisabled)
 }
 
@@ -57,7 +57,7 @@ func (e *Engine) becomeDetached() {
 	e.attach.stop()
 	e.keepAlive.reset()
 	e.neighbors.DropLinks()
-	e.selection.cancel() // the answer would go to an address that is given up
+	e.selection.reset() // an answer would go to an address that is given up
 	e.stopRouting()
 	e.second = time.Time{}
 	e.setRole(RoleDetached)
@@ -68,6 +68,7 @@ func (e *Engine) becomeChild(rloc mle.RLOC16) {
 	e.attach.enter(attachIdle)
 	e.attach.counter = 0
 	e.keepAlive.reset()
+	e.selection.reset()
 	e.stopRouting()
 	e.setRole(RoleChild)
 	e.keepAlive.schedule()
@@ -92,6 +93,7 @@ func (e *Engine) startRouting(id mle.RouterID, role Role) {
 	e.attach.stop()
 	e.attach.counter = 0
 	e.keepAlive.reset()
+	e.selection.reset()
 	e.selection.previousID = id
 	e.selection.partition = e.leader.PartitionID
 	e.mpl.SetExpirations(mpl.RouterExpirations)

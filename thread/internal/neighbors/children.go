@@ -28,9 +28,10 @@ type Child struct {
 	Addresses          []netip.Addr  // registered by a minimal end device
 	NeedsDataset       bool          // it has another one, or none
 
-	// Of a child from before a restart: when its requests were answered last, and how often without proof that it is there.
-	Answered time.Time
-	Answers  uint8
+	// Of a child from before a restart.
+	AskAgain time.Time // when it is asked for its state again
+	Answered time.Time // when its requests were answered last,
+	Answers  uint8     // and how often without proof that it is there
 }
 
 // Forget removes a registered address and reports whether it was there.
