@@ -277,3 +277,40 @@ func TestRSSI(t *testing.T) {
 		}
 	}
 }
+
+// TestLentPacket stops and starts Thread while the radio has a packet, as the command line does: it stays what it is until the radio is done.
+func TestLentPacket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		radio := &fakeRadio{send: func(packet []byte) error {
+			before := bytes.Clone(packet)
+			time.Sleep(5 * time.Second) // which is longer than it takes to have the next one ready
+			if sent++; !bytes.Equal(packet, before) {
+				t.Errorf("packet %d is overwritten", sent)
+			}
+			return nil
+		}}
+		var engine *thread.Engine
+		r, _ := start(t, radio, Hooks{})
+		engine = r.engine
+		for range 60 {
+			time.Sleep(700 * time.Millisecond)
+			ok := r.Do(func(now time.Time) {
+				console := engine.Console()
+				console.StopThread(now)
+				if err := console.StartThread(now); err != nil {
+					t.Error(err)
+				}
+				if err := console.BecomeLeader(now); err != nil {
+					t.Error(err)
+				}
+			})
+			if !ok {
+				t.Fatal("ended")
+			}
+		}
+		if sent < 5 {
+			t.Errorf("%d packets", sent)
+		}
+	})
+}

@@ -22,11 +22,12 @@ import (
 // maxAskers is how many nodes are remembered, those heard last.
 const maxAskers = 64
 
-// The shares of each purpose, in units of the longest frame's airtime: the answers to all take a hundredth of the time at most in the long
-// run, and those to recordings a quarter of that.
+// The shares of each purpose, in units of the longest frame's airtime: the answers to recordings take a four-hundredth of the time at most
+// in the long run. Those to the fresh may take a twentieth: nodes of a dense mesh that has lost its power all ask at once, and ask each
+// other for links, while nobody has a recording that is fresh for a second time.
 const (
-	freshEvery, freshBurst           = 100, 32 // all nodes of a mesh that has lost its power ask at once
-	askerFreshEvery, askerFreshBurst = 50, 8
+	freshEvery, freshBurst           = 20, 32
+	askerFreshEvery, askerFreshBurst = 25, 8
 	staleEvery, staleBurst           = 400, 8
 	askerStaleEvery, askerStaleBurst = 400, 4
 )

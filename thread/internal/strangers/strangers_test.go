@@ -45,7 +45,7 @@ func TestShares(t *testing.T) {
 		counter  func(i int) uint32
 		min, max int
 	}{
-		{"one node that goes on asking", 1, fresh, hour / freshEvery, askerFreshBurst + hour/askerFreshEvery},
+		{"one node that goes on asking", 1, fresh, hour / askerFreshEvery, askerFreshBurst + hour/askerFreshEvery},
 		{"many nodes that go on asking", 50, fresh, freshBurst + hour/freshEvery - 1, freshBurst + hour/freshEvery + 1},
 		{"one recording", 1, same, askerStaleBurst + hour/staleEvery, 1 + askerStaleBurst + hour/staleEvery},
 		{"two recordings in turn", 1, two, askerStaleBurst + hour/staleEvery, 2 + askerStaleBurst + hour/staleEvery},
