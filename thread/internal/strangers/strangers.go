@@ -12,6 +12,7 @@
 package strangers
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -60,7 +61,22 @@ type asker struct {
 	heard keys.Replay // from its newest MLE message on
 	at    time.Time   // when it was heard last
 	stale bool        // its last message was
+	last  message
 	spent spent
+
+	// answered are the last messages that were answered, as a ring: who sends one of them again has a recording.
+	answered [maxAnswered]message
+	next     uint8
+}
+
+// maxAnswered is how many of a node's messages are remembered for having been answered.
+const maxAnswered = 16
+
+// A message is told from others of its sender's by its key sequence and frame counter. The zero message is none.
+type message uint64
+
+func messageOf(seq keys.Sequence, counter uint32) message {
+	return message(seq)<<32 | message(counter) + 1 // no message has the largest counter
 }
 
 // New returns Answers for a radio on which the longest frame takes a time, that of all messages, positive.
@@ -79,7 +95,7 @@ func New(c *core.Core, frame time.Duration) *Answers {
 // Hear notes an authentic MLE message of a node that is no neighbor, by its key sequence and frame counter.
 func (a *Answers) Hear(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32) {
 	k := a.asker(ext)
-	k.at = a.core.Now
+	k.at, k.last = a.core.Now, messageOf(seq, counter)
 	if k.stale = k.heard.Check(seq, counter) != nil; !k.stale {
 		k.heard.Accept(seq, counter)
 	}
@@ -92,9 +108,13 @@ func (a *Answers) Prove(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint3
 	k.heard.Accept(seq, counter)
 }
 
-// Allow reports whether the last message of a node may be answered, and counts the answer if so.
+// Allow reports whether the last message of a node may be answered, and counts the answer if so. A message that was answered already is
+// a recording: it is refused, and leaves the node's share to others of its messages.
 func (a *Answers) Allow(ext ieee802154.ExtAddr, p Purpose) bool {
 	k := a.asker(ext)
+	if k.last != 0 && slices.Contains(k.answered[:], k.last) {
+		return false
+	}
 	which := 0
 	if k.stale {
 		which = 1
@@ -105,6 +125,8 @@ func (a *Answers) Allow(ext ieee802154.ExtAddr, p Purpose) bool {
 	}
 	mine.Take(a.core.Now, a.each[which])
 	all.Take(a.core.Now, a.all[which])
+	k.answered[k.next] = k.last
+	k.next = (k.next + 1) % maxAnswered
 	return true
 }
 

@@ -38,6 +38,7 @@ func TestShares(t *testing.T) {
 	fresh := func(i int) uint32 { return uint32(i) }
 	same := func(int) uint32 { return 5 }
 	two := func(i int) uint32 { return uint32(5 + i%2) }
+	many := func(i int) uint32 { return uint32(5 + i%(2*maxAnswered)) }
 	const hour = 3600
 	for _, tt := range []struct {
 		name     string
@@ -47,8 +48,9 @@ func TestShares(t *testing.T) {
 	}{
 		{"one node that goes on asking", 1, fresh, hour / askerFreshEvery, askerFreshBurst + hour/askerFreshEvery},
 		{"many nodes that go on asking", 50, fresh, freshBurst + hour/freshEvery - 1, freshBurst + hour/freshEvery + 1},
-		{"one recording", 1, same, askerStaleBurst + hour/staleEvery, 1 + askerStaleBurst + hour/staleEvery},
-		{"two recordings in turn", 1, two, askerStaleBurst + hour/staleEvery, 2 + askerStaleBurst + hour/staleEvery},
+		{"one recording", 1, same, 1, 1},
+		{"two recordings in turn", 1, two, 2, 2},
+		{"more recordings than are remembered", 1, many, askerFreshBurst, askerFreshBurst + 2 + askerStaleBurst + hour/staleEvery + 2},
 		{"recordings of many nodes", 50, two, freshBurst, freshBurst + hour/freshEvery + staleBurst + hour/staleEvery + 1},
 		{"of more than are remembered", 2 * maxAskers, same, freshBurst, freshBurst + hour/freshEvery + 1},
 	} {
@@ -82,12 +84,13 @@ func TestHonestAsker(t *testing.T) {
 func TestProve(t *testing.T) {
 	a, c := newAnswers()
 	a.Hear(ext(1), 0, 1000)
-	for range askerStaleBurst {
-		a.Hear(ext(1), 0, 3)
+	for i := range uint32(askerStaleBurst) {
+		a.Hear(ext(1), 0, 3+i)
 		if !a.Allow(ext(1), ForChildren) {
 			t.Fatal("refused at once")
 		}
 	}
+	a.Hear(ext(1), 0, 3+askerStaleBurst)
 	if a.Allow(ext(1), ForChildren) || !a.Allow(ext(1), ForLinks) {
 		t.Error("purposes do not have shares of their own")
 	}
