@@ -18,9 +18,11 @@ type Timing struct {
 	MaxCSMABackoffs int
 	// RetryJitter bounds a random delay before each retry, on top of the backoff and as many times as there were retries. Zero in stock.
 	RetryJitter time.Duration
-	// MaxFrameRetries is how often an unacknowledged frame is sent again.
+	// MaxFrameRetries is how often an unacknowledged frame is sent again: once at most to a neighbor that has not acknowledged the last
+	// one either, and never to who is no neighbor.
 	MaxFrameRetries int
-	// AckWait is the wait for an acknowledgement, counted from the hand-over of the frame to the radio.
+	// AckWait is the wait for an acknowledgement, counted from the hand-over of the frame to the radio. A quarter of it is waited
+	// from the end of the transmission on, however long the radio has listened before.
 	AckWait time.Duration
 
 	// ReceiveSensitivity in dBm is the zero of the link margin.

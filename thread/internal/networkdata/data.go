@@ -187,10 +187,14 @@ func appendNameless(b []byte, t netdata.TLV, agent mle.RLOC16) []byte {
 	return endTLV(b, begin, -1)
 }
 
-// dhcpAgent is the anycast locator of the DHCPv6 agents of a prefix, which its context names.
+// dhcpAgent is the anycast locator of the DHCPv6 agents of a prefix, which its context names: one that is stable, so that who has the
+// locator knows the context, too.
 func dhcpAgent(subs []byte) mle.RLOC16 {
 	for sub := range netdata.All(subs) {
-		if c, err := netdata.ParseContextTLV(sub.Value); sub.Type == netdata.TypeContext && err == nil && c.ID != lowpan.MeshLocalContext {
+		if sub.Type != netdata.TypeContext || !sub.Stable {
+			continue
+		}
+		if c, err := netdata.ParseContextTLV(sub.Value); err == nil && c.ID != lowpan.MeshLocalContext {
 			return mle.ALOCDHCPv6AgentFirst + mle.RLOC16(c.ID) - 1
 		}
 	}

@@ -225,6 +225,8 @@ func TestStableData(t *testing.T) {
 		{"DHCPv6 agent for configuration", prefix(stable, cat(context, border(stable, 0x5800, configure))...),
 			prefix(stable, cat(context, border(stable, 0xfc03, configure))...)},
 		{"DHCPv6 agent without a context", prefix(stable, border(stable, 0x5800, dhcp)...), prefix(stable, border(stable, anybody, dhcp)...)},
+		{"DHCPv6 agent with a context for a while", prefix(stable, cat([]byte{3 << 1, 2, 0x13, 64}, border(stable, 0x5800, dhcp))...),
+			prefix(stable, border(stable, anybody, dhcp)...)},
 		{"routes", prefix(stable, cat(route(0, 0x5800), route(stable, 0x5800, 0x5c00))...), prefix(stable, route(stable, anybody, anybody)...)},
 		{"both", cat(prefix(0, context...), prefix(stable, context...)), prefix(stable, context...)},
 		{"prefix without anything stable", prefix(stable, border(0, 0x5800, slaac)...), nil},
