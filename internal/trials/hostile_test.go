@@ -46,7 +46,7 @@ type attack struct {
 	every time.Duration
 	// prepare may record what the mesh never hears, and returns what is done again and again.
 	prepare func(a *arena) func()
-	duty    float64 // outsiderDuty if zero
+	duty    float64 // in a row; outsiderDuty if zero. In a field more than that is jamming, whatever is sent.
 	weak    bool    // the intruder arrives at -123 dBm
 }
 
@@ -297,7 +297,10 @@ func play(t *testing.T, s site, seed uint64, k attack) outcome {
 	step := k.prepare(a)
 	m.Run(warmUp - m.Sim.Now().Sub(begin))
 
-	a.x.Duty = cmp.Or(k.duty, outsiderDuty)
+	a.x.Duty = outsiderDuty
+	if s.sparse {
+		a.x.Duty = cmp.Or(k.duty, outsiderDuty)
+	}
 	a.x.Every(k.every, step)
 	o := a.measure()
 	last := m.Nodes[len(m.Nodes)-1]

@@ -96,7 +96,7 @@ func TestSilentChildren(t *testing.T) {
 			late := m.Add(1, lorasim.Position{X: 2}, func(c *thread.Config) { c.Mode = thread.ModeMinimalEndDevice })
 			start := m.Sim.Now()
 			late.Start()
-			limit := map[bool]time.Duration{false: 25 * time.Hour, true: time.Hour}[restart]
+			limit := map[bool]time.Duration{false: 49 * time.Hour, true: time.Hour}[restart]
 			m.Sim.RunUntil(func() bool { return late.Role() == thread.RoleChild }, limit)
 			t.Logf("another child was taken after %v", m.Sim.Now().Sub(start).Round(time.Second))
 			if late.Role() != thread.RoleChild {

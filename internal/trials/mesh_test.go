@@ -17,13 +17,14 @@ type site struct {
 	build func(t testing.TB, seed uint64) *meshtest.Mesh
 	// intruder is where somebody else can stand and reach some of the nodes at least.
 	intruder lorasim.Position
+	sparse   bool // each node has two neighbors at most
 }
 
 // row is n routers, each of which hears those next to it.
 func row(name string, n int) site {
 	return site{name, func(t testing.TB, seed uint64) *meshtest.Mesh {
 		return meshtest.Chain(t, lorasim.Options{Seed: seed}, n, nil)
-	}, lorasim.Position{X: float64(n)/2 - 0.75}}
+	}, lorasim.Position{X: float64(n)/2 - 0.75}, true}
 }
 
 // field is n nodes at random places: one in six is a minimal end device, another one an end device that could route.
@@ -37,7 +38,7 @@ func field(name string, n int) site {
 				c.EndDevice = true
 			}
 		})
-	}, lorasim.Position{X: 100, Y: 100}}
+	}, lorasim.Position{X: 100, Y: 100}, false}
 }
 
 // settle starts all nodes of a mesh, and lets them become what they will be.

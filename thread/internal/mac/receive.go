@@ -175,10 +175,10 @@ func (m *MAC) acknowledge() {
 }
 
 // unprovenAcks is how many acknowledgements at once, and how often after that in times of AckWait, go to frames of which nothing
-// shows that a neighbor has sent them. That is half a percent of the time at most.
+// shows that a neighbor has sent them. That is a quarter of a percent of the time at most.
 const (
 	unprovenBurst = 32
-	unprovenEvery = 8
+	unprovenEvery = 16
 )
 
 // acknowledgeUnproven has the last frame acknowledged if it asks for that still: at a rate that leaves the node most of its duty cycle,
