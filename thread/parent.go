@@ -64,9 +64,7 @@ func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
 	if err := r.Err(); err != nil {
 		return err
 	}
-	if version < mle.Version1_1 || !servable(mode) ||
-		p.role == RoleChild && !mask.Has(mle.ScanEndDevices) ||
-		p.isRouter() && !mask.Has(mle.ScanRouters) {
+	if version < mle.Version1_1 || !servable(mode) || !p.isAsked(mask) {
 		return errMLEUnexpected
 	}
 	c := p.neighbors.Children.ByExt(info.ext)
@@ -89,6 +87,14 @@ func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
 	c.ChallengeOf = challenge
 	p.sendParentResponse(c, challenge, mask)
 	return nil
+}
+
+// isAsked reports whether a Parent Request with that mask is meant for a node of this role.
+func (p *parentSide) isAsked(mask mle.ScanMask) bool {
+	if p.isRouter() {
+		return mask.Has(mle.ScanRouters)
+	}
+	return p.role != RoleChild || mask.Has(mle.ScanEndDevices)
 }
 
 // servable reports whether this node can be the parent of a node with that mode.

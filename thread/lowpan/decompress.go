@@ -67,14 +67,19 @@ func Decompress(dst, frame []byte, macSrc, macDst ieee802154.Addr, ctx *Contexts
 	if size > MaxDatagramSize || datagramSize != 0 && size > datagramSize || datagramSize > MaxDatagramSize {
 		return dst, 0, ErrSize
 	}
-	end := start + max(size, datagramSize)
-	for _, at := range ipv6At[:ipv6Headers] {
+	putLengths(out, ipv6At[:ipv6Headers], udpAt, start+max(size, datagramSize))
+	return out, consumed, nil
+}
+
+// putLengths fills in the length fields of a datagram that ends at end in out: those of the IPv6 headers at ipv6At, and of the UDP header
+// at udpAt, if that is not negative.
+func putLengths(out []byte, ipv6At []int, udpAt, end int) {
+	for _, at := range ipv6At {
 		binary.BigEndian.PutUint16(out[at+4:], uint16(end-at-ip6.HeaderSize))
 	}
 	if udpAt >= 0 {
 		binary.BigEndian.PutUint16(out[udpAt+4:], uint16(end-udpAt))
 	}
-	return out, consumed, nil
 }
 
 // DecompressHeader returns the IPv6 header that frame starts with in the form of LOWPAN_IPHC, and how many bytes that

@@ -131,6 +131,9 @@ const (
 	Dead // the next hop does not answer any more
 )
 
+// final reports whether a message is given up for that answer.
+func (a Answer) final() bool { return a == NoRoute || a == Dead }
+
 // A Router knows the ways. It is asked anew for each frame.
 type Router interface {
 	// Route returns the way of a datagram.

@@ -128,7 +128,7 @@ func (s *Sender) Submit(m *Message) error {
 		return err
 	}
 	switch _, answer := s.router.Route(m); {
-	case answer == NoRoute || answer == Dead:
+	case answer.final():
 		s.giveUp(m, noWay(answer))
 		return core.ErrNoRoute
 	case answer != Wait:
@@ -309,7 +309,7 @@ func (s *Sender) Choose() bool {
 		}
 		hop, answer := s.way(m)
 		switch {
-		case answer == NoRoute || answer == Dead:
+		case answer.final():
 			s.drop(m, noWay(answer))
 			continue
 		case answer == Wait && len(s.waiting) < MaxWaiting:
