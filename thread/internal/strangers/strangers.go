@@ -52,14 +52,19 @@ type Answers struct {
 	each   [2]core.Rate // for one asker, when its request is fresh and when it is stale
 	all    [2]core.Rate // for all of them
 	spent  spent
+	names  []name // of the askers, apart from the rest: each message looks for one among them
 	askers []asker
+}
+
+// A name is an asker's address, and when it was heard last.
+type name struct {
+	ext ieee802154.ExtAddr
+	at  time.Time
 }
 
 // An asker is a node that was heard.
 type asker struct {
-	ext   ieee802154.ExtAddr
 	heard keys.Replay // from its newest MLE message on
-	at    time.Time   // when it was heard last
 	stale bool        // its last message was
 	last  message
 	spent spent
@@ -88,14 +93,15 @@ func New(c *core.Core, frame time.Duration) *Answers {
 		core:   c,
 		each:   [2]core.Rate{rate(askerFreshEvery, askerFreshBurst), rate(askerStaleEvery, askerStaleBurst)},
 		all:    [2]core.Rate{rate(freshEvery, freshBurst), rate(staleEvery, staleBurst)},
-		askers: make([]asker, 0, maxAskers),
+		names:  make([]name, 0, maxAskers),
+		askers: make([]asker, maxAskers),
 	}
 }
 
 // Hear notes an authentic MLE message of a node that is no neighbor, by its key sequence and frame counter.
 func (a *Answers) Hear(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32) {
 	k := a.asker(ext)
-	k.at, k.last = a.core.Now, messageOf(seq, counter)
+	k.last = messageOf(seq, counter)
 	if k.stale = k.heard.Check(seq, counter) != nil; !k.stale {
 		k.heard.Accept(seq, counter)
 	}
@@ -104,7 +110,7 @@ func (a *Answers) Hear(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32
 // Prove notes an MLE message of a node that has proven by a challenge that it is there, and that this is its frame counter.
 func (a *Answers) Prove(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32) {
 	k := a.asker(ext)
-	*k = asker{ext: ext, at: a.core.Now}
+	*k = asker{}
 	k.heard.Accept(seq, counter)
 }
 
@@ -130,24 +136,31 @@ func (a *Answers) Allow(ext ieee802154.ExtAddr, p Purpose) bool {
 	return true
 }
 
-// asker returns the entry of a node. The one that was silent for longest gives way to a new one.
+// asker returns the entry of a node that was just heard. The one that was silent for longest gives way to a new one.
 func (a *Answers) asker(ext ieee802154.ExtAddr) *asker {
+	i := slices.IndexFunc(a.names, func(n name) bool { return n.ext == ext })
+	if i < 0 {
+		i = a.place()
+		a.names[i].ext, a.askers[i] = ext, asker{}
+	}
+	a.names[i].at = a.core.Now
+	return &a.askers[i]
+}
+
+// place returns the index of a new entry.
+func (a *Answers) place() int {
+	if n := len(a.names); n < maxAskers {
+		a.names = a.names[:n+1]
+		return n
+	}
 	oldest := 0
-	for i := range a.askers {
-		if a.askers[i].ext == ext {
-			return &a.askers[i]
-		}
-		if a.askers[i].at.Before(a.askers[oldest].at) {
+	for i := range a.names {
+		if a.names[i].at.Before(a.names[oldest].at) {
 			oldest = i
 		}
 	}
-	if len(a.askers) < maxAskers {
-		oldest = len(a.askers)
-		a.askers = a.askers[:oldest+1]
-	}
-	a.askers[oldest] = asker{ext: ext}
-	return &a.askers[oldest]
+	return oldest
 }
 
 // Forget forgets everybody, as under another network key.
-func (a *Answers) Forget() { a.askers = a.askers[:0] }
+func (a *Answers) Forget() { a.names = a.names[:0] }

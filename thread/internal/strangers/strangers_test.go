@@ -58,8 +58,8 @@ func TestShares(t *testing.T) {
 		if got := flood(a, c, tt.nodes, tt.counter); got < tt.min || got > tt.max {
 			t.Errorf("%s: %d answers, want %d to %d", tt.name, got, tt.min, tt.max)
 		}
-		if len(a.askers) > maxAskers {
-			t.Errorf("%s: %d entries", tt.name, len(a.askers))
+		if len(a.names) > maxAskers {
+			t.Errorf("%s: %d entries", tt.name, len(a.names))
 		}
 	}
 }
