@@ -52,16 +52,22 @@ func TestRouterIDs_RouterIDSequence(t *testing.T) {
 	}
 }
 
-// TestRouterIDs_RouterIDSequenceSource: an end device takes router IDs from its parent and from routers that it is linked to, not from
-// anybody.
-func TestRouterIDs_RouterIDSequenceSource(t *testing.T) {
-	m := meshtest.New(t, ideal())
-	n := m.Add(1, lorasim.Position{}, endDevice)
-	h, other := newHost(m, 9), m.AddPeer(10, lorasim.Position{})
+// childOfTwo returns an end device that is the child of h, and another router of h's partition, which it hears.
+func childOfTwo(t *testing.T) (m *meshtest.Mesh, n *meshtest.Node, h *host, other *meshtest.Peer) {
+	m = meshtest.New(t, ideal())
+	n = m.Add(1, lorasim.Position{}, endDevice)
+	h, other = newHost(m, 9), m.AddPeer(10, lorasim.Position{})
 	other.RLOC16 = 0x0c00
 	h.route.Routers = h.route.Routers.Add(other.RLOC16.RouterID())
 	n.Start()
 	m.Until(5*time.Second, "child", func() bool { return n.Role() == thread.RoleChild })
+	return m, n, h, other
+}
+
+// TestRouterIDs_RouterIDSequenceSource: an end device takes router IDs from its parent and from routers that it is linked to, not from
+// anybody.
+func TestRouterIDs_RouterIDSequenceSource(t *testing.T) {
+	m, n, h, other := childOfTwo(t)
 	route := h.route
 	route.IDSequence, route.Routers = 9, route.Routers.Add(4)
 	advertise(other, h.leader, &route)
@@ -146,13 +152,7 @@ func TestRouterIDs_Leader(t *testing.T) {
 
 // TestRouterIDs_Overheard: of a router that an end device listens to, a recorded Advertisement counts no more than a stranger's.
 func TestRouterIDs_Overheard(t *testing.T) {
-	m := meshtest.New(t, ideal())
-	n := m.Add(1, lorasim.Position{}, endDevice)
-	h, other := newHost(m, 9), m.AddPeer(10, lorasim.Position{})
-	other.RLOC16 = 0x0c00
-	h.route.Routers = h.route.Routers.Add(other.RLOC16.RouterID())
-	n.Start()
-	m.Until(5*time.Second, "child", func() bool { return n.Role() == thread.RoleChild })
+	m, n, h, other := childOfTwo(t)
 	old := other.MLECounter
 	advertise(other, h.leader, &h.route)
 	request := other.Await(mle.LinkRequest, n.ExtAddr(), time.Second)
