@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -281,12 +282,12 @@ func TestRSSI(t *testing.T) {
 // TestLentPacket stops and starts Thread while the radio has a packet, as the command line does: it stays what it is until the radio is done.
 func TestLentPacket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sent := 0
+		var sent atomic.Int32
 		radio := &fakeRadio{send: func(packet []byte) error {
 			before := bytes.Clone(packet)
 			time.Sleep(5 * time.Second) // which is longer than it takes to have the next one ready
-			if sent++; !bytes.Equal(packet, before) {
-				t.Errorf("packet %d is overwritten", sent)
+			if n := sent.Add(1); !bytes.Equal(packet, before) {
+				t.Errorf("packet %d is overwritten", n)
 			}
 			return nil
 		}}
@@ -309,8 +310,8 @@ func TestLentPacket(t *testing.T) {
 				t.Fatal("ended")
 			}
 		}
-		if sent < 5 {
-			t.Errorf("%d packets", sent)
+		if n := sent.Load(); n < 5 {
+			t.Errorf("%d packets", n)
 		}
 	})
 }
