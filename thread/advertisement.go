@@ -177,12 +177,13 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 	if r.role == RoleChild && r.neighbors.Parent.Ext == info.ext {
 		return true // the parent changed partition: follow it
 	}
-	if neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) < partitionMargin {
-		return false
-	}
 	// Without routes it comes from an end device, which has a router next to it.
 	single := a.route != nil && a.route.Routers.Len() <= 1
-	if comparePartitions(single, a.leader, r.single(), r.leader) > 0 {
+	if comparePartitions(single, a.leader, r.single(), r.leader) <= 0 {
+		return false
+	}
+	if neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= partitionMargin ||
+		r.faint.persists(r.Now, a.leader.PartitionID, 3*r.timing.NetworkIDTimeout) {
 		r.attach.seek(a.leader.PartitionID)
 	}
 	return false

@@ -308,6 +308,7 @@ func (p *parentSide) appendAddresses(b []byte, c *neighbors.Child) []byte {
 func (p *parentSide) handleUpdateRequest(m mle.Message, info mleInfo) error {
 	r := m.Read()
 	mode := r.Mode()
+	source, hasSource := r.OptionalSourceAddress()
 	addresses, hasAddresses := r.OptionalAddressRegistration()
 	timeout, hasTimeout := r.OptionalTimeout()
 	challenge, hasChallenge := r.OptionalChallenge()
@@ -316,7 +317,8 @@ func (p *parentSide) handleUpdateRequest(m mle.Message, info mleInfo) error {
 		return err
 	}
 	c := p.neighbors.Children.ByExt(info.ext)
-	if c == nil || !c.Established() {
+	if c == nil || !c.Established() || c.Valid() && hasSource && source != c.RLOC16 {
+		// The last of these has missed the answer that gave it another place, and resumed its old one: nothing would reach it.
 		if mode.Has(mle.ModeRxOnWhenIdle) {
 			if !p.mle.mayAnswer(info, strangers.ForChildren) {
 				return errMLERefused

@@ -12,7 +12,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/trickle"
 )
 
-// partitionMargin is the link margin in dB below which no partition is joined.
+// partitionMargin is the link margin in dB below which no partition is joined at once.
 const partitionMargin = 10
 
 // routes is distance-vector routing between routers, and what Advertisements say of partitions, both as OpenThread has it: each router
@@ -39,6 +39,7 @@ type routes struct {
 	advertise *trickle.Timer
 	askAgain  time.Time // when to ask for routes again
 	left      leftPartition
+	faint     faintPartition
 	route64   mle.Route64 // received
 
 	twoLeaders, leaderLost lasting.Condition
@@ -49,6 +50,27 @@ type leftPartition struct {
 	id       uint32
 	sequence uint8
 	until    time.Time
+}
+
+// faintPartition is a better partition that is heard, but not well.
+//
+// Deviation: OpenThread never joins a partition that it hears with a margin of less than 10 dB. On LoRa that is how far apart neighbors
+// are: a mesh whose halves hear each other no better would stay in two for ever. What is heard again and again will do.
+type faintPartition struct {
+	id          uint32
+	since, last time.Time
+}
+
+// persists notes that a partition was heard, and reports whether it has been there for the whole of a time, without a pause of a third of it.
+func (p *faintPartition) persists(now time.Time, id uint32, whole time.Duration) bool {
+	switch stale := now.Sub(p.last) >= whole/3; {
+	case stale:
+		p.id, p.since = id, now
+	case p.id != id:
+		return false // one at a time
+	}
+	p.last = now
+	return now.Sub(p.since) >= whole
 }
 
 // single reports whether this node is the only router of its partition, or alone.

@@ -400,6 +400,27 @@ func TestKeepAlive_ChildUpdateRequest(t *testing.T) {
 	})
 }
 
+// TestKeepAlive_OtherPlace: a child that takes its place for another one than its parent does, since the last Child ID Response got lost
+// and it resumed from its store, hears that it is none: else nothing would reach it.
+func TestKeepAlive_OtherPlace(t *testing.T) {
+	m, n, p := leading(t, nil)
+	p.Attach(n, thread.ModeMinimalEndDevice, time.Minute)
+	to := meshtest.LinkLocal(n.ExtAddr())
+	keepAlive := mle.AppendMode(mle.AppendCommand(nil, mle.ChildUpdateRequest), thread.ModeMinimalEndDevice)
+	p.SendMLE(to, mle.AppendSourceAddress(keepAlive, p.RLOC16))
+	if r := p.Await(mle.ChildUpdateResponse, n.ExtAddr(), time.Second); r.Has(mle.TLVStatus) {
+		t.Errorf("its own place: %v", must(r.Status()))
+	}
+	m.Run(time.Second)
+	p.SendMLE(to, mle.AppendSourceAddress(keepAlive, p.RLOC16+1))
+	if r := p.Await(mle.ChildUpdateResponse, n.ExtAddr(), time.Second); must(r.Status()) != mle.StatusError {
+		t.Errorf("another place: %+v", r)
+	}
+	if len(childrenOf(n)) != 1 {
+		t.Error("a word cost the place")
+	}
+}
+
 // TestKeepAlive_ParentAsks: a child answers a Child Update Request of its parent, and of nobody else; and searches when the parent
 // says that something is wrong.
 func TestKeepAlive_ParentAsks(t *testing.T) {

@@ -273,6 +273,43 @@ func TestPartitions_TwoLeaders(t *testing.T) {
 	}
 }
 
+// TestPartitions_Faint: a better partition that is heard with a margin of 10 dB is joined at once, one that is heard with less after it
+// has been heard for a while, and one that was heard a few times is not.
+func TestPartitions_Faint(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		rssi        float64
+		heard       time.Duration
+		soon, later bool // they are one
+	}{
+		{"margin of 12 dB", -88, time.Hour, true, true},
+		{"margin of 5 dB", -95, time.Hour, false, true},
+		{"margin of 5 dB, for a moment", -95, 4 * time.Minute, false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := meshtest.New(t, ideal())
+			a, b := m.Add(1, lorasim.Position{}, stock), m.Add(2, lorasim.Position{}, stock)
+			m.Sim.CutLink(a.Antenna, b.Antenna)
+			a.Start()
+			b.Start()
+			m.Until(time.Minute, "two leaders", func() bool { return m.Count(thread.RoleLeader) == 2 })
+			m.Sim.SetLink(a.Antenna, b.Antenna, tt.rssi)
+			m.Run(3 * time.Minute)
+			if got := m.OneMesh(); got != tt.soon {
+				t.Errorf("soon: one mesh %v", got)
+			}
+			m.Run(max(tt.heard-3*time.Minute, 0))
+			if tt.heard < time.Hour {
+				m.Sim.CutLink(a.Antenna, b.Antenna)
+			}
+			m.Run(time.Hour)
+			if got := m.OneMesh(); got != tt.later {
+				t.Errorf("later: one mesh %v", got)
+			}
+		})
+	}
+}
+
 // TestPartitions_LeaderTimeout: the leader is lost when the router ID sequence stands still for 120 s, however often its routers are
 // heard.
 func TestPartitions_LeaderTimeout(t *testing.T) {

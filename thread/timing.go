@@ -206,6 +206,9 @@ func TimingPymesh() Timing {
 	// Deviation: two nodes whose frames met wait for an acknowledgement equally long. Stock's backoff then spreads them over less than
 	// an airtime, and listening before talking does not hear weak signals: they would meet again.
 	t.RetryJitter = 500 * time.Millisecond
+	// Deviation: stock waits for up to 20 min after many failed attempts. On a channel on which several answers meet and are lost, a
+	// node in the middle of its mesh would be away for as long.
+	t.AttachBackoffMax = 5 * time.Minute
 	// Deviation: stock searches 1 ms after it heard of a better partition; all who heard the same Advertisement would ask at once.
 	t.SearchJitter = 3 * time.Second
 	// Deviation: stock forgets a seed after 5 s. A multicast that waits longer in a LoRa node's queue would then be new to all who
