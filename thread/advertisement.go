@@ -146,6 +146,9 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 	if !isParent && from == nil {
 		return true
 	}
+	if from != nil && neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= linkRequestMargin {
+		from.HeardWell = r.Now
+	}
 	if info.fresh {
 		r.selection.considerUpgrade()
 	}

@@ -264,7 +264,9 @@ func (x *meshLayer) learnSource(r *received, src netip.Addr) {
 		return
 	}
 	rloc := mle.RLOC16(r.src.Short)
-	x.resolver.Learn(src, rloc)
+	if x.sought(src) {
+		x.resolver.Learn(src, rloc)
+	}
 	x.queries.settle()
 	// A minimal child that sends through another router has left.
 	if x.isRouter() && rloc.RouterID() != x.ownID() {
@@ -272,6 +274,12 @@ func (x *meshLayer) learnSource(r *received, src netip.Addr) {
 			x.change.drop(&c.Neighbor)
 		}
 	}
+}
+
+// sought reports whether the place of an address is one that has to be asked for.
+func (x *meshLayer) sought(a netip.Addr) bool {
+	_, locator := x.addresses.Locator(a)
+	return !locator && x.addresses.OnMesh(a) && !x.addresses.Own(a)
 }
 
 // Route finds the way of a datagram of this node's, or for a child of it.

@@ -17,6 +17,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/strangers"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/keys"
+	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
@@ -96,6 +97,9 @@ type mleMessenger struct {
 	scratch []byte // message under construction
 	sealed  []byte // the same, secured
 	opened  []byte // message received
+
+	overheard []byte // datagram for another node
+	contexts  *lowpan.Contexts
 }
 
 // maxCommand is the highest command that this node may handle.
@@ -194,6 +198,13 @@ func (x *mleMessenger) delayedIndex(c mle.Command, dst netip.Addr) int {
 	return slices.IndexFunc(x.delayed, func(d delayedMessage) bool { return mle.Command(d.plain[0]) == c && d.dst == dst })
 }
 
+// withdraw takes a message back as dropDelayed does, and leaves the deadline as it is: nobody asks for it after a frame for others.
+func (x *mleMessenger) withdraw(c mle.Command, dst netip.Addr) {
+	if i := x.delayedIndex(c, dst); i >= 0 {
+		x.delayed = slices.Delete(x.delayed, i, i+1)
+	}
+}
+
 // stop forgets what waits.
 func (x *mleMessenger) stop() { x.delayed, x.next = x.delayed[:0], time.Time{} }
 
@@ -245,6 +256,38 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 	if x.admit(m.Command, h, &info) {
 		x.dispatch(m, info)
 	}
+}
+
+// overhear opens the MLE message in a packet for another node, if it is one, whole and authentic. It counts nothing: neither the frame nor
+// the message is for this node.
+func (x *mleMessenger) overhear(psdu []byte) (m mle.Message, ok bool) {
+	f, err := ieee802154.ParseFrame(psdu)
+	if err != nil || f.Type != ieee802154.Data || f.Security.Level != ieee802154.SecurityNone || f.Src.Mode != ieee802154.AddrModeExt {
+		return m, false
+	}
+	datagram, consumed, err := lowpan.Decompress(x.overheard[:0], f.Payload, f.Src, f.Dst, x.contexts, 0)
+	if err != nil {
+		return m, false
+	}
+	x.overheard = append(datagram, f.Payload[consumed:]...)
+	d, err := ip6.ParseTransit(x.overheard)
+	if err != nil || d.Protocol != ip6.ProtocolUDP || !d.Src.IsLinkLocalUnicast() {
+		return m, false
+	}
+	udp, err := ip6.ParseUDPHeader(d.Payload)
+	if err != nil || udp.DstPort != mle.UDPPort {
+		return m, false
+	}
+	payload := d.Payload[ip6.UDPHeaderSize:udp.Length]
+	h, err := mle.ParseHeader(payload)
+	if err != nil || h.Suite == mle.SuiteNone {
+		return m, false
+	}
+	if x.opened, err = h.Open(x.opened[:0], payload, d.Src, d.Dst, neighbors.ExtOf(d.Src), x.keys.MLE(h.KeySequence)); err != nil {
+		return m, false
+	}
+	m, err = mle.ParseMessage(x.opened)
+	return m, err == nil
 }
 
 // receiveOwn says so in the log if an MLE message from this node's own address is authentic and no echo of this node's: it has a frame

@@ -61,7 +61,11 @@ func (q *queries) ask() bool {
 			return asked
 		}
 		asked = true
-		q.tmf.post(ip6.RealmLocalAllRouters, tmf.URIAddressQuery, tmf.AppendTargetEID(nil, target))
+		payload := tmf.AppendTargetEID(nil, target)
+		if q.rloc.IsRouter() || q.fullThreadDevice() {
+			payload = tmf.AppendMLEID(payload, q.addresses.IID())
+		}
+		q.tmf.post(ip6.RealmLocalAllRouters, tmf.URIAddressQuery, payload)
 		q.tmf.drain()
 	}
 }
@@ -107,6 +111,12 @@ func (q *queries) handleQuery(ev tmfEvent, p tmf.Payload) error {
 		return err
 	}
 	from := ev.Path.Peer.Addr()
+	if rloc, ok := q.addresses.Locator(from); ok && rloc.Valid() {
+		if iid, err := p.MLEID(); err == nil {
+			q.resolver.Learn(ip6.WithInterfaceID(q.addresses.Prefix(), iid), rloc)
+			q.settle()
+		}
+	}
 	if q.addresses.Own(target) {
 		q.notify(from, target, q.addresses.IID(), -1)
 		return nil

@@ -57,7 +57,7 @@ type namedDuration struct {
 func (t *Timing) durations() []namedDuration {
 	const none, some = 0, time.Nanosecond
 	return []namedDuration{
-		{"BackoffUnit", t.BackoffUnit, some}, {"RetryJitter", t.RetryJitter, none}, {"AckWait", t.AckWait, some},
+		{"BackoffUnit", t.BackoffUnit, some}, {"RetryJitter", t.RetryJitter, none}, {"AckWait", t.AckWait, some}, {"AckRoom", t.AckRoom, none}, {"FrameTime", t.FrameTime, some},
 		{"FragmentGap", t.FragmentGap, none}, {"FragmentGaps", t.FragmentGaps, none},
 		{"ParentRequestRouters", t.ParentRequestRouters, some}, {"ParentRequestREEDs", t.ParentRequestREEDs, some},
 		{"ParentDecision", t.ParentDecision, none},

@@ -59,7 +59,7 @@ func (e *Engine) wireRooms(c *Config) {
 	e.neighbors.Routers.Sequence = uint8(e.Core.Rand.Uint32())
 	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, FragmentGaps: t.FragmentGaps}, e.mac, &e.mesh, &e.contexts)
 	e.mpl = mpl.NewDomain(e.Core.Rand, mpl.Config{
-		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, Seeds: seedsFor(t), Datagrams: mplDatagrams, Reserve: e.save,
+		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, Seeds: seedsFor(t), Datagrams: mplDatagrams, Redundancy: t.MPLRedundancy, Reserve: e.save,
 	})
 	e.resolver = resolver.New(e.Core, resolver.Timing{Query: t.AddressQuery, Retry: t.AddressQueryRetry, RetryMax: t.AddressQueryRetryMax})
 	e.netData = networkdata.New(e.Core)
@@ -71,7 +71,7 @@ func (e *Engine) wireRooms(c *Config) {
 func macTiming(t *Timing) mac.Timing {
 	return mac.Timing{
 		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
-		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, ReceiveSensitivity: t.ReceiveSensitivity,
+		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, FrameTime: t.FrameTime, AckRoom: t.AckRoom, ReceiveSensitivity: t.ReceiveSensitivity,
 	}
 }
 
@@ -88,7 +88,8 @@ func (e *Engine) wireLayers() {
 	e.sender.Undeliverable = e.ip.undeliverable
 	e.mle = mleMessenger{
 		self: e.self, keys: e.keys, neighbors: e.neighbors, sender: e.sender, macCounter: &e.mac.Counter, reserve: e.save,
-		answers: strangers.New(e.Core, e.timing.longestAirtime()), vouch: e.mac.Vouch,
+		answers: strangers.New(e.Core, 2*e.timing.FrameTime), vouch: e.mac.Vouch,
+		contexts: &e.contexts,
 	}
 	e.tmf.self, e.tmf.addresses, e.tmf.ip = e.self, e.addresses, &e.ip
 	e.queries = queries{
@@ -116,6 +117,7 @@ func (e *Engine) wireRouterSide(c *Config) {
 		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, dataset: e.dataset, mle: &e.mle, attach: &e.attach,
 		routes: &e.routes, selection: &e.selection, distrib: &e.distrib, priority: AutomaticParentPriority,
 	}
+	e.mac.Overheard = e.parent.overheard
 	e.links = links{
 		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, routes: &e.routes, distrib: &e.distrib,
 	}

@@ -100,7 +100,7 @@ type modem struct {
 	sync        lora.SyncWord
 	framing     Framing
 	preamble    int64 // ns
-	symbol      int64 // ns, of a Transceiver
+	symbol      int64 // ns, with LoRa
 	sensitivity float64
 	noiseFloor  float64
 	maxPacket   int
@@ -133,6 +133,7 @@ func newModem(phy PHY, cfg lora.Config) modem {
 		sync:        cfg.SyncWord,
 		framing:     Framing{LowDataRate: cfg.LowDataRateOptimize()},
 		preamble:    int64(cfg.PreambleTime()),
+		symbol:      int64(cfg.SymbolTime()),
 		sensitivity: cfg.Sensitivity(),
 		noiseFloor:  cfg.Bandwidth.NoiseFloor(),
 		maxPacket:   lora.MaxPacket,

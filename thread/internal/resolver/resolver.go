@@ -24,11 +24,12 @@ import (
 )
 
 // maxAddresses is the number of addresses that a node remembers. This implementation chose it.
-const maxAddresses = 32
+const maxAddresses = 64
 
 // Timing is how long questions take (Thread 1.1 §5.4.2).
 type Timing struct {
 	Query    time.Duration // wait for an answer
+	Repeat   time.Duration
 	Retry    time.Duration // first pause after a question without one, doubled after each further one
 	RetryMax time.Duration // longest pause
 }
@@ -84,7 +85,8 @@ type entry struct {
 	used   time.Time // when a datagram last asked for it
 
 	// Of a question.
-	until time.Time     // when the wait or the pause ends
+	until time.Time // when the wait or the pause ends
+	again time.Time
 	pause time.Duration // the latest pause
 
 	// Of a known address.
@@ -152,15 +154,24 @@ func (r *Resolver) Resolve(target netip.Addr) (mle.RLOC16, Answer) {
 	r.open++
 	e.used = r.core.Now
 	e.until = r.core.Now.Add(r.timing.Query)
+	if r.timing.Repeat > 0 {
+		e.again = r.core.Now.Add(r.timing.Repeat)
+	}
 	r.asks = append(r.asks, target)
 	return 0, Asking
 }
 
-// Learn notes that a datagram of src came from rloc (Thread 1.1 §5.5.2.2). It only corrects addresses that this node talks to.
+// Learn notes that a datagram of src, an address on the mesh, came from rloc (Thread 1.1 §5.5.2.2).
+//
+// Deviation: OpenThread only corrects addresses that it talks to. Whoever is spoken to would have to ask where to answer, by a
+// multicast of the whole mesh.
 func (r *Resolver) Learn(src netip.Addr, rloc mle.RLOC16) {
 	e := r.find(src)
 	if e == nil {
-		return
+		if e = r.place(); e == nil {
+			return
+		}
+		*e = entry{target: src, used: r.core.Now}
 	}
 	r.settle(e, Found)
 	e.state, e.rloc = stateKnown, rloc
@@ -223,6 +234,10 @@ func (r *Resolver) Tick() {
 	}
 	for i := range r.entries {
 		e := &r.entries[i]
+		if e.state == stateAsking && r.core.IsDue(e.again) {
+			e.again = time.Time{}
+			r.asks = append(r.asks, e.target)
+		}
 		if e.state != stateAsking || r.core.Now.Before(e.until) {
 			continue
 		}
