@@ -408,6 +408,8 @@ func (c *UDPConn) Write(b []byte) (int, error) {
 //	ENETUNREACH    the node is not part of a mesh
 //	ENETDOWN       the node is stopped
 //	EADDRNOTAVAIL  the socket's address is not the node's any more
+//
+// or with thread.ErrCounters, after which the node never sends again.
 func (c *UDPConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if c.remote.IsValid() {
 		return 0, c.writeError(udpAddr(to), net.ErrWriteToConnected)

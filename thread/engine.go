@@ -44,6 +44,8 @@ type Engine struct {
 
 	interfaceOn bool
 	threadOn    bool      // and Thread started
+	spentSoon   bool      // the log says that frame counters come to their end for good,
+	spent       bool      // and that they are there
 	second      time.Time // when the housekeeping of the next second is due, zero if there is none
 
 	machines []machine // in the order in which they are served, the MAC first
@@ -140,8 +142,8 @@ func (e *Engine) HandleTransmitDone(now time.Time, err error) {
 // see SelectSource. What follows its header may be anything. packet is not kept.
 //
 // ErrQueueFull passes: the datagram may be offered again. The other errors do not pass by themselves: ErrDisabled, ErrDetached for a
-// destination beyond the link, ErrNoRoute, ErrTooLong and ErrPacket. What was taken is on its way, and gets lost only on the air, or if
-// nobody answers to the question where its destination is.
+// destination beyond the link, ErrNoRoute, ErrCounters, ErrTooLong and ErrPacket. What was taken is on its way, and gets
+// lost only on the air, or if nobody answers to the question where its destination is.
 func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 	e.Advance(now)
 	if !e.threadOn && !e.interfaceOn {
@@ -158,7 +160,10 @@ func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 		return ErrDisabled
 	}
 	link := d.Dst.IsLinkLocalUnicast() || d.Dst.IsMulticast() && ip6.ScopeOf(d.Dst) <= ip6.ScopeLinkLocal
-	if !link && !e.attached() {
+	switch {
+	case e.spent && !e.addresses.Own(d.Dst):
+		return ErrCounters
+	case !link && !e.attached():
 		return ErrDetached
 	}
 	m := e.sender.New()

@@ -29,7 +29,7 @@ var (
 	ErrRefused = errors.New("thread: packet refused by the radio")
 	// ErrStore says that the store has not taken another limit of the frame counter, or that the counter is used up: nothing may be
 	// secured.
-	ErrStore = errors.New("thread: frame counters not stored")
+	ErrStore = core.ErrStore
 )
 
 // Timing is what one radio's MAC does otherwise than another's (IEEE 802.15.4-2006 §7.5.1.4 and §7.5.6.4). Durations are not negative.

@@ -272,6 +272,9 @@ func (m *MAC) PollSent() (Sent, bool) {
 
 // Stop drops the frame in work; PollSent does not report it. What the radio is transmitting it finishes; no acknowledgement follows.
 func (m *MAC) Stop() {
+	if m.state != stateIdle {
+		m.Counters.TxStopped++
+	}
 	m.release()
 	m.state, m.timer, m.over = stateIdle, time.Time{}, false
 	m.heard = heard{}

@@ -571,6 +571,9 @@ func TestStop(t *testing.T) {
 		if !n.Idle() || timer || transmits || reports {
 			t.Errorf("%s: idle %v, timer %v, transmits %v, reports %v", tt.name, n.Idle(), timer, transmits, reports)
 		}
+		if c := n.Counters; c.TxUnicast+c.TxBroadcast+c.TxStopped != c.TxFrames {
+			t.Errorf("%s: %+v", tt.name, c)
+		}
 		n.transmit(frame(toChild))
 	}
 }
