@@ -11,7 +11,7 @@ type Counters struct {
 	// TxDeferred counts tries that the radio refused, for a busy channel as a rule. TxNoAck counts frames given up without an
 	// acknowledgement, TxChannelBusy those that never found the channel free.
 	TxDeferred, TxNoAck, TxChannelBusy uint64
-	// TxStuck counts packets that the radio was not done with in time. AcksWithheld counts frames that asked for an acknowledgement and
+	// TxStuck counts packets that the radio was not done with in time, and that were given up for lost. AcksWithheld counts frames that asked for an acknowledgement and
 	// got none, since nothing shows that they are from a neighbor, and there were too many of them.
 	TxStuck, AcksWithheld uint64
 	// TxStopped counts frames that were under way when the node stopped.

@@ -125,8 +125,8 @@ func (e *Engine) HandleFrame(now time.Time, psdu []byte, rssi int8) {
 	}
 }
 
-// PollTransmit returns the next packet for the radio, if there is one and the radio is not transmitting. The packet is valid until
-// HandleTransmitDone, which must follow.
+// PollTransmit returns the next packet for the radio, if there is one and the radio is not transmitting. HandleTransmitDone must follow. The
+// packet is valid until then, also if the engine has gone on without it, see RadioStuck.
 func (e *Engine) PollTransmit() (psdu []byte, ok bool) { return e.mac.PollTransmit() }
 
 // HandleTransmitDone tells the engine that the packet from the last PollTransmit has left the antenna (err nil), or why it has not: after
@@ -137,6 +137,11 @@ func (e *Engine) HandleTransmitDone(now time.Time, err error) {
 	e.mac.HandleTransmitDone(err)
 	e.settle()
 }
+
+// RadioStuck reports whether the radio was not done with a packet in time, several times the longest frame's airtime, and neither with another
+// since. The engine has gone on without it: a HandleTransmitDone that comes late is not taken for the next packet's. Who drives it may
+// start the radio anew.
+func (e *Engine) RadioStuck() bool { return e.mac.Stuck() }
 
 // HandlePacket sends a datagram from the host: a whole IPv6 datagram of at most 1280 bytes whose source is an address of this node,
 // see SelectSource. What follows its header may be anything. packet is not kept.
