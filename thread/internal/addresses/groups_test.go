@@ -104,7 +104,9 @@ func TestSubscribe(t *testing.T) {
 // The host can have so many groups and no more, however many listen to each. What is no group is none.
 func TestSubscribe_Bound(t *testing.T) {
 	tb, _ := newTable()
-	group := func(n int) netip.Addr { return netip.AddrFrom16([16]byte{0: 0xff, 1: 5, 14: byte(n >> 8), 15: byte(n)}) }
+	group := func(n int) netip.Addr {
+		return netip.AddrFrom16([16]byte{0: 0xff, 1: 5, 14: byte(n >> 8), 15: byte(n)})
+	}
 	for range 3 {
 		for n := range MaxGroups {
 			if err := tb.Subscribe(group(n)); err != nil {
