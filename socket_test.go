@@ -190,7 +190,7 @@ func TestNoPortLeft(t *testing.T) {
 		t.Skip("opens 14335 sockets")
 	}
 	inMesh(t, func(t *testing.T, m *mesh) {
-		n := m.start(m.radio())
+		n := m.start(m.radio(), pymesh.WithMaxSockets(20000))
 		linkLocal := n.IPAddrs()[0]
 		for {
 			_, err := n.ListenUDP(netip.AddrPortFrom(linkLocal, 0))
