@@ -274,3 +274,28 @@ func TestChildUpdateRequest_WhileResuming(t *testing.T) {
 		}
 	}
 }
+
+// Two nodes whose Parent Requests have collided, unheard by each other, do not collide each time: the pauses before they search again differ by more
+// than a frame's airtime as a rule, on a slow radio as well. For who tries often enough there is an end.
+func TestAttach_RetriesSpread(t *testing.T) {
+	for name, timing := range map[string]Timing{"IEEE 802.15.4": TimingIEEE802154(), "LoRa": TimingPymesh()} {
+		e := newTestEngine(t)
+		e.timing = timing
+		if err := e.Start(e.Now); err != nil {
+			t.Fatal(err)
+		}
+		const pairs = 200
+		for counter := 1; counter < 20; counter++ {
+			e.attach.counter = counter
+			apart := 0
+			for range pairs {
+				if d := e.attach.startDelay() - e.attach.startDelay(); d.Abs() > timing.longestAirtime()/2 {
+					apart++
+				}
+			}
+			if apart < pairs/2 {
+				t.Errorf("%s, try %d: %d of %d pairs are apart", name, counter, apart, pairs)
+			}
+		}
+	}
+}
