@@ -67,6 +67,8 @@ type Timing struct {
 
 	// LinkRequest is how long an answer to a Link Request is awaited.
 	LinkRequest time.Duration
+	// LinkRequestJitter bounds the random delay before a router that was heard is asked for a link.
+	LinkRequestJitter time.Duration
 	// ResponseDelay bounds the random delay of answers to multicast MLE requests.
 	ResponseDelay time.Duration
 	// DataResponseJitter bounds the delay before new network data is passed on by multicast.
@@ -219,6 +221,9 @@ func TimingPymesh() Timing {
 	t.RouterNeighbors = 4
 	// Deviation: stock sends each multicast on twice, whoever has done so already: 28 frames for a question in a field of 4 × 4 nodes.
 	t.MPLRedundancy = 2
+	// Deviation: stock asks at once. All who heard the same Advertisement, and are too far apart to hear each other, would ask at the same
+	// time, in vain, whenever they hear the next one: a request to who is no neighbor is sent once.
+	t.LinkRequestJitter = 2 * time.Second
 	// Deviation: a Pymesh node listens for Parent Responses during its whole 10 s; a stock OpenThread parent has forgotten it after
 	// 5 s. With a candidate at hand this node answers in time for both.
 	t.ParentDecision = 4 * time.Second

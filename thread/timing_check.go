@@ -66,6 +66,7 @@ func (t *Timing) durations() []namedDuration {
 		{"AttachBackoffJitter", t.AttachBackoffJitter, none}, {"SearchJitter", t.SearchJitter, none},
 		{"ChildIDRequest", t.ChildIDRequest, some}, {"ChildTimeout", t.ChildTimeout, time.Second},
 		{"ChildUpdateRetry", t.ChildUpdateRetry, some}, {"LinkRequest", t.LinkRequest, some},
+		{"LinkRequestJitter", t.LinkRequestJitter, none},
 		{"ResponseDelay", t.ResponseDelay, none}, {"DataResponseJitter", t.DataResponseJitter, none},
 		{"AdvertiseMin", t.AdvertiseMin, some}, {"AdvertiseMax", t.AdvertiseMax, some},
 		{"REEDAdvertise", t.REEDAdvertise, some}, {"REEDAdvertiseJitter", t.REEDAdvertiseJitter, none},
