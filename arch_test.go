@@ -83,7 +83,7 @@ var layers = []layer{
 			"thread/internal/addresses", "thread/internal/dataset", "thread/internal/mac", "thread/internal/networkdata",
 			"thread/internal/resolver", "thread/internal/sender",
 		},
-		imports: []string{"thread/..."},
+		imports: []string{"thread/...", "internal/lasting"},
 	},
 	{
 		packages: []string{"thread/internal/console"},

@@ -42,7 +42,7 @@
 // # Where it differs from the firmware
 //
 //   - A key of more than 16 bytes is an error; the firmware cuts it.
-//   - There is no bound on the number of sockets; WithMaxSockets(3) gives the firmware's.
+//   - A node has up to 1024 sockets; WithMaxSockets(3) gives the firmware's bound.
 //   - Ports 19788 and 61631, which the mesh itself uses, look as if they were taken.
 //   - OnReceive's function is called once for each datagram, with the socket that has it, rather than with an argument.
 //   - A socket's queue holds 64 datagrams of any size; the firmware's holds 5 of at most 512 bytes. Both drop the oldest.

@@ -250,6 +250,18 @@ func TestPingErrors(t *testing.T) {
 		if now := n.Counters().TxFrames; now != sent {
 			t.Error("a ping without time was sent")
 		}
+		// So many may wait, and no more. What is not in the mesh is not asked for.
+		const most = 1024
+		waiting, stop := context.WithCancel(background)
+		for range most {
+			go n.Ping(waiting, netip.MustParseAddr("2001:db8::1"), 8)
+		}
+		synctest.Wait()
+		if _, err := n.Ping(background, netip.MustParseAddr("ff02::1"), 8); !errors.Is(err, thread.ErrQueueFull) {
+			t.Errorf("one more than may wait: %v", err)
+		}
+		stop()
+		synctest.Wait()
 		time.AfterFunc(time.Second, func() { n.Close() })
 		if _, err := n.Ping(background, nobody, 8); !errors.Is(err, pymesh.ErrClosed) {
 			t.Errorf("closed meanwhile: %v", err)

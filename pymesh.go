@@ -218,7 +218,10 @@ func WithMode(m Mode) Option {
 // A writer that fails gets no more. w holds the node up and must not call its methods.
 func WithCapture(w io.Writer) Option { return func(c *config) { c.capture = w } }
 
-// WithMaxSockets bounds the number of open sockets. The firmware allows 3; there is no bound by default.
+// defaultMaxSockets bounds the number of open sockets where WithMaxSockets does not.
+const defaultMaxSockets = 1024
+
+// WithMaxSockets bounds the number of open sockets. The firmware allows 3; the bound is 1024 by default.
 func WithMaxSockets(n int) Option {
 	return func(c *config) {
 		if n < 1 {
@@ -248,6 +251,7 @@ func (c *config) complete() error {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
+	c.maxSockets = cmp.Or(c.maxSockets, defaultMaxSockets)
 	switch c.mode {
 	case EndDevice:
 		c.Config.EndDevice = true
@@ -602,9 +606,12 @@ type pong struct {
 // MaxPingSize is the largest size of a ping's data in bytes; to a group of a scope wider than the mesh it is 40 less.
 const MaxPingSize = ip6.MinMTU - ip6.HeaderSize - 8 - 8 // ICMPv6 header, and an MPL option for multicasts
 
+// maxPings bounds the pings that wait for their answers.
+const maxPings = 1024
+
 // Ping sends an echo request with size bytes of data to dst and waits for the first answer, until ctx ends. A request may get lost
 // on the air: give it some seconds for each hop, then try again. To a node that has not been found of late nothing is sent; the error
-// wraps thread.ErrNoRoute then, beside that of ctx.
+// wraps thread.ErrNoRoute then, beside that of ctx. When 1024 pings wait for their answers, one more fails with thread.ErrQueueFull.
 func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error) {
 	if size < 0 || size > MaxPingSize {
 		return Pong{}, fmt.Errorf("pymesh: Ping: size %d is not in 0 to %d", size, MaxPingSize)
@@ -622,7 +629,14 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 		n.mu.Unlock()
 		return Pong{}, ErrClosed
 	}
-	n.pingSeq++
+	if len(n.pings) == maxPings {
+		n.mu.Unlock()
+		return Pong{}, fmt.Errorf("pymesh: Ping: %d others wait: %w", maxPings, thread.ErrQueueFull)
+	}
+	for taken := true; taken; { // one of before 65,536 others may still wait
+		n.pingSeq++
+		_, taken = n.pings[n.pingSeq]
+	}
 	seq := n.pingSeq
 	n.pings[seq] = answer
 	n.mu.Unlock()

@@ -40,7 +40,7 @@ const receiveQueue = 64
 // sockets are the UDP sockets of a node.
 type sockets struct {
 	node *Node
-	max  int // 0 for no bound
+	max  int
 
 	mu       sync.Mutex
 	open     []*UDPConn
@@ -165,7 +165,7 @@ func (s *sockets) listen(local, remote netip.AddrPort) (*UDPConn, error) {
 	switch {
 	case s.closed:
 		return nil, net.ErrClosed
-	case s.max > 0 && len(s.open) >= s.max:
+	case len(s.open) >= s.max:
 		return nil, fmt.Errorf("%w: this node allows %d sockets", syscall.EMFILE, s.max)
 	case port == 0:
 		if port = s.freePort(addr); port == 0 {
@@ -408,6 +408,8 @@ func (c *UDPConn) Write(b []byte) (int, error) {
 //	ENETUNREACH    the node is not part of a mesh
 //	ENETDOWN       the node is stopped
 //	EADDRNOTAVAIL  the socket's address is not the node's any more
+//
+// or with thread.ErrCounters, after which the node never sends again.
 func (c *UDPConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if c.remote.IsValid() {
 		return 0, c.writeError(udpAddr(to), net.ErrWriteToConnected)
@@ -476,45 +478,49 @@ func (c *UDPConn) sendDatagram(b []byte, to netip.AddrPort) error {
 }
 
 // JoinGroup makes the node receive datagrams to a multicast address, until LeaveGroup or Close. Joining twice is joining once, and what
-// other sockets and the command line have joined is theirs. ff02::1 and ff03::1 are joined
-// always.
+// other sockets and the command line have joined is theirs. ff02::1 and ff03::1 are joined always. It fails with ENOBUFS if the node listens
+// to 64 other groups.
 func (c *UDPConn) JoinGroup(group netip.Addr) error { return c.group(group, (*UDPConn).join) }
 
 // LeaveGroup undoes JoinGroup.
-func (c *UDPConn) LeaveGroup(group netip.Addr) error { return c.group(group, (*UDPConn).leave) }
+func (c *UDPConn) LeaveGroup(group netip.Addr) error {
+	return c.group(group, func(c *UDPConn, g netip.Addr) error { c.leave(g); return nil })
+}
 
 // group runs join or leave where the engine is.
-func (c *UDPConn) group(group netip.Addr, f func(*UDPConn, netip.Addr)) error {
+func (c *UDPConn) group(group netip.Addr, f func(*UDPConn, netip.Addr) error) error {
 	if !isIPv6(group) || !group.IsMulticast() {
 		return c.opError("set", &net.AddrError{Err: "not an IPv6 multicast address", Addr: group.String()})
 	}
-	closed := true
+	err := net.ErrClosed
 	c.sockets.node.run.Do(func(time.Time) {
-		if closed = c.isClosed(); !closed {
-			f(c, group.WithZone(""))
+		if !c.isClosed() {
+			err = f(c, group.WithZone(""))
 		}
 	})
-	if closed {
-		return c.opError("set", net.ErrClosed)
+	if err != nil {
+		return c.opError("set", err)
 	}
 	return nil
 }
 
-func (c *UDPConn) join(group netip.Addr) {
-	if !slices.Contains(c.groups, group) {
-		c.groups = append(c.groups, group)
-		c.sockets.node.engine.Subscribe(group)
+func (c *UDPConn) join(group netip.Addr) error {
+	if slices.Contains(c.groups, group) {
+		return nil
 	}
+	if err := c.sockets.node.engine.Subscribe(group); err != nil { // it is a group: the table is full
+		return os.NewSyscallError("setsockopt", syscall.ENOBUFS)
+	}
+	c.groups = append(c.groups, group)
+	return nil
 }
 
 // leave leaves a group, which the node leaves with the last who joined it.
 func (c *UDPConn) leave(group netip.Addr) {
-	i := slices.Index(c.groups, group)
-	if i < 0 {
-		return
+	if i := slices.Index(c.groups, group); i >= 0 {
+		c.groups = slices.Delete(c.groups, i, i+1)
+		c.sockets.node.engine.Unsubscribe(group)
 	}
-	c.groups = slices.Delete(c.groups, i, i+1)
-	c.sockets.node.engine.Unsubscribe(group)
 }
 
 // Close closes the socket and unblocks all that wait for it. Closing twice returns net.ErrClosed in a *net.OpError.

@@ -190,7 +190,7 @@ func TestNoPortLeft(t *testing.T) {
 		t.Skip("opens 14335 sockets")
 	}
 	inMesh(t, func(t *testing.T, m *mesh) {
-		n := m.start(m.radio())
+		n := m.start(m.radio(), pymesh.WithMaxSockets(20000))
 		linkLocal := n.IPAddrs()[0]
 		for {
 			_, err := n.ListenUDP(netip.AddrPortFrom(linkLocal, 0))
@@ -239,7 +239,7 @@ func TestListenErrors(t *testing.T) {
 	})
 }
 
-// TestWithMaxSockets: without the option there is no bound, with WithMaxSockets(3) the firmware's.
+// TestWithMaxSockets: without the option the bound is far, with WithMaxSockets(3) the firmware's.
 func TestWithMaxSockets(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		many, few := m.start(m.radio()), m.start(m.radio(), pymesh.WithMaxSockets(3))
@@ -626,6 +626,15 @@ func TestGroups(t *testing.T) {
 		other.Close()
 		m.send(ca, "left", group)
 		m.expectNothing(cb)
+
+		var err error
+		joined := 0
+		for ; err == nil && joined < 1000; joined++ {
+			err = cb.JoinGroup(netip.AddrFrom16([16]byte{0: 0xff, 1: 3, 14: byte(joined >> 8), 15: byte(joined)}))
+		}
+		if !errors.Is(err, syscall.ENOBUFS) || joined > 100 {
+			t.Errorf("%d groups joined, then %v", joined, err)
+		}
 
 		for _, addr := range []netip.Addr{{}, netip.MustParseAddr("224.0.0.1"), a.MeshLocalEID()} {
 			var e *net.AddrError

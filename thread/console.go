@@ -43,77 +43,82 @@ func (c commands) SetAutoStart(on bool) error {
 	return nil
 }
 
-func (c commands) BecomeDetached(now time.Time) error {
-	e := c.e
-	e.Advance(now)
-	if e.role == RoleDisabled {
-		return ErrState
+// input runs f as an input at now, which ends as all do unless it fails.
+func (c commands) input(now time.Time, f func(e *Engine) error) error {
+	c.e.Advance(now)
+	if err := f(c.e); err != nil {
+		return err
 	}
-	e.attach.detach()
-	e.settle()
+	c.e.settle()
 	return nil
+}
+
+func (c commands) BecomeDetached(now time.Time) error {
+	return c.input(now, func(e *Engine) error {
+		if e.role == RoleDisabled {
+			return ErrState
+		}
+		e.attach.detach()
+		return nil
+	})
 }
 
 func (c commands) BecomeChild(now time.Time) error {
-	e := c.e
-	e.Advance(now)
-	switch {
-	case e.role == RoleDisabled:
-		return ErrState
-	case !e.attach.idle():
-		return ErrBusy
-	}
-	e.attach.start(attachAny)
-	e.settle()
-	return nil
+	return c.input(now, func(e *Engine) error {
+		switch {
+		case e.role == RoleDisabled:
+			return ErrState
+		case !e.attach.idle():
+			return ErrBusy
+		}
+		e.attach.start(attachAny)
+		return nil
+	})
 }
 
 func (c commands) BecomeRouter(now time.Time) error {
-	e := c.e
-	e.Advance(now)
-	switch {
-	case !e.attached():
-		return ErrState
-	case e.isRouter():
+	return c.input(now, func(e *Engine) error {
+		switch {
+		case !e.attached():
+			return ErrState
+		case e.isRouter():
+		case !e.routerEligible():
+			return ErrNotCapable
+		default:
+			e.selection.solicit(tmf.ReasonHaveChildIDRequest)
+		}
 		return nil
-	case !e.routerEligible():
-		return ErrNotCapable
-	}
-	e.selection.solicit(tmf.ReasonHaveChildIDRequest)
-	e.settle()
-	return nil
+	})
 }
 
 func (c commands) BecomeLeader(now time.Time) error {
-	e := c.e
-	e.Advance(now)
-	switch {
-	case e.role == RoleDisabled:
-		return ErrState
-	case e.role == RoleLeader:
+	return c.input(now, func(e *Engine) error {
+		switch {
+		case e.role == RoleDisabled:
+			return ErrState
+		case e.role == RoleLeader:
+		case !e.routerEligible():
+			return ErrNotCapable
+		default:
+			e.leading.formPartition()
+		}
 		return nil
-	case !e.routerEligible():
-		return ErrNotCapable
-	}
-	e.leading.formPartition()
-	e.settle()
-	return nil
+	})
 }
 
 func (c commands) ReleaseRouterID(now time.Time, id mle.RouterID) error {
-	e := c.e
-	e.Advance(now)
-	switch {
-	case e.role != RoleLeader:
-		return ErrState
-	case !e.neighbors.Routers.IsAssigned(id):
-		return ErrNotFound
-	case id == e.ownID():
-		return ErrArgument
-	}
-	e.leading.release(id)
-	e.settle()
-	return nil
+	return c.input(now, func(e *Engine) error {
+		switch {
+		case e.role != RoleLeader:
+			return ErrState
+		case !e.neighbors.Routers.IsAssigned(id):
+			return ErrNotFound
+		case id == e.ownID():
+			return ErrArgument
+		}
+		e.leading.release(id)
+		return nil
+	})
 }
 
 func (c commands) SetNetwork(n Network) error {
@@ -199,12 +204,12 @@ func (c commands) SetRouterRole(now time.Time, allowed bool) {
 }
 
 func (c commands) SetKeySequence(now time.Time, seq keys.Sequence) error {
-	c.e.Advance(now)
-	if !c.e.keys.Advance(seq, c.e.threadOn) {
-		return ErrKeySequence
-	}
-	c.e.settle()
-	return nil
+	return c.input(now, func(e *Engine) error {
+		if !e.keys.Advance(seq, e.threadOn) {
+			return ErrKeySequence
+		}
+		return nil
+	})
 }
 
 func (c commands) SetMaxChildren(n int) error {

@@ -11,9 +11,11 @@ type Counters struct {
 	// TxDeferred counts tries that the radio refused, for a busy channel as a rule. TxNoAck counts frames given up without an
 	// acknowledgement, TxChannelBusy those that never found the channel free.
 	TxDeferred, TxNoAck, TxChannelBusy uint64
-	// TxStuck counts packets that the radio was not done with in time. AcksWithheld counts frames that asked for an acknowledgement and
+	// TxStuck counts packets that the radio was not done with in time, and that were given up for lost. AcksWithheld counts frames that asked for an acknowledgement and
 	// got none, since nothing shows that they are from a neighbor, and there were too many of them.
 	TxStuck, AcksWithheld uint64
+	// TxStopped counts frames that were under way when the node stopped.
+	TxStopped uint64
 	// TxUnicast and TxBroadcast count the frames that are over, whatever became of them; TxAckRequested those of the former that asked for an
 	// acknowledgement.
 	TxUnicast, TxBroadcast, TxAckRequested uint64
@@ -39,9 +41,13 @@ type Counters struct {
 	// Queues: datagrams refused because the send queue was full, lost while waiting for an address, or not fetched by the host in
 	// time; events not fetched in time.
 	QueueFull, AddressUnresolved, HostQueueFull, EventsLost uint64
-	// TxDatagrams counts datagrams sent, TxDatagramsFailed those given up: not acknowledged, or too old. Neither counts MLE messages that
-	// a newer one replaces and what is left when the node stops, and mesh frames that the next hop does not acknowledge are TxNoAck.
-	TxDatagrams, TxDatagramsFailed uint64
+	// TxDatagrams counts datagrams sent, TxDatagramsFailed those given up: not acknowledged, or too old; mesh frames of others among the
+	// latter, but not the former. TxDatagramsStopped counts what was left when the node stopped, MLEReplaced MLE messages that gave way to
+	// newer ones.
+	TxDatagrams, TxDatagramsFailed, TxDatagramsStopped, MLEReplaced uint64
+	// TxUnsecured counts datagrams and MLE messages that were not sent since no frame counter was left for them: the store had failed, or
+	// all counters of the last key sequence are used up, see ErrCounters.
+	TxUnsecured uint64
 
 	// MLE.
 	TxMLE, RxMLE uint64
@@ -66,6 +72,9 @@ func (e *Engine) Counters() Counters {
 	c.QueueFull += s.QueueFull
 	c.IPNoRoute += s.NoRoute
 	c.MeshNoRoute += s.RelaysNoRoute
+	c.TxDatagramsStopped += s.Stopped
+	c.MLEReplaced += s.Replaced
+	c.TxUnsecured += s.Unsecured
 	c.AddressUnresolved, c.TxDatagrams, c.TxDatagramsFailed, c.Forwarded = s.AddressUnresolved, s.TxDatagrams, s.TxDatagramsFailed, s.Forwarded
 	return c
 }
@@ -73,7 +82,7 @@ func (e *Engine) Counters() Counters {
 func (c *Counters) addMAC(m *mac.Counters) {
 	c.TxFrames, c.TxAcks, c.TxRetries, c.TxAcked = m.TxFrames, m.TxAcks, m.TxRetries, m.TxAcked
 	c.TxDeferred, c.TxNoAck, c.TxChannelBusy = m.TxDeferred, m.TxNoAck, m.TxChannelBusy
-	c.TxStuck, c.AcksWithheld = m.TxStuck, m.AcksWithheld
+	c.TxStuck, c.AcksWithheld, c.TxStopped = m.TxStuck, m.AcksWithheld, m.TxStopped
 	c.TxUnicast, c.TxBroadcast, c.TxAckRequested = m.TxUnicast, m.TxBroadcast, m.TxAckRequested
 	c.RxFrames, c.RxAcks, c.RxData, c.RxCommands, c.RxBeacons = m.RxFrames, m.RxAcks, m.RxData, m.RxCommands, m.RxBeacons
 	c.RxUnicast, c.RxBroadcast = m.RxUnicast, m.RxBroadcast

@@ -211,3 +211,56 @@ func TestCountersOfRandomMLE(t *testing.T) {
 		}
 	}
 }
+
+// TestStopCountsEach: what is under way when the node stops is in exactly one counter of each layer: a frame, the datagrams that wait, the
+// MLE messages whose random delay is not over, and datagrams of which fragments are missing.
+func TestStopCountsEach(t *testing.T) {
+	cut := uint64(0)
+	for role := range uint8(fuzzRoles) {
+		e := newFuzzEngine(t, role)
+		src, _ := fuzzSource(1)
+		datagram, err := ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: fuzzRouterRLOC.Addr(e.addresses.Prefix()), Dst: e.addresses.EID()}, 1, 1, make([]byte, 300))
+		if err != nil {
+			t.Fatal(err)
+		}
+		packet := lowpan.Packet{Datagram: datagram, Tag: 7, Src: src, Dst: neighbors.ShortAddr(e.rloc)}
+		first, _, err := packet.AppendFrame(nil, 0, 80, &e.contexts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.HandleFrame(e.Now, sealFrame(e, 1, 0, 1, first), -50)
+		e.mle.delay(ip6.LinkLocalAllNodes, []byte{byte(mle.DataRequest)}, 1e9)
+		group := netip.MustParseAddr("ff02::abcd")
+		for range 3 {
+			p, err := ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: e.addresses.LinkLocal(), Dst: group}, 1, 1, make([]byte, 40))
+			if err == nil {
+				err = e.HandlePacket(e.Now, p)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		left := uint64(e.sender.Queued() + e.sender.Waiting() + len(e.mle.delayed))
+		incomplete, working := uint64(e.mesh.reassembler.Len()), !e.mac.Idle()
+		cut += incomplete
+		before := e.Counters()
+		e.Stop(e.Now)
+		after := e.Counters()
+		if !working || after.TxStopped != before.TxStopped+1 || left < 4 || after.TxDatagramsStopped != before.TxDatagramsStopped+left {
+			t.Errorf("role %v: %d messages, frame in work %v: %+v", role, left, working, after)
+		}
+		if after.ReassemblyDropped != before.ReassemblyDropped+incomplete {
+			t.Errorf("role %v: %d incomplete datagrams: %+v", role, incomplete, after)
+		}
+		if after.TxUnicast+after.TxBroadcast+after.TxStopped != after.TxFrames {
+			t.Errorf("role %v: %+v", role, after)
+		}
+		after.TxStopped, after.TxDatagramsStopped, after.ReassemblyDropped = before.TxStopped, before.TxDatagramsStopped, before.ReassemblyDropped
+		if after != before {
+			t.Errorf("role %v: counted twice\n%+v\n%+v", role, before, after)
+		}
+	}
+	if cut == 0 {
+		t.Error("no datagram was incomplete")
+	}
+}

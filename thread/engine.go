@@ -44,6 +44,8 @@ type Engine struct {
 
 	interfaceOn bool
 	threadOn    bool      // and Thread started
+	spentSoon   bool      // the log says that frame counters come to their end for good,
+	spent       bool      // and that they are there
 	second      time.Time // when the housekeeping of the next second is due, zero if there is none
 
 	machines []machine // in the order in which they are served, the MAC first
@@ -123,8 +125,8 @@ func (e *Engine) HandleFrame(now time.Time, psdu []byte, rssi int8) {
 	}
 }
 
-// PollTransmit returns the next packet for the radio, if there is one and the radio is not transmitting. The packet is valid until
-// HandleTransmitDone, which must follow.
+// PollTransmit returns the next packet for the radio, if there is one and the radio is not transmitting. HandleTransmitDone must follow. The
+// packet is valid until then, also if the engine has gone on without it, see RadioStuck.
 func (e *Engine) PollTransmit() (psdu []byte, ok bool) { return e.mac.PollTransmit() }
 
 // HandleTransmitDone tells the engine that the packet from the last PollTransmit has left the antenna (err nil), or why it has not: after
@@ -136,12 +138,17 @@ func (e *Engine) HandleTransmitDone(now time.Time, err error) {
 	e.settle()
 }
 
+// RadioStuck reports whether the radio was not done with a packet in time, several times the longest frame's airtime, and neither with another
+// since. The engine has gone on without it: a HandleTransmitDone that comes late is not taken for the next packet's. Who drives it may
+// start the radio anew.
+func (e *Engine) RadioStuck() bool { return e.mac.Stuck() }
+
 // HandlePacket sends a datagram from the host: a whole IPv6 datagram of at most 1280 bytes whose source is an address of this node,
 // see SelectSource. What follows its header may be anything. packet is not kept.
 //
 // ErrQueueFull passes: the datagram may be offered again. The other errors do not pass by themselves: ErrDisabled, ErrDetached for a
-// destination beyond the link, ErrNoRoute, ErrTooLong and ErrPacket. What was taken is on its way, and gets lost only on the air, or if
-// nobody answers to the question where its destination is.
+// destination beyond the link, ErrNoRoute, ErrCounters, ErrTooLong and ErrPacket. What was taken is on its way, and gets
+// lost only on the air, or if nobody answers to the question where its destination is.
 func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 	e.Advance(now)
 	if !e.threadOn && !e.interfaceOn {
@@ -158,7 +165,10 @@ func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 		return ErrDisabled
 	}
 	link := d.Dst.IsLinkLocalUnicast() || d.Dst.IsMulticast() && ip6.ScopeOf(d.Dst) <= ip6.ScopeLinkLocal
-	if !link && !e.attached() {
+	switch {
+	case e.spent && !e.addresses.Own(d.Dst):
+		return ErrCounters
+	case !link && !e.attached():
 		return ErrDetached
 	}
 	m := e.sender.New()

@@ -26,6 +26,9 @@ var (
 	// ErrNoRoute says that there is no way to a destination: it is no address of this mesh, its router is gone, or nobody has answered to the
 	// question where it is. It does not pass soon: the question is asked again after Timing.AddressQueryRetry at the earliest.
 	ErrNoRoute = core.ErrNoRoute
+	// ErrCounters says that the frame counters are used up, at the last key sequence: nothing more can be secured, and so nothing sent,
+	// before all nodes have a new network key and an empty store. It does not pass.
+	ErrCounters = errors.New("thread: frame counters used up at the last key sequence")
 	// ErrState says that a command is not possible in the present role, or while the interface is down.
 	ErrState = errors.New("thread: not possible in this state")
 	// ErrBusy says that the node is searching for a parent already.
@@ -46,5 +49,5 @@ var (
 	// of no use to try again soon.
 	ErrRefused = mac.ErrRefused
 
-	errStoreFailed = mac.ErrStore
+	errStoreFailed = core.ErrStore
 )

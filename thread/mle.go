@@ -133,6 +133,7 @@ func (x *mleMessenger) send(dst netip.Addr, plain []byte) {
 	x.scratch = plain[:0]
 	counter, ok := x.counter.Take(x.reserve)
 	if !ok {
+		x.counters.TxUnsecured++
 		return
 	}
 	src, seq := neighbors.LinkLocal(x.Ext), x.keys.Sequence()
@@ -179,6 +180,7 @@ func (x *mleMessenger) isDelayed(c mle.Command, dst netip.Addr) bool {
 func (x *mleMessenger) dropDelayed(c mle.Command, dst netip.Addr) {
 	if i := x.delayedIndex(c, dst); i >= 0 {
 		x.delayed = slices.Delete(x.delayed, i, i+1)
+		x.counters.MLEReplaced++
 		x.findNext()
 	}
 }
@@ -194,8 +196,11 @@ func (x *mleMessenger) delayedIndex(c mle.Command, dst netip.Addr) int {
 	return slices.IndexFunc(x.delayed, func(d delayedMessage) bool { return mle.Command(d.plain[0]) == c && d.dst == dst })
 }
 
-// stop forgets what waits.
-func (x *mleMessenger) stop() { x.delayed, x.next = x.delayed[:0], time.Time{} }
+// forget drops what waits, and counts it.
+func (x *mleMessenger) forget(counter *uint64) {
+	*counter += uint64(len(x.delayed))
+	x.delayed, x.next = x.delayed[:0], time.Time{}
+}
 
 // NextTimeout returns when the next random delay is over.
 func (x *mleMessenger) NextTimeout() (time.Time, bool) { return x.next, !x.next.IsZero() }

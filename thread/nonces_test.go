@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -260,7 +262,9 @@ func TestNonces_EndOfCounters(t *testing.T) {
 			b := newBench(t, func(c *thread.Config) { stock(c); c.Store = store })
 			heard := 0
 			for range 1200 {
-				b.sendTo(2, 1, 0)
+				if !tt.mute {
+					b.sendTo(2, 1, 0)
+				}
 				for range 10 {
 					psdu, ok := b.wait(100 * time.Millisecond)
 					if !ok {
@@ -289,5 +293,55 @@ func TestNonces_StoreOfEarlierVersion(t *testing.T) {
 	b := newBench(t, func(c *thread.Config) { stock(c); c.Store = store; c.NetworkKey = [16]byte{1} })
 	if got := b.Console().Keys.Sequence(); got != 5 {
 		t.Errorf("sequence %d under another key", got)
+	}
+}
+
+// IEEE 802.15.4-2006 §7.5.8.2.3: a frame counter that has come to its end secures nothing. At the last key sequence there is no way on. The
+// node says so: in the log before and when it has come to that, once each, to who wants to send, and in a counter.
+func TestNonces_EndOfAll(t *testing.T) {
+	store := new(thread.MemoryStore)
+	_ = store.Save(thread.Settings{
+		NetworkKey: meshtest.NetworkKey, ExtAddr: meshtest.ExtAddr(1), MACFrameCounter: math.MaxUint32 - 20,
+		KeySequence: math.MaxUint32, LeastKeySequence: math.MaxUint32, HighestKeySequence: math.MaxUint32,
+	})
+	var log bytes.Buffer
+	b := newBench(t, func(c *thread.Config) {
+		idle(thread.TimingIEEE802154())(c)
+		c.Store, c.Logger = store, slog.New(slog.NewTextHandler(&log, nil))
+	})
+	if !strings.Contains(log.String(), "come to their end") {
+		t.Errorf("no warning: %s", log.String())
+	}
+	dst := meshtest.LinkLocal(meshtest.ExtAddr(2))
+	packet := must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: b.SelectSource(dst), Dst: dst}, 1000, 1000, []byte("x")))
+	sent, taken := 0, 0
+	var err error
+	for err == nil && taken < 100 {
+		if err = b.HandlePacket(b.now, packet); err == nil {
+			taken++
+		}
+		for {
+			if _, ok := b.wait(100 * time.Millisecond); !ok {
+				break
+			}
+			sent++
+			b.HandleTransmitDone(b.now, nil)
+		}
+		b.Flush()
+	}
+	if !errors.Is(err, thread.ErrCounters) || sent != 20 {
+		t.Errorf("%d taken, %d sent, then %v", taken, sent, err)
+	}
+	for range 1000 {
+		b.Flush()
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+		t.Errorf("%d warnings", n)
+	}
+	if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
+		t.Errorf("%d errors", n)
+	}
+	if c := b.Counters(); c.TxUnsecured != uint64(taken-sent) || c.TxDatagramsFailed != 0 || c.TxDatagrams != uint64(sent) {
+		t.Errorf("%d taken: %+v", taken, c)
 	}
 }

@@ -79,8 +79,9 @@ func (e *Engine) Addresses() []netip.Addr { return e.addresses.All() }
 // ones the EID, which stays when the node moves.
 func (e *Engine) SelectSource(dst netip.Addr) netip.Addr { return e.addresses.SelectSource(dst) }
 
-// Subscribe makes the node listen to a multicast address, until Unsubscribe has been called as often.
-func (e *Engine) Subscribe(group netip.Addr) { e.addresses.Subscribe(group) }
+// Subscribe makes the node listen to a multicast address, until Unsubscribe has been called as often. It fails with ErrArgument for another
+// address, and with ErrTableFull if the node listens to 64 groups that were subscribed to already.
+func (e *Engine) Subscribe(group netip.Addr) error { return e.addresses.Subscribe(group) }
 
 // Unsubscribe undoes one Subscribe.
 func (e *Engine) Unsubscribe(group netip.Addr) { e.addresses.Unsubscribe(group) }

@@ -1,6 +1,7 @@
 package thread_test
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -147,8 +148,8 @@ func TestRecordingWithinHandshake(t *testing.T) {
 	p.Attach(n, thread.ModeFullThreadDevice, time.Minute)
 }
 
-// A child that has died does not silence its parent: while somebody keeps sending to it, those who are there get through, and in the end
-// nothing is tried any more.
+// A child that has died does not silence its parent: while somebody keeps sending to it, those who are there get through. Once it is known to
+// be dead nothing is tried any more, and what is for it is refused with an error at once.
 func TestDeadChild(t *testing.T) {
 	m, _ := pair(t, 3)
 	parent, living := m.Nodes[0], m.Nodes[1]
@@ -164,7 +165,11 @@ func TestDeadChild(t *testing.T) {
 		for range 12 {
 			end := m.Sim.Now().Add(5 * time.Second)
 			for range 5 {
-				parent.Send(echoRequest(parent, dead))
+				err := parent.HandlePacket(m.Sim.Now(), echoRequest(parent, dead))
+				parent.Antenna.Touch()
+				if minute == 2 && !errors.Is(err, thread.ErrNoRoute) {
+					t.Fatalf("minute %d: %v", minute+1, err)
+				}
 			}
 			if _, ok := living.Ping(parent.MeshLocalEID(), 8, 5*time.Second); ok {
 				replies++

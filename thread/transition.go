@@ -44,10 +44,11 @@ func (e *Engine) becomeDisabled() {
 	e.sender.Stop()
 	e.resolver.Clear()
 	e.queries.settle()
+	e.counters.ReassemblyDropped += uint64(e.mesh.reassembler.Len())
 	e.mesh.reassembler.Reset()
 	e.mpl.Reset()
 	e.second = time.Time{}
-	e.mle.stop()
+	e.mle.forget(&e.counters.TxDatagramsStopped)
 	e.tmf.stop()
 	e.selection.reset()
 	e.setRole(RoleDisabled)
@@ -236,14 +237,31 @@ func (e *Engine) keySequenceMoved() {
 }
 
 // renewKeys moves to keys that were never used once a frame counter comes to its end, and begins the counters anew: a node without
-// values left would be mute for ever.
+// values left would be mute for ever. At the last sequence of all it will be, and says so.
 func (e *Engine) renewKeys() {
-	if !e.mac.Counter.Ending() && !e.mle.counter.Ending() || !e.keys.Renew() {
+	if !e.mac.Counter.Ending() && !e.mle.counter.Ending() {
+		return
+	}
+	if !e.keys.Renew() {
+		e.warnOfSpent()
 		return
 	}
 	e.mac.Counter.Reset()
 	e.mle.counter.Reset()
-	e.mle.stop() // what waits announces the old counters
+	e.mle.forget(&e.counters.MLEReplaced) // what waits announces the old counters
+}
+
+// warnOfSpent says in the log that frame counters come to their end at the last key sequence, and that they are there: once each.
+func (e *Engine) warnOfSpent() {
+	if !e.spentSoon {
+		e.spentSoon = true
+		e.Log.Warn("frame counters come to their end, and there is no later key sequence: soon nothing can be sent")
+	}
+	if !e.spent && (e.mac.Counter.Spent() || e.mle.counter.Spent()) {
+		e.spent = true
+		e.Log.Error("frame counters are used up at the last key sequence: nothing more can be sent",
+			"remedy", "a new network key and an empty store for all nodes")
+	}
 }
 
 // startThread starts attaching: where the node was before, if it was somewhere. It fails with ErrState if the interface is down or

@@ -30,6 +30,9 @@ type heard struct {
 	rssi int
 }
 
+// sendTimeout is when a radio is called back that is not done with a packet. The longest takes a few seconds.
+const sendTimeout = time.Minute
+
 // Run lets the device live until ctx ends.
 func (p radioPlace) Run(ctx context.Context, d wire.Device, calls <-chan func(now time.Time)) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -46,7 +49,11 @@ func (p radioPlace) Run(ctx context.Context, d wire.Device, calls <-chan func(no
 		if !busy {
 			if psdu, ok := d.PollTransmit(); ok {
 				busy = true
-				go func() { sent <- p.radio.Send(ctx, psdu) }()
+				go func() {
+					sending, cancel := context.WithTimeout(ctx, sendTimeout)
+					defer cancel()
+					sent <- p.radio.Send(sending, psdu)
+				}()
 			}
 		}
 		var wake <-chan time.Time

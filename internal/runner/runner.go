@@ -59,10 +59,12 @@ type Runner struct {
 	last   time.Time // of the last input; the runner's own
 	mute   lasting.Condition
 
+	ready, sending transmission // the packet for the sender, and the one that it has; the runner's own
+
 	calls  chan func(now time.Time)
 	rx     chan *reception
 	free   chan *reception
-	tx     chan []byte
+	tx     chan transmission
 	txDone chan error
 
 	cancel context.CancelFunc
@@ -77,6 +79,13 @@ type part struct {
 	name  string // what it hangs in, if it does
 	run   func()
 	ended chan struct{}
+}
+
+// transmission is a packet to send, until ctx ends. The zero value is none.
+type transmission struct {
+	psdu   []byte
+	ctx    context.Context
+	cancel context.CancelFunc
 }
 
 type reception struct {
@@ -94,7 +103,7 @@ func Start(engine *thread.Engine, radio lora.Radio, log *slog.Logger, hooks Hook
 	r := &Runner{
 		engine: engine, radio: radio, clock: steady.New(lora.ClockOf(radio)), log: log, hooks: hooks,
 		calls: make(chan func(time.Time)), rx: make(chan *reception, receptions), free: make(chan *reception, receptions),
-		tx: make(chan []byte), txDone: make(chan error, 1),
+		tx: make(chan transmission), txDone: make(chan error, 1),
 		ctx: ctx, cancel: cancel, done: make(chan struct{}),
 	}
 	for range receptions {
@@ -178,30 +187,15 @@ func (r *Runner) Err() error {
 	}
 }
 
+// run is the runner's goroutine.
 func (r *Runner) run() {
 	defer r.cancel()
-	e := r.engine
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	now := func() time.Time {
-		r.last = r.clock.Now()
-		return r.last
-	}
 	defer r.poll()
-	var ready, sending []byte // a packet for the sender, and the one that it has
 	for {
 		r.poll()
-		if ready == nil && sending == nil {
-			if psdu, ok := e.PollTransmit(); ok {
-				ready = psdu
-			}
-		}
-		var tx chan []byte
-		if ready != nil {
-			tx = r.tx
-		} else {
-			e.Flush() // not while an acknowledgement waits to be sent
-		}
+		tx := r.fetch()
 		var wake <-chan time.Time
 		if deadline, ok := r.nextTimeout(); ok {
 			timer.Reset(max(r.clock.Until(deadline), 0))
@@ -211,36 +205,77 @@ func (r *Runner) run() {
 		}
 		select {
 		case f := <-r.calls:
-			f(now())
+			f(r.now())
 		case p := <-r.rx:
-			t := now()
-			r.frame(t, p.buf[:p.n])
-			e.HandleFrame(t, p.buf[:p.n], rssi(p.rssi))
-			r.free <- p
-		case tx <- ready:
-			ready, sending = nil, ready
+			r.heard(p)
+		case tx <- r.ready:
+			r.ready, r.sending = transmission{}, r.ready
 		case err := <-r.txDone:
-			t := now()
-			switch {
-			case err == nil:
-				r.frame(t, sending)
-			case errors.Is(err, lora.ErrDutyCycle):
-				err = thread.ErrRefused // the radio's governor has logged it
-			case r.ctx.Err() == nil && !errors.Is(err, lora.ErrChannelBusy):
-				r.mute.Log(t, r.log, slog.LevelWarn, "radio did not send", "err", err)
-			}
-			sending = nil
-			e.HandleTransmitDone(t, err)
+			r.sent(err)
 		case <-wake:
-			t := now()
-			e.HandleTimeout(t)
-			if r.hooks.Timer != nil {
-				r.hooks.Timer.HandleTimeout(t)
-			}
+			r.timeout()
 		case <-r.ctx.Done():
-			e.Stop(now())
+			r.engine.Stop(r.now())
 			return
 		}
+	}
+}
+
+// now begins an input.
+func (r *Runner) now() time.Time {
+	r.last = r.clock.Now()
+	return r.last
+}
+
+// fetch asks the engine for the next packet when the radio has none. It returns where a packet is to go that is ready, nil if none is. A Send that
+// the engine no longer waits for is called back: the radio may have missed its end.
+func (r *Runner) fetch() chan<- transmission {
+	if r.ready.psdu == nil && r.sending.psdu == nil {
+		if psdu, ok := r.engine.PollTransmit(); ok {
+			r.ready.psdu = psdu
+			r.ready.ctx, r.ready.cancel = context.WithCancel(r.ctx)
+		}
+	}
+	if r.sending.psdu != nil && r.engine.RadioStuck() {
+		r.sending.cancel()
+	}
+	if r.ready.psdu != nil {
+		return r.tx
+	}
+	r.engine.Flush() // not while an acknowledgement waits to be sent
+	return nil
+}
+
+// heard takes a packet from the receiver.
+func (r *Runner) heard(p *reception) {
+	t := r.now()
+	r.frame(t, p.buf[:p.n])
+	r.engine.HandleFrame(t, p.buf[:p.n], rssi(p.rssi))
+	r.free <- p
+}
+
+// sent takes what became of the packet that the sender had.
+func (r *Runner) sent(err error) {
+	t := r.now()
+	switch {
+	case err == nil:
+		r.frame(t, r.sending.psdu)
+	case errors.Is(err, lora.ErrDutyCycle):
+		err = thread.ErrRefused // the radio's governor has logged it
+	case r.ctx.Err() == nil && !errors.Is(err, lora.ErrChannelBusy):
+		r.mute.Log(t, r.log, slog.LevelWarn, "radio did not send", "err", err)
+	}
+	r.sending.cancel()
+	r.sending = transmission{}
+	r.engine.HandleTransmitDone(t, err)
+}
+
+// timeout does what is due.
+func (r *Runner) timeout() {
+	t := r.now()
+	r.engine.HandleTimeout(t)
+	if r.hooks.Timer != nil {
+		r.hooks.Timer.HandleTimeout(t)
 	}
 }
 
@@ -289,8 +324,8 @@ func rssi(v int) int8 { return int8(min(max(v, -128), 126)) }
 func (r *Runner) send() {
 	for {
 		select {
-		case psdu := <-r.tx:
-			r.txDone <- r.radio.Send(r.ctx, psdu)
+		case t := <-r.tx:
+			r.txDone <- r.radio.Send(t.ctx, t.psdu)
 		case <-r.ctx.Done():
 			return
 		}

@@ -23,6 +23,7 @@ import (
 type fakeRadio struct {
 	send    func(packet []byte) error
 	receive func(ctx context.Context, buf []byte) (lora.Reception, error)
+	hang    func() bool // whether the next packet's Send does not return by itself
 
 	mu   sync.Mutex
 	skew time.Duration
@@ -32,9 +33,13 @@ func (*fakeRadio) Config() lora.Config { return lora.Config{}.WithDefaults() }
 func (*fakeRadio) Close() error        { return nil }
 func (f *fakeRadio) Clock() lora.Clock { return f }
 
-func (f *fakeRadio) Send(_ context.Context, packet []byte) error {
+func (f *fakeRadio) Send(ctx context.Context, packet []byte) error {
 	time.Sleep(100 * time.Millisecond)
-	if f.send == nil {
+	switch {
+	case f.hang != nil && f.hang():
+		<-ctx.Done()
+		return ctx.Err()
+	case f.send == nil:
 		return nil
 	}
 	return f.send(packet)
@@ -139,6 +144,32 @@ func TestFaultsOfTheRadio(t *testing.T) {
 		}
 	})
 }
+
+// TestLostDone: a radio that misses the end of a packet is called back after a bounded time, and the node goes on.
+func TestLostDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls, sent int
+		radio := &fakeRadio{
+			hang: func() bool { calls++; return calls == 1 || calls == 3 || calls == 4 },
+			send: func([]byte) error { sent++; return nil },
+		}
+		r, log := start(t, radio, Hooks{})
+		time.Sleep(2 * time.Minute)
+		var role thread.Role
+		var stuck uint64
+		r.Do(func(time.Time) { role, stuck = r.engine.Role(), r.engine.Counters().TxStuck })
+		r.Close()
+		if sent < 5 || stuck != 3 || role != thread.RoleLeader {
+			t.Errorf("%d packets sent, %d lost, role %v", sent, stuck, role)
+		}
+		if n := strings.Count(log.String(), "not done with a packet in time"); n < 1 || n > stuckLines {
+			t.Errorf("%d lines\n%s", n, log)
+		}
+	})
+}
+
+// stuckLines is how many lines two minutes of a condition that lasts are worth.
+const stuckLines = 2
 
 // TestBrokenRadioLogsSeldom: a day without a radio takes a page of the log, and says how often what failed.
 func TestBrokenRadioLogsSeldom(t *testing.T) {

@@ -1,9 +1,11 @@
 package sx1276
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gopymesh/pymesh/lora"
 )
@@ -53,5 +55,70 @@ func TestGovern(t *testing.T) {
 		if governed := len(r.Usage()) > 0; governed != (opts == nil) {
 			t.Errorf("%d options: usage %v", len(opts), r.Usage())
 		}
+	}
+}
+
+// brokenAirtime is a store that cannot be read.
+type brokenAirtime struct{ lora.MemoryAirtimeStore }
+
+func (*brokenAirtime) LoadAirtime() ([]lora.SentAirtime, error) { return nil, errors.New("worn out") }
+
+// TestWithAirtimeStore: what the store says was sent counts, what will be sent is stored before it is, and what was at Close; the next radio on that
+// store goes on there. Without a store, or with one that cannot be read, most of the hour counts as used.
+func TestWithAirtimeStore(t *testing.T) {
+	open := func(opts ...Option) (*Radio, time.Duration) {
+		t.Helper()
+		r, err := newRadio(Pins{}, lora.Config{}, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.govern()
+		r.end() // there is no chip
+		usage := r.Usage()
+		if len(usage) == 0 {
+			t.Fatal("not governed")
+		}
+		return r, usage[0].Used
+	}
+	store := new(lora.MemoryAirtimeStore)
+	r, used := open(WithAirtimeStore(store))
+	if used != 0 {
+		t.Errorf("an empty store says that %v were sent", used)
+	}
+	if err := r.Send(t.Context(), make([]byte, 50)); !errors.Is(err, lora.ErrClosed) {
+		t.Fatal(err)
+	}
+	sent, _ := store.LoadAirtime()
+	if len(sent) == 0 || sent[0].Ahead == 0 {
+		t.Errorf("stored before the first packet: %+v", sent)
+	}
+	if _, crashed := open(WithAirtimeStore(store)); crashed != sent[0].Ahead+sent[0].Used[0] || crashed == 0 {
+		t.Errorf("%v count after a crash, stored: %+v", crashed, sent)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if sent, _ := store.LoadAirtime(); len(sent) == 0 || sent[0].Ahead != 0 {
+		t.Errorf("stored at Close: %+v", sent)
+	}
+
+	band := sent[0].SubBand
+	const before = 5 * time.Second
+	record := lora.SentAirtime{SubBand: band, Time: time.Now()}
+	record.Used[3] = before
+	if err := store.SaveAirtime([]lora.SentAirtime{record}); err != nil {
+		t.Fatal(err)
+	}
+	if _, used := open(WithAirtimeStore(store)); used != before {
+		t.Errorf("%v count, %v are stored", used, before)
+	}
+	_, unknown := open()
+	if _, unreadable := open(WithAirtimeStore(new(brokenAirtime))); unknown < 2*before || unreadable < 2*before {
+		t.Errorf("%v count without a store, %v with a broken one", unknown, unreadable)
+	}
+	if r, err := newRadio(Pins{}, lora.Config{}, []Option{WithoutDutyCycle(), WithAirtimeStore(store)}); err != nil {
+		t.Error(err)
+	} else if r.govern(); len(r.Usage()) > 0 {
+		t.Error("without a duty cycle a count is kept")
 	}
 }

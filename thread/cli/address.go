@@ -62,8 +62,10 @@ func (i *Interpreter) joinGroup(a netip.Addr) error {
 	case i.view.IsOwnGroup(a), slices.Contains(i.groups, a):
 		return Already
 	}
+	if err := i.engine.Subscribe(a); err != nil {
+		return err
+	}
 	i.groups = append(i.groups, a)
-	i.engine.Subscribe(a)
 	return nil
 }
 

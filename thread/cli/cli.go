@@ -31,6 +31,9 @@ const (
 	MaxLine = 512
 
 	maxWords = 32
+
+	// maxOutput bounds what waits for PollOutput. Several times the longest answer fits.
+	maxOutput = 256 << 10
 )
 
 // DefaultVersion is what the command version prints, unless Interpreter.Version says something else.
@@ -74,6 +77,7 @@ type Interpreter struct {
 	commands []command
 	now      time.Time
 	out      []byte
+	lost     bool // some of it
 	requests []Request
 	err      error // of the last line
 	ping     ping
@@ -140,16 +144,28 @@ func (i *Interpreter) answer(err error) {
 // Err returns the Error that answered the last line, and nil if none did.
 func (i *Interpreter) Err() error { return i.err }
 
-func (i *Interpreter) printf(format string, args ...any) { i.out = fmt.Appendf(i.out, format, args...) }
+func (i *Interpreter) printf(format string, args ...any) {
+	if len(i.out) >= maxOutput {
+		i.lost = true
+		return
+	}
+	i.out = fmt.Appendf(i.out, format, args...)
+}
 
 // PollOutput returns the text written since the last call, and false if there is none. It is the caller's to keep.
 func (i *Interpreter) PollOutput() (text []byte, ok bool) {
 	text, i.out = i.out, nil
+	if i.lost {
+		i.lost = false
+		text = append(text, "\r\n(output lost: nobody fetched it)\r\n"...)
+	}
 	return text, len(text) > 0
 }
 
 func (i *Interpreter) request(r Request) error {
-	i.requests = append(i.requests, r)
+	if !slices.Contains(i.requests, r) {
+		i.requests = append(i.requests, r)
+	}
 	return errNoAnswer
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/cli"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/console"
 	"github.com/gopymesh/pymesh/thread/internal/mac"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -339,4 +340,53 @@ func FuzzHandleLine(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestBounds: nothing that a user, or who sends to him, can do to the command line again and again lets it grow without bound.
+func TestBounds(t *testing.T) {
+	d := leading(t)
+	for n := range addresses.MaxGroups {
+		if got := say(d, fmt.Sprintf("ipmaddr add ff05::1:%x", n)); got != "Done\r\n" {
+			t.Fatalf("group %d: %q", n, got)
+		}
+	}
+	if got := say(d, "ipmaddr add ff05::2"); got != "Error 3: NoBufs\r\n" {
+		t.Errorf("one group more: %q", got)
+	}
+	if got := say(d, "ipmaddr del ff05::1:3", "ipmaddr add ff05::2"); got != "Done\r\n" {
+		t.Errorf("in place of another: %q", got)
+	}
+
+	for n := range 16 {
+		if got := say(d, "coap get fdde:ad00:beef:0:1::1 x con"); !strings.HasSuffix(got, "Done\r\n") {
+			t.Fatalf("request %d: %q", n, got)
+		}
+	}
+	if got := say(d, "coap get fdde:ad00:beef:0:1::1 x con"); !strings.HasSuffix(got, "Error 3: NoBufs\r\n") {
+		t.Errorf("one request more: %q", got)
+	}
+
+	for range 10 {
+		d.shell.HandleLine(epoch, "reset")
+		d.shell.HandleLine(epoch, "factoryreset")
+	}
+	requests := 0
+	for _, ok := d.shell.PollRequest(); ok; _, ok = d.shell.PollRequest() {
+		requests++
+	}
+	if requests != 2 {
+		t.Errorf("%d requests wait", requests)
+	}
+
+	const most = 300 << 10
+	for range 2000 {
+		d.shell.HandleLine(epoch, "help")
+	}
+	text, ok := d.shell.PollOutput()
+	if !ok || len(text) > most || !bytes.Contains(text, []byte("output lost")) {
+		t.Errorf("%d bytes wait", len(text))
+	}
+	if got := say(d, "state"); got != "leader\r\nDone\r\n" {
+		t.Errorf("afterwards: %q", got)
+	}
 }

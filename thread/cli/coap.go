@@ -11,6 +11,8 @@ const (
 	coapPort = 5683 // RFC 7252 §12.6
 	// maxCoAPPath is how much of a path the command line takes.
 	maxCoAPPath = 31
+	// maxCoAPRequests bounds the requests without an answer.
+	maxCoAPRequests = 16
 )
 
 // coapService is an application's CoAP: requests to others, and one resource of its own, whose content is "0".
@@ -98,6 +100,10 @@ func (i *Interpreter) coapRequest(args []string) error {
 	if !i.view.IsUp() {
 		i.printf("Sending coap request: ")
 		return InvalidSourceAddress
+	}
+	if i.coap.endpoint.Pending() >= maxCoAPRequests {
+		i.printf("Sending coap request: ")
+		return NoBufs
 	}
 	to := coap.Path{Peer: netip.AddrPortFrom(dst, coapPort)}
 	i.printf("Sending coap request: ")

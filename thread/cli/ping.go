@@ -21,6 +21,7 @@ const (
 	defaultPingSize     = 8
 	defaultPingInterval = time.Second
 	minPingInterval     = time.Millisecond // of a series without pauses
+	maxOpenPings        = 64               // requests of a series that wait for a reply
 	maxPingSize         = ip6.MinMTU - ip6.HeaderSize - echoHeader
 )
 
@@ -101,6 +102,7 @@ func (i *Interpreter) sendPing() error {
 	switch {
 	case err == nil:
 		p.open[p.sequence] = struct{}{}
+		delete(p.open, p.sequence-maxOpenPings) // its answer does not come any more
 		p.count--
 	case !errors.Is(err, thread.ErrQueueFull) && !errors.Is(err, thread.ErrDisabled):
 		p.count = 0

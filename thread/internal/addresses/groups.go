@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/ip6"
 )
 
@@ -33,13 +34,21 @@ func (t *Table) IsOwnGroup(a netip.Addr) bool {
 }
 
 // Subscribe makes the node listen to a multicast address until Unsubscribe has been called as often: each of those who listen has
-// the group as long as it wants it.
-func (t *Table) Subscribe(group netip.Addr) {
-	if i := t.group(group); i >= 0 {
+// the group as long as it wants it. It fails with core.ErrArgument for another address, and with core.ErrTableFull if the node listens to
+// MaxGroups others already.
+func (t *Table) Subscribe(group netip.Addr) error {
+	i := t.group(group)
+	switch {
+	case i >= 0:
 		t.groups[i].users++
-		return
+	case !group.IsMulticast() || group.Is4() || group.Is4In6() || group.Zone() != "":
+		return core.ErrArgument
+	case len(t.groups) == MaxGroups:
+		return core.ErrTableFull
+	default:
+		t.groups = append(t.groups, entry{addr: group, origin: Added, owner: host, users: 1})
 	}
-	t.groups = append(t.groups, entry{addr: group, origin: Added, owner: host, users: 1})
+	return nil
 }
 
 // Unsubscribe undoes one Subscribe.

@@ -1,9 +1,12 @@
 package addresses
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"testing"
+
+	"github.com/gopymesh/pymesh/thread/internal/core"
 )
 
 // A node listens to all nodes always, to all of Thread while that runs (Thread 1.1 §5.2.2.3), and to all routers if it is an attached
@@ -63,7 +66,9 @@ func TestSubscribe(t *testing.T) {
 	tb, _ := newTable()
 	tb.Update(up)
 	for _, group := range []netip.Addr{a, b, a, allNodes} {
-		tb.Subscribe(group)
+		if err := tb.Subscribe(group); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if want := []netip.Addr{allNodes, b, a}; !slices.Equal(tb.Groups()[:3], want) || len(tb.Groups()) != 5 {
 		t.Errorf("%v, want %v first", tb.Groups(), want)
@@ -93,5 +98,37 @@ func TestSubscribe(t *testing.T) {
 	tb.Update(up)
 	if got := tb.Groups(); got[0] != b {
 		t.Errorf("%v", got)
+	}
+}
+
+// The host can have so many groups and no more, however many listen to each. What is no group is none.
+func TestSubscribe_Bound(t *testing.T) {
+	tb, _ := newTable()
+	group := func(n int) netip.Addr {
+		return netip.AddrFrom16([16]byte{0: 0xff, 1: 5, 14: byte(n >> 8), 15: byte(n)})
+	}
+	for range 3 {
+		for n := range MaxGroups {
+			if err := tb.Subscribe(group(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := tb.Subscribe(group(MaxGroups)); !errors.Is(err, core.ErrTableFull) || tb.Subscribed(group(MaxGroups)) {
+		t.Errorf("one more: %v", err)
+	}
+	for range 3 {
+		tb.Unsubscribe(group(7))
+	}
+	if err := tb.Subscribe(group(MaxGroups)); err != nil {
+		t.Error(err)
+	}
+	for _, a := range []string{"fd00::1", "::", "224.0.0.1", "::ffff:224.0.0.1", "ff02::5%x"} {
+		if err := tb.Subscribe(netip.MustParseAddr(a)); !errors.Is(err, core.ErrArgument) {
+			t.Errorf("%s: %v", a, err)
+		}
+	}
+	if err := tb.Subscribe(netip.Addr{}); !errors.Is(err, core.ErrArgument) {
+		t.Errorf("no address: %v", err)
 	}
 }

@@ -18,6 +18,8 @@ import (
 const (
 	// MaxAdded is how many addresses the host can add.
 	MaxAdded = 4
+	// MaxGroups is how many groups the host can have it listen to.
+	MaxGroups = 64
 
 	maxAddresses = 4 + MaxAdded // one of each other origin, and those
 )

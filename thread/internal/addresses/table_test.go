@@ -317,7 +317,9 @@ func TestAllIsACopy(t *testing.T) {
 func TestNoAllocations(t *testing.T) {
 	tb, _ := newTable()
 	group := netip.MustParseAddr("ff05::1")
-	tb.Subscribe(group)
+	if err := tb.Subscribe(group); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := tb.Add(netip.MustParseAddr("2001:db8::1")); err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,8 @@ var (
 	ErrPacket = errors.New("thread: not a sendable IPv6 datagram")
 	// ErrNoRoute says that no way to a destination is known, or that nobody has answered to the question where it is.
 	ErrNoRoute = errors.New("thread: no route to the destination")
+	// ErrStore says that the store has not taken another limit of a frame counter, or that the counter is used up: nothing may be secured.
+	ErrStore = errors.New("thread: frame counters not stored")
 	// ErrQueueFull says that too many datagrams wait, for the radio or for an address. It passes.
 	ErrQueueFull = errors.New("thread: send queue full")
 )

@@ -51,6 +51,9 @@ func (c *Counter) Low() bool {
 // Ending reports whether so few values are left that it is time for a key under which they begin anew.
 func (c *Counter) Ending() bool { return c.next > math.MaxUint32-counterEnd }
 
+// Spent reports whether no value is left.
+func (c *Counter) Spent() bool { return c.next == math.MaxUint32 }
+
 // Restore goes on from a limit that was stored: values below it may have been used.
 func (c *Counter) Restore(limit uint32) { *c = Counter{next: limit} }
 
@@ -60,7 +63,7 @@ func (c *Counter) Reset() { *c = Counter{} }
 // Take returns the next value and uses it up. Where the stored limit is reached it calls reserve, which stores another one. It reports
 // false if that fails or the counter is used up: then nothing may be secured.
 func (c *Counter) Take(reserve func() bool) (uint32, bool) {
-	if c.next >= c.limit && (c.next == math.MaxUint32 || !reserve()) {
+	if c.next >= c.limit && (c.Spent() || !reserve()) {
 		return 0, false
 	}
 	c.next++

@@ -20,6 +20,8 @@ type Counters struct {
 	// TxStuck counts packets that the radio was not done with in time. AcksWithheld counts frames that asked for an acknowledgement and
 	// got none, since nothing shows that they are from a neighbor, and there were too many of them.
 	TxStuck, AcksWithheld uint64
+	// TxStopped counts frames in work when the MAC was stopped, those that the radio finishes among them.
+	TxStopped uint64
 	// TxUnicast and TxBroadcast count the frames that are over, whatever became of them; TxAckRequested those of the former that asked for an
 	// acknowledgement.
 	TxUnicast, TxBroadcast, TxAckRequested uint64

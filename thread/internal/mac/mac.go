@@ -15,6 +15,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/lasting"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/keychain"
@@ -29,7 +30,7 @@ var (
 	ErrRefused = errors.New("thread: packet refused by the radio")
 	// ErrStore says that the store has not taken another limit of the frame counter, or that the counter is used up: nothing may be
 	// secured.
-	ErrStore = errors.New("thread: frame counters not stored")
+	ErrStore = core.ErrStore
 )
 
 // Timing is what one radio's MAC does otherwise than another's (IEEE 802.15.4-2006 §7.5.1.4 and §7.5.6.4). Durations are not negative.
@@ -157,8 +158,11 @@ type MAC struct {
 	over bool // sent has not been fetched yet
 
 	// The radio, and the sequence numbers to acknowledge, that under way included.
-	due      time.Time // when the radio is to be done, zero if it has nothing, or was not in time
-	stuck    bool      // it was not in time, and is not done yet
+	due      time.Time // when the radio is to be done, zero if it has nothing
+	stuck    bool      // it was not in time, and has not been done with anything since, nor taken anything
+	owed     uint8     // packets given up for lost of which it may say late that they are done
+	presumed bool      // what it was done with last was taken for one of them, while it had another
+	overdue  lasting.Condition
 	acks     [maxPendingAcks]uint8
 	ackHead  uint8
 	ack      []byte      // the acknowledgement that the radio has
@@ -184,6 +188,9 @@ func New(c *core.Core, cfg Config) *MAC {
 // SetAddress sets the PAN and the short address, mle.InvalidRLOC16 for none, to which frames may be sent. The extended address is that
 // of the core.
 func (m *MAC) SetAddress(pan ieee802154.PANID, short mle.RLOC16) { m.pan, m.short = pan, short }
+
+// Stuck reports whether the radio was not done with a packet in time, and has shown no sign of life since.
+func (m *MAC) Stuck() bool { return m.stuck }
 
 // Idle reports whether there is no frame in work.
 func (m *MAC) Idle() bool { return m.state == stateIdle }

@@ -2,6 +2,7 @@ package mac
 
 import (
 	"errors"
+	"log/slog"
 	"math"
 	"time"
 
@@ -85,19 +86,19 @@ func (m *MAC) backoff() {
 	m.timer = m.core.Now.Add(units*m.timing.BackoffUnit + jitter)
 }
 
-// Times from the hand-over of a packet on, after which the radio should be done with it: it has listened before talking, and at the longest
-// frame. Processors take their time as well.
+// Times from the hand-over of a packet on, after which the radio should be done with it: it has listened before talking, for about as long
+// as the longest frame lasts, of which AckWait is several. Processors take their time as well.
 const (
-	patience    = 16 // times AckWait
+	patience    = 5 // times AckWait
 	minPatience = 4 * time.Second
 )
 
-// PollTransmit returns the next packet for the radio, if there is one and the radio is not transmitting. The packet is valid until
-// HandleTransmitDone, which must follow.
+// PollTransmit returns the next packet for the radio, if there is one and the radio is not transmitting. HandleTransmitDone must follow.
+// The packet is valid until then; one that is given up for lost meanwhile is not written over either.
 func (m *MAC) PollTransmit() (psdu []byte, ok bool) {
 	m.acknowledgeUnproven()
 	if psdu, ok = m.nextPacket(); ok {
-		m.due = m.core.Now.Add(max(patience*m.timing.AckWait, minPatience))
+		m.due, m.stuck = m.core.Now.Add(max(patience*m.timing.AckWait, minPatience)), false
 	}
 	return psdu, ok
 }
@@ -112,7 +113,7 @@ func (m *MAC) nextPacket() (psdu []byte, ok bool) {
 		m.ack = ieee802154.AppendAck(m.ack[:0], m.acks[m.ackHead], false)
 		return m.ack, true
 	case m.state == stateReady:
-		m.radio, m.state = radioFrame, stateSending
+		m.radio, m.state, m.timer = radioFrame, stateSending, time.Time{}
 		m.handover = m.core.Now
 		return m.psdu, true
 	}
@@ -125,7 +126,11 @@ func (m *MAC) nextPacket() (psdu []byte, ok bool) {
 func (m *MAC) HandleTransmitDone(err error) {
 	m.acknowledgeUnproven()
 	use := m.radio
-	m.radio, m.due, m.stuck = radioIdle, time.Time{}, false
+	m.stuck = false
+	if m.isLate() {
+		return
+	}
+	m.radio, m.due = radioIdle, time.Time{}
 	switch {
 	case use == radioAck:
 		// A lost acknowledgement is the peer's to notice.
@@ -150,6 +155,18 @@ func (m *MAC) HandleTransmitDone(err error) {
 	}
 }
 
+// isLate reports whether the radio's "done" is for a packet that was given up for lost. A radio is done with its packets in their order, so
+// the first "done" after a loss is that of the lost one, unless it never comes. If it is not, and the one after is missed therefore, nothing is
+// owed any more: so the MAC cannot stay one packet behind.
+func (m *MAC) isLate() bool {
+	late := m.owed > 0
+	if late {
+		m.owed--
+	}
+	m.presumed = late && m.radio != radioIdle
+	return late || m.radio == radioIdle
+}
+
 // minAckWait is the part of AckWait that is waited after the end of a transmission: a turnaround and an acknowledgement on the slowest channel
 // that the wait is made for.
 const minAckWait = 4
@@ -166,23 +183,44 @@ func (m *MAC) HandleTimeout() {
 	case stateBackoff:
 		m.state, m.timer = stateReady, time.Time{}
 		if m.stuck {
-			m.finish(Busy)
+			m.awaitRadio()
 		}
+	case stateReady:
+		m.finish(Busy)
 	case stateWaitAck:
 		m.retry(NoAck)
 	}
 }
 
-// loseRadio gives up the frame that waits for a radio which is not done in time. Until it is, all others fail as well: they would only
-// grow old behind it.
+// loseRadio goes on without a radio's "done" that is overdue. The packet is lost: it may be on the air or not. Who has it may still read it,
+// so its memory is left to him.
 func (m *MAC) loseRadio() {
-	m.due, m.stuck = time.Time{}, true
 	m.Counters.TxStuck++
-	if m.state == stateSending || m.state == stateReady {
+	m.overdue.Log(m.core.Now, m.core.Log, slog.LevelWarn, "the radio is not done with a packet in time; going on without it")
+	m.owed = min(m.owed, math.MaxUint8-1) + 1
+	if m.presumed {
+		m.owed = 0 // that "done" was not late, but this packet's
+	}
+	use := m.radio
+	m.radio, m.due, m.stuck, m.presumed = radioIdle, time.Time{}, true, false
+	if use == radioAck {
+		m.ack = make([]byte, 0, ieee802154.AckSize)
+		m.ackHead = (m.ackHead + 1) % maxPendingAcks
+		m.ackLen--
+	} else {
 		m.release()
+		m.spare = make([]byte, 0, ieee802154.MaxPSDU)
+	}
+	switch m.state {
+	case stateSending:
 		m.finish(Busy)
+	case stateReady:
+		m.awaitRadio()
 	}
 }
+
+// awaitRadio bounds how long a frame waits for somebody to fetch it for a radio that was not in time: it would only grow old.
+func (m *MAC) awaitRadio() { m.timer = m.core.Now.Add(m.timing.AckWait) }
 
 // release leaves the frame in work to the radio, if that has it: the next one must not be written over it.
 func (m *MAC) release() {
@@ -272,6 +310,9 @@ func (m *MAC) PollSent() (Sent, bool) {
 
 // Stop drops the frame in work; PollSent does not report it. What the radio is transmitting it finishes; no acknowledgement follows.
 func (m *MAC) Stop() {
+	if m.state != stateIdle {
+		m.Counters.TxStopped++
+	}
 	m.release()
 	m.state, m.timer, m.over = stateIdle, time.Time{}, false
 	m.heard = heard{}

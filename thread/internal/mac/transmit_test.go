@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -336,16 +337,108 @@ func TestLateAck(t *testing.T) {
 	}
 }
 
-// A radio that is not done in time holds nobody up: its frame has failed, and so do those after it until it is done. What it has stays
-// what it is.
-func TestStuckRadio(t *testing.T) {
+// A radio that does not say that it is done with a packet holds up the next one for a bounded time. The packet is lost, counted, and its
+// memory stays what it is: the radio may have it still. If the radio says so late, that is not taken for the next packet's "done".
+func TestStuckRadio_GoesOn(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		n := newNode(t, timing)
+		n.send(frame(toChild))
+		lent := n.try()
+		before := slices.Clone(lent)
+		if got := n.sleep(); got != minPatience {
+			t.Errorf("given up after %v", got)
+		}
+		if got := n.result(); got != Busy || !n.Stuck() || n.Counters.TxStuck != 1 {
+			t.Errorf("result %d, %+v", got, n.Counters)
+		}
+		n.send(frame(neighbors.ShortAddr(far)))
+		second := n.try()
+		if n.Stuck() {
+			t.Error("the radio has taken a packet")
+		}
+		if late {
+			n.HandleTransmitDone(nil)
+			if _, ok := n.PollSent(); ok || n.state != stateSending {
+				t.Error("the late one is taken for the next packet's")
+			}
+		}
+		n.HandleTransmitDone(nil)
+		if !late { // which nobody can tell from a late one: the next packet is lost as well, but not the one after it
+			n.sleep()
+			if got := n.result(); got != Busy || n.Counters.TxStuck != 2 {
+				t.Errorf("result %d, %+v", got, n.Counters)
+			}
+		} else {
+			n.ack(second[2], -50)
+			if got := n.result(); got != Acked {
+				t.Errorf("result %d", got)
+			}
+		}
+		for range 5 {
+			n.transmit(frame(toChild))
+		}
+		if !bytes.Equal(lent, before) {
+			t.Error("a packet is overwritten while the radio may have it")
+		}
+		if n.child.Failures != 0 || n.Counters.TxNoAck != 0 {
+			t.Errorf("the radio's fault counts as the neighbor's: %+v", n.Counters)
+		}
+	}
+}
+
+// All "done" of a radio are late, or lost, or some of each: whatever happens, it is given one packet at a time in the MAC's eyes, what it has
+// is not written over, and once it works again so does the MAC, with one more packet lost at most.
+func TestStuckRadio_AnyOrder(t *testing.T) {
+	r := rand.New(rand.NewPCG(18, 0))
+	for range 200 {
+		n := newNode(t, timing)
+		late := 0
+		for range r.IntN(6) {
+			if n.state == stateIdle {
+				n.send(frame(toChild))
+			}
+			n.sleep()
+			n.PollTransmit()
+			n.sleep()
+			n.PollSent()
+			if r.IntN(2) == 0 {
+				late++
+			}
+			for late > 0 && r.IntN(3) == 0 {
+				n.HandleTransmitDone(nil)
+				n.PollSent()
+				late--
+			}
+		}
+		for n.state != stateIdle {
+			n.sleep()
+			n.PollSent()
+		}
+		for ; late > 0; late-- {
+			n.HandleTransmitDone(nil)
+		}
+		before := n.Counters
+		for range 10 {
+			n.send(frame(broadcast))
+			n.try()
+			n.HandleTransmitDone(nil)
+			if n.state != stateIdle { // taken for a late one
+				n.sleep()
+			}
+			n.result()
+		}
+		if lost := n.Counters.TxStuck - before.TxStuck; lost > 1 {
+			t.Fatalf("%d packets are lost after the radio works again", lost)
+		}
+	}
+}
+
+// Nobody fetches packets: the radio has not come back with one. Frames do not wait for it for long.
+func TestStuckRadio_Hangs(t *testing.T) {
 	n := newNode(t, timing)
 	n.send(frame(toChild))
-	lent := n.try()
-	before := slices.Clone(lent)
-	if got := n.sleep(); got != minPatience {
-		t.Errorf("given up after %v", got)
-	}
+	n.try()
+	n.sleep()
 	for i := range 5 {
 		if got := n.result(); got != Busy {
 			t.Errorf("frame %d: result %d", i, got)
@@ -356,31 +449,47 @@ func TestStuckRadio(t *testing.T) {
 			n.send(frame(toChild))
 		}
 		n.sleep()
-	}
-	if !bytes.Equal(lent, before) {
-		t.Error("a packet is overwritten while the radio has it")
-	}
-	if _, ok := n.PollTransmit(); ok {
-		t.Error("two packets for one radio")
+		if got := n.sleep(); got != timing.AckWait {
+			t.Errorf("frame %d waits for %v", i, got)
+		}
 	}
 	n.result()
 	n.HandleTransmitDone(nil)
-	if _, ok := n.PollSent(); ok {
+	if _, ok := n.PollSent(); ok || n.Stuck() {
 		t.Error("a frame is reported twice")
 	}
 	n.transmit(frame(toChild))
 	if n.Counters.TxStuck != 1 || n.Counters.TxChannelBusy != 6 || n.Counters.TxAcked != 1 || n.child.Failures != 0 {
 		t.Errorf("%+v", n.Counters)
 	}
+}
 
-	// The same with an acknowledgement that is never done.
+// The same with an acknowledgement that is never done: the next one follows, and the frame behind it.
+func TestStuckRadio_Acknowledgement(t *testing.T) {
+	n := newNode(t, timing)
 	n.hear(letterFrom(fromChild, childExt).secure(0, 5))
-	n.PollTransmit()
+	ack, _ := n.PollTransmit()
+	lent := slices.Clone(ack)
+	n.hear(letterFrom(fromChild, childExt).secure(0, 6))
 	n.send(frame(toChild))
 	n.sleep() // ready
+	if _, ok := n.PollTransmit(); ok {
+		t.Error("two packets for one radio")
+	}
 	n.sleep()
-	if got := n.result(); got != Busy || n.Counters.TxStuck != 2 {
-		t.Errorf("result %d, %+v", got, n.Counters)
+	if second, ok := n.PollTransmit(); !ok || len(second) != ieee802154.AckSize || n.Counters.TxStuck != 1 {
+		t.Errorf("%x, %+v", second, n.Counters)
+	}
+	n.HandleTransmitDone(nil) // late
+	n.HandleTransmitDone(nil)
+	psdu, ok := n.PollTransmit()
+	if !ok || !bytes.Equal(ack, lent) {
+		t.Errorf("%x, lent %x, now %x", psdu, lent, ack)
+	}
+	n.HandleTransmitDone(nil)
+	n.ack(psdu[2], -50)
+	if got := n.result(); got != Acked {
+		t.Errorf("result %d", got)
 	}
 }
 
@@ -570,6 +679,9 @@ func TestStop(t *testing.T) {
 		_, reports := n.PollSent()
 		if !n.Idle() || timer || transmits || reports {
 			t.Errorf("%s: idle %v, timer %v, transmits %v, reports %v", tt.name, n.Idle(), timer, transmits, reports)
+		}
+		if c := n.Counters; c.TxUnicast+c.TxBroadcast+c.TxStopped != c.TxFrames {
+			t.Errorf("%s: %+v", tt.name, c)
 		}
 		n.transmit(frame(toChild))
 	}

@@ -92,17 +92,20 @@ type Reason uint8
 
 // Reasons.
 const (
-	Invalid      Reason = iota // no datagram or mesh frame, too long, or nothing can be secured
+	Invalid      Reason = iota // no datagram or mesh frame, or too long
 	QueueFull                  // there is no place for it, or others need its place
 	Unresolved                 // nobody has told where its destination is
 	NoWay                      // none leads to its destination
 	Unresponsive               // the next hop has not acknowledged too many frames in a row
 	Expired                    // it has waited for too long
 	NotSent                    // the channel was busy, or the next hop has not acknowledged it
+	Unsecured                  // nothing can be secured
+	Stopped                    // the node stops, or has stopped
 )
 
 func (r Reason) String() string {
-	names := [...]string{"invalid", "queue full", "address unresolved", "no route", "neighbor unresponsive", "expired", "not sent"}
+	names := [...]string{"invalid", "queue full", "address unresolved", "no route", "neighbor unresponsive", "expired", "not sent",
+		"nothing can be secured", "stopped"}
 	if int(r) < len(names) {
 		return names[r]
 	}

@@ -33,15 +33,14 @@ const (
 var (
 	own = ieee802154.ExtAddr{0xee, 7: 1}
 	// An extended address, and those of IPv6 that belong to it and to this node.
-	neighborExt  = ieee802154.ExtAddr{0xaa, 7: 2}
-	toNeighbor   = neighbors.LinkLocal(neighborExt)
-	fromHere     = neighbors.LinkLocal(own)
-	toAll        = netip.MustParseAddr("ff02::1")
-	meshLocal    = netip.MustParsePrefix("fdde:ad00:beef::/64")
-	broadcast    = neighbors.ShortAddr(mle.BroadcastRLOC16)
-	timing       = Timing{FragmentGap: time.Second, FragmentGaps: time.Hour}
-	errTooLong   = errors.New("frame too long")
-	errNotStored = errors.New("not stored")
+	neighborExt = ieee802154.ExtAddr{0xaa, 7: 2}
+	toNeighbor  = neighbors.LinkLocal(neighborExt)
+	fromHere    = neighbors.LinkLocal(own)
+	toAll       = netip.MustParseAddr("ff02::1")
+	meshLocal   = netip.MustParsePrefix("fdde:ad00:beef::/64")
+	broadcast   = neighbors.ShortAddr(mle.BroadcastRLOC16)
+	timing      = Timing{FragmentGap: time.Second, FragmentGaps: time.Hour}
+	errTooLong  = errors.New("frame too long")
 )
 
 // at is the address of a node by its place, eid one whose place must be asked for.

@@ -18,6 +18,7 @@
 package sender
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -46,11 +47,12 @@ type Timing struct {
 	FragmentGap, FragmentGaps time.Duration
 }
 
-// Counters counts what became of messages. Each is in one of them in the end, but for those that Stop or DropMLE drops.
+// Counters counts what became of messages. Each is in one of them in the end.
 type Counters struct {
 	TxDatagrams, Forwarded                          uint64 // sent
 	QueueFull, AddressUnresolved, TxDatagramsFailed uint64 // dropped
 	NoRoute, RelaysNoRoute                          uint64 // dropped: datagrams, mesh frames
+	Unsecured, Stopped, Replaced                    uint64 // dropped: nothing could be secured, not On or Stop, DropMLE
 }
 
 // A Sender is the way out of one node.
@@ -156,7 +158,7 @@ func (s *Sender) Enqueue(m *Message) error {
 func (s *Sender) check(m *Message) error {
 	switch {
 	case !s.On:
-		s.Free(m)
+		s.giveUp(m, Stopped)
 		return core.ErrDisabled
 	case !m.parse():
 		s.giveUp(m, Invalid)
@@ -225,14 +227,15 @@ func (s *Sender) count(m *Message) (n int) {
 
 // Stop drops everything.
 func (s *Sender) Stop() {
-	for _, m := range s.queue {
-		s.Free(m)
-	}
-	for _, m := range s.waiting {
-		s.Free(m)
-	}
+	queue, waiting := s.queue, s.waiting
 	s.queue, s.waiting = s.queue[:0], s.waiting[:0]
 	s.chosen, s.work = choice{}, work{}
+	for _, m := range queue {
+		s.giveUp(m, Stopped)
+	}
+	for _, m := range waiting {
+		s.giveUp(m, Stopped)
+	}
 }
 
 // NextTimeout returns when a message that pauses may go on. It matters while the MAC is idle.
@@ -262,6 +265,10 @@ func (s *Sender) giveUp(m *Message, reason Reason) {
 		s.Counters.QueueFull++
 	case reason == Unresolved:
 		s.Counters.AddressUnresolved++
+	case reason == Unsecured:
+		s.Counters.Unsecured++
+	case reason == Stopped:
+		s.Counters.Stopped++
 	case reason == NoWay && m.Kind == KindMeshFrame:
 		s.Counters.RelaysNoRoute++
 	case reason == NoWay:
@@ -373,7 +380,11 @@ func (s *Sender) Start() {
 	}
 	if err != nil {
 		s.work = work{}
-		s.drop(m, Invalid)
+		reason := Invalid
+		if errors.Is(err, core.ErrStore) {
+			reason = Unsecured
+		}
+		s.drop(m, reason)
 	}
 }
 
@@ -450,6 +461,7 @@ func (s *Sender) DropMLE(dst netip.Addr, command mle.Command) {
 	for i := 0; i < len(s.queue); {
 		m := s.queue[i]
 		if m.Kind == KindMLE && m.Command == command && m.dst == dst && m != s.work.message && !m.begun() {
+			s.Counters.Replaced++
 			s.remove(m)
 			continue
 		}

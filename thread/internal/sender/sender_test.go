@@ -31,7 +31,7 @@ func TestNew(t *testing.T) {
 	}
 	m := s.New()
 	m.Data = appendDatagram(m.Data, at(self), at(left), small, 'a')
-	if s.Enqueue(m) == nil || s.Queued() > 0 || s.Counters != (Counters{}) {
+	if s.Enqueue(m) == nil || s.Queued() > 0 || s.Counters != (Counters{Stopped: 1}) {
 		t.Errorf("taken: %+v", s.Counters)
 	}
 	if again := s.New(); again != m || len(again.Data) != 0 {
@@ -228,12 +228,17 @@ func TestGivenUp(t *testing.T) {
 // A frame that the MAC does not take is lost with its message.
 func TestMACFails(t *testing.T) {
 	r := newRoom(t)
-	r.radio.err = errNotStored
+	r.radio.err = core.ErrStore
 	r.take(r.datagram(at(left), large, 'a'), r.relayed(left, small, 'b'))
 	if got := r.run(); got != "" {
 		t.Errorf("sent %q", got)
 	}
-	r.counts(Counters{TxDatagramsFailed: 2})
+	r.radio.err = errTooLong
+	r.take(r.relayed(left, small, 'b'))
+	if got := r.run(); got != "" {
+		t.Errorf("sent %q", got)
+	}
+	r.counts(Counters{Unsecured: 2, TxDatagramsFailed: 1})
 	r.radio.err = nil
 	r.take(r.datagram(at(left), small, 'c'))
 	if got := r.run(); got != "c" {
@@ -484,7 +489,7 @@ func TestDropMLE(t *testing.T) {
 			want := map[bool]uint64{false: 3, true: 2}[tt.drop]
 			r.holds(int(want), 0)
 			r.run()
-			r.counts(Counters{TxDatagrams: want})
+			r.counts(Counters{TxDatagrams: want, Replaced: 3 - want})
 		})
 	}
 
@@ -524,7 +529,7 @@ func TestStop(t *testing.T) {
 		t.Error("something is left")
 	}
 	r.Release(eid(1))
-	r.counts(Counters{})
+	r.counts(Counters{Stopped: 3})
 	r.take(r.datagram(at(left), small, 'd'))
 	if got := r.run(); got != "d" {
 		t.Errorf("sent %q afterwards", got)
