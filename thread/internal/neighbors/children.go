@@ -127,12 +127,13 @@ func (t *Children) count(pass func(*Child) bool) int {
 
 // ByExt returns the child with that extended address, attached or attaching.
 func (t *Children) ByExt(ext ieee802154.ExtAddr) *Child {
-	if t.used == 0 {
-		return nil
-	}
-	for i := range t.entries {
-		if c := &t.entries[i]; c.state != Invalid && c.Ext == ext {
+	for i, left := 0, t.used; left > 0 && i < len(t.entries); i++ {
+		switch c := &t.entries[i]; {
+		case c.state == Invalid:
+		case c.Ext == ext:
 			return c
+		default:
+			left--
 		}
 	}
 	return nil
@@ -140,12 +141,13 @@ func (t *Children) ByExt(ext ieee802154.ExtAddr) *Child {
 
 // ByRLOC16 returns the child with that address, attached or attaching.
 func (t *Children) ByRLOC16(rloc mle.RLOC16) *Child {
-	if t.used == 0 {
-		return nil
-	}
-	for i := range t.entries {
-		if c := &t.entries[i]; c.state != Invalid && c.RLOC16 == rloc {
+	for i, left := 0, t.used; left > 0 && i < len(t.entries); i++ {
+		switch c := &t.entries[i]; {
+		case c.state == Invalid:
+		case c.RLOC16 == rloc:
 			return c
+		default:
+			left--
 		}
 	}
 	return nil
