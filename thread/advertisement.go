@@ -39,7 +39,8 @@ func (r *routes) handleAdvertisement(m mle.Message, info mleInfo) error {
 	return r.neighborAdvertised(a, info)
 }
 
-// unneeded reports whether a stranger's Advertisement would change nothing: it is from this partition, and no link comes of it.
+// unneeded reports whether a stranger's Advertisement would change nothing: it is from this partition, and no link comes of it, or from
+// one that is no better. Routes of more than one router need not be in its beginning.
 func (r *routes) unneeded(beginning mle.Message, info mleInfo) bool {
 	rd := beginning.Read()
 	source, leader := rd.SourceAddress(), rd.LeaderData()
@@ -48,8 +49,12 @@ func (r *routes) unneeded(beginning mle.Message, info mleInfo) bool {
 		return false
 	case !r.fullThreadDevice():
 		return true // it listens to its parent alone
-	case leader.PartitionID != r.leader.PartitionID || leader.LeaderRouterID != r.leader.LeaderRouterID:
-		return false
+	case leader.PartitionID != r.leader.PartitionID || leader.LeaderRouterID != r.leader.LeaderRouterID && r.role != RoleChild:
+		a := advertised{source: source, leader: leader}
+		if route, err := beginning.Route64(); err == nil {
+			a.route = &route
+		}
+		return !r.better(a)
 	}
 	from := r.neighbors.Routers.Get(source.RouterID())
 	return !source.IsRouter() || from == nil || from.RLOC16 == r.rloc || !r.mayLink(from, info)
@@ -202,9 +207,7 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 	if r.role == RoleChild && r.neighbors.Parent.Ext == info.ext {
 		return true // the parent changed partition: follow it
 	}
-	// Without routes it comes from an end device, which has a router next to it.
-	single := a.route != nil && a.route.Routers.Len() <= 1
-	if comparePartitions(single, a.leader, r.single(), r.leader) <= 0 {
+	if !r.better(a) {
 		return false
 	}
 	if neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= partitionMargin ||
@@ -212,6 +215,13 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 		r.attach.seek(a.leader.PartitionID)
 	}
 	return false
+}
+
+// better reports whether the partition that was heard is better than this node's.
+func (r *routes) better(a advertised) bool {
+	// Without routes it comes from an end device, which has a router next to it.
+	single := a.route != nil && a.route.Routers.Len() <= 1
+	return comparePartitions(single, a.leader, r.single(), r.leader) > 0
 }
 
 // expireRouters ends links that fell silent and requests that stayed unanswered; the leader takes back the IDs of routers that are gone.

@@ -274,6 +274,11 @@ func (x *mleMessenger) unneeded(h mle.Header, payload []byte, ccm *ieee802154.CC
 	return c != nil && c.unneeded != nil && c.unneeded(beginning, info)
 }
 
+// fromStranger is unneeded of a command that makes sense from a neighbor alone, and begins with its Source Address.
+func (x *mleMessenger) fromStranger(beginning mle.Message, _ mleInfo) bool {
+	return beginning.Has(mle.TLVSourceAddress)
+}
+
 // receiveOwn says so in the log if an MLE message from this node's own address is authentic and no echo of this node's: it has a frame
 // counter that this node has not used. Of two nodes with one address the one with the lower counter finds out.
 func (x *mleMessenger) receiveOwn(payload []byte, src, dst netip.Addr) {

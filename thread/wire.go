@@ -143,7 +143,7 @@ func (e *Engine) commands() []mleCommand {
 		{mle.LinkAcceptAndRequest, asAny, strangers, e.links.handleAccept, nil},
 		{mle.Advertisement, asAny, strangers, e.routes.handleAdvertisement, e.routes.unneeded},
 		{mle.DataRequest, asChild | asRouter, known, e.distrib.handleRequest, nil},
-		{mle.DataResponse, asAny, known, e.distrib.handleLeaderData, nil},
+		{mle.DataResponse, asAny, known, e.distrib.handleLeaderData, e.mle.fromStranger},
 		{mle.ParentRequest, asChild | asRouter, strangers, e.parent.handleParentRequest, e.parent.unneeded},
 		{mle.ParentResponse, asAny, strangers, e.attach.handleParentResponse, nil},
 		{mle.ChildIDRequest, asChild | asRouter, strangers, e.parent.handleChildIDRequest, nil},
