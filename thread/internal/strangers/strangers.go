@@ -71,15 +71,25 @@ type asker struct {
 // answers are those to one asker.
 type answers struct {
 	spent spent
-	// last are the last messages that were answered, as a ring: who sends one of them again has a recording.
-	last [maxAnswered]message
+	// last are the last messages that were answered, as a ring once they are maxAnswered: who sends one of them again has a recording.
+	last []message
 	next uint8
+}
+
+// note notes that a message was answered.
+func (s *answers) note(m message) {
+	if len(s.last) < maxAnswered {
+		s.last = append(s.last, m)
+		return
+	}
+	s.last[s.next] = m
+	s.next = (s.next + 1) % maxAnswered
 }
 
 // forget makes the entry one of an asker that was not heard yet.
 func (k *asker) forget() {
 	if k.answers != nil {
-		*k.answers = answers{}
+		*k.answers = answers{last: k.answers.last[:0]}
 	}
 	*k = asker{answers: k.answers}
 }
@@ -126,7 +136,7 @@ func (a *Answers) Prove(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint3
 // a recording: it is refused, and leaves the node's share to others of its messages.
 func (a *Answers) Allow(ext ieee802154.ExtAddr, p Purpose) bool {
 	k := a.asker(ext)
-	if k.last != 0 && k.answers != nil && slices.Contains(k.answers.last[:], k.last) {
+	if k.last != 0 && k.answers != nil && slices.Contains(k.answers.last, k.last) {
 		return false
 	}
 	which := 0
@@ -143,8 +153,7 @@ func (a *Answers) Allow(ext ieee802154.ExtAddr, p Purpose) bool {
 	mine := &k.answers.spent[p][which]
 	mine.Take(a.core.Now, a.each[which])
 	all.Take(a.core.Now, a.all[which])
-	k.answers.last[k.answers.next] = k.last
-	k.answers.next = (k.answers.next + 1) % maxAnswered
+	k.answers.note(k.last)
 	return true
 }
 
