@@ -9,6 +9,8 @@
 //
 // A recording is fresh once, so that all who have recordings have the share of the stale between them, which is small. It is not
 // nothing: a node that has lost its frame counters looks like a recording.
+//
+// Not every message is heard: what would change nothing when it comes is not even authenticated. It may be fresh later, once as well.
 package strangers
 
 import (
