@@ -45,6 +45,8 @@ type mleCommand struct {
 	// strangers says that the command makes sense from a node that is no neighbor yet.
 	strangers bool
 	handle    func(m mle.Message, info mleInfo) error
+	// unneeded, if set, reports whether a message that begins like this one would change nothing, if it is from a stranger.
+	unneeded func(beginning mle.Message, info mleInfo) bool
 }
 
 // roleSet is a set of roles.
@@ -96,6 +98,7 @@ type mleMessenger struct {
 	scratch []byte // message under construction
 	sealed  []byte // the same, secured
 	opened  []byte // message received
+	peeked  [peekSize]byte
 }
 
 // maxCommand is the highest command that this node may handle.
@@ -238,7 +241,12 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 		return
 	}
 	info := mleInfo{src: src, dst: dst, ext: neighbors.ExtOf(src), rssi: rssi, keySequence: h.KeySequence, counter: h.FrameCounter}
-	if x.opened, err = h.Open(x.opened[:0], payload, src, dst, info.ext, x.keys.MLE(h.KeySequence)); err != nil {
+	ccm := x.keys.MLE(h.KeySequence)
+	if x.unneeded(h, payload, ccm, info) {
+		x.counters.MLEUnneeded++
+		return
+	}
+	if x.opened, err = h.Open(x.opened[:0], payload, src, dst, info.ext, ccm); err != nil {
 		x.counters.MLESecurity++
 		return
 	}
@@ -250,6 +258,30 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 	if x.admit(m.Command, h, &info) {
 		x.dispatch(m, info)
 	}
+}
+
+// peekSize is how much of a message is looked at before it is authenticated, in bytes, two blocks of AES: they hold a Parent Request, and
+// what an Advertisement says of its sender and partition.
+const peekSize = 32
+
+// unneeded reports whether a message of a stranger would change nothing, as its beginning tells. It is not authentic: if it is forged,
+// what would change nothing may be dropped as well. Nor does its frame counter count for package strangers, so that what a node did not
+// need when it was sent is fresh to it once if it is sent again.
+func (x *mleMessenger) unneeded(h mle.Header, payload []byte, ccm *ieee802154.CCM, info mleInfo) bool {
+	if !info.dst.IsMulticast() || x.neighbors.ByExt(info.ext) != nil || x.neighbors.Overheard(ieee802154.ExtAddress(info.ext)) != nil {
+		return false
+	}
+	beginning, err := mle.ParseBeginning(h.Peek(x.peeked[:], payload, info.ext, ccm))
+	if err != nil {
+		return false
+	}
+	c := x.find(beginning.Command)
+	return c != nil && c.unneeded != nil && c.unneeded(beginning, info)
+}
+
+// fromStranger is unneeded of a command that makes sense from a neighbor alone, and begins with its Source Address.
+func (x *mleMessenger) fromStranger(beginning mle.Message, _ mleInfo) bool {
+	return beginning.Has(mle.TLVSourceAddress)
 }
 
 // receiveOwn says so in the log if an MLE message from this node's own address is authentic and no echo of this node's: it has a frame

@@ -55,8 +55,7 @@ type parentSide struct {
 
 // handleParentRequest offers this node as a parent.
 func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
-	if !p.routerEligible() || !p.attach.offers() || !p.routes.hearsLeader() || !p.routes.reachesLeader() ||
-		p.distrib.netData.Outdated() {
+	if !p.mayOffer() {
 		return errMLEUnexpected
 	}
 	r := m.Read()
@@ -87,6 +86,17 @@ func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
 	c.ChallengeOf = challenge
 	p.sendParentResponse(c, challenge, mask)
 	return nil
+}
+
+// unneeded reports whether a stranger's Parent Request would have no answer.
+func (p *parentSide) unneeded(beginning mle.Message, _ mleInfo) bool {
+	mask, err := beginning.ScanMask()
+	return err == nil && (!p.mayOffer() || !p.isAsked(mask))
+}
+
+// mayOffer reports whether this node may be a parent now.
+func (p *parentSide) mayOffer() bool {
+	return p.routerEligible() && p.attach.offers() && p.routes.hearsLeader() && p.routes.reachesLeader() && !p.distrib.netData.Outdated()
 }
 
 // isAsked reports whether a Parent Request with that mask is meant for a node of this role.

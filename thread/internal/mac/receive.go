@@ -27,13 +27,15 @@ type Received struct {
 	Own bool
 }
 
-// Ignore counts a received packet that is no matter for this node: it is for another one, or the MAC is off. It reports false, and has
+// Ignore counts a received packet that is no matter for this node: it is for another one, acknowledges another's frame, or the MAC is off. It reports false, and has
 // counted nothing, for one that is to be handed to HandleFrame.
 func (m *MAC) Ignore(psdu []byte) bool {
 	switch {
 	case !m.On:
 	case m.isForeign(psdu):
 		m.Counters.RxOtherDestination++
+	case isPlainAck(psdu) && (!m.wantsAck || psdu[seqOffset] != m.frameSeq):
+		m.Counters.RxAcks++ // of another's frame, or too late
 	default:
 		return false
 	}
