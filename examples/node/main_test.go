@@ -123,7 +123,7 @@ func TestFlags(t *testing.T) {
 
 func TestNoDevice(t *testing.T) {
 	var out output
-	if code := run(t.Context(), []string{"-spi-bus", "9", "-spi-cs", "7"}, &out); code != exitFailure {
+	if code := run(t.Context(), []string{"-spi-bus", "9", "-spi-cs", "7", "-store", filepath.Join(t.TempDir(), "store")}, &out); code != exitFailure {
 		t.Errorf("exit code %d", code)
 	}
 	expect(t, out.b.String(), "node ends", "open")
