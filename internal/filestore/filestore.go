@@ -47,6 +47,7 @@ type Store struct {
 	lock    *lock      // nil once closed
 	present generation // in the file
 	exists  bool       // there is a file
+	settled bool       // and its name is known to be on the disk
 	number  uint64     // of the last attempt to write one
 
 	airtimeDamaged bool
@@ -254,12 +255,17 @@ func (s *Store) replace(g generation, keep bool) error {
 		return err
 	}
 	covered := keep && covers(s.present.settings, g.settings)
-	s.present, s.exists = g, true
-	if !covered {
-		// A copy, not a link: what damages the one shall not damage the other.
-		if err := s.copyPrevious(b); err != nil {
-			return err
-		}
+	s.present, s.exists, s.settled = g, true, false
+	if err := s.disk.syncDirectory(s.path); err != nil {
+		return err
+	}
+	if s.settled = true; covered {
+		return nil
+	}
+	// Not before the present one is there: the previous one alone would be the mark of a damaged store. And as a copy, not as a link: what
+	// damages the one shall not damage the other.
+	if err := s.copyPrevious(b); err != nil {
+		return err
 	}
 	return s.disk.syncDirectory(s.path)
 }
@@ -267,6 +273,12 @@ func (s *Store) replace(g generation, keep bool) error {
 // keepPrevious makes the present generation the previous one as well.
 func (s *Store) keepPrevious() error {
 	previous := s.path + ".previous"
+	if !s.settled { // after a failure, or the end of a process, in between: else the previous one might be there after a crash, and alone
+		if err := s.disk.syncDirectory(s.path); err != nil {
+			return err
+		}
+		s.settled = true
+	}
 	if err := s.disk.remove(previous); err != nil {
 		return err
 	}
