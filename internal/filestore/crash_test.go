@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/gopymesh/pymesh/thread"
@@ -264,7 +266,11 @@ func (u *user) live() {
 			u.move(u.least)
 			u.next = [2]uint32{}
 		}
-		switch u.rand.IntN(8) {
+		switch u.rand.IntN(9) {
+		case 8:
+			if i := u.rand.IntN(2); u.next[i] < nearEnd-2000 { // as after years
+				u.next[i] = nearEnd - u.rand.Uint32N(2000)
+			}
 		case 0:
 			u.move(u.seq + 1)
 		case 1:
@@ -350,11 +356,11 @@ func (u *user) anew() {
 }
 
 // TestCrash: whatever the disk does, losses of power in the middle of each step, torn files, no space, damage, and recovery from damage, no
-// store is unreadable that was not damaged, and no frame counter is used twice under one key and address.
+// store is unreadable that was not damaged, and no frame counter is used twice under one key and address. PYMESH_KILL is how many disks.
 func TestCrash(t *testing.T) {
-	seeds := uint64(300)
-	if testing.Short() {
-		seeds = 50
+	seeds := uint64(100)
+	if n, err := strconv.ParseUint(os.Getenv("PYMESH_KILL"), 10, 32); err == nil {
+		seeds = n
 	}
 	l, err := takeLock(filepath.Join(t.TempDir(), "lock"))
 	if err != nil {
@@ -368,9 +374,6 @@ func TestCrash(t *testing.T) {
 		u := &user{t: t, rand: r, disk: d, lock: l, spent: map[space]uint32{}}
 		d.noLinks = seed%4 == 0
 		u.boot()
-		if seed%3 == 0 {
-			u.next = [2]uint32{nearEnd - r.Uint32N(5000), nearEnd - r.Uint32N(5000)}
-		}
 		for range 30 {
 			d.crash, d.fail = []int{0, 10, 30, 100}[r.IntN(4)], []int{0, 5, 30}[r.IntN(3)]
 			u.live()
