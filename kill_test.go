@@ -160,6 +160,9 @@ func TestKill(t *testing.T) {
 			t.Fatalf("life %d: %v, %v", kill, ok, err)
 		}
 		store.Close()
+		if kill%100 == 99 {
+			t.Logf("%d kills, %d frames", kill+1, frames)
+		}
 	}
 	t.Logf("%d kills, %d of them in the middle of a Save, %d recoveries, %d frames", kills, torn, recovered, frames)
 	if frames == 0 || kills >= 200 && (torn < kills/10 || recovered < kills/40) {
