@@ -36,6 +36,8 @@ type mleInfo struct {
 	// fresh says that the sender is a neighbor by whose frame counter the message is no replay. What a message that is not fresh
 	// says may be old: it has no authority, unless an answer to a challenge proves it.
 	fresh bool
+	// news says that it is the newest that was heard of the sender. Of who is no neighbor a recording may be news as well, but once only.
+	news bool
 }
 
 // An mleCommand is a command that this node handles.
@@ -311,13 +313,14 @@ func (x *mleMessenger) admit(c mle.Command, h mle.Header, info *mleInfo) bool {
 			// A router that an end device only listens to is a stranger to it, except that its frame counter is known.
 			r := x.neighbors.Overheard(ieee802154.ExtAddress(info.ext))
 			info.fresh = r != nil && x.accepts(r, h)
-			x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter)
+			info.news = x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter)
 			return true
 		}
 		x.counters.MLEUnknownNeighbor++
 		return false
 	}
-	if info.fresh = x.accepts(n, h); !info.fresh {
+	info.fresh = x.accepts(n, h)
+	if info.news = info.fresh; !info.fresh {
 		x.counters.MLEReplay++
 	}
 	return info.fresh

@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
@@ -66,6 +67,10 @@ func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
 	if version < mle.Version1_1 || !servable(mode) || !p.isAsked(mask) {
 		return errMLEUnexpected
 	}
+	// Deviation: OpenThread answers over a weak link, too, where the child is in its first round and takes none.
+	if !mask.Has(mle.ScanEndDevices) && neighbors.LinkQuality(neighbors.LinkMargin(p.timing.ReceiveSensitivity, info.rssi), -1) < 3 {
+		return errMLEUnexpected
+	}
 	c := p.neighbors.Children.ByExt(info.ext)
 	if c != nil && !c.LastHeard.IsZero() && p.AgeOf(c.LastHeard) < p.timing.ParentRequestRouters && c.ChallengeOf == challenge {
 		return errMLEUnexpected // heard twice
@@ -84,7 +89,7 @@ func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
 		c.Timeout = p.timing.ChildIDRequest
 	}
 	c.ChallengeOf = challenge
-	p.sendParentResponse(c, challenge, mask)
+	p.sendParentResponse(c, challenge, mask, info.dst)
 	return nil
 }
 
@@ -112,7 +117,7 @@ func (p *parentSide) isAsked(mask mle.ScanMask) bool {
 // Deviation: this version has no sleepy children. A node that sleeps would find a parent that never reaches it.
 func servable(m mle.Mode) bool { return m.Has(mle.ModeRxOnWhenIdle) }
 
-func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challenge, mask mle.ScanMask) {
+func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challenge, mask mle.ScanMask, asked netip.Addr) {
 	b := mle.AppendSourceAddress(p.mle.start(mle.ParentResponse), p.rloc)
 	b = mle.AppendLeaderData(b, p.distrib.leaderData())
 	b = p.mle.appendFrameCounters(b)
@@ -125,6 +130,10 @@ func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challe
 	b = mle.AppendLinkMargin(b, c.Link.Margin(p.timing.ReceiveSensitivity))
 	b = mle.AppendConnectivity(b, p.connectivity())
 	b = mle.AppendVersion(b, mle.Version1_1)
+	if !asked.IsMulticast() {
+		p.mle.send(neighbors.LinkLocal(c.Ext), b) // nobody else answers
+		return
+	}
 	limit := p.timing.ParentResponseRouters
 	if mask.Has(mle.ScanEndDevices) {
 		limit = p.timing.ParentResponseAll
