@@ -38,6 +38,8 @@ type mleInfo struct {
 	fresh bool
 	// news says that it is the newest that was heard of the sender. Of who is no neighbor a recording may be news as well, but once only.
 	news bool
+	// doubtful says that the sender is a neighbor, but not by its frame counter: it has lost that, or the message is a recording.
+	doubtful bool
 }
 
 // An mleCommand is a command that this node handles.
@@ -320,11 +322,24 @@ func (x *mleMessenger) admit(c mle.Command, h mle.Header, info *mleInfo) bool {
 		return false
 	}
 	info.fresh = x.accepts(n, h)
-	if info.news = info.fresh; !info.fresh {
+	info.news = info.fresh
+	switch {
+	case info.fresh:
+	case startsOver(c) && n.Kind() != neighbors.KindParent:
+		info.doubtful = true
+		x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter)
+	default:
 		x.counters.MLEReplay++
+		return false
 	}
-	return info.fresh
+	return true
 }
+
+// startsOver reports whether a command is one of those with which a node becomes a child. A neighbor that has lost its frame counters sends
+// them: the first is answered as a recording may be, the second holds the answer to a challenge.
+//
+// Deviation: OpenThread hears such a neighbor again once it has forgotten the old counters, after 100 s or a child's timeout.
+func startsOver(c mle.Command) bool { return c == mle.ParentRequest || c == mle.ChildIDRequest }
 
 // accepts reports whether a message is ahead of all that its sender has sent before, and keeps its frame counter then. The sender is
 // followed to a later key sequence.
@@ -354,7 +369,7 @@ func (x *mleMessenger) prove(n *neighbors.Neighbor, info mleInfo, linkCounter, m
 // Deviation: stock answers everybody, and so sends as much as whoever has recorded one request wants it to.
 func (x *mleMessenger) mayAnswer(info mleInfo, p strangers.Purpose) bool {
 	n := x.neighbors.ByExt(info.ext)
-	return n != nil && n.Valid() || x.answers.Allow(info.ext, p)
+	return n != nil && n.Valid() && !info.doubtful || x.answers.Allow(info.ext, p)
 }
 
 // dispatch gives a message to the role that it is for.
@@ -368,6 +383,7 @@ func (x *mleMessenger) dispatch(m mle.Message, info mleInfo) {
 		return
 	}
 	switch err := command.handle(m, info); {
+	case err == nil && info.doubtful:
 	case err == nil:
 		x.vouch(info.ext) // it belongs to a handshake that is open, if its sender is no neighbor yet
 	case errors.Is(err, errMLEUnexpected):

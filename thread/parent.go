@@ -104,6 +104,10 @@ func (p *parentSide) mayOffer() bool {
 	return p.routerEligible() && p.attach.offers() && p.routes.hearsLeader() && p.routes.reachesLeader() && !p.distrib.netData.Outdated()
 }
 
+// openChallenge is how long a challenge to a neighbor that seems to begin anew stays open: for two rounds of its search. What it sent before
+// and was never heard may be on a tape.
+func (p *parentSide) openChallenge() time.Duration { return 2 * p.timing.ChildIDRequest }
+
 // isAsked reports whether a Parent Request with that mask is meant for a node of this role.
 func (p *parentSide) isAsked(mask mle.ScanMask) bool {
 	if p.isRouter() {
@@ -122,9 +126,9 @@ func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challe
 	b = mle.AppendLeaderData(b, p.distrib.leaderData())
 	b = p.mle.appendFrameCounters(b)
 	b = mle.AppendResponse(b, challenge)
-	if c.Valid() || c.Challenge.IsZero() {
+	if c.Challenge.IsZero() || p.AgeOf(c.Challenged) >= p.openChallenge() {
 		// While one is open it stays: else a recorded request, sent between this answer and what the child makes of it, would undo both.
-		c.Challenge = p.newChallenge()
+		c.Challenge, c.Challenged = p.newChallenge(), p.Now
 	}
 	b = mle.AppendChallenge(b, c.Challenge)
 	b = mle.AppendLinkMargin(b, c.Link.Margin(p.timing.ReceiveSensitivity))
@@ -209,7 +213,8 @@ func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
 	if err := r.Err(); err != nil {
 		return err
 	}
-	if c.Challenge.IsZero() || response != c.Challenge || !servable(mode) {
+	late := info.doubtful && p.AgeOf(c.Challenged) >= p.openChallenge()
+	if c.Challenge.IsZero() || response != c.Challenge || late || !servable(mode) {
 		return errMLEUnexpected
 	}
 	if len(requested) > maxRequestedTLVs {
@@ -217,6 +222,7 @@ func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
 	}
 
 	p.forgetEarlier(c, info)
+	c.Challenge = mle.Challenge{} // the same request is no answer again
 	p.neighbors.Change(&c.Neighbor, neighbors.ChildIDRequest)
 	c.LastHeard = p.Now
 	p.mle.prove(&c.Neighbor, info, linkCounter, mleCounter)
