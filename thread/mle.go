@@ -369,7 +369,10 @@ func (x *mleMessenger) prove(n *neighbors.Neighbor, info mleInfo, linkCounter, m
 // Deviation: stock answers everybody, and so sends as much as whoever has recorded one request wants it to.
 func (x *mleMessenger) mayAnswer(info mleInfo, p strangers.Purpose) bool {
 	n := x.neighbors.ByExt(info.ext)
-	return n != nil && n.Valid() && !info.doubtful || x.answers.Allow(info.ext, p)
+	if info.doubtful {
+		return x.answers.Allow(info.ext, strangers.ForReturn)
+	}
+	return n != nil && n.Valid() || x.answers.Allow(info.ext, p)
 }
 
 // dispatch gives a message to the role that it is for.

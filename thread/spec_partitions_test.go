@@ -172,7 +172,7 @@ func TestRouterIDs_Overheard(t *testing.T) {
 }
 
 // TestPartitions_Comparison: a node looks for a way into a partition that it hears of if that is better: of several routers before one
-// alone, then by weight, then by its ID; and if the link is 10 dB above the sensitivity.
+// alone, then by weight, then by its ID; over any link if it is alone, else over one 10 dB above the sensitivity (TestPartitions_Gone).
 func TestPartitions_Comparison(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -188,8 +188,7 @@ func TestPartitions_Comparison(t *testing.T) {
 		{"lower weight, higher ID", 63, 0xffffffff, 1, -50, 0},
 		{"two routers, lower weight and ID", 1, 1, 2, -50, 1},
 		{"end device, lower weight and ID", 1, 1, 0, -50, 1},
-		{"margin 10 dB", 65, 1, 1, -90, 1},
-		{"margin 9 dB", 65, 1, 1, -91, 0},
+		{"margin 9 dB", 65, 1, 1, -91, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m, n, p := leading(t, func(c *thread.Config) { c.PartitionID, c.LeaderWeight = 1000, new(uint8(64)) })
@@ -374,16 +373,27 @@ func TestPartitions_Gone(t *testing.T) {
 	p.Attach(n, thread.ModeFullThreadDevice, 24*time.Hour)
 	solicit(t, m, p, n)
 	link(t, m, n, p)
+	recorded := gone.MLECounter
+	for margin, want := range []uint64{9: 0, 10: 1} {
+		m.Sim.SetLinkFrom(gone.Antenna, n.Antenna, float64(thread.TimingPymesh().ReceiveSensitivity)+float64(margin))
+		gone.advertise()
+		m.Run(time.Second)
+		if got := n.Counters().BetterPartitionAttempts; got != want {
+			t.Errorf("margin %v dB: %d searches, want %d", margin, got, want)
+		}
+	}
+	m.Run(30 * time.Second)
 	hour := func() (searches uint64, advertisements int) {
 		before, heard := n.Counters().BetterPartitionAttempts, len(p.Find(mle.Advertisement, n.ExtAddr()))
 		for range 180 {
 			advertise(p, must(leaderData(n)), heardRoutes(p, n))
+			gone.MLECounter = recorded
 			gone.advertise()
 			m.Run(20 * time.Second)
 		}
 		return n.Counters().BetterPartitionAttempts - before, len(p.Find(mle.Advertisement, n.ExtAddr())) - heard
 	}
-	for i, want := range []uint64{8, 2} {
+	for i, want := range []uint64{9, 4} {
 		if searches, ads := hour(); searches < want || searches > want+1 || ads < 100 {
 			t.Errorf("hour %d: %d searches, want %d; %d Advertisements", i+1, searches, want, ads)
 		}
@@ -394,6 +404,7 @@ func TestPartitions_Gone(t *testing.T) {
 			t.Fatal("no search any more")
 		}
 		advertise(p, must(leaderData(n)), heardRoutes(p, n))
+		gone.MLECounter = recorded
 		gone.advertise()
 		m.Run(5 * time.Second)
 	}
@@ -401,7 +412,7 @@ func TestPartitions_Gone(t *testing.T) {
 	p.Await(mle.LinkAccept, n.ExtAddr(), 2*time.Second)
 	child := m.AddPeer(11, lorasim.Position{X: 20})
 	child.SendMLE(ip6.LinkLocalAllRouters, meshtest.ParentRequest(meshtest.Challenge(4), mle.ScanRouters))
-	child.Await(mle.ParentResponse, n.ExtAddr(), 2*time.Second)
+	child.Await(mle.ParentResponse, n.ExtAddr(), 3*time.Second)
 }
 
 // leaderData is what a node says of its partition.

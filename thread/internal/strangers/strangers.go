@@ -42,6 +42,7 @@ type Purpose uint8
 const (
 	ForChildren Purpose = iota // to become a child, or to learn that one is none
 	ForLinks
+	ForReturn // to a neighbor that seems to begin anew: recordings of neighbors must not take their share from who is no neighbor
 	purposes
 )
 
