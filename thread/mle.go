@@ -315,7 +315,7 @@ func (x *mleMessenger) admit(c mle.Command, h mle.Header, info *mleInfo) bool {
 			// A router that an end device only listens to is a stranger to it, except that its frame counter is known.
 			r := x.neighbors.Overheard(ieee802154.ExtAddress(info.ext))
 			info.fresh = r != nil && x.accepts(r, h)
-			info.news = x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter)
+			info.news = x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter) || info.fresh
 			return true
 		}
 		x.counters.MLEUnknownNeighbor++
