@@ -67,10 +67,6 @@ func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
 	if version < mle.Version1_1 || !servable(mode) || !p.isAsked(mask) {
 		return errMLEUnexpected
 	}
-	// Deviation: OpenThread answers over a weak link, too, where the child is in its first round and takes none.
-	if !mask.Has(mle.ScanEndDevices) && neighbors.LinkQuality(neighbors.LinkMargin(p.timing.ReceiveSensitivity, info.rssi), -1) < 3 {
-		return errMLEUnexpected
-	}
 	c := p.neighbors.Children.ByExt(info.ext)
 	if c != nil && !c.LastHeard.IsZero() && p.AgeOf(c.LastHeard) < p.timing.ParentRequestRouters && c.ChallengeOf == challenge {
 		return errMLEUnexpected // heard twice

@@ -172,7 +172,7 @@ func TestRouterIDs_Overheard(t *testing.T) {
 }
 
 // TestPartitions_Comparison: a node looks for a way into a partition that it hears of if that is better: of several routers before one
-// alone, then by weight, then by its ID; over any link if it is alone, else over one 10 dB above the sensitivity (TestPartitions_Gone).
+// alone, then by weight, then by its ID; and if the link is 10 dB above the sensitivity.
 func TestPartitions_Comparison(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -188,7 +188,8 @@ func TestPartitions_Comparison(t *testing.T) {
 		{"lower weight, higher ID", 63, 0xffffffff, 1, -50, 0},
 		{"two routers, lower weight and ID", 1, 1, 2, -50, 1},
 		{"end device, lower weight and ID", 1, 1, 0, -50, 1},
-		{"margin 9 dB", 65, 1, 1, -91, 1},
+		{"margin 10 dB", 65, 1, 1, -90, 1},
+		{"margin 9 dB", 65, 1, 1, -91, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m, n, p := leading(t, func(c *thread.Config) { c.PartitionID, c.LeaderWeight = 1000, new(uint8(64)) })
