@@ -212,7 +212,7 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 	}
 	if neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= partitionMargin ||
 		r.faint.persists(r.Now, a.leader.PartitionID, 3*r.timing.NetworkIDTimeout) {
-		r.attach.seek(a.leader.PartitionID)
+		r.attach.seek(a.leader.PartitionID, info)
 	}
 	return false
 }
@@ -262,15 +262,23 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router, lost, gone 
 
 // askForRoutes asks the next router on the way to the leader for its Route64, once half of the time has passed after which the leader
 // counts as lost. Deviation: stock relies on Advertisements alone. Nobody acknowledges those, and heavy traffic on LoRa swallows
-// four in a row, upon which a mesh in good order would fall apart.
+// four in a row, upon which a mesh in good order would fall apart. Those who have missed the same ones ask at different times.
 func (r *routes) askForRoutes() {
-	if r.Now.Sub(r.neighbors.Routers.Updated) < r.timing.NetworkIDTimeout/2 || r.Now.Before(r.askAgain) || !r.attach.staying() {
+	pause := r.timing.NetworkIDTimeout / 8
+	switch {
+	case r.Now.Sub(r.neighbors.Routers.Updated) < r.timing.NetworkIDTimeout/2:
+		r.askAgain = time.Time{}
+		return
+	case r.askAgain.IsZero():
+		r.askAgain = r.Now.Add(r.RandomUpTo(pause))
+		return
+	case r.Now.Before(r.askAgain) || !r.attach.staying():
 		return
 	}
 	if next, ok := r.nextHop(r.leader.LeaderRouterID.RLOC16()); ok {
 		if n := r.neighbors.Routers.LinkedByRLOC16(next); n != nil {
 			r.links.request(n)
-			r.askAgain = r.Now.Add(r.timing.NetworkIDTimeout / 8)
+			r.askAgain = r.Now.Add(pause)
 		}
 	}
 }

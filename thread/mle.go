@@ -36,6 +36,10 @@ type mleInfo struct {
 	// fresh says that the sender is a neighbor by whose frame counter the message is no replay. What a message that is not fresh
 	// says may be old: it has no authority, unless an answer to a challenge proves it.
 	fresh bool
+	// news says that it is the newest that was heard of the sender. Of who is no neighbor a recording may be news as well, but once only.
+	news bool
+	// doubtful says that the sender is a neighbor, but not by its frame counter: it has lost that, or the message is a recording.
+	doubtful bool
 }
 
 // An mleCommand is a command that this node handles.
@@ -311,17 +315,31 @@ func (x *mleMessenger) admit(c mle.Command, h mle.Header, info *mleInfo) bool {
 			// A router that an end device only listens to is a stranger to it, except that its frame counter is known.
 			r := x.neighbors.Overheard(ieee802154.ExtAddress(info.ext))
 			info.fresh = r != nil && x.accepts(r, h)
-			x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter)
+			info.news = x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter) || info.fresh
 			return true
 		}
 		x.counters.MLEUnknownNeighbor++
 		return false
 	}
-	if info.fresh = x.accepts(n, h); !info.fresh {
+	info.fresh = x.accepts(n, h)
+	info.news = info.fresh
+	switch {
+	case info.fresh:
+	case startsOver(c) && n.Kind() != neighbors.KindParent:
+		info.doubtful = true
+		x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter)
+	default:
 		x.counters.MLEReplay++
+		return false
 	}
-	return info.fresh
+	return true
 }
+
+// startsOver reports whether a command is one of those with which a node becomes a child. A neighbor that has lost its frame counters sends
+// them: the first is answered as a recording may be, the second holds the answer to a challenge.
+//
+// Deviation: OpenThread hears such a neighbor again once it has forgotten the old counters, after 100 s or a child's timeout.
+func startsOver(c mle.Command) bool { return c == mle.ParentRequest || c == mle.ChildIDRequest }
 
 // accepts reports whether a message is ahead of all that its sender has sent before, and keeps its frame counter then. The sender is
 // followed to a later key sequence.
@@ -351,6 +369,9 @@ func (x *mleMessenger) prove(n *neighbors.Neighbor, info mleInfo, linkCounter, m
 // Deviation: stock answers everybody, and so sends as much as whoever has recorded one request wants it to.
 func (x *mleMessenger) mayAnswer(info mleInfo, p strangers.Purpose) bool {
 	n := x.neighbors.ByExt(info.ext)
+	if info.doubtful {
+		return x.answers.Allow(info.ext, strangers.ForReturn)
+	}
 	return n != nil && n.Valid() || x.answers.Allow(info.ext, p)
 }
 
@@ -365,6 +386,7 @@ func (x *mleMessenger) dispatch(m mle.Message, info mleInfo) {
 		return
 	}
 	switch err := command.handle(m, info); {
+	case err == nil && info.doubtful:
 	case err == nil:
 		x.vouch(info.ext) // it belongs to a handshake that is open, if its sender is no neighbor yet
 	case errors.Is(err, errMLEUnexpected):

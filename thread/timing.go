@@ -187,7 +187,6 @@ func TimingPymesh() Timing {
 	t.ReceiveSensitivity = -128
 	t.ParentRequestRouters = 10 * time.Second
 	t.ParentRequestREEDs = 10 * time.Second
-	t.ParentResponseRouters = time.Second
 	t.KeepAliveAttempts = 6
 	t.FailedChildTransmissions = 6
 	t.LinkRequest = 10 * time.Second
@@ -195,6 +194,15 @@ func TimingPymesh() Timing {
 	// Deviation: a Pymesh node listens for Parent Responses during its whole 10 s; a stock OpenThread parent has forgotten it after
 	// 5 s. With a candidate at hand this node answers in time for both.
 	t.ParentDecision = 4 * time.Second
+	// Deviation: Pycom's parents answer within a second, as stock's do where end devices are asked as well. Ten answers of 0.2 s would meet.
+	t.ParentResponseRouters, t.ParentResponseAll = 2*time.Second, 4*time.Second
+	// Deviation: stock waits up to 20 minutes. A node that lost some answers on a busy channel would be away for as long.
+	t.AttachBackoffMax = 2 * time.Minute
+	// Deviation: stock begins with 1 s. Ten routers that hear of the same change would send their Advertisements within half a second.
+	t.AdvertiseMin = 4 * time.Second
+	// Deviation: stock waits 90 s until it gives up a router to which no way is known. Advertisements tell of the ways, hop by hop, and of
+	// those some get lost: new routers would lose their place again.
+	t.LeaderToRouter = 150 * time.Second
 	// Deviation: stock backs off in units of 0.32 ms, which no LoRa receiver can tell from zero: all who waited for the same frame
 	// to end would start within its preamble. A LoRa preamble at SF7 lasts 12.5 ms.
 	t.BackoffUnit = 8 * time.Millisecond

@@ -24,6 +24,7 @@ type Child struct {
 	Timeout            time.Duration
 	NetworkDataVersion uint8
 	ChallengeOf        mle.Challenge // of its last Parent Request
+	Challenged         time.Time     // when the challenge in a Parent Response was made
 	Requested          []mle.TLVType // asked for in the Child ID Request
 	Addresses          []netip.Addr  // registered by a minimal end device
 	NeedsDataset       bool          // it has another one, or none

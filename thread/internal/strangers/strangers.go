@@ -42,6 +42,7 @@ type Purpose uint8
 const (
 	ForChildren Purpose = iota // to become a child, or to learn that one is none
 	ForLinks
+	ForReturn // to a neighbor that seems to begin anew: recordings of neighbors must not take their share from who is no neighbor
 	purposes
 )
 
@@ -118,13 +119,15 @@ func New(c *core.Core, frame time.Duration) *Answers {
 	}
 }
 
-// Hear notes an authentic MLE message of a node that is no neighbor, by its key sequence and frame counter.
-func (a *Answers) Hear(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32) {
+// Hear notes an authentic MLE message of a node that is no neighbor, or that is a neighbor's but not fresh, by its key sequence and frame
+// counter. It reports whether it is newer than all that was heard of the node before, as a recording is once at most.
+func (a *Answers) Hear(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32) (news bool) {
 	k := a.asker(ext)
 	k.last = messageOf(seq, counter)
 	if k.stale = k.heard.Check(seq, counter) != nil; !k.stale {
 		k.heard.Accept(seq, counter)
 	}
+	return !k.stale
 }
 
 // Prove notes an MLE message of a node that has proven by a challenge that it is there, and that this is its frame counter.
