@@ -16,8 +16,9 @@
 //	}
 //	conn.WriteToUDPAddrPort([]byte("Hello World!"), netip.AddrPortFrom(peer, 1234))
 //
-// The radio is a [github.com/gopymesh/pymesh/lora.Radio]: on a simulated air (package lora/lorasim), or any other that sends and
-// receives whole LoRa packets.
+// The radio is a [github.com/gopymesh/pymesh/lora.Radio]: an SX1276 hat (package lora/sx1276), one on a simulated air (package
+// lora/lorasim), or any other that sends and receives whole LoRa packets. A node that is to be the same after a restart has a store, too:
+// pymesh.WithStore(store), with [OpenFileStore].
 //
 // # The mesh
 //
@@ -37,10 +38,11 @@
 // # Lifecycle
 //
 // A Node runs from [New] to [Node.Close]. Close leaves no goroutine behind and does not close the radio. A node with a store
-// (see [WithStore]) that is made again takes up its old place in the mesh.
+// ([WithStore], [OpenFileStore]) that is made again takes up its old place in the mesh, with its address; one without is another node.
 //
 // # Where it differs from the firmware
 //
+//   - What must survive a restart is kept where [WithStore] says; the firmware has its flash.
 //   - A key of more than 16 bytes is an error; the firmware cuts it.
 //   - A node has up to 1024 sockets; WithMaxSockets(3) gives the firmware's bound.
 //   - Ports 19788 and 61631, which the mesh itself uses, look as if they were taken.
@@ -52,6 +54,6 @@
 //
 // # Limits
 //
-// Not implemented yet: border router and on-mesh prefixes, sleepy end devices, operational datasets, commissioning, network
-// diagnostics, and a driver for the SX1276.
+// Not implemented yet: border router and on-mesh prefixes, sleepy end devices, changing the operational dataset, commissioning, and
+// network diagnostics.
 package pymesh

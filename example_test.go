@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -112,6 +115,68 @@ func ExampleWithKey() {
 	fmt.Print("masterkey: ", masterkey)
 	// Output:
 	// masterkey: 11223300000000000000000000000000
+}
+
+// A node with a store is the same node after a restart. The firmware keeps its settings in flash by itself.
+func ExampleWithStore() {
+	dir, err := os.MkdirTemp("", "pymesh") // of a daemon, /var/lib/NAME
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	radio := newRadio()
+	start := func() (pymesh.MAC, netip.Addr) {
+		store, err := pymesh.OpenFileStore(filepath.Join(dir, "node.store"))
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer store.Close()
+		node, err := pymesh.New(radio, pymesh.WithKey([]byte("secret")), pymesh.WithStore(store))
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer node.Close()
+		return node.MAC(), node.MeshLocalEID()
+	}
+	mac, eid := start()
+	again, addr := start()
+	fmt.Println(mac == again, eid == addr)
+	// Output:
+	// true true
+}
+
+// A store that was damaged is refused until the operator has decided.
+func ExampleRecoverFileStore() {
+	dir, err := os.MkdirTemp("", "pymesh")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "node.store")
+	store, err := pymesh.OpenFileStore(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = store.Save(thread.Settings{MACFrameCounter: 1000}) // as a node does
+	store.Close()
+	if err := os.WriteFile(path, []byte("not what was saved"), 0o600); err != nil {
+		log.Fatal(err)
+	}
+
+	_, err = pymesh.OpenFileStore(path)
+	fmt.Println(errors.Is(err, pymesh.ErrStoreDamaged))
+	aside, err := pymesh.RecoverFileStore(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(filepath.Base(aside))
+	store, err = pymesh.OpenFileStore(path)
+	fmt.Println(err)
+	store.Close()
+	// Output:
+	// true
+	// node.store.damaged
+	// <nil>
 }
 
 // pymesh.deinit()

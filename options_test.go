@@ -149,14 +149,14 @@ func TestDefaultKeys(t *testing.T) {
 	}
 }
 
-// TestNoKeyWarns: the public default key is used, and the log says so. No key ever stands in the log.
-func TestNoKeyWarns(t *testing.T) {
+// TestDefaultsWarn: the public default key is used, and the log says so, as it does where there is no store. No key ever stands in the log.
+func TestDefaultsWarn(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		var quiet, loud bytes.Buffer
 		logTo := func(b *bytes.Buffer) pymesh.Option {
 			return pymesh.WithLogger(slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug})))
 		}
-		given := m.attached(pymesh.WithKey(pymesh.DefaultKey), logTo(&quiet))
+		given := m.attached(pymesh.WithKey(pymesh.DefaultKey), pymesh.WithStore(new(thread.MemoryStore)), logTo(&quiet))
 		none, err := pymesh.New(m.radio(), logTo(&loud))
 		if err != nil {
 			t.Fatal(err)
@@ -168,11 +168,12 @@ func TestNoKeyWarns(t *testing.T) {
 		}
 		given.Close()
 		none.Close()
-		if n := strings.Count(loud.String(), "level=WARN"); n != 1 || !strings.Contains(loud.String(), "default key") {
-			t.Errorf("%d warnings without a key:\n%s", n, &loud)
+		if n := strings.Count(loud.String(), "level=WARN"); n != 2 || !strings.Contains(loud.String(), "default key") ||
+			!strings.Contains(loud.String(), "another node") {
+			t.Errorf("%d warnings without key and store:\n%s", n, &loud)
 		}
 		if strings.Contains(quiet.String(), "WARN") {
-			t.Errorf("warning although a key was given:\n%s", &quiet)
+			t.Errorf("warning although key and store were given:\n%s", &quiet)
 		}
 		for _, secret := range []string{"0134c0de", "c0de1ab5", "ca1a110f", "[1 52 192"} {
 			if strings.Contains(strings.ToLower(loud.String()+quiet.String()), secret) {

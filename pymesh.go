@@ -123,7 +123,7 @@ func WithKey(key []byte) Option {
 }
 
 // WithMAC sets the MAC address. A node with a fixed address must remember its frame counters, so New asks for WithStore with
-// it. Without this option the address is the stored one, or else random.
+// it ([OpenFileStore] in a program, new(thread.MemoryStore) in a simulation). Without this option the address is the stored one, or else random.
 func WithMAC(mac MAC) Option {
 	return func(c *config) {
 		if mac == 0 {
@@ -189,8 +189,19 @@ func WithChannel(ch uint8) Option {
 // default. Keys are never logged. The logger's handler holds the node up and must not call its methods.
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.Logger = l } }
 
-// WithStore sets where the node keeps what must survive a restart, its frame counters above all. Its default keeps them while
-// the node lives: one that is made anew is another node.
+// WithStore sets where the node keeps what must survive a restart, its frame counters above all: a file, by [OpenFileStore]. A node that
+// is made again with its store is the same node: it has its MAC address and its addresses, and resumes its place in the mesh, as child or
+// as router with its children, as Thread 1.1 §4.7 and §5.9 have it. A store is one node's at a time; the node does not close it.
+//
+//	store, err := pymesh.OpenFileStore("/var/lib/pymesh/node.store")
+//	if err != nil {
+//		return err
+//	}
+//	defer store.Close()
+//	node, err := pymesh.New(radio, pymesh.WithKey(key), pymesh.WithStore(store))
+//
+// Where nothing needs to be kept, as in a simulation, a thread.MemoryStore lasts as long as the program. Without this option the settings
+// last as long as the node: one that is made anew is another node, with another address. A warning in the log says so.
 func WithStore(s thread.Store) Option { return func(c *config) { c.Store = s } }
 
 // WithTiming sets the timing. By default it is that of thread.TimingFor, from the airtime of the radio's settings: at SF7 and SF8 on
@@ -261,9 +272,10 @@ func (c *config) complete() error {
 	if c.Store == nil {
 		if c.ExtAddr != (ieee802154.ExtAddr{}) {
 			return errors.New("pymesh: WithMAC needs WithStore: a node that restarts under the same address must never use a frame " +
-				"counter twice (for a simulation: WithStore(new(thread.MemoryStore)))")
+				"counter twice (OpenFileStore; for a simulation new(thread.MemoryStore))")
 		}
 		c.Store = new(thread.MemoryStore)
+		c.Logger.Warn("no store given: after a restart this will be another node, with another address (WithStore)")
 	}
 	s, ok, err := c.Store.Load()
 	if err != nil {
@@ -324,6 +336,22 @@ func New(radio lora.Radio, options ...Option) (*Node, error) {
 	if c.Timing == (thread.Timing{}) {
 		c.Timing = thread.TimingFor(radio.Config().Airtime)
 	}
+	giveBack := func() {}
+	if store, ok := c.Store.(*FileStore); ok {
+		if err := store.take(); err != nil {
+			return nil, err
+		}
+		giveBack = store.giveBack
+	}
+	n, err := start(radio, &c, giveBack)
+	if err != nil {
+		giveBack()
+	}
+	return n, err
+}
+
+// start makes a node of complete options. It calls ended once nothing of the node can reach the store any more.
+func start(radio lora.Radio, c *config, ended func()) (*Node, error) {
 	var id [2]byte
 	if _, err := io.ReadFull(c.Rand, id[:]); err != nil {
 		return nil, fmt.Errorf("pymesh: WithRand: %w", err)
@@ -338,7 +366,7 @@ func New(radio lora.Radio, options ...Option) (*Node, error) {
 		shell: cli.New(engine), shellTurn: make(chan struct{}, 1), shellPrinted: make(chan struct{}, 1),
 	}
 	n.sockets.init(n, c.maxSockets)
-	hooks := runner.Hooks{Packet: n.handlePacket, Event: n.handleEvent, Timer: n.shell}
+	hooks := runner.Hooks{Packet: n.handlePacket, Event: n.handleEvent, Timer: n.shell, End: ended}
 	if c.capture != nil {
 		if n.capture, err = pcap.NewWriter(c.capture, pcap.IEEE802154); err != nil {
 			return nil, fmt.Errorf("pymesh: WithCapture: %w", err)

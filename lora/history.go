@@ -20,7 +20,7 @@ type SentAirtime struct {
 const partTime = DutyCycleWindow / time.Duration(len(SentAirtime{}.Used))
 
 // An AirtimeStore keeps what a radio has sent, so that a program that starts anew goes on counting (see [WithAirtimeStore]). One
-// value in a simulation, a file on a computer: a thousand bytes, written some twenty times an hour at most.
+// value in a simulation, a file on a computer (package pymesh's FileStore): a thousand bytes, written some twenty times an hour at most.
 type AirtimeStore interface {
 	// LoadAirtime returns what was saved last, and nothing if nothing ever was.
 	LoadAirtime() ([]SentAirtime, error)

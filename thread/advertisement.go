@@ -2,6 +2,7 @@ package thread
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/mle"
@@ -36,6 +37,30 @@ func (r *routes) handleAdvertisement(m mle.Message, info mleInfo) error {
 		}
 	}
 	return r.neighborAdvertised(a, info)
+}
+
+// unneeded reports whether a stranger's Advertisement would change nothing: it is from this partition, and no link comes of it, or from
+// one that is no better. Routes of more than one router need not be in its beginning.
+func (r *routes) unneeded(beginning mle.Message, info mleInfo) bool {
+	rd := beginning.Read()
+	source, leader := rd.SourceAddress(), rd.LeaderData()
+	switch {
+	case rd.Err() != nil || !r.attached() || info.ext == r.neighbors.Parent.Ext:
+		return false
+	case !r.fullThreadDevice():
+		return true // it listens to its parent alone
+	case leader.PartitionID != r.leader.PartitionID || leader.LeaderRouterID != r.leader.LeaderRouterID && r.role != RoleChild:
+		a := advertised{source: source, leader: leader}
+		if route, err := beginning.Route64(); err == nil {
+			a.route = &route
+		}
+		return !r.better(a)
+	}
+	from := r.neighbors.Routers.Get(source.RouterID())
+	if r.role == RoleChild && r.timing.RouterNeighbors > 0 && from != nil {
+		return false // it counts as a router that is heard
+	}
+	return !source.IsRouter() || from == nil || from.RLOC16 == r.rloc || !r.mayLink(from, info)
 }
 
 // neighborAdvertised follows the parent into another partition and fetches newer network data.
@@ -129,11 +154,19 @@ func (r *routes) routerHeardRouter(a advertised, info mleInfo) bool {
 		}
 		return true
 	}
-	if neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= linkRequestMargin && r.links.mayOpen(from) {
+	if r.mayLink(from, info) {
 		r.links.open(from, info)
 		return false
 	}
 	return true
+}
+
+// mayLink reports whether a router that was heard, and to which there is no link, may be asked for one.
+func (r *routes) mayLink(from *neighbors.Router, info mleInfo) bool {
+	if r.role == RoleChild {
+		return r.neighbors.Routers.Links() < childRouterLinks && r.links.mayOpen(from)
+	}
+	return neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= linkRequestMargin && r.links.mayOpen(from)
 }
 
 // childHeardRouter is a full end device's part: it watches the number of routers, learns its parent's way to the leader, and
@@ -161,7 +194,7 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 		parent.LastHeard = r.Now
 		return true
 	}
-	if !from.Valid() && r.neighbors.Routers.Links() < childRouterLinks && r.links.mayOpen(from) {
+	if r.mayLink(from, info) {
 		r.links.open(from, info)
 		return false
 	}
@@ -180,39 +213,46 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 	if r.role == RoleChild && r.neighbors.Parent.Ext == info.ext {
 		return true // the parent changed partition: follow it
 	}
-	// Without routes it comes from an end device, which has a router next to it.
-	single := a.route != nil && a.route.Routers.Len() <= 1
-	if comparePartitions(single, a.leader, r.single(), r.leader) <= 0 {
+	if !r.better(a) {
 		return false
 	}
 	if neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= partitionMargin ||
 		r.faint.persists(r.Now, a.leader.PartitionID, 3*r.timing.NetworkIDTimeout) {
-		r.attach.seek(a.leader.PartitionID)
+		r.attach.seek(a.leader.PartitionID, info)
 	}
 	return false
 }
 
+// better reports whether the partition that was heard is better than this node's.
+func (r *routes) better(a advertised) bool {
+	// Without routes it comes from an end device, which has a router next to it.
+	single := a.route != nil && a.route.Routers.Len() <= 1
+	return comparePartitions(single, a.leader, r.single(), r.leader) > 0
+}
+
 // expireRouters ends links that fell silent and requests that stayed unanswered; the leader takes back the IDs of routers that are gone.
 func (r *routes) expireRouters() {
+	lost, gone := r.Now.Add(-r.timing.MaxNeighborAge), r.Now.Add(-r.timing.LeaderToRouter)
 	if r.role == RoleLeader {
 		for id, to := range r.neighbors.Routers.All() {
-			r.expireRouter(id, to)
+			r.expireRouter(id, to, lost, gone)
 		}
 		return
 	}
 	for id, to := range r.neighbors.Routers.InContact() {
-		r.expireRouter(id, to)
+		r.expireRouter(id, to, lost, gone)
 	}
 }
 
-func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router) {
+// expireRouter ends the link to a router that was not heard since lost; a leader takes back the ID of one that it cannot reach, and has not
+// heard since gone.
+func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router, lost, gone time.Time) {
 	if to.RLOC16 == r.rloc {
 		to.LastHeard = r.Now
 		return
 	}
-	age := r.Now.Sub(to.LastHeard)
 	switch {
-	case to.Valid() && age >= r.timing.MaxNeighborAge:
+	case to.Valid() && !to.LastHeard.After(lost):
 		if r.isRouter() {
 			r.linkLost(to)
 		}
@@ -220,7 +260,7 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router) {
 	case to.State() == neighbors.LinkRequest && r.Now.Sub(to.Opened) >= r.timing.LinkRequest:
 		r.links.unansweredBy(to)
 		r.neighbors.Drop(&to.Neighbor)
-	case r.role == RoleLeader && age >= r.timing.LeaderToRouter &&
+	case r.role == RoleLeader && !to.LastHeard.After(gone) &&
 		!r.neighbors.Routers.IsAssigned(to.NextHop) && r.neighbors.Routers.LinkCost(to) >= neighbors.MaxRouteCost:
 		r.leading.release(id)
 	}
@@ -228,15 +268,23 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router) {
 
 // askForRoutes asks the next router on the way to the leader for its Route64, once half of the time has passed after which the leader
 // counts as lost. Deviation: stock relies on Advertisements alone. Nobody acknowledges those, and heavy traffic on LoRa swallows
-// four in a row, upon which a mesh in good order would fall apart.
+// four in a row, upon which a mesh in good order would fall apart. Those who have missed the same ones ask at different times.
 func (r *routes) askForRoutes() {
-	if r.Now.Sub(r.neighbors.Routers.Updated) < r.timing.NetworkIDTimeout/2 || r.Now.Before(r.askAgain) || !r.attach.staying() {
+	pause := r.timing.NetworkIDTimeout / 8
+	switch {
+	case r.Now.Sub(r.neighbors.Routers.Updated) < r.timing.NetworkIDTimeout/2:
+		r.askAgain = time.Time{}
+		return
+	case r.askAgain.IsZero():
+		r.askAgain = r.Now.Add(r.RandomUpTo(pause))
+		return
+	case r.Now.Before(r.askAgain) || !r.attach.staying():
 		return
 	}
 	if next, ok := r.nextHop(r.leader.LeaderRouterID.RLOC16()); ok {
 		if n := r.neighbors.Routers.LinkedByRLOC16(next); n != nil {
 			r.links.request(n)
-			r.askAgain = r.Now.Add(r.timing.NetworkIDTimeout / 8)
+			r.askAgain = r.Now.Add(pause)
 		}
 	}
 }

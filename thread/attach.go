@@ -3,6 +3,7 @@ package thread
 import (
 	"time"
 
+	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -49,6 +50,8 @@ const (
 //	                         │ candidate             │ candidate
 //	                         └─────► ChildIDRequest ◄┘ ─► Child
 //
+// For a better partition who may become a router asks in one round the node alone that it has heard of it: see asksOne.
+//
 //	Synchronize: after a restart, an end device first asks its old parent whether it is still its child.
 type attacher struct {
 	*self
@@ -67,7 +70,8 @@ type attacher struct {
 	windowEnd   time.Time // end of the wait for Parent Responses
 	counter     int       // failed attempts in a row
 	challenge   mle.Challenge
-	heardParent bool // the present parent answered too
+	heardParent bool               // the present parent answered too
+	heard       ieee802154.ExtAddr // who was heard of a better partition
 	vain        vainSearches
 	doubtful    bool // nobody answered the search before for the partition that this one is for
 }
@@ -137,17 +141,26 @@ func (a *attacher) start(mode attachMode) {
 }
 
 // seek searches for a better partition that was heard of, unless that has been in vain lately.
-func (a *attacher) seek(partition uint32) {
+func (a *attacher) seek(partition uint32, info mleInfo) {
 	if !a.idle() {
 		return
 	}
-	t := a.timing
-	ok, again := a.vain.begin(a.Now, partition, t.SearchJitter+t.ParentRequestRouters+t.ParentRequestREEDs)
+	pause := a.timing.SearchJitter + a.timing.ParentRequestRouters
+	if !a.routerEligible() {
+		pause += a.timing.ParentRequestREEDs
+	}
+	ok, again := a.vain.begin(a.Now, partition, pause, info.news)
 	if ok {
-		a.doubtful = again
+		a.doubtful, a.heard = again, info.ext
 		a.start(attachBetter)
 	}
 }
+
+// asksOne reports whether the search is for a better partition, by a node that is to be a router there as well: any parent will do.
+//
+// Deviation: OpenThread asks everybody. Where partitions meet, many search at once, and all routers in range answer each of them, those of
+// the worse partition, too: on LoRa, with some 0.2 s for each answer, that alone fills the channel for minutes.
+func (a *attacher) asksOne() bool { return a.mode == attachBetter && a.routerEligible() }
 
 // startDelay is at random for the first attempt, then grows exponentially.
 func (a *attacher) startDelay() time.Duration {
@@ -196,7 +209,11 @@ func (a *attacher) HandleTimeout() {
 		a.heardParent = false
 		a.requestParents(attachParentRequestRouters)
 	case attachParentRequestRouters:
-		a.requestParents(attachParentRequestREEDs)
+		if !a.asksOne() {
+			a.requestParents(attachParentRequestREEDs)
+			return
+		}
+		fallthrough
 	case attachParentRequestREEDs, attachChildIDRequest:
 		a.enter(attachIdle)
 		a.neighbors.ClearCandidate()
@@ -215,8 +232,12 @@ func (a *attacher) decide() bool {
 func (a *attacher) requestParents(state attachState) {
 	a.enter(state)
 	window, mask := a.timing.ParentRequestRouters, mle.ScanRouters
-	// Who has lost the leader's partition asks everybody from the first.
-	if state == attachParentRequestREEDs || a.mode == attachSame1 || a.mode == attachSame2 {
+	to := ip6.LinkLocalAllRouters
+	switch {
+	case a.asksOne():
+		to, mask = neighbors.LinkLocal(a.heard), mle.ScanRouters|mle.ScanEndDevices
+	case state == attachParentRequestREEDs || a.mode == attachSame1 || a.mode == attachSame2:
+		// Who has lost the leader's partition asks everybody from the first.
 		window, mask = a.timing.ParentRequestREEDs, mle.ScanRouters|mle.ScanEndDevices
 	}
 	a.windowEnd = a.Now.Add(window)
@@ -229,7 +250,7 @@ func (a *attacher) requestParents(state attachState) {
 	b = mle.AppendChallenge(b, a.challenge)
 	b = mle.AppendScanMask(b, mask)
 	b = mle.AppendVersion(b, mle.Version1_1)
-	a.mle.send(ip6.LinkLocalAllRouters, b)
+	a.mle.send(to, b)
 }
 
 // failed decides what follows a search without result.
@@ -274,7 +295,7 @@ func (a *attacher) handleParentResponse(m mle.Message, info mleInfo) error {
 	offer.Margin = min(neighbors.LinkMargin(a.timing.ReceiveSensitivity, info.rssi), reported)
 	offer.Quality = neighbors.LinkQuality(offer.Margin, -1)
 	switch {
-	case a.state == attachParentRequestRouters && offer.Quality < 3:
+	case a.state == attachParentRequestRouters && offer.Quality < 3 && !a.asksOne():
 		return nil // the first round takes good links only
 	case a.state != attachParentRequestRouters && a.state != attachParentRequestREEDs:
 		return errMLEUnexpected
@@ -290,7 +311,7 @@ func (a *attacher) handleParentResponse(m mle.Message, info mleInfo) error {
 	a.mle.prove(&c.Neighbor, info, linkCounter, mleCounter)
 	c.Link.Reset(a.timing.ReceiveSensitivity, info.rssi)
 	a.neighbors.SetCandidate(c)
-	if a.timing.ParentDecision > 0 && a.timer.Equal(a.windowEnd) {
+	if a.asksOne() || a.timing.ParentDecision > 0 && a.timer.Equal(a.windowEnd) {
 		a.timer = a.Now // late already: a parent that forgets early must not wait for the end
 	}
 	return nil
@@ -316,16 +337,17 @@ func (a *attacher) prefers(offer neighbors.Offer, leader mle.LeaderData) bool {
 func (a *attacher) acceptsPartition(leader mle.LeaderData, c mle.Connectivity) bool {
 	same := leader.PartitionID == a.leader.PartitionID
 	newer := int8(c.IDSequence - a.neighbors.Routers.Sequence)
+	better := comparePartitions(c.ActiveRouters <= 1, leader, a.routes.single(), a.leader) > 0
 	switch a.mode {
 	case attachAny:
 		return !same || newer > 0
 	case attachSame1, attachSame2:
-		return same && newer > 0
+		// Deviation: OpenThread takes no other partition in these two rounds, even where its leader has just left for a better one.
+		return same && newer > 0 || !same && better
 	case attachSameDowngrade:
 		return same && newer >= 0
 	case attachBetter:
-		same = same && leader.LeaderRouterID == a.leader.LeaderRouterID
-		return !same && comparePartitions(c.ActiveRouters <= 1, leader, a.routes.single(), a.leader) > 0
+		return better && !(same && leader.LeaderRouterID == a.leader.LeaderRouterID)
 	}
 	return false
 }

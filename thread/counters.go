@@ -53,6 +53,9 @@ type Counters struct {
 	TxMLE, RxMLE uint64
 	// Dropped by MLE. MLERefused counts what is not answered since answers to those who are no neighbors have a bounded rate.
 	MLEMalformed, MLESecurity, MLEReplay, MLEUnknownNeighbor, MLEUnexpected, MLERefused uint64
+	// MLEUnneeded counts messages of those who are no neighbors that would change nothing here, which need not be authenticated to be
+	// dropped: most of what a node of a dense mesh hears.
+	MLEUnneeded uint64
 
 	// TMF: dropped; and messages that were not sent since too many are under way, or come too fast.
 	TMFMalformed, TMFUnexpected, TMFRefused uint64

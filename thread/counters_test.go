@@ -24,7 +24,7 @@ func fates(c Counters) uint64 {
 func drops(c Counters) uint64 {
 	return c.LowpanMalformed + c.ReassemblyDropped + c.MeshHopsExceeded + c.MeshNoRoute + c.MeshUnsecured +
 		c.IPMalformed + c.IPNotForUs + c.IPHopLimit + c.IPBadChecksum + c.IPUnsupported + c.MPLDuplicate +
-		c.MLEMalformed + c.MLESecurity + c.MLEReplay + c.MLEUnknownNeighbor + c.MLEUnexpected + c.TMFMalformed + c.TMFUnexpected
+		c.MLEMalformed + c.MLESecurity + c.MLEReplay + c.MLEUnknownNeighbor + c.MLEUnexpected + c.MLEUnneeded + c.TMFMalformed + c.TMFUnexpected
 }
 
 // mutate changes some bytes of a message, or its length.

@@ -116,9 +116,11 @@ func (e *Engine) HandleFrame(now time.Time, psdu []byte, rssi int8) {
 		return // as most of what a node hears: nothing has changed, not even its deadline
 	}
 	e.Advance(now)
+	unneeded := e.counters.MLEUnneeded
 	f, ok := e.mac.HandleFrame(psdu, rssi)
 	if ok {
 		e.mesh.receive(f)
+		ok = e.counters.MLEUnneeded == unneeded // or nothing has changed
 	}
 	if sent := e.frameSent(); ok || sent {
 		e.settle()

@@ -260,14 +260,14 @@ func TestInterop06Forming(t *testing.T) {
 	n := m.Add(1, lorasim.Position{}, nil)
 	n.Start()
 	m.Until(40*time.Second, "leader", func() bool { return n.Role() == thread.RoleLeader })
-	m.Run(3 * time.Second)
+	m.Run(5 * time.Second)
 	want := []struct {
 		command mle.Command
 		at      time.Duration
 		dst     netip.Addr
 	}{
 		{mle.ParentRequest, 0, ip6.LinkLocalAllRouters}, {mle.ParentRequest, 10 * time.Second, ip6.LinkLocalAllRouters},
-		{mle.DataResponse, 20 * time.Second, ip6.LinkLocalAllNodes}, {mle.Advertisement, 21 * time.Second, ip6.LinkLocalAllNodes},
+		{mle.DataResponse, 20 * time.Second, ip6.LinkLocalAllNodes}, {mle.Advertisement, 23 * time.Second, ip6.LinkLocalAllNodes},
 	}
 	for i, w := range want {
 		h := p.Heard[i]

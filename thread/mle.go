@@ -37,6 +37,10 @@ type mleInfo struct {
 	// fresh says that the sender is a neighbor by whose frame counter the message is no replay. What a message that is not fresh
 	// says may be old: it has no authority, unless an answer to a challenge proves it.
 	fresh bool
+	// news says that it is the newest that was heard of the sender. Of who is no neighbor a recording may be news as well, but once only.
+	news bool
+	// doubtful says that the sender is a neighbor, but not by its frame counter: it has lost that, or the message is a recording.
+	doubtful bool
 }
 
 // An mleCommand is a command that this node handles.
@@ -46,6 +50,8 @@ type mleCommand struct {
 	// strangers says that the command makes sense from a node that is no neighbor yet.
 	strangers bool
 	handle    func(m mle.Message, info mleInfo) error
+	// unneeded, if set, reports whether a message that begins like this one would change nothing, if it is from a stranger.
+	unneeded func(beginning mle.Message, info mleInfo) bool
 }
 
 // roleSet is a set of roles.
@@ -100,6 +106,8 @@ type mleMessenger struct {
 
 	overheard []byte // datagram for another node
 	contexts  *lowpan.Contexts
+
+	peeked [peekSize]byte
 }
 
 // maxCommand is the highest command that this node may handle.
@@ -249,7 +257,12 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 		return
 	}
 	info := mleInfo{src: src, dst: dst, ext: neighbors.ExtOf(src), rssi: rssi, keySequence: h.KeySequence, counter: h.FrameCounter}
-	if x.opened, err = h.Open(x.opened[:0], payload, src, dst, info.ext, x.keys.MLE(h.KeySequence)); err != nil {
+	ccm := x.keys.MLE(h.KeySequence)
+	if x.unneeded(h, payload, ccm, info) {
+		x.counters.MLEUnneeded++
+		return
+	}
+	if x.opened, err = h.Open(x.opened[:0], payload, src, dst, info.ext, ccm); err != nil {
 		x.counters.MLESecurity++
 		return
 	}
@@ -295,6 +308,30 @@ func (x *mleMessenger) overhear(psdu []byte) (m mle.Message, ok bool) {
 	return m, err == nil
 }
 
+// peekSize is how much of a message is looked at before it is authenticated, in bytes, two blocks of AES: they hold a Parent Request, and
+// what an Advertisement says of its sender and partition.
+const peekSize = 32
+
+// unneeded reports whether a message of a stranger would change nothing, as its beginning tells. It is not authentic: if it is forged,
+// what would change nothing may be dropped as well. Nor does its frame counter count for package strangers, so that what a node did not
+// need when it was sent is fresh to it once if it is sent again.
+func (x *mleMessenger) unneeded(h mle.Header, payload []byte, ccm *ieee802154.CCM, info mleInfo) bool {
+	if !info.dst.IsMulticast() || x.neighbors.ByExt(info.ext) != nil || x.neighbors.Overheard(ieee802154.ExtAddress(info.ext)) != nil {
+		return false
+	}
+	beginning, err := mle.ParseBeginning(h.Peek(x.peeked[:], payload, info.ext, ccm))
+	if err != nil {
+		return false
+	}
+	c := x.find(beginning.Command)
+	return c != nil && c.unneeded != nil && c.unneeded(beginning, info)
+}
+
+// fromStranger is unneeded of a command that makes sense from a neighbor alone, and begins with its Source Address.
+func (x *mleMessenger) fromStranger(beginning mle.Message, _ mleInfo) bool {
+	return beginning.Has(mle.TLVSourceAddress)
+}
+
 // receiveOwn says so in the log if an MLE message from this node's own address is authentic and no echo of this node's: it has a frame
 // counter that this node has not used. Of two nodes with one address the one with the lower counter finds out.
 func (x *mleMessenger) receiveOwn(payload []byte, src, dst netip.Addr) {
@@ -322,17 +359,31 @@ func (x *mleMessenger) admit(c mle.Command, h mle.Header, info *mleInfo) bool {
 			// A router that an end device only listens to is a stranger to it, except that its frame counter is known.
 			r := x.neighbors.Overheard(ieee802154.ExtAddress(info.ext))
 			info.fresh = r != nil && x.accepts(r, h)
-			x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter)
+			info.news = x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter) || info.fresh
 			return true
 		}
 		x.counters.MLEUnknownNeighbor++
 		return false
 	}
-	if info.fresh = x.accepts(n, h); !info.fresh {
+	info.fresh = x.accepts(n, h)
+	info.news = info.fresh
+	switch {
+	case info.fresh:
+	case startsOver(c) && n.Kind() != neighbors.KindParent:
+		info.doubtful = true
+		x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter)
+	default:
 		x.counters.MLEReplay++
+		return false
 	}
-	return info.fresh
+	return true
 }
+
+// startsOver reports whether a command is one of those with which a node becomes a child. A neighbor that has lost its frame counters sends
+// them: the first is answered as a recording may be, the second holds the answer to a challenge.
+//
+// Deviation: OpenThread hears such a neighbor again once it has forgotten the old counters, after 100 s or a child's timeout.
+func startsOver(c mle.Command) bool { return c == mle.ParentRequest || c == mle.ChildIDRequest }
 
 // accepts reports whether a message is ahead of all that its sender has sent before, and keeps its frame counter then. The sender is
 // followed to a later key sequence.
@@ -362,6 +413,9 @@ func (x *mleMessenger) prove(n *neighbors.Neighbor, info mleInfo, linkCounter, m
 // Deviation: stock answers everybody, and so sends as much as whoever has recorded one request wants it to.
 func (x *mleMessenger) mayAnswer(info mleInfo, p strangers.Purpose) bool {
 	n := x.neighbors.ByExt(info.ext)
+	if info.doubtful {
+		return x.answers.Allow(info.ext, strangers.ForReturn)
+	}
 	return n != nil && n.Valid() || x.answers.Allow(info.ext, p)
 }
 
@@ -376,6 +430,7 @@ func (x *mleMessenger) dispatch(m mle.Message, info mleInfo) {
 		return
 	}
 	switch err := command.handle(m, info); {
+	case err == nil && info.doubtful:
 	case err == nil:
 		x.vouch(info.ext) // it belongs to a handshake that is open, if its sender is no neighbor yet
 	case errors.Is(err, errMLEUnexpected):

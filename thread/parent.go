@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -56,8 +57,7 @@ type parentSide struct {
 
 // handleParentRequest offers this node as a parent.
 func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
-	if !p.routerEligible() || !p.attach.offers() || !p.routes.hearsLeader() || !p.routes.reachesLeader() ||
-		p.distrib.netData.Outdated() {
+	if !p.mayOffer() {
 		return errMLEUnexpected
 	}
 	r := m.Read()
@@ -87,9 +87,24 @@ func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
 	}
 	c.ChallengeOf = challenge
 	c.Offers = 0
-	p.sendParentResponse(c, challenge, mask)
+	p.sendParentResponse(c, challenge, mask, info.dst)
 	return nil
 }
+
+// unneeded reports whether a stranger's Parent Request would have no answer.
+func (p *parentSide) unneeded(beginning mle.Message, _ mleInfo) bool {
+	mask, err := beginning.ScanMask()
+	return err == nil && (!p.mayOffer() || !p.isAsked(mask))
+}
+
+// mayOffer reports whether this node may be a parent now.
+func (p *parentSide) mayOffer() bool {
+	return p.routerEligible() && p.attach.offers() && p.routes.hearsLeader() && p.routes.reachesLeader() && !p.distrib.netData.Outdated()
+}
+
+// openChallenge is how long a challenge to a neighbor that seems to begin anew stays open: for two rounds of its search. What it sent before
+// and was never heard may be on a tape.
+func (p *parentSide) openChallenge() time.Duration { return 2 * p.timing.ChildIDRequest }
 
 // isAsked reports whether a Parent Request with that mask is meant for a node of this role.
 func (p *parentSide) isAsked(mask mle.ScanMask) bool {
@@ -104,19 +119,23 @@ func (p *parentSide) isAsked(mask mle.ScanMask) bool {
 // Deviation: this version has no sleepy children. A node that sleeps would find a parent that never reaches it.
 func servable(m mle.Mode) bool { return m.Has(mle.ModeRxOnWhenIdle) }
 
-func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challenge, mask mle.ScanMask) {
+func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challenge, mask mle.ScanMask, asked netip.Addr) {
 	b := mle.AppendSourceAddress(p.mle.start(mle.ParentResponse), p.rloc)
 	b = mle.AppendLeaderData(b, p.distrib.leaderData())
 	b = p.mle.appendFrameCounters(b)
 	b = mle.AppendResponse(b, challenge)
-	if c.Valid() || c.Challenge.IsZero() {
+	if c.Challenge.IsZero() || p.AgeOf(c.Challenged) >= p.openChallenge() {
 		// While one is open it stays: else a recorded request, sent between this answer and what the child makes of it, would undo both.
-		c.Challenge = p.newChallenge()
+		c.Challenge, c.Challenged = p.newChallenge(), p.Now
 	}
 	b = mle.AppendChallenge(b, c.Challenge)
 	b = mle.AppendLinkMargin(b, c.Link.Margin(p.timing.ReceiveSensitivity))
 	b = mle.AppendConnectivity(b, p.connectivity())
 	b = mle.AppendVersion(b, mle.Version1_1)
+	if !asked.IsMulticast() {
+		p.mle.send(neighbors.LinkLocal(c.Ext), b) // nobody else answers
+		return
+	}
 	limit := p.timing.ParentResponseRouters
 	if mask.Has(mle.ScanEndDevices) {
 		limit = p.timing.ParentResponseAll
@@ -215,7 +234,8 @@ func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
 	if err := r.Err(); err != nil {
 		return err
 	}
-	if c.Challenge.IsZero() || response != c.Challenge || !servable(mode) {
+	late := info.doubtful && p.AgeOf(c.Challenged) >= p.openChallenge()
+	if c.Challenge.IsZero() || response != c.Challenge || late || !servable(mode) {
 		return errMLEUnexpected
 	}
 	if len(requested) > maxRequestedTLVs {
@@ -223,6 +243,7 @@ func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
 	}
 
 	p.forgetEarlier(c, info)
+	c.Challenge = mle.Challenge{} // the same request is no answer again
 	p.neighbors.Change(&c.Neighbor, neighbors.ChildIDRequest)
 	c.LastHeard = p.Now
 	p.mle.prove(&c.Neighbor, info, linkCounter, mleCounter)

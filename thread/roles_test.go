@@ -289,7 +289,7 @@ func TestAttach_RetriesSpread(t *testing.T) {
 			e.attach.counter = counter
 			apart := 0
 			for range pairs {
-				if d := e.attach.startDelay() - e.attach.startDelay(); d.Abs() > timing.longestAirtime()/2 {
+				if d := e.attach.startDelay() - e.attach.startDelay(); d.Abs() > timing.FrameTime/2 {
 					apart++
 				}
 			}
@@ -331,7 +331,7 @@ func TestLinkRequest_Spread(t *testing.T) {
 			continue
 		}
 		slices.Sort(delays)
-		if n := len(delays); n < 90 || delays[n-1] > timing.LinkRequestJitter || delays[n*3/4]-delays[n/4] < timing.longestAirtime() {
+		if n := len(delays); n < 90 || delays[n-1] > timing.LinkRequestJitter || delays[n*3/4]-delays[n/4] < timing.FrameTime {
 			t.Errorf("%d delayed: %v", n, delays)
 		}
 		if timing.LinkRequestJitter > timing.LinkRequest/4 {

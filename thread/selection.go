@@ -240,11 +240,17 @@ func (s *selection) upgrade(id mle.RouterID, mask tmf.RouterMask) {
 	s.neighbors.SetAssigned(mask.Routers, mask.IDSequence)
 	s.neighbors.Routers.Get(id).Ext = s.Ext
 	// The parent is the first router neighbor, and the way to the leader.
-	if p := s.neighbors.AdoptParent(); p != nil {
+	p := s.neighbors.AdoptParent()
+	if p != nil {
 		if l := s.neighbors.Routers.Get(s.leader.LeaderRouterID); l != nil && l != p {
 			l.Cost, l.NextHop = s.neighbors.Parent.LeaderCost, p.RLOC16.RouterID()
 		}
 	}
 	s.links.request(nil)
+	if p != nil {
+		// Deviation: OpenThread leaves it at the multicast. If that gets lost the leader may take the router ID back, before it has heard of
+		// a way to this router.
+		s.links.request(p)
+	}
 	s.parent.answerWaiting()
 }

@@ -374,16 +374,27 @@ func TestPartitions_Gone(t *testing.T) {
 	p.Attach(n, thread.ModeFullThreadDevice, 24*time.Hour)
 	solicit(t, m, p, n)
 	link(t, m, n, p)
+	recorded := gone.MLECounter
+	for margin, want := range []uint64{9: 0, 10: 1} {
+		m.Sim.SetLinkFrom(gone.Antenna, n.Antenna, float64(thread.TimingPymesh().ReceiveSensitivity)+float64(margin))
+		gone.advertise()
+		m.Run(time.Second)
+		if got := n.Counters().BetterPartitionAttempts; got != want {
+			t.Errorf("margin %v dB: %d searches, want %d", margin, got, want)
+		}
+	}
+	m.Run(30 * time.Second)
 	hour := func() (searches uint64, advertisements int) {
 		before, heard := n.Counters().BetterPartitionAttempts, len(p.Find(mle.Advertisement, n.ExtAddr()))
 		for range 180 {
 			advertise(p, must(leaderData(n)), heardRoutes(p, n))
+			gone.MLECounter = recorded
 			gone.advertise()
 			m.Run(20 * time.Second)
 		}
 		return n.Counters().BetterPartitionAttempts - before, len(p.Find(mle.Advertisement, n.ExtAddr())) - heard
 	}
-	for i, want := range []uint64{8, 2} {
+	for i, want := range []uint64{9, 4} {
 		if searches, ads := hour(); searches < want || searches > want+1 || ads < 100 {
 			t.Errorf("hour %d: %d searches, want %d; %d Advertisements", i+1, searches, want, ads)
 		}
@@ -394,6 +405,7 @@ func TestPartitions_Gone(t *testing.T) {
 			t.Fatal("no search any more")
 		}
 		advertise(p, must(leaderData(n)), heardRoutes(p, n))
+		gone.MLECounter = recorded
 		gone.advertise()
 		m.Run(5 * time.Second)
 	}
@@ -401,7 +413,7 @@ func TestPartitions_Gone(t *testing.T) {
 	p.Await(mle.LinkAccept, n.ExtAddr(), 2*time.Second)
 	child := m.AddPeer(11, lorasim.Position{X: 20})
 	child.SendMLE(ip6.LinkLocalAllRouters, meshtest.ParentRequest(meshtest.Challenge(4), mle.ScanRouters))
-	child.Await(mle.ParentResponse, n.ExtAddr(), 2*time.Second)
+	child.Await(mle.ParentResponse, n.ExtAddr(), 3*time.Second)
 }
 
 // leaderData is what a node says of its partition.

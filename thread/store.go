@@ -60,7 +60,8 @@ type ChildSettings struct {
 }
 
 // A Store keeps the settings of one node. Save must not return before the settings would survive a loss of power: the engine uses
-// frame counters as soon as Save has promised to remember that they are used. The value passed to Save is the store's to keep.
+// frame counters as soon as Save has promised to remember that they are used. The value passed to Save is the store's to keep. A store
+// in a file is package pymesh's FileStore.
 type Store interface {
 	// Load returns the settings saved last, and false if there are none.
 	Load() (Settings, bool, error)
@@ -138,7 +139,7 @@ func (e *Engine) save() bool {
 	}
 	if err := e.keeper.store.Save(s); err != nil {
 		e.counters.StoreFailed++
-		e.keeper.trouble.Log(e.Now, e.Log, slog.LevelError, "settings not stored; nothing secured is sent until they are", "err", err)
+		e.keeper.trouble.Log(e.Now, e.Log, slog.LevelError, "settings not stored; once the frame counters stored before are used up, nothing secured is sent", "err", err)
 		e.keeper.retry = e.Now.Add(time.Second)
 		return false
 	}

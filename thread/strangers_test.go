@@ -275,3 +275,49 @@ func TestUnauthenticatedStrength(t *testing.T) {
 		t.Errorf("%+v, was %+v", link(), before)
 	}
 }
+
+// TestNeighborBeginsAnew: a child or a router that has lost its frame counters is heard again once it answers a challenge; recordings of how
+// it became a child change nothing.
+func TestNeighborBeginsAnew(t *testing.T) {
+	m, n, p := leading(t, nil)
+	p.Attach(n, thread.ModeFullThreadDevice, time.Hour)
+	place := p.RLOC16
+	var begin [][]byte
+	for _, b := range [][]byte{
+		meshtest.ParentRequest(meshtest.Challenge(77), mle.ScanRouters),
+		p.ChildIDRequest(p.Answers(mle.ParentResponse, n.ExtAddr())[0], thread.ModeFullThreadDevice, time.Hour),
+	} {
+		begin = append(begin, p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), b))
+		m.Run(time.Second)
+	}
+	update := func() []byte {
+		b := mle.AppendMode(mle.AppendCommand(nil, mle.ChildUpdateRequest), thread.ModeFullThreadDevice)
+		return p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), mle.AppendTimeout(mle.AppendSourceAddress(b, place), time.Hour))
+	}
+	old := update()
+	m.Run(time.Second)
+	replays := n.Counters().MLEReplay
+	for range 100 {
+		for _, psdu := range append(begin, old) {
+			p.Transmit(psdu)
+			m.Run(100 * time.Millisecond)
+		}
+	}
+	if got := n.Counters().MLEReplay - replays; got != 100 {
+		t.Errorf("%d of 100 recorded updates found out", got)
+	}
+	if k := n.Neighbors(); len(k) != 1 || k[0].RLOC16 != place {
+		t.Errorf("children %+v", k)
+	}
+	m.Run(time.Minute) // the challenge that the recordings have opened is too old then
+
+	p.MLECounter, p.MACCounter = 0, 0
+	p.Attach(n, thread.ModeFullThreadDevice, time.Hour)
+	answered := len(p.Answers(mle.ChildUpdateResponse, n.ExtAddr()))
+	place = p.RLOC16
+	update()
+	m.Run(time.Second)
+	if got := len(p.Answers(mle.ChildUpdateResponse, n.ExtAddr())) - answered; got != 1 || len(n.Neighbors()) != 1 {
+		t.Errorf("%d answers to the child that has begun anew, %d children", got, len(n.Neighbors()))
+	}
+}

@@ -210,8 +210,6 @@ func TimingPymesh() Timing {
 	// Deviation: stock has no such pause. A LoRa receiver does not know of an acknowledgement before five symbols of its preamble are
 	// over, and who waited for the frame to end would start within that time.
 	t.AckRoom = 12 * time.Millisecond
-	// Deviation: a Pymesh router answers a Parent Request within 1 s, and so do all others around: ten answers of 150 ms each meet.
-	t.ParentResponseRouters, t.ParentResponseAll = 2*time.Second, 2*time.Second
 	// Deviation: stock answers in any case. Who asks needs one parent.
 	t.ParentOffers = 2
 	// Deviation: stock waits up to 2 min, at each hop of a chain.
@@ -227,6 +225,15 @@ func TimingPymesh() Timing {
 	// Deviation: a Pymesh node listens for Parent Responses during its whole 10 s; a stock OpenThread parent has forgotten it after
 	// 5 s. With a candidate at hand this node answers in time for both.
 	t.ParentDecision = 4 * time.Second
+	// Deviation: Pycom's parents answer within a second, as stock's do where end devices are asked as well. Ten answers of 0.2 s would meet.
+	t.ParentResponseRouters, t.ParentResponseAll = 2*time.Second, 4*time.Second
+	// Deviation: stock waits up to 20 minutes. A node that lost some answers on a busy channel would be away for as long.
+	t.AttachBackoffMax = 2 * time.Minute
+	// Deviation: stock begins with 1 s. Ten routers that hear of the same change would send their Advertisements within half a second.
+	t.AdvertiseMin = 4 * time.Second
+	// Deviation: stock waits 90 s until it gives up a router to which no way is known. Advertisements tell of the ways, hop by hop, and of
+	// those some get lost: new routers would lose their place again.
+	t.LeaderToRouter = 150 * time.Second
 	// Deviation: stock backs off in units of 0.32 ms, which no LoRa receiver can tell from zero: all who waited for the same frame
 	// to end would start within its preamble. A LoRa preamble at SF7 lasts 12.5 ms.
 	t.BackoffUnit = 8 * time.Millisecond
@@ -238,9 +245,6 @@ func TimingPymesh() Timing {
 	// Deviation: two nodes whose frames met wait for an acknowledgement equally long. Stock's backoff then spreads them over less than
 	// an airtime, and listening before talking does not hear weak signals: they would meet again.
 	t.RetryJitter = 200 * time.Millisecond
-	// Deviation: stock waits for up to 20 min after many failed attempts. On a channel on which several answers meet and are lost, a
-	// node in the middle of its mesh would be away for as long.
-	t.AttachBackoffMax = 5 * time.Minute
 	// Deviation: stock searches 1 ms after it heard of a better partition; all who heard the same Advertisement would ask at once.
 	t.SearchJitter = 3 * time.Second
 	// Deviation: stock forgets a seed after 5 s. A multicast that waits longer in a LoRa node's queue would then be new to all who

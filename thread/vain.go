@@ -7,6 +7,8 @@ const (
 	maxVainSearches = 8
 	// maxVainDoublings bounds how often the pause between searches for the same partition doubles.
 	maxVainDoublings = 6
+	// newsDoublings is the same as long as what is heard of the partition is news.
+	newsDoublings = 1
 )
 
 // vainSearches remembers the better partitions that were heard of and searched for, without an answer from any parent there: they may be
@@ -19,24 +21,28 @@ type vainSearches [maxVainSearches]vainSearch
 type vainSearch struct {
 	partition uint32
 	times     int       // in a row
+	began     time.Time // the last time
 	until     time.Time // when it may be searched for again
 }
 
 // begin reports whether a partition may be searched for, and counts the search as vain; again says that the one before was. The pauses between searches for it are pause,
 // then twice as long, and so on, 64 times as long at most.
 //
+// News, which a recording is once at most, does not wait that long: where frames get lost, a search may be in vain though all are there. For
+// it the pauses double once.
+//
 // If all places are taken, one more partition takes over the place that is due first, with its pauses: however many partitions are
 // recorded, they are searched for no more often than so many.
-func (v *vainSearches) begin(now time.Time, partition uint32, pause time.Duration) (ok, again bool) {
+func (v *vainSearches) begin(now time.Time, partition uint32, pause time.Duration, news bool) (ok, again bool) {
 	e := v.place(partition)
-	if now.Before(e.until) {
+	if now.Before(e.until) && !(news && e.partition == partition && now.Sub(e.began) >= pause<<newsDoublings) {
 		return false, true
 	}
 	if now.Sub(e.until) > pause<<maxVainDoublings {
 		e.times = 0 // forgotten
 	}
 	e.partition = partition
-	e.until = now.Add(pause << e.times)
+	e.began, e.until = now, now.Add(pause<<e.times)
 	again = e.times > 0
 	e.times = min(e.times+1, maxVainDoublings)
 	return true, again

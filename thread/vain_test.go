@@ -14,7 +14,7 @@ func TestVainSearches(t *testing.T) {
 		var v vainSearches
 		for at := time.Duration(0); at < d; at += unit {
 			for p := range partitions {
-				if ok, again := v.begin(start.Add(at), p, unit); ok {
+				if ok, again := v.begin(start.Add(at), p, unit, false); ok {
 					n++
 					if again != (at > 0) && partitions == 1 {
 						t.Errorf("after %v: again %v", at, again)
@@ -34,25 +34,38 @@ func TestVainSearches(t *testing.T) {
 	var v vainSearches
 	at := start
 	for range 20 {
-		v.begin(at, 7, unit)
+		v.begin(at, 7, unit, false)
 		at = at.Add(unit)
 	}
-	if ok, _ := v.begin(at, 7, unit); ok {
+	if ok, _ := v.begin(at, 7, unit, false); ok {
 		t.Error("no pause")
 	}
 	v.answered(8)
-	if ok, _ := v.begin(at, 7, unit); ok {
+	if ok, _ := v.begin(at, 7, unit, false); ok {
 		t.Error("another one has answered")
 	}
 	v.answered(7)
-	if ok, again := v.begin(at, 7, unit); !ok || again {
+	if ok, again := v.begin(at, 7, unit, false); !ok || again {
 		t.Error("a pause after an answer")
 	}
 	for range 3 {
-		v.begin(at, 7, unit)
+		v.begin(at, 7, unit, false)
 		at = at.Add(4 * unit)
 	}
-	if ok, again := v.begin(at.Add(100*unit), 7, unit); !ok || again {
+	if ok, again := v.begin(at.Add(100*unit), 7, unit, false); !ok || again {
 		t.Error("not forgotten")
+	}
+
+	// News is heard once in a while, and recordings in between.
+	v, at = vainSearches{}, start
+	n := 0
+	for i := range 100 {
+		if ok, _ := v.begin(at, 7, unit, i%2 == 0); ok {
+			n++
+		}
+		at = at.Add(unit)
+	}
+	if n < 48 || n > 52 {
+		t.Errorf("%d searches in 100 units with news in every other, want one in two", n)
 	}
 }

@@ -140,20 +140,20 @@ func (e *Engine) wireRouterSide(c *Config) {
 func (e *Engine) commands() []mleCommand {
 	const strangers, known = true, false
 	return []mleCommand{
-		{mle.LinkRequest, asRouter, strangers, e.links.handleRequest},
-		{mle.LinkAccept, asAny, strangers, e.links.handleAccept},
-		{mle.LinkAcceptAndRequest, asAny, strangers, e.links.handleAccept},
-		{mle.Advertisement, asAny, strangers, e.routes.handleAdvertisement},
-		{mle.DataRequest, asChild | asRouter, known, e.distrib.handleRequest},
-		{mle.DataResponse, asAny, known, e.distrib.handleLeaderData},
-		{mle.ParentRequest, asChild | asRouter, strangers, e.parent.handleParentRequest},
-		{mle.ParentResponse, asAny, strangers, e.attach.handleParentResponse},
-		{mle.ChildIDRequest, asChild | asRouter, strangers, e.parent.handleChildIDRequest},
-		{mle.ChildIDResponse, asAny, known, e.attach.handleChildIDResponse},
-		{mle.ChildUpdateRequest, asRouter, strangers, e.parent.handleUpdateRequest},
-		{mle.ChildUpdateRequest, asEndDevice, strangers, e.keepAlive.handleRequest},
-		{mle.ChildUpdateResponse, asRouter, strangers, e.parent.handleUpdateResponse},
-		{mle.ChildUpdateResponse, asEndDevice, strangers, e.keepAlive.handleResponse},
+		{mle.LinkRequest, asRouter, strangers, e.links.handleRequest, nil},
+		{mle.LinkAccept, asAny, strangers, e.links.handleAccept, nil},
+		{mle.LinkAcceptAndRequest, asAny, strangers, e.links.handleAccept, nil},
+		{mle.Advertisement, asAny, strangers, e.routes.handleAdvertisement, e.routes.unneeded},
+		{mle.DataRequest, asChild | asRouter, known, e.distrib.handleRequest, nil},
+		{mle.DataResponse, asAny, known, e.distrib.handleLeaderData, e.mle.fromStranger},
+		{mle.ParentRequest, asChild | asRouter, strangers, e.parent.handleParentRequest, e.parent.unneeded},
+		{mle.ParentResponse, asAny, strangers, e.attach.handleParentResponse, nil},
+		{mle.ChildIDRequest, asChild | asRouter, strangers, e.parent.handleChildIDRequest, nil},
+		{mle.ChildIDResponse, asAny, known, e.attach.handleChildIDResponse, nil},
+		{mle.ChildUpdateRequest, asRouter, strangers, e.parent.handleUpdateRequest, nil},
+		{mle.ChildUpdateRequest, asEndDevice, strangers, e.keepAlive.handleRequest, nil},
+		{mle.ChildUpdateResponse, asRouter, strangers, e.parent.handleUpdateResponse, nil},
+		{mle.ChildUpdateResponse, asEndDevice, strangers, e.keepAlive.handleResponse, nil},
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/gopymesh/pymesh"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
-	"github.com/gopymesh/pymesh/thread"
 )
 
 // The simulated nodes: how many there are, and how far apart they stand, in meters.
@@ -44,7 +43,7 @@ func (p *program) emulate(ctx context.Context) error {
 		return err
 	}
 	clock := e.Air.Clock()
-	return p.live(ctx, chip, stores{new(thread.MemoryStore), new(lora.MemoryAirtimeStore)}, func(ctx context.Context, node *pymesh.Node) {
+	return p.live(ctx, chip, new(memory), func(ctx context.Context, node *pymesh.Node) {
 		for _, other := range others {
 			p.meet(ctx, clock, other, node)
 		}

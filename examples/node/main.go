@@ -61,20 +61,22 @@ func main() {
 
 // program is what the flags say.
 type program struct {
-	hat       *hat.Flags
-	key       []byte
-	keyText   string
-	keyFile   string
-	store     string
-	capture   string
-	port      uint
-	status    time.Duration
-	duration  time.Duration
-	noLimit   bool
-	emulated  bool
-	verbose   bool
-	log       *slog.Logger
-	supervise *supervisor
+	hat      *hat.Flags
+	key      []byte
+	keyText  string
+	keyFile  string
+	store    string
+	capture  string
+	port     uint
+	status   time.Duration
+	duration time.Duration
+	noLimit  bool
+	emulated bool
+
+	recoverStore bool
+	verbose      bool
+	log          *slog.Logger
+	supervise    *supervisor
 }
 
 // run is the program: it returns the exit code.
@@ -124,6 +126,7 @@ func parse(args []string, usageTo io.Writer) (*program, error) {
 	flags.StringVar(&p.keyText, "key", "", "network key in `hexadecimal`, 1 to 16 bytes; other users of this computer can see it, unlike that in a file")
 	flags.StringVar(&p.keyFile, "key-file", credential("key"), "`file` with the network key in hexadecimal")
 	flags.StringVar(&p.store, "store", stateFile(), "`file` that keeps what must survive a restart")
+	flags.BoolVar(&p.recoverStore, "recover-store", false, "if that file is damaged, put it aside and go on from the one before it, .previous")
 	flags.StringVar(&p.capture, "pcap", "", "write all packets to `file`, for Wireshark or examples/sniff")
 	flags.UintVar(&p.port, "udp", pycomPort, "UDP `port` on which datagrams are answered")
 	flags.DurationVar(&p.status, "status", 10*time.Minute, "`time` between log lines with the state of node and radio")

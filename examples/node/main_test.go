@@ -12,6 +12,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/gopymesh/pymesh"
+	"github.com/gopymesh/pymesh/thread"
 )
 
 // output collects what several goroutines write.
@@ -123,7 +126,7 @@ func TestFlags(t *testing.T) {
 
 func TestNoDevice(t *testing.T) {
 	var out output
-	if code := run(t.Context(), []string{"-spi-bus", "9", "-spi-cs", "7"}, &out); code != exitFailure {
+	if code := run(t.Context(), []string{"-spi-bus", "9", "-spi-cs", "7", "-store", filepath.Join(t.TempDir(), "store")}, &out); code != exitFailure {
 		t.Errorf("exit code %d", code)
 	}
 	expect(t, out.b.String(), "node ends", "open")
@@ -179,5 +182,38 @@ func TestService(t *testing.T) {
 	}
 	if string(p.key) != "\x00\xff" || p.store != "/var/lib/pymesh/pymesh-node.json" {
 		t.Errorf("key %x, store %s", p.key, p.store)
+	}
+}
+
+// TestStore: a damaged store is an error before the radio is opened, and -recover-store goes on from the generation before.
+func TestStore(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "node.store")
+	store, err := pymesh.OpenFileStore(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Save(thread.Settings{MACFrameCounter: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	store.Close()
+	if err := os.WriteFile(name, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-spi-bus", "9", "-spi-cs", "7", "-store", name}
+	var out output
+	if code := run(t.Context(), args, &out); code != exitFailure {
+		t.Errorf("exit code %d", code)
+	}
+	expect(t, out.b.String(), "node -recover-store", name)
+	if code := run(t.Context(), append(args, "-recover-store"), &out); code != exitFailure {
+		t.Errorf("exit code %d", code)
+	}
+	expect(t, out.b.String(), "store is recovered", name+".damaged", "open")
+	if store, err = pymesh.OpenFileStore(name); err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if s, _, err := store.Load(); err != nil || s.MACFrameCounter <= 1000 {
+		t.Errorf("%+v, %v", s, err)
 	}
 }

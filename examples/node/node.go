@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh"
-	"github.com/gopymesh/pymesh/examples/internal/settings"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/sx1276"
 	"github.com/gopymesh/pymesh/thread"
@@ -26,17 +25,46 @@ func (p *program) run(ctx context.Context) error {
 	if p.emulated {
 		return p.emulate(ctx)
 	}
+	store, err := p.openStore()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
 	chip, err := p.hat.Open(p.log)
 	if err != nil {
 		return err
 	}
-	return p.live(ctx, chip, stores{settings.File{Path: p.store}, settings.AirtimeBeside(p.store)}, nil)
+	return p.live(ctx, chip, store, nil)
+}
+
+// openStore opens the store, and goes on from the generation before a damaged one if that is asked for.
+func (p *program) openStore() (*pymesh.FileStore, error) {
+	store, err := pymesh.OpenFileStore(p.store)
+	switch {
+	case !errors.Is(err, pymesh.ErrStoreDamaged):
+		return store, err
+	case !p.recoverStore:
+		return nil, fmt.Errorf("%w (node -recover-store recovers it)", err)
+	}
+	p.log.Warn("store is damaged", "err", err)
+	aside, err := pymesh.RecoverFileStore(p.store)
+	if err != nil {
+		return nil, err
+	}
+	p.log.Warn("store is recovered from the generation before", "store", p.store, "damaged", aside)
+	return pymesh.OpenFileStore(p.store)
 }
 
 // stores keep what must survive a restart: of the node, and of what it has sent.
-type stores struct {
+type stores interface {
 	thread.Store
 	lora.AirtimeStore
+}
+
+// memory is both in simulations.
+type memory struct {
+	thread.MemoryStore
+	lora.MemoryAirtimeStore
 }
 
 // live lets a node live on a chip, which it closes. meet, if any, is called once the node runs.

@@ -3,10 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
-	"github.com/gopymesh/pymesh/examples/internal/settings"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/thread"
 )
@@ -20,10 +17,11 @@ func (o options) openHat(cfg *thread.Config) (place, error) {
 	for _, warning := range radio.Config().Warnings() {
 		cfg.Logger.Warn(warning)
 	}
-	if err := os.MkdirAll(o.dir, 0o777); err != nil {
+	store, err := o.openStore(fmt.Sprintf("lora_%d.json", o.id))
+	if err != nil {
 		return nil, errors.Join(err, radio.Close())
 	}
-	path := filepath.Join(o.dir, fmt.Sprintf("lora_%d.json", o.id))
-	cfg.Store = fileStore{settings.File{Path: path}}
-	return radioPlace{radio: lora.Govern(radio, lora.WithLogger(cfg.Logger), lora.WithAirtimeStore(settings.AirtimeBeside(path)))}, nil
+	cfg.Store = store
+	governor := lora.Govern(radio, lora.WithLogger(cfg.Logger), lora.WithAirtimeStore(store))
+	return storedPlace{radioPlace{radio: governor}, store}, nil
 }

@@ -27,12 +27,10 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/gopymesh/pymesh/examples/internal/hat"
-	"github.com/gopymesh/pymesh/examples/internal/settings"
 	"github.com/gopymesh/pymesh/internal/otsim/wire"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -244,10 +242,19 @@ func (o options) place(cfg *thread.Config) (place, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Virtual time stops while a disk is slow, and there is no power to lose in it.
-	cfg.Store = fileStore{settings.File{Path: filepath.Join(o.dir, fmt.Sprintf("%d_%d.json", g.Offset, o.id)), Volatile: o.virtual}}
-	if o.virtual {
-		return wire.ListenVirtual(g, o.id)
+	store, err := o.openStore(fmt.Sprintf("%d_%d.json", g.Offset, o.id))
+	if err != nil {
+		return nil, err
 	}
-	return wire.ListenRealTime(g, o.id)
+	cfg.Store = store
+	var p place
+	if o.virtual {
+		p, err = wire.ListenVirtual(g, o.id)
+	} else {
+		p, err = wire.ListenRealTime(g, o.id)
+	}
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return storedPlace{p, store}, nil
 }

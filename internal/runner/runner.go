@@ -40,6 +40,8 @@ type Hooks struct {
 	Frame func(now time.Time, psdu []byte)
 	// Timer has deadlines beside the engine's.
 	Timer Timer
+	// End is called at last: from then on the engine, and its store, are left alone. A runner that hangs does not come to it.
+	End func()
 }
 
 // Timer is a state machine on top of the engine.
@@ -190,6 +192,9 @@ func (r *Runner) Err() error {
 // run is the runner's goroutine.
 func (r *Runner) run() {
 	defer r.cancel()
+	if r.hooks.End != nil {
+		defer r.hooks.End()
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	defer r.poll()

@@ -9,12 +9,13 @@ import (
 	"github.com/gopymesh/pymesh/thread"
 )
 
-// TestHealingWithoutStore: a node that has lost its store is heard again once its neighbors have forgotten its old frame counters.
+// TestHealingWithoutStore: a node that has lost its store is heard again within 100 s, without that its neighbors have to forget its old
+// frame counters.
 func TestHealingWithoutStore(t *testing.T) {
 	for _, s := range []site{row("row of 4", 4), field("field of 6", 6), field("field of 9", 9)} {
 		t.Run(s.name, func(t *testing.T) {
 			var took []time.Duration
-			for seed := range uint64(5) {
+			for seed := range uint64(10) {
 				m := s.build(t, seed+1)
 				settle(m)
 				m.Run(10 * time.Minute)
@@ -34,7 +35,8 @@ func TestHealingWithoutStore(t *testing.T) {
 	}
 }
 
-// TestHealingPowerCut: 16 nodes that lose their power all at once are one mesh again, soon if all hear each other.
+// TestHealingPowerCut: 16 nodes that lose their power all at once are one mesh again within 8 minutes: in one room always, in a field for
+// these seeds, and for 19 of 20.
 func TestHealingPowerCut(t *testing.T) {
 	oneRoom := site{name: "one room", build: func(t testing.TB, seed uint64) *meshtest.Mesh {
 		m := meshtest.New(t, lorasim.Options{Seed: seed})
@@ -43,17 +45,11 @@ func TestHealingPowerCut(t *testing.T) {
 		}
 		return m
 	}}
-	for _, tt := range []struct {
-		site
-		limit time.Duration
-	}{
-		{oneRoom, 8 * time.Minute},
-		{field("field of 16", 16), 15 * time.Minute},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
+	for _, s := range []site{oneRoom, field("field of 16", 16)} {
+		t.Run(s.name, func(t *testing.T) {
 			var took []time.Duration
-			for seed := range uint64(3) {
-				m := tt.build(t, seed+1)
+			for seed := range uint64(4) {
+				m := s.build(t, seed+1)
 				settle(m)
 				for _, n := range m.Nodes {
 					n.PowerOff()
@@ -66,7 +62,7 @@ func TestHealingPowerCut(t *testing.T) {
 				m.Until(30*time.Minute, "one mesh", m.OneMesh)
 				d := m.Sim.Now().Sub(start)
 				took = append(took, d.Round(time.Second))
-				if d > tt.limit {
+				if d > 8*time.Minute {
 					t.Errorf("seed %d: after %v\n%s", seed+1, d, m)
 				}
 			}

@@ -31,9 +31,8 @@ const (
 	attackTime   = 4 * time.Hour
 	pingInterval = 4 * time.Minute // so rare that a mesh without an intruder stays within its duty cycle
 	pingLimit    = 25 * time.Second
-	recoverLimit = 5 * time.Minute // all is well after the attack
-	// backLimit is for a node that has lost its store to be heard again: its neighbors forget it after 100 s, and it then joins.
-	backLimit = 150 * time.Second
+	recoverLimit = 5 * time.Minute   // all is well after the attack
+	backLimit    = 100 * time.Second // for a node that has lost its store to be heard again
 	// What jamming alone does, once in a while: a router that misses enough of its neighbors' frames looks for a parent.
 	lostRoles  = 4
 	splitLimit = 30 * time.Second

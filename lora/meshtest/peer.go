@@ -247,8 +247,8 @@ func (p *Peer) Await(c mle.Command, from ieee802154.ExtAddr, limit time.Duration
 func (p *Peer) Attach(to *Node, mode mle.Mode, timeout time.Duration) {
 	p.tb.Helper()
 	p.attached++ // a parent ignores a challenge that it knows
-	p.SendMLE(ip6.LinkLocalAllRouters, ParentRequest(Challenge(p.attached), mle.ScanRouters))
-	response := p.Await(mle.ParentResponse, to.ExtAddr(), 5*time.Second)
+	p.SendMLE(ip6.LinkLocalAllRouters, ParentRequest(Challenge(p.attached), mle.ScanRouters|mle.ScanEndDevices))
+	response := p.Await(mle.ParentResponse, to.ExtAddr(), 6*time.Second)
 	p.SendMLE(LinkLocal(to.ExtAddr()), p.ChildIDRequest(response, mode, timeout))
 	rloc, err := p.Await(mle.ChildIDResponse, to.ExtAddr(), 5*time.Second).Address16()
 	if err != nil {

@@ -13,9 +13,13 @@ func FuzzParseMessage(f *testing.F) {
 	}
 	f.Add(AppendAddressRegistration(AppendCommand(nil, ChildIDRequest), AddressEntry{ContextID: 1}))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		beginning, _ := ParseBeginning(b)
 		m, err := ParseMessage(b)
 		if err != nil {
 			return
+		}
+		if beginning.Command != m.Command || !bytes.Equal(beginning.TLVs, m.TLVs) {
+			t.Fatalf("all of %x begins with %x", b, beginning.TLVs)
 		}
 		if again, _ := m.AppendBinary(nil); !bytes.Equal(again, b) {
 			t.Fatalf("%x became %x", b, again)

@@ -104,6 +104,22 @@ func ParseMessage(b []byte) (Message, error) {
 	return m, nil
 }
 
+// ParseBeginning parses the beginning of a message: the command, and those TLVs that are whole. The result aliases b.
+func ParseBeginning(b []byte) (Message, error) {
+	if len(b) == 0 {
+		return Message{}, ErrMessage
+	}
+	m := Message{Command: Command(b[0])}
+	for rest := b[1:]; ; {
+		_, _, next, err := tlv.Next[TLVType](rest)
+		if err != nil {
+			m.TLVs = b[1 : len(b)-len(rest)]
+			return m, nil
+		}
+		rest = next
+	}
+}
+
 // AppendCommand starts a message: it appends c to b. Append TLVs after it.
 func AppendCommand(b []byte, c Command) []byte { return append(b, byte(c)) }
 

@@ -100,6 +100,19 @@ func (h Header) Open(dst, payload []byte, source, destination netip.Addr, ext ie
 	return plaintext, nil
 }
 
+// Peek decrypts the beginning of payload, the UDP payload that ParseHeader read h from, into dst, and returns what dst has of it, for
+// ParseBeginning. It authenticates nothing: nothing may be done because of what it finds, but things may be left undone. ext and ccm are
+// as for Open.
+func (h Header) Peek(dst, payload []byte, ext ieee802154.ExtAddr, ccm *ieee802154.CCM) []byte {
+	if h.Suite != SuiteIEEE802154 || len(payload) <= SecuredOverhead {
+		return dst[:0]
+	}
+	dst = dst[:min(len(dst), len(payload)-SecuredOverhead)]
+	nonce := ieee802154.Nonce(ext, h.FrameCounter, ieee802154.SecurityENCMIC32)
+	ccm.Peek(dst, &nonce, payload[suiteSize+auxHeaderSize:])
+	return dst
+}
+
 // AppendSealed appends a secured MLE message to b: security suite, auxiliary header, plaintext (the command and TLVs)
 // encrypted, and MIC. The message is bound to its IPv6 addresses; ext is the sender's extended address, counter its MLE
 // frame counter, and ccm has the MLE key of seq. The spare capacity of b must not overlap plaintext.

@@ -201,3 +201,34 @@ func BenchmarkReceive(b *testing.B) {
 		}
 	}
 }
+
+// The beginning of a message is what Open finds there, however much of it is asked for.
+func TestPeek(t *testing.T) {
+	sealed, plaintext := unhex(t, sealedHex), unhex(t, plaintextHex)
+	h, err := ParseHeader(sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := ParseMessage(plaintext)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(plaintext) + 5 {
+		got := h.Peek(make([]byte, n), sealed, sealedExt, mleCCM(0))
+		if !bytes.Equal(got, plaintext[:min(n, len(plaintext))]) {
+			t.Fatalf("%d bytes: %x", n, got)
+		}
+		m, err := ParseBeginning(got)
+		if (err == nil) != (n > 0) || err == nil && (m.Command != whole.Command || !bytes.HasPrefix(whole.TLVs, m.TLVs)) {
+			t.Errorf("%d bytes: %+v, %v", n, m, err)
+		}
+		for typ, value := range m.All() {
+			if want, ok := whole.Find(typ); !ok || !bytes.Equal(value, want) {
+				t.Errorf("%d bytes: TLV %v is %x", n, typ, value)
+			}
+		}
+	}
+	if got := h.Peek(make([]byte, 9), sealed[:SecuredOverhead], sealedExt, mleCCM(0)); len(got) > 0 {
+		t.Errorf("%x of a message without a command", got)
+	}
+}

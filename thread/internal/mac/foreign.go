@@ -27,6 +27,7 @@ const (
 	versionMask      = 0x3
 	srcModeShift     = 14
 
+	seqOffset    = 2
 	dstPANOffset = 3
 	dstOffset    = dstPANOffset + ieee802154.PANIDSize
 
@@ -60,6 +61,12 @@ var securitySizes = func() (sizes [1 << 5]uint8) {
 	}
 	return sizes
 }()
+
+// isPlainAck reports whether a packet is an acknowledgement as most are, with no bit of its frame control field but the type. If it is
+// not, the packet may still be one.
+func isPlainAck(psdu []byte) bool {
+	return len(psdu) == ieee802154.AckSize && binary.LittleEndian.Uint16(psdu) == uint16(ieee802154.Ack)
+}
 
 // isForeign reports whether a packet is a well-formed frame to another node. If it is not, the packet may still be one.
 func (m *MAC) isForeign(psdu []byte) bool {

@@ -25,6 +25,7 @@ type Child struct {
 	NetworkDataVersion uint8
 	ChallengeOf        mle.Challenge // of its last Parent Request,
 	Offers             int           // and what others have sent to it since
+	Challenged         time.Time     // when the challenge in a Parent Response was made
 	Requested          []mle.TLVType // asked for in the Child ID Request
 	Addresses          []netip.Addr  // registered by a minimal end device
 	NeedsDataset       bool          // it has another one, or none
@@ -49,7 +50,8 @@ func (c *Child) Forget(addr netip.Addr) bool {
 // most of these go to another parent, and must not take the children's places meanwhile.
 type Children struct {
 	entries []Child
-	used    int // entries that are not Invalid
+	exts    []ieee802154.ExtAddr // of the entries, side by side: each message looks for one
+	used    int                  // entries that are not Invalid
 	limit   int
 	nextID  uint16
 }
@@ -57,6 +59,7 @@ type Children struct {
 // Resize gives the table places for limit children. It must be empty: nobody is told of children that it drops.
 func (t *Children) Resize(limit int) {
 	t.entries = make([]Child, limit+halfOpenChildren)
+	t.exts = make([]ieee802154.ExtAddr, len(t.entries))
 	t.used = 0
 	t.limit = limit
 	t.nextID = mle.MaxChildID
@@ -131,9 +134,9 @@ func (t *Children) ByExt(ext ieee802154.ExtAddr) *Child {
 	if t.used == 0 {
 		return nil
 	}
-	for i := range t.entries {
-		if c := &t.entries[i]; c.state != Invalid && c.Ext == ext {
-			return c
+	for i := range t.exts {
+		if t.exts[i] == ext && t.entries[i].state != Invalid {
+			return &t.entries[i]
 		}
 	}
 	return nil
@@ -141,12 +144,13 @@ func (t *Children) ByExt(ext ieee802154.ExtAddr) *Child {
 
 // ByRLOC16 returns the child with that address, attached or attaching.
 func (t *Children) ByRLOC16(rloc mle.RLOC16) *Child {
-	if t.used == 0 {
-		return nil
-	}
-	for i := range t.entries {
-		if c := &t.entries[i]; c.state != Invalid && c.RLOC16 == rloc {
+	for i, left := 0, t.used; left > 0 && i < len(t.entries); i++ {
+		switch c := &t.entries[i]; {
+		case c.state == Invalid:
+		case c.RLOC16 == rloc:
 			return c
+		default:
+			left--
 		}
 	}
 	return nil
@@ -165,13 +169,14 @@ func (t *Children) ByAddress(addr netip.Addr) *Child {
 	return nil
 }
 
-// place returns an unused entry, nil if all places are taken.
-func (t *Children) place() *Child {
+// place gives ext an unused entry, and returns nil if all places are taken.
+func (t *Children) place(ext ieee802154.ExtAddr) *Child {
 	if t.Full() {
 		return nil
 	}
 	for i := range t.entries {
 		if c := &t.entries[i]; c.state == Invalid {
+			*c, t.exts[i] = Child{Neighbor: Neighbor{Ext: ext, kind: KindChild}}, ext
 			return c
 		}
 	}

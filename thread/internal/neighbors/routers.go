@@ -44,9 +44,10 @@ type Routers struct {
 
 	entries  [mle.NumRouterIDs]Router
 	assigned mle.RouterIDSet
-	valid    mle.RouterIDSet             // entries in state Valid
-	open     mle.RouterIDSet             // entries in any state but Invalid
-	reuse    [mle.NumRouterIDs]time.Time // leader: when a released ID may be assigned again
+	valid    mle.RouterIDSet                      // entries in state Valid
+	open     mle.RouterIDSet                      // entries in any state but Invalid
+	exts     [mle.NumRouterIDs]ieee802154.ExtAddr // of entries in state Valid, side by side: each message looks for one
+	reuse    [mle.NumRouterIDs]time.Time          // leader: when a released ID may be assigned again
 }
 
 // Assigned returns the assigned router IDs, Active their number.
@@ -140,9 +141,11 @@ func (t *Routers) ByExt(ext ieee802154.ExtAddr) *Router {
 
 // LinkedByExt returns the linked router with that extended address.
 func (t *Routers) LinkedByExt(ext ieee802154.ExtAddr) *Router {
-	for _, r := range t.Linked() {
-		if r.Ext == ext {
-			return r
+	for rest := t.valid & t.others(); rest != 0; {
+		id := first(rest)
+		rest = rest.Remove(id)
+		if t.exts[id] == ext {
+			return &t.entries[id]
 		}
 	}
 	return nil
@@ -167,7 +170,7 @@ func (t *Routers) note(n *Neighbor, s State) {
 	id := n.RLOC16.RouterID()
 	t.valid, t.open = t.valid.Remove(id), t.open.Remove(id)
 	if s == Valid {
-		t.valid = t.valid.Add(id)
+		t.valid, t.exts[id] = t.valid.Add(id), n.Ext
 	}
 	if s != Invalid {
 		t.open = t.open.Add(id)

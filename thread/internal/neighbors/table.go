@@ -106,9 +106,8 @@ func (t *Table) AdoptParent() *Router {
 
 // AddChild returns a fresh entry for ext in state s, nil if the table is full.
 func (t *Table) AddChild(ext ieee802154.ExtAddr, s State) *Child {
-	c := t.Children.place()
+	c := t.Children.place(ext)
 	if c != nil {
-		*c = Child{Neighbor: Neighbor{Ext: ext, kind: KindChild}}
 		t.Change(&c.Neighbor, s)
 	}
 	return c

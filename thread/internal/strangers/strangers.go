@@ -9,6 +9,8 @@
 //
 // A recording is fresh once, so that all who have recordings have the share of the stale between them, which is small. It is not
 // nothing: a node that has lost its frame counters looks like a recording.
+//
+// Not every message is heard: what would change nothing when it comes is not even authenticated. It may be fresh later, once as well.
 package strangers
 
 import (
@@ -40,6 +42,7 @@ type Purpose uint8
 const (
 	ForChildren Purpose = iota // to become a child, or to learn that one is none
 	ForLinks
+	ForReturn // to a neighbor that seems to begin anew: recordings of neighbors must not take their share from who is no neighbor
 	purposes
 )
 
@@ -48,30 +51,50 @@ type spent [purposes][2]core.Bucket
 
 // Answers bounds what is sent because of nodes that are no neighbors.
 type Answers struct {
-	core   *core.Core
-	each   [2]core.Rate // for one asker, when its request is fresh and when it is stale
-	all    [2]core.Rate // for all of them
-	spent  spent
-	names  []name // of the askers, apart from the rest: each message looks for one among them
-	askers []asker
-}
+	core  *core.Core
+	each  [2]core.Rate // for one asker, when its request is fresh and when it is stale
+	all   [2]core.Rate // for all of them
+	spent spent
 
-// A name is an asker's address, and when it was heard last.
-type name struct {
-	ext ieee802154.ExtAddr
-	at  time.Time
+	// The askers. What each message looks for stands side by side.
+	names  []ieee802154.ExtAddr
+	at     []time.Time // when each was heard last
+	askers []asker
+	found  int // the one that was looked for last
 }
 
 // An asker is a node that was heard.
 type asker struct {
-	heard keys.Replay // from its newest MLE message on
-	stale bool        // its last message was
-	last  message
-	spent spent
+	heard   keys.Replay // from its newest MLE message on
+	stale   bool        // its last message was
+	last    message
+	answers *answers // nil before the first
+}
 
-	// answered are the last messages that were answered, as a ring: who sends one of them again has a recording.
-	answered [maxAnswered]message
-	next     uint8
+// answers are those to one asker.
+type answers struct {
+	spent spent
+	// last are the last messages that were answered, as a ring once they are maxAnswered: who sends one of them again has a recording.
+	last []message
+	next uint8
+}
+
+// note notes that a message was answered.
+func (s *answers) note(m message) {
+	if len(s.last) < maxAnswered {
+		s.last = append(s.last, m)
+		return
+	}
+	s.last[s.next] = m
+	s.next = (s.next + 1) % maxAnswered
+}
+
+// forget makes the entry one of an asker that was not heard yet.
+func (k *asker) forget() {
+	if k.answers != nil {
+		*k.answers = answers{last: k.answers.last[:0]}
+	}
+	*k = asker{answers: k.answers}
 }
 
 // maxAnswered is how many of a node's messages are remembered for having been answered.
@@ -90,27 +113,27 @@ func New(c *core.Core, frame time.Duration) *Answers {
 		return core.Rate{Every: time.Duration(frames) * frame, Burst: burst}
 	}
 	return &Answers{
-		core:   c,
-		each:   [2]core.Rate{rate(askerFreshEvery, askerFreshBurst), rate(askerStaleEvery, askerStaleBurst)},
-		all:    [2]core.Rate{rate(freshEvery, freshBurst), rate(staleEvery, staleBurst)},
-		names:  make([]name, 0, maxAskers),
-		askers: make([]asker, maxAskers),
+		core: c,
+		each: [2]core.Rate{rate(askerFreshEvery, askerFreshBurst), rate(askerStaleEvery, askerStaleBurst)},
+		all:  [2]core.Rate{rate(freshEvery, freshBurst), rate(staleEvery, staleBurst)},
 	}
 }
 
-// Hear notes an authentic MLE message of a node that is no neighbor, by its key sequence and frame counter.
-func (a *Answers) Hear(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32) {
+// Hear notes an authentic MLE message of a node that is no neighbor, or that is a neighbor's but not fresh, by its key sequence and frame
+// counter. It reports whether it is newer than all that was heard of the node before, as a recording is once at most.
+func (a *Answers) Hear(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32) (news bool) {
 	k := a.asker(ext)
 	k.last = messageOf(seq, counter)
 	if k.stale = k.heard.Check(seq, counter) != nil; !k.stale {
 		k.heard.Accept(seq, counter)
 	}
+	return !k.stale
 }
 
 // Prove notes an MLE message of a node that has proven by a challenge that it is there, and that this is its frame counter.
 func (a *Answers) Prove(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32) {
 	k := a.asker(ext)
-	*k = asker{}
+	k.forget()
 	k.heard.Accept(seq, counter)
 }
 
@@ -118,44 +141,52 @@ func (a *Answers) Prove(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint3
 // a recording: it is refused, and leaves the node's share to others of its messages.
 func (a *Answers) Allow(ext ieee802154.ExtAddr, p Purpose) bool {
 	k := a.asker(ext)
-	if k.last != 0 && slices.Contains(k.answered[:], k.last) {
+	if k.last != 0 && k.answers != nil && slices.Contains(k.answers.last, k.last) {
 		return false
 	}
 	which := 0
 	if k.stale {
 		which = 1
 	}
-	mine, all := &k.spent[p][which], &a.spent[p][which]
-	if !mine.Ready(a.core.Now, a.each[which]) || !all.Ready(a.core.Now, a.all[which]) {
+	all := &a.spent[p][which]
+	if !all.Ready(a.core.Now, a.all[which]) || k.answers != nil && !k.answers.spent[p][which].Ready(a.core.Now, a.each[which]) {
 		return false
 	}
+	if k.answers == nil {
+		k.answers = new(answers)
+	}
+	mine := &k.answers.spent[p][which]
 	mine.Take(a.core.Now, a.each[which])
 	all.Take(a.core.Now, a.all[which])
-	k.answered[k.next] = k.last
-	k.next = (k.next + 1) % maxAnswered
+	k.answers.note(k.last)
 	return true
 }
 
 // asker returns the entry of a node that was just heard. The one that was silent for longest gives way to a new one.
 func (a *Answers) asker(ext ieee802154.ExtAddr) *asker {
-	i := slices.IndexFunc(a.names, func(n name) bool { return n.ext == ext })
-	if i < 0 {
-		i = a.place()
-		a.names[i].ext, a.askers[i] = ext, asker{}
+	if a.found >= len(a.names) || a.names[a.found] != ext {
+		if a.found = slices.Index(a.names, ext); a.found < 0 {
+			a.found = a.place()
+			a.names[a.found] = ext
+			a.askers[a.found].forget()
+		}
 	}
-	a.names[i].at = a.core.Now
-	return &a.askers[i]
+	a.at[a.found] = a.core.Now
+	return &a.askers[a.found]
 }
 
 // place returns the index of a new entry.
 func (a *Answers) place() int {
+	if a.askers == nil { // nobody was heard so far
+		a.names, a.at, a.askers = make([]ieee802154.ExtAddr, 0, maxAskers), make([]time.Time, 0, maxAskers), make([]asker, 0, maxAskers)
+	}
 	if n := len(a.names); n < maxAskers {
-		a.names = a.names[:n+1]
+		a.names, a.at, a.askers = a.names[:n+1], a.at[:n+1], a.askers[:n+1]
 		return n
 	}
 	oldest := 0
-	for i := range a.names {
-		if a.names[i].at.Before(a.names[oldest].at) {
+	for i := range a.at {
+		if a.at[i].Before(a.at[oldest]) {
 			oldest = i
 		}
 	}
@@ -163,4 +194,4 @@ func (a *Answers) place() int {
 }
 
 // Forget forgets everybody, as under another network key.
-func (a *Answers) Forget() { a.names = a.names[:0] }
+func (a *Answers) Forget() { a.names, a.at, a.askers = a.names[:0], a.at[:0], a.askers[:0] }

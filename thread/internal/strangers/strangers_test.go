@@ -58,7 +58,7 @@ func TestShares(t *testing.T) {
 		if got := flood(a, c, tt.nodes, tt.counter); got < tt.min || got > tt.max {
 			t.Errorf("%s: %d answers, want %d to %d", tt.name, got, tt.min, tt.max)
 		}
-		if len(a.names) > maxAskers {
+		if len(a.names) > maxAskers || len(a.askers) != len(a.names) {
 			t.Errorf("%s: %d entries", tt.name, len(a.names))
 		}
 	}
