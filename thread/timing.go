@@ -209,7 +209,7 @@ func TimingPymesh() Timing {
 	t.AckWait = 150 * time.Millisecond
 	// Deviation: stock has no such pause. A LoRa receiver does not know of an acknowledgement before five symbols of its preamble are
 	// over, and who waited for the frame to end would start within that time.
-	t.AckRoom = 12 * time.Millisecond
+	t.AckRoom = 15 * time.Millisecond
 	// Deviation: stock answers in any case. Who asks needs one parent.
 	t.ParentOffers = 2
 	// Deviation: stock waits up to 2 min, at each hop of a chain.
@@ -239,7 +239,7 @@ func TimingPymesh() Timing {
 	t.BackoffUnit = 8 * time.Millisecond
 	// Deviation: stock ends at 5. Two senders that do not hear each other lose both frames, wait the same AckWait, and try again at the
 	// same time: the spread must grow beyond the length of a frame, 210 ms.
-	t.MaxBE = 6
+	t.MaxBE = 7
 	// Deviation: stock repeats after 64 ms at most, less than one frame's airtime, so that routers in range of each other collide.
 	t.MPLInterval = time.Second
 	// Deviation: two nodes whose frames met wait for an acknowledgement equally long. Stock's backoff then spreads them over less than

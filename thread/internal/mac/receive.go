@@ -29,14 +29,14 @@ type Received struct {
 
 // Ignore counts a received packet that is no matter for this node: it is for another one, acknowledges another's frame, or the MAC is
 // off. It reports false, and has counted nothing, for one that is to be handed to HandleFrame. It notes that an acknowledgement may
-// follow, whoever the packet is for.
+// follow.
 func (m *MAC) Ignore(now time.Time, psdu []byte) bool {
-	if len(psdu) > 0 && psdu[0]&ackRequestBit != 0 {
-		m.room = now.Add(m.timing.AckRoom)
-	}
 	switch {
 	case !m.On:
 	case m.isForeign(psdu):
+		if psdu[0]&ackRequestBit != 0 {
+			m.room = now.Add(m.timing.AckRoom)
+		}
 		m.Counters.RxOtherDestination++
 	case isPlainAck(psdu) && (!m.wantsAck || psdu[seqOffset] != m.frameSeq):
 		m.Counters.RxAcks++ // of another's frame, or too late

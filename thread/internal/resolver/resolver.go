@@ -2,7 +2,7 @@
 // addresses that are known and the state of the questions.
 //
 //	datagrams on their way ─► Resolve ─► Known | Asking | Refused ──► PollAsk: to be asked of all routers
-//	datagrams that come ────► Learn
+//	datagrams that come ────► Learn, Correct
 //	answers ────────────────► Notify ──► Ignored | Accepted | Conflict
 //	loop, no route ─────────► Fail, ForgetRLOC16, ForgetRouter, Clear ──► PollEffect: Found | Unreachable
 //	a node has joined ──────► ForgetFailures
@@ -29,7 +29,6 @@ const maxAddresses = 64
 // Timing is how long questions take (Thread 1.1 §5.4.2).
 type Timing struct {
 	Query    time.Duration // wait for an answer
-	Repeat   time.Duration
 	Retry    time.Duration // first pause after a question without one, doubled after each further one
 	RetryMax time.Duration // longest pause
 }
@@ -86,7 +85,6 @@ type entry struct {
 
 	// Of a question.
 	until time.Time // when the wait or the pause ends
-	again time.Time
 	pause time.Duration // the latest pause
 
 	// Of a known address.
@@ -154,17 +152,15 @@ func (r *Resolver) Resolve(target netip.Addr) (mle.RLOC16, Answer) {
 	r.open++
 	e.used = r.core.Now
 	e.until = r.core.Now.Add(r.timing.Query)
-	if r.timing.Repeat > 0 {
-		e.again = r.core.Now.Add(r.timing.Repeat)
-	}
 	r.asks = append(r.asks, target)
 	return 0, Asking
 }
 
-// Learn notes that a datagram of src, an address on the mesh, came from rloc (Thread 1.1 §5.5.2.2).
+// Learn notes that src, an address on the mesh, is at rloc: a datagram for this node came from there, which is to be answered, or a
+// question.
 //
-// Deviation: OpenThread only corrects addresses that it talks to. Whoever is spoken to would have to ask where to answer, by a
-// multicast of the whole mesh.
+// Deviation: OpenThread only corrects what it knows. Whoever is spoken to would have to ask where to answer, by a multicast of the whole
+// mesh.
 func (r *Resolver) Learn(src netip.Addr, rloc mle.RLOC16) {
 	e := r.find(src)
 	if e == nil {
@@ -173,6 +169,17 @@ func (r *Resolver) Learn(src netip.Addr, rloc mle.RLOC16) {
 		}
 		*e = entry{target: src, used: r.core.Now}
 	}
+	r.know(e, rloc)
+}
+
+// Correct notes that a datagram of src has come from rloc, if src is an address that this node talks to (Thread 1.1 §5.5.2.2).
+func (r *Resolver) Correct(src netip.Addr, rloc mle.RLOC16) {
+	if e := r.find(src); e != nil {
+		r.know(e, rloc)
+	}
+}
+
+func (r *Resolver) know(e *entry, rloc mle.RLOC16) {
 	r.settle(e, Found)
 	e.state, e.rloc = stateKnown, rloc
 }
@@ -234,10 +241,6 @@ func (r *Resolver) Tick() {
 	}
 	for i := range r.entries {
 		e := &r.entries[i]
-		if e.state == stateAsking && r.core.IsDue(e.again) {
-			e.again = time.Time{}
-			r.asks = append(r.asks, e.target)
-		}
 		if e.state != stateAsking || r.core.Now.Before(e.until) {
 			continue
 		}
