@@ -58,6 +58,18 @@ type Timing struct {
 	// FailedRouterTransmissions is the number of unacknowledged frames to a router after which the link is taken as lost.
 	FailedRouterTransmissions int
 
+	// Sleepy end devices, Thread 1.1 §3.4.
+
+	// DataWait is how long a child that sleeps listens, after the acknowledgement of a poll that promises a frame. Its parent sends that once it
+	// is done with the frame that it has in work, if there is one: a wait for an acknowledgement may have to end first.
+	DataWait time.Duration
+	// AttachPoll is the period of polls while the parent's answer to an MLE message is due, FastPoll while another answer is, and PollRetry
+	// after one that was not acknowledged. MinPoll is the shortest that follows from a child timeout.
+	AttachPoll, FastPoll, PollRetry, MinPoll time.Duration
+	// Supervision is the time without a frame to a child that sleeps after which its parent sends an empty one, SupervisionTimeout that
+	// without a frame from the parent after which the child asks whether it is still one. Zero for never.
+	Supervision, SupervisionTimeout time.Duration
+
 	// LinkRequest is how long an answer to a Link Request is awaited.
 	LinkRequest time.Duration
 	// ResponseDelay bounds the random delay of answers to multicast MLE requests.
@@ -144,6 +156,14 @@ func TimingIEEE802154() Timing {
 		FailedChildTransmissions:  4,
 		FailedRouterTransmissions: 4,
 
+		DataWait:           100 * time.Millisecond,
+		AttachPoll:         100 * time.Millisecond,
+		FastPoll:           188 * time.Millisecond,
+		PollRetry:          time.Second,
+		MinPoll:            10 * time.Millisecond,
+		Supervision:        129 * time.Second,
+		SupervisionTimeout: 190 * time.Second,
+
 		LinkRequest:        2 * time.Second,
 		ResponseDelay:      time.Second,
 		DataResponseJitter: 500 * time.Millisecond,
@@ -191,7 +211,12 @@ func TimingPymesh() Timing {
 	t.KeepAliveAttempts = 6
 	t.FailedChildTransmissions = 6
 	t.LinkRequest = 10 * time.Second
+	t.DataWait = 2 * time.Second
+	t.AttachPoll, t.PollRetry, t.MinPoll = time.Second, 2*time.Second, time.Second
 
+	// Deviation: stock polls every 188 ms while an answer is due. On LoRa a poll and its acknowledgement take half of that, and an answer over
+	// one more hop the rest.
+	t.FastPoll = time.Second
 	// Deviation: a Pymesh node listens for Parent Responses during its whole 10 s; a stock OpenThread parent has forgotten it after
 	// 5 s. With a candidate at hand this node answers in time for both.
 	t.ParentDecision = 4 * time.Second
