@@ -32,6 +32,7 @@ func TestConfig(t *testing.T) {
 		"RouterDowngradeThreshold": func(c *thread.Config) { c.RouterDowngradeThreshold = 256 },
 
 		"Timing.MinBE":             func(c *thread.Config) { c.Timing.MinBE = -1 },
+		"PollPeriod":               func(c *thread.Config) { c.PollPeriod = time.Hour },
 		"Timing.MaxBE":             func(c *thread.Config) { c.Timing.MaxBE = 64 },
 		"Timing.MaxFrameRetries":   func(c *thread.Config) { c.Timing.MaxFrameRetries = -1 },
 		"Timing.KeepAliveAttempts": func(c *thread.Config) { c.Timing.KeepAliveAttempts = 0 },
