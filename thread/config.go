@@ -64,8 +64,8 @@ type Config struct {
 
 	// Mode is ModeFullThreadDevice by default. A full Thread device must have ModeRxOnWhenIdle.
 	Mode mle.Mode
-	// PollPeriod is how often a sleepy end device polls its parent. 0 stands for as seldom as Timing.ChildTimeout allows, which is the most that
-	// it can be: see Engine.LongestPollPeriod.
+	// PollPeriod is how often a sleepy end device polls its parent, from Timing.MinPoll on. 0 stands for as seldom as Timing.ChildTimeout
+	// allows, which is the most that it can be: see Engine.LongestPollPeriod.
 	PollPeriod time.Duration
 	// EndDevice keeps a full Thread device from ever becoming a router or leader.
 	EndDevice bool
@@ -138,8 +138,8 @@ func (c *Config) check() error {
 	if err := c.Timing.Validate(); err != nil {
 		return err
 	}
-	if longest := c.Timing.longestPoll(); c.PollPeriod < 0 || c.PollPeriod > longest {
-		return fmt.Errorf("thread: Config.PollPeriod %v is not in 0 to %v, what Timing.ChildTimeout allows", c.PollPeriod, longest)
+	if err := c.Timing.checkPoll(c.PollPeriod); err != nil {
+		return fmt.Errorf("thread: Config.PollPeriod: %w", err)
 	}
 	if err := c.network().Check(); err != nil {
 		return fmt.Errorf("thread: Config: %w", err)

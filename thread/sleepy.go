@@ -22,10 +22,10 @@ func (e *Engine) PollPeriod() time.Duration { return e.polls.Period(e.timing.Chi
 
 // SetPollPeriod sets how often a sleepy end device polls its parent, and so for how long what others send to it waits there. Zero stands for as
 // seldom as the child timeout allows, with time for retries. It fails with ErrArgument, and changes nothing, if d is negative or so long
-// that the parent would drop the node: see LongestPollPeriod.
+// that the parent would drop the node, see LongestPollPeriod, or shorter than Timing.MinPoll.
 func (e *Engine) SetPollPeriod(now time.Time, d time.Duration) error {
-	if longest := e.LongestPollPeriod(); d < 0 || d > longest {
-		return fmt.Errorf("%w: poll period %v is not in 0 to %v", ErrArgument, d, longest)
+	if err := e.timing.checkPoll(d); err != nil {
+		return fmt.Errorf("%w: %w", ErrArgument, err)
 	}
 	e.Advance(now)
 	e.polls.SetPeriod(d)
@@ -35,6 +35,14 @@ func (e *Engine) SetPollPeriod(now time.Time, d time.Duration) error {
 
 // LongestPollPeriod is the poll period that the child timeout allows, with time for retries.
 func (e *Engine) LongestPollPeriod() time.Duration { return e.timing.longestPoll() }
+
+// checkPoll says what is wrong with a poll period.
+func (t *Timing) checkPoll(d time.Duration) error {
+	if longest := t.longestPoll(); d != 0 && (d < t.MinPoll || d > longest) {
+		return fmt.Errorf("poll period %v is neither 0 nor in %v to %v, what Timing.MinPoll and Timing.ChildTimeout allow", d, t.MinPoll, longest)
+	}
+	return nil
+}
 
 func (t *Timing) longestPoll() time.Duration {
 	return max(t.ChildTimeout-time.Duration(t.FailedChildTransmissions)*t.PollRetry, t.MinPoll)
