@@ -24,7 +24,7 @@ func TestConfig(t *testing.T) {
 		"NetworkName":     func(c *thread.Config) { c.NetworkName = strings.Repeat("x", 17) },
 		"MeshLocalPrefix": func(c *thread.Config) { c.MeshLocalPrefix = netip.MustParsePrefix("2001:db8::/64") },
 		"Channel":         func(c *thread.Config) { c.Channel = 27 },
-		"Mode":            func(c *thread.Config) { c.Mode = mle.ModeFullNetworkData },
+		"Mode":            func(c *thread.Config) { c.Mode = mle.ModeFullThreadDevice },
 		"MaxChildren":     func(c *thread.Config) { c.MaxChildren = 512 },
 		"PANID":           func(c *thread.Config) { c.PANID = ieee802154.BroadcastPAN },
 

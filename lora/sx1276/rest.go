@@ -28,6 +28,14 @@ func (r *Radio) rest() error {
 		r.asleep = true
 		return nil
 	}
+	// A chip that has lost its supply meanwhile is no LoRa modem any more, and must not be told to be one in standby.
+	switch got, err := r.chip.read(regOpMode); {
+	case err != nil:
+		return err
+	case got != r.mode(modeSleep):
+		r.count.restarts.Add(1)
+		return differs("check", regOpMode, got, r.mode(modeSleep))
+	}
 	if err := r.changeMode(modeSleep, modeStandby); err != nil {
 		return err
 	}
