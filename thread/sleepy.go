@@ -87,6 +87,14 @@ func (e *Engine) poll() {
 	_ = e.mac.SendPoll(src, dst) // if nothing can be secured now: the next time
 }
 
+// groupsChanged tells the parent of a sleepy end device which multicasts are to be kept for it.
+func (e *Engine) groupsChanged() {
+	if e.sleepy() {
+		e.keepAlive.addressesChanged()
+		e.keepDeadline()
+	}
+}
+
 // pending reports whether something is held for the child with a link-layer address: what the acknowledgement of its poll says.
 func (e *Engine) pending(a ieee802154.Addr) bool {
 	n := e.neighbors.ByAddr(a)

@@ -10,6 +10,7 @@ import (
 	"github.com/gopymesh/pymesh/lora/lorasim"
 	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
 )
 
 // sleepyOnLoRa is a chain on LoRa at a spreading factor: routers in a row, and behind the last a node that sleeps and polls every 30 seconds.
@@ -74,6 +75,57 @@ func TestSleepyOnLoRa(t *testing.T) {
 				t.Errorf("no child any more\n%s", m)
 			}
 		})
+	}
+}
+
+// Somebody who answers each poll with a forged acknowledgement that promises a frame, and who replays polls to the parent, costs the child one
+// wait a period and four more after each frame that its parent has for it, and the parent a few acknowledgements; neither loses the other,
+// and datagrams get through.
+func TestSleepyHostileOnLoRa(t *testing.T) {
+	m, child := sleepyOnLoRa(t, lora.SF7, 2, 1)
+	far, parent := m.Nodes[0], m.Nodes[1]
+	x := m.AddIntruder(lorasim.Position{X: 2})
+	m.Sim.SetLink(x.Antenna, child.Antenna, -60) // above its parent
+	m.Sim.SetLink(x.Antenna, parent.Antenna, -100)
+	m.Sim.CutLink(parent.Antenna, x.Antenna)
+	heard := 0
+	var polls [][]byte
+	x.Every(5*time.Millisecond, func() {
+		for ; heard < len(x.Tape); heard++ {
+			f, err := ieee802154.ParseFrame(x.Tape[heard].PSDU)
+			if err == nil && f.Type == ieee802154.Command {
+				x.Transmit(ieee802154.AppendAck(nil, f.Seq, true))
+				polls = append(polls, x.Tape[heard].PSDU)
+			}
+		}
+	})
+	m.Run(time.Minute)
+	before, counters := child.Antenna.Activity(), parent.Counters()
+	m.Sim.SetLinkFrom(x.Antenna, parent.Antenna, -80)
+	for i := range 360 {
+		m.Run(10 * time.Second)
+		x.Transmit(polls[len(polls)-1-i%2])
+	}
+	a, c := child.Antenna.Activity(), parent.Counters()
+	t.Logf("in an hour the child listens for %v; the parent sends %d acknowledgements, withholds %d, and drops %d repetitions",
+		a.Receiving-before.Receiving, c.TxAcks-counters.TxAcks, c.AcksWithheld-counters.AcksWithheld, c.RxDuplicate-counters.RxDuplicate)
+	if a.Receiving-before.Receiving > 9*time.Minute {
+		t.Error("the child is kept awake")
+	}
+	if acks := c.TxAcks - counters.TxAcks; acks > 500 || c.RxDuplicate == counters.RxDuplicate {
+		t.Errorf("%d acknowledgements", acks)
+	}
+	if child.Role() != thread.RoleChild || len(childrenOf(parent)) != 1 {
+		t.Errorf("no child any more\n%s", m)
+	}
+	lost := 0
+	for range 10 {
+		if _, ok := far.Ping(child.MeshLocalEID(), 50, time.Minute); !ok {
+			lost++
+		}
+	}
+	if lost > 2 {
+		t.Errorf("%d of 10 pings lost\n%s", lost, m)
 	}
 }
 

@@ -32,6 +32,8 @@ const (
 	FastPolls    = 8
 	maxFastPolls = 15
 	// quickPolls is how many polls follow each other at once while what the parent promises does not come.
+	//
+	// Deviation: OpenThread begins anew with each period. But acknowledgements can be forged, and who does that would keep the node awake.
 	quickPolls = 5
 )
 
@@ -180,9 +182,6 @@ func (p *Poller) Missed() {
 	if !p.state.On {
 		return
 	}
-	if p.missed++; p.missed < quickPolls {
-		p.due = true
-		return
-	}
-	p.missed = 0
+	p.missed = min(p.missed+1, quickPolls)
+	p.due = p.due || p.missed < quickPolls
 }

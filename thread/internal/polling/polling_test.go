@@ -159,11 +159,12 @@ func TestMore(t *testing.T) {
 	for i := range 2 * quickPolls {
 		n.Missed()
 		want := time.Duration(0)
-		if i%quickPolls == quickPolls-1 {
+		if i >= quickPolls-1 {
 			want = 30 * time.Second
 		}
 		n.polls("missed", want)
 	}
+	n.Arrived(false)
 	n.Missed()
 	n.Arrived(false)
 	if !n.Due() {
