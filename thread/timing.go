@@ -129,7 +129,7 @@ func (t *Timing) longestAirtime() time.Duration { return t.AckWait / 5 }
 // TimingIEEE802154 returns the timing of Thread over a 2.4 GHz IEEE 802.15.4 radio, as stock OpenThread has it. It is the profile
 // for standing among OpenThread's simulated nodes.
 func TimingIEEE802154() Timing {
-	return Timing{
+	t := Timing{
 		BackoffUnit:     320 * time.Microsecond,
 		MinBE:           3,
 		MaxBE:           5,
@@ -155,14 +155,6 @@ func TimingIEEE802154() Timing {
 		KeepAliveAttempts:         4,
 		FailedChildTransmissions:  4,
 		FailedRouterTransmissions: 4,
-
-		DataWait:           100 * time.Millisecond,
-		AttachPoll:         100 * time.Millisecond,
-		FastPoll:           188 * time.Millisecond,
-		PollRetry:          time.Second,
-		MinPoll:            10 * time.Millisecond,
-		Supervision:        129 * time.Second,
-		SupervisionTimeout: 190 * time.Second,
 
 		LinkRequest:        2 * time.Second,
 		ResponseDelay:      time.Second,
@@ -195,6 +187,10 @@ func TimingIEEE802154() Timing {
 		KeyRotation:    672 * time.Hour,
 		KeySwitchGuard: 624 * time.Hour,
 	}
+	t.DataWait, t.AttachPoll, t.FastPoll = 100*time.Millisecond, 100*time.Millisecond, 188*time.Millisecond
+	t.PollRetry, t.MinPoll = time.Second, 10*time.Millisecond
+	t.Supervision, t.SupervisionTimeout = 129*time.Second, 190*time.Second
+	return t
 }
 
 // TimingPymesh returns the timing of Pycom's Pymesh: Thread over LoRa at SF7 and SF8. It is what LoPy4 and FiPy boards use, except

@@ -326,13 +326,7 @@ func (s *Sender) Choose() bool {
 		if s.chosen.message != nil && m.Priority != s.chosen.message.Priority {
 			break
 		}
-		if !m.begun() && s.core.IsDue(m.Expires) {
-			s.drop(m, Expired)
-			continue
-		}
-		if child, sleeps := s.router.Sleeper(m); sleeps { // since it was enqueued
-			s.queue = slices.Delete(s.queue, i, i+1)
-			_ = s.hold(child, m) // counted there
+		if s.leaves(m, i) {
 			continue
 		}
 		if m.after.After(s.core.Now) {
@@ -378,6 +372,20 @@ func (s *Sender) Choose() bool {
 		i++
 	}
 	return s.chosen.message != nil
+}
+
+// leaves takes the i-th message out of the queue if it is too old, or for a child that has fallen asleep.
+func (s *Sender) leaves(m *Message, i int) bool {
+	if !m.begun() && s.core.IsDue(m.Expires) {
+		s.drop(m, Expired)
+		return true
+	}
+	child, sleeps := s.router.Sleeper(m)
+	if sleeps {
+		s.queue = slices.Delete(s.queue, i, i+1)
+		_ = s.hold(child, m) // counted there
+	}
+	return sleeps
 }
 
 // way asks for the way of a message.
