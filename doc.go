@@ -52,6 +52,6 @@
 //
 // # Limits
 //
-// Not implemented yet: border router and on-mesh prefixes, sleepy end devices, operational datasets, commissioning, network
+// Not implemented yet: border router and on-mesh prefixes, operational datasets, commissioning, network
 // diagnostics, and a driver for the SX1276.
 package pymesh

@@ -36,6 +36,21 @@ func (e *Engine) SetPollPeriod(now time.Time, d time.Duration) error {
 // LongestPollPeriod is the poll period that the child timeout allows, with time for retries.
 func (e *Engine) LongestPollPeriod() time.Duration { return e.timing.longestPoll() }
 
+// sleepAsStock sets what concerns sleepy end devices to stock's values.
+func (t *Timing) sleepAsStock() {
+	t.DataWait, t.AttachPoll, t.FastPoll = 100*time.Millisecond, 100*time.Millisecond, 188*time.Millisecond
+	t.PollRetry, t.MinPoll = time.Second, 10*time.Millisecond
+	t.Supervision, t.SupervisionTimeout = 129*time.Second, 190*time.Second
+}
+
+// sleepAsPymesh sets it to what Pycom changed.
+func (t *Timing) sleepAsPymesh() {
+	t.DataWait, t.AttachPoll, t.PollRetry, t.MinPoll = 2*time.Second, time.Second, 2*time.Second, time.Second
+	// Deviation: stock, and Pymesh, poll every 188 ms while an answer is due. On LoRa a poll and its acknowledgement take half of that, and an
+	// answer over one more hop the rest.
+	t.FastPoll = time.Second
+}
+
 // checkPoll says what is wrong with a poll period.
 func (t *Timing) checkPoll(d time.Duration) error {
 	if longest := t.longestPoll(); d != 0 && (d < t.MinPoll || d > longest) {

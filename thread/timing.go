@@ -187,9 +187,7 @@ func TimingIEEE802154() Timing {
 		KeyRotation:    672 * time.Hour,
 		KeySwitchGuard: 624 * time.Hour,
 	}
-	t.DataWait, t.AttachPoll, t.FastPoll = 100*time.Millisecond, 100*time.Millisecond, 188*time.Millisecond
-	t.PollRetry, t.MinPoll = time.Second, 10*time.Millisecond
-	t.Supervision, t.SupervisionTimeout = 129*time.Second, 190*time.Second
+	t.sleepAsStock()
 	return t
 }
 
@@ -207,12 +205,8 @@ func TimingPymesh() Timing {
 	t.KeepAliveAttempts = 6
 	t.FailedChildTransmissions = 6
 	t.LinkRequest = 10 * time.Second
-	t.DataWait = 2 * time.Second
-	t.AttachPoll, t.PollRetry, t.MinPoll = time.Second, 2*time.Second, time.Second
+	t.sleepAsPymesh()
 
-	// Deviation: stock polls every 188 ms while an answer is due. On LoRa a poll and its acknowledgement take half of that, and an answer over
-	// one more hop the rest.
-	t.FastPoll = time.Second
 	// Deviation: a Pymesh node listens for Parent Responses during its whole 10 s; a stock OpenThread parent has forgotten it after
 	// 5 s. With a candidate at hand this node answers in time for both.
 	t.ParentDecision = 4 * time.Second
