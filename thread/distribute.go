@@ -147,12 +147,12 @@ func (d *distributor) announce() {
 	if !d.isRouter() {
 		return
 	}
+	d.parent.updateSleepy()
 	var delay time.Duration
 	if d.role != RoleLeader {
 		delay = d.RandomUpTo(d.timing.DataResponseJitter)
 	}
 	d.respond(ip6.LinkLocalAllNodes, dataNetwork, delay)
-	d.parent.updateSleepy()
 }
 
 // What a Data Response carries.

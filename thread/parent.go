@@ -513,6 +513,9 @@ func (p *parentSide) handleUpdateResponse(m mle.Message, info mleInfo) error {
 		if c.FullNetworkData() {
 			c.NetworkDataVersion = leader.DataVersion
 		}
+		if c.NetworkDataVersion == p.distrib.netData.VersionFor(c.FullNetworkData()) {
+			c.AskAgain = time.Time{}
+		}
 	}
 	if !c.Valid() {
 		c.Link.Add(p.timing.ReceiveSensitivity, info.rssi) // else the MAC has
