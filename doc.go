@@ -54,6 +54,6 @@
 //
 // # Limits
 //
-// Not implemented yet: border router and on-mesh prefixes, sleepy end devices, changing the operational dataset, commissioning, and
+// Not implemented yet: border router and on-mesh prefixes, changing the operational dataset, commissioning, and
 // network diagnostics.
 package pymesh

@@ -80,7 +80,7 @@ func (m MAC) ext() (ext ieee802154.ExtAddr) {
 // Mode says what part a node can take in the mesh.
 type Mode uint8
 
-// The modes. Sleepy end devices are not supported yet.
+// The modes.
 const (
 	// FullThreadDevice becomes a router where routers are needed, as LoPy4 and FiPy do. It is the default.
 	FullThreadDevice Mode = iota
@@ -88,7 +88,16 @@ const (
 	EndDevice
 	// MinimalEndDevice leaves everything to its parent.
 	MinimalEndDevice
+	// SleepyEndDevice is a minimal end device whose radio sleeps, if it is a lora.Sleeper. It polls its parent for what others send to it: see
+	// WithPollPeriod.
+	SleepyEndDevice
 )
+
+// MaxPollPeriod is the longest time between two polls of a SleepyEndDevice.
+const MaxPollPeriod = 12 * time.Hour
+
+// timeoutPolls is how many poll periods the timeout is at least after which the parent drops a node: some polls get lost.
+const timeoutPolls = 4
 
 type config struct {
 	thread.Config
@@ -218,10 +227,23 @@ func WithTiming(t thread.Timing) Option {
 // WithMode sets the part that the node can take, FullThreadDevice by default.
 func WithMode(m Mode) Option {
 	return func(c *config) {
-		if m > MinimalEndDevice {
+		if m > SleepyEndDevice {
 			c.fail(fmt.Errorf("pymesh: WithMode: %d is not a mode", m))
 		}
 		c.mode = m
+	}
+}
+
+// WithPollPeriod sets how often a SleepyEndDevice asks its parent for what others have sent to it, which waits there until then: 0, or from
+// the shortest period of the radio's timing (1 s at SF7) to MaxPollPeriod. 0, the default, stands for as seldom as the parent's patience
+// allows, 4 minutes less some retries. A longer period asks the parent for more patience: it is four times the period then, and so is the
+// time after which a node that has gone is missed.
+func WithPollPeriod(d time.Duration) Option {
+	return func(c *config) {
+		if d < 0 || d > MaxPollPeriod {
+			c.fail(fmt.Errorf("pymesh: WithPollPeriod: %v is not in 0 to %v", d, MaxPollPeriod))
+		}
+		c.PollPeriod = d
 	}
 }
 
@@ -268,6 +290,8 @@ func (c *config) complete() error {
 		c.Config.EndDevice = true
 	case MinimalEndDevice:
 		c.Mode = thread.ModeMinimalEndDevice
+	case SleepyEndDevice:
+		c.Mode = thread.ModeSleepyEndDevice
 	}
 	if c.Store == nil {
 		if c.ExtAddr != (ieee802154.ExtAddr{}) {
@@ -336,6 +360,7 @@ func New(radio lora.Radio, options ...Option) (*Node, error) {
 	if c.Timing == (thread.Timing{}) {
 		c.Timing = thread.TimingFor(radio.Config().Airtime)
 	}
+	c.Timing.ChildTimeout = max(c.Timing.ChildTimeout, patienceFor(c.PollPeriod))
 	giveBack := func() {}
 	if store, ok := c.Store.(*FileStore); ok {
 		if err := store.take(); err != nil {
@@ -454,6 +479,76 @@ func (n *Node) RLOC16() uint16 {
 	n.run.Do(func(time.Time) { rloc = uint16(n.engine.RLOC16()) })
 	return rloc
 }
+
+// Mode returns the part that the node can take.
+func (n *Node) Mode() Mode {
+	return get(n, func(e *thread.Engine) Mode {
+		switch m := e.Mode(); {
+		case !m.Has(mle.ModeRxOnWhenIdle):
+			return SleepyEndDevice
+		case !m.Has(mle.ModeFullThreadDevice):
+			return MinimalEndDevice
+		case !e.Console().RouterRole():
+			return EndDevice
+		}
+		return FullThreadDevice
+	})
+}
+
+// SetMode changes the part that the node can take. A child tells its parent, and keeps its place; a router that may not be one any more
+// looks for a parent.
+func (n *Node) SetMode(m Mode) error {
+	mode := thread.ModeFullThreadDevice
+	switch m {
+	case FullThreadDevice, EndDevice:
+	case MinimalEndDevice:
+		mode = thread.ModeMinimalEndDevice
+	case SleepyEndDevice:
+		mode = thread.ModeSleepyEndDevice
+	default:
+		return fmt.Errorf("pymesh: SetMode: %d is not a mode", m)
+	}
+	err := ErrClosed
+	n.run.Do(func(now time.Time) {
+		c := n.engine.Console()
+		c.SetRouterRole(now, m != EndDevice)
+		err = c.SetMode(now, mode)
+	})
+	if err != nil && !errors.Is(err, ErrClosed) {
+		return fmt.Errorf("pymesh: SetMode: %w", err)
+	}
+	return err
+}
+
+// patienceFor is the child timeout that a poll period asks for, in whole seconds.
+func patienceFor(poll time.Duration) time.Duration {
+	return (timeoutPolls*poll + time.Second - 1).Truncate(time.Second)
+}
+
+// PollPeriod returns how often the node polls its parent as a SleepyEndDevice.
+func (n *Node) PollPeriod() time.Duration { return get(n, (*thread.Engine).PollPeriod) }
+
+// SetPollPeriod changes how often the node polls its parent as a SleepyEndDevice: see WithPollPeriod.
+func (n *Node) SetPollPeriod(d time.Duration) error {
+	if d < 0 || d > MaxPollPeriod {
+		return fmt.Errorf("pymesh: SetPollPeriod: %v is not in 0 to %v", d, MaxPollPeriod)
+	}
+	err := ErrClosed
+	n.run.Do(func(now time.Time) {
+		if c, patience := n.engine.Console(), patienceFor(d); patience > c.ChildTimeout() {
+			c.SetChildTimeout(now, patience)
+		}
+		err = n.engine.SetPollPeriod(now, d)
+	})
+	if err != nil && !errors.Is(err, ErrClosed) {
+		return fmt.Errorf("pymesh: SetPollPeriod: %w", err)
+	}
+	return err
+}
+
+// ExpectAnswer tells a SleepyEndDevice that an answer to what it has just sent is due: it polls eight times in short succession (each second, at SF7). Ping does
+// so by itself, and what the mesh itself asks and answers. In other nodes it does nothing.
+func (n *Node) ExpectAnswer() { n.run.Do(func(now time.Time) { n.engine.ExpectAnswer(now, 0) }) }
 
 // Counters returns what the node has sent, received and dropped.
 func (n *Node) Counters() thread.Counters { return get(n, (*thread.Engine).Counters) }
@@ -682,6 +777,7 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 			ip6.ICMPv6EchoRequest, ip6.Echo{Identifier: n.pingID, Sequence: seq, Data: make([]byte, size)})
 		if err == nil {
 			err = n.engine.HandlePacket(now, packet)
+			n.engine.ExpectAnswer(now, 0)
 		}
 	})
 	if !running {

@@ -29,6 +29,8 @@ type distributor struct {
 	resolver  *resolver.Resolver
 	contexts  *lowpan.Contexts
 	mle       *mleMessenger
+	keepAlive *keepAlive
+	parent    *parentSide
 }
 
 // leaderData is what this node tells others about its partition.
@@ -64,6 +66,7 @@ func (d *distributor) setNetworkData(l mle.LeaderData, tlvs []byte) {
 		return
 	}
 	d.updateContexts()
+	d.keepAlive.dataKnown()
 	if d.isRouter() {
 		d.announce()
 	}
@@ -116,6 +119,13 @@ func (d *distributor) appendAddressRegistration(b []byte, limit int) (message []
 	for _, a := range d.addresses.Added() {
 		entries = append(entries, d.addressEntry(a))
 	}
+	if d.sleepy() { // its parent keeps what is for them
+		for _, a := range d.addresses.Groups() {
+			if !d.addresses.IsOwnGroup(a) {
+				entries = append(entries, mle.AddressEntry{Addr: a})
+			}
+		}
+	}
 	start := len(b)
 	for n := len(entries); ; n-- {
 		b = mle.AppendAddressRegistration(b[:start], entries[:n]...)
@@ -137,6 +147,7 @@ func (d *distributor) announce() {
 	if !d.isRouter() {
 		return
 	}
+	d.parent.updateSleepy()
 	var delay time.Duration
 	if d.role != RoleLeader {
 		delay = d.RandomUpTo(d.timing.DataResponseJitter)
@@ -180,6 +191,7 @@ func (d *distributor) respond(dst netip.Addr, content int, delay time.Duration) 
 func (d *distributor) request(dst netip.Addr, delay time.Duration) {
 	b := mle.AppendTLVRequest(d.mle.start(mle.DataRequest), mle.TLVNetworkData)
 	b = d.dataset.AppendTimestamp(b)
+	d.keepAlive.dataWanted()
 	switch {
 	case delay == 0:
 		d.mle.send(dst, b)
@@ -226,6 +238,7 @@ func (d *distributor) handleLeaderData(m mle.Message, info mleInfo) error {
 	}
 	newer := d.netData.IsNewer(leader, d.mode.Has(mle.ModeFullNetworkData))
 	if !d.netData.Outdated() && (!newer || d.role == RoleLeader) {
+		d.keepAlive.dataKnown()
 		return nil
 	}
 	missing := d.learnDataset(m)

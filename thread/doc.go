@@ -14,8 +14,10 @@
 //	│             internal/networkdata, internal/dataset, internal/resolver                              │
 //	│ messengers  mleMessenger: command → handler    tmfMessenger: resource → handler                    │
 //	│ ip          ipLayer, internal/addresses, mpl.Domain                                                │
-//	│ 6LoWPAN     meshLayer: fragments, mesh headers, ways    internal/sender: queue, fragments, pauses  │
+//	│ 6LoWPAN     meshLayer: fragments, mesh headers, ways    internal/sender: queue, fragments, pauses, │
+//	│                                                         what is held for children that sleep       │
 //	│ mac         internal/mac: CSMA-CA, acknowledgements, retries, security    internal/keychain        │
+//	│             internal/polling: when a node that sleeps asks its parent                              │
 //	│ below all   internal/neighbors: parent, children, routers    internal/core: now, chance, log       │
 //	└───────────────────────────────────────────────────────────────────────────────────────────────────┘
 //	     radio: HandleFrame ▼  ▲ PollTransmit, HandleTransmitDone       time: NextTimeout, HandleTimeout

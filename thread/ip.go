@@ -38,6 +38,7 @@ const (
 //	     └► sender
 type ipLayer struct {
 	*self
+	neighbors *neighbors.Table
 	addresses *addresses.Table
 	sender    *sender.Sender
 	mpl       *mpl.Domain
@@ -61,6 +62,9 @@ func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int8) {
 		if d.HasMPL && !x.mpl.Accept(x.Now, d.Bytes, d.MPL, d.Src, x.isRouter()) {
 			x.counters.MPLDuplicate++
 			return
+		}
+		if d.HasMPL {
+			x.toSleepers(d.Bytes, d.Src, d.Dst)
 		}
 		switch {
 		case x.addresses.Subscribed(d.Dst):
@@ -126,6 +130,9 @@ func (x *ipLayer) deliver(d *ip6.Datagram, rssi int8) {
 	if err != nil || inner.Src.IsMulticast() {
 		x.counters.IPMalformed++
 		return
+	}
+	if inner.Dst.IsMulticast() {
+		x.toSleepers(inner.Bytes, inner.Src, inner.Dst)
 	}
 	if !x.addresses.Own(inner.Dst) && (!inner.Dst.IsMulticast() || !x.addresses.Subscribed(inner.Dst)) {
 		x.counters.IPNotForUs++
@@ -286,7 +293,9 @@ func (x *ipLayer) send(m *sender.Message) error {
 	}
 	switch {
 	case h.Dst.IsMulticast() && ip6.ScopeOf(h.Dst) >= ip6.ScopeRealmLocal:
-		return x.sendMPL(m)
+		return x.sendMPL(m, h)
+	case h.Dst.IsMulticast():
+		x.toSleepers(m.Data, h.Src, h.Dst)
 	case !h.Dst.IsMulticast() && x.addresses.Own(h.Dst):
 		data := slices.Clone(m.Data)
 		x.sender.Free(m)
@@ -298,11 +307,45 @@ func (x *ipLayer) send(m *sender.Message) error {
 	return x.sender.Submit(m)
 }
 
+// sendEmpty sends a datagram without content, from the address that stays, to another node.
+func (x *ipLayer) sendEmpty(to mle.RLOC16) {
+	h := ip6.Header{NextHeader: ip6.ProtocolNoNext, HopLimit: defaultHopLimit, Src: x.addresses.EID(), Dst: to.Addr(x.addresses.Prefix())}
+	m := x.sender.New()
+	var err error
+	if m.Data, err = h.AppendBinary(m.Data); err != nil {
+		x.sender.Free(m)
+		return
+	}
+	m.Priority = sender.PriorityNet
+	_ = x.send(m) // without it, the others find out later
+}
+
+// toSleepers has a copy of a multicast held for each child that sleeps and listens to the group, but for that where it comes from.
+func (x *ipLayer) toSleepers(datagram []byte, src, dst netip.Addr) {
+	if !x.isRouter() || x.neighbors.Children.Empty() {
+		return
+	}
+	all := x.addresses.IsAllThreadNodes(dst)
+	for c := range x.neighbors.Children.Sleepy() {
+		if !all && !slices.Contains(c.Addresses, dst) || slices.Contains(c.Addresses, src) || src == c.RLOC16.Addr(x.addresses.Prefix()) {
+			continue
+		}
+		m := x.sender.New()
+		m.Data = append(m.Data, datagram...)
+		m.For, m.Priority = c.Ext, sender.PriorityNormal
+		_ = x.sender.Enqueue(m) // counted there
+	}
+}
+
 // sendMPL sends a multicast to the whole mesh (RFC 7731).
-func (x *ipLayer) sendMPL(m *sender.Message) error {
+func (x *ipLayer) sendMPL(m *sender.Message, h ip6.Header) error {
 	if !x.attached() {
 		x.sender.Free(m)
 		return ErrDetached
+	}
+	wide := ip6.ScopeOf(h.Dst) > ip6.ScopeRealmLocal // and tunnelled
+	if wide {
+		x.toSleepers(m.Data, h.Src, h.Dst)
 	}
 	datagram, err := x.mpl.Originate(x.Now, m.Data, mpl.SeedID(x.rloc), x.addresses.RLOC(), x.addresses.EID())
 	switch {
@@ -314,6 +357,9 @@ func (x *ipLayer) sendMPL(m *sender.Message) error {
 		return ErrPacket
 	}
 	m.Data = append(m.Data[:0], datagram...)
+	if !wide {
+		x.toSleepers(m.Data, h.Src, h.Dst)
+	}
 	return x.sender.Submit(m)
 }
 

@@ -297,7 +297,40 @@ func (x *meshLayer) pace(h sender.Hop) (sender.Hop, sender.Answer) {
 	return h, sender.Found
 }
 
+// Sleeper reports whether the way of a message ends at a child of this node that sleeps.
+func (x *meshLayer) Sleeper(m *sender.Message) (child ieee802154.ExtAddr, sleeps bool) {
+	switch {
+	case m.For != (ieee802154.ExtAddr{}):
+		return m.For, true
+	case m.Kind == sender.KindMeshFrame, !x.isRouter(), x.neighbors.Children.Empty(), m.Dst().IsMulticast():
+		return child, false
+	case m.Kind == sender.KindMLE && m.Command == mle.ParentResponse:
+		return child, false // who searches listens
+	}
+	n := x.neighbors.ByIP(m.Dst(), x.addresses.Prefix())
+	if n == nil || n.Kind() != neighbors.KindChild || !n.Sleepy() {
+		return child, false
+	}
+	return n.Ext, true
+}
+
+// routeFor finds the way of a copy of a multicast for a child that sleeps.
+func (x *meshLayer) routeFor(m *sender.Message) (sender.Hop, sender.Answer) {
+	c := x.neighbors.Children.ByExt(m.For)
+	if c == nil || !c.Established() {
+		return sender.Hop{}, sender.NoRoute
+	}
+	h := sender.Hop{Src: neighbors.ShortAddr(x.rloc), Dst: neighbors.ShortAddr(c.RLOC16)}
+	if neighbors.ExtOf(m.Src()) == x.Ext {
+		h.Src = ieee802154.ExtAddress(x.Ext)
+	}
+	return h, sender.Found
+}
+
 func (x *meshLayer) route(m *sender.Message) (sender.Hop, sender.Answer) {
+	if m.For != (ieee802154.ExtAddr{}) {
+		return x.routeFor(m)
+	}
 	var h sender.Hop
 	src, dst := m.Src(), m.Dst()
 	if neighbors.ExtOf(src) == x.Ext {

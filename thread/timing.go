@@ -58,6 +58,18 @@ type Timing struct {
 	// FailedRouterTransmissions is the number of unacknowledged frames to a router after which the link is taken as lost.
 	FailedRouterTransmissions int
 
+	// Sleepy end devices, Thread 1.1 §3.4.
+
+	// DataWait is how long a child that sleeps listens, after the acknowledgement of a poll that promises a frame. Its parent sends that once it
+	// is done with the frame that it has in work, if there is one: a wait for an acknowledgement may have to end first.
+	DataWait time.Duration
+	// AttachPoll is the period of polls while the parent's answer to an MLE message is due, FastPoll while another answer is, and PollRetry
+	// after one that was not acknowledged. MinPoll is the shortest that follows from a child timeout.
+	AttachPoll, FastPoll, PollRetry, MinPoll time.Duration
+	// Supervision is the time without a frame to a child that sleeps after which its parent sends an empty one, SupervisionTimeout that
+	// without a frame from the parent after which the child asks whether it is still one. Zero for never.
+	Supervision, SupervisionTimeout time.Duration
+
 	// LinkRequest is how long an answer to a Link Request is awaited.
 	LinkRequest time.Duration
 	// ResponseDelay bounds the random delay of answers to multicast MLE requests.
@@ -117,7 +129,7 @@ func (t *Timing) longestAirtime() time.Duration { return t.AckWait / 5 }
 // TimingIEEE802154 returns the timing of Thread over a 2.4 GHz IEEE 802.15.4 radio, as stock OpenThread has it. It is the profile
 // for standing among OpenThread's simulated nodes.
 func TimingIEEE802154() Timing {
-	return Timing{
+	t := Timing{
 		BackoffUnit:     320 * time.Microsecond,
 		MinBE:           3,
 		MaxBE:           5,
@@ -175,6 +187,8 @@ func TimingIEEE802154() Timing {
 		KeyRotation:    672 * time.Hour,
 		KeySwitchGuard: 624 * time.Hour,
 	}
+	t.sleepAsStock()
+	return t
 }
 
 // TimingPymesh returns the timing of Pycom's Pymesh: Thread over LoRa at SF7 and SF8. It is what LoPy4 and FiPy boards use, except
@@ -190,6 +204,7 @@ func TimingPymesh() Timing {
 	t.KeepAliveAttempts = 6
 	t.FailedChildTransmissions = 6
 	t.LinkRequest = 10 * time.Second
+	t.sleepAsPymesh()
 
 	// Deviation: a Pymesh node listens for Parent Responses during its whole 10 s; a stock OpenThread parent has forgotten it after
 	// 5 s. With a candidate at hand this node answers in time for both.

@@ -57,6 +57,7 @@ type tmfMessenger struct {
 	addresses *addresses.Table
 	ip        *ipLayer
 	resources []tmfResource
+	expect    func(polls int) // an answer is due, for which a sleepy end device must poll
 }
 
 func coapTiming(t *Timing) coap.Timing {
@@ -114,6 +115,9 @@ func (x *tmfMessenger) drain() {
 		src := t.Path.Local
 		if !src.IsValid() || src.IsMulticast() || !x.addresses.Own(src) {
 			src = x.addresses.RLOC()
+		}
+		if coap.IsConfirmable(t.Payload) {
+			x.expect(0)
 		}
 		x.ip.sendUDP(src, tmf.UDPPort, t.Path.Peer, t.Payload, sender.PriorityNet)
 	}

@@ -149,6 +149,9 @@ func (e *Engine) forgetAddresses() {
 
 func (e *Engine) drop(n *neighbors.Neighbor) {
 	wasChild := n.Kind() == neighbors.KindChild && n.Established()
+	if wasChild {
+		e.sender.Forget(n.Ext)
+	}
 	switch {
 	case e.role == RoleChild && n == &e.neighbors.Parent.Neighbor:
 		e.attach.detach()
@@ -339,6 +342,7 @@ func (e *Engine) resume() {
 		e.neighbors.SetParent(neighbors.Neighbor{
 			Ext: s.Parent, RLOC16: s.RLOC16.RouterID().RLOC16(), Mode: ModeFullThreadDevice,
 		}, 0, neighbors.Restored)
+		e.attach.last = lastParent{e.neighbors.Parent.RLOC16, s.PartitionID}
 		e.attach.synchronize()
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/mac"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/networkdata"
+	"github.com/gopymesh/pymesh/thread/internal/polling"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/internal/strangers"
@@ -44,7 +45,7 @@ func (e *Engine) wire(c *Config) {
 	e.wireRouterSide(c)
 	e.mle.setCommands(e.commands())
 	e.tmf.resources = e.resources()
-	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf}
+	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, e.polls}
 }
 
 // wireRooms makes what has its door watched by the compiler.
@@ -55,7 +56,11 @@ func (e *Engine) wireRooms(c *Config) {
 	e.addresses = addresses.New(e.Core)
 	e.tmf.coap = coap.NewEndpoint[tmfTag](coap.Config{Timing: coapTiming(t), Rand: e.Core.Rand, IsAnycast: e.addresses.IsAnycast})
 	e.neighbors = neighbors.New(e.Core, c.MaxChildren, e.neighborChanged)
-	e.mac = mac.New(e.Core, mac.Config{Timing: macTiming(t), Neighbors: e.neighbors, Keys: e.keys, Reserve: e.save})
+	e.mac = mac.New(e.Core, mac.Config{Timing: macTiming(t), Neighbors: e.neighbors, Keys: e.keys, Pending: e.pending, Reserve: e.save})
+	e.polls = polling.New(e.Core, polling.Timing{
+		Attach: t.AttachPoll, Fast: t.FastPoll, Retry: t.PollRetry, Min: t.MinPoll, Retries: t.FailedChildTransmissions,
+	})
+	e.polls.SetPeriod(c.PollPeriod)
 	e.neighbors.Routers.Sequence = uint8(e.Core.Rand.Uint32())
 	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, FragmentGaps: t.FragmentGaps}, e.mac, &e.mesh, &e.contexts)
 	e.mpl = mpl.NewDomain(e.Core.Rand, mpl.Config{
@@ -71,7 +76,7 @@ func (e *Engine) wireRooms(c *Config) {
 func macTiming(t *Timing) mac.Timing {
 	return mac.Timing{
 		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
-		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, ReceiveSensitivity: t.ReceiveSensitivity,
+		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, DataWait: t.DataWait, ReceiveSensitivity: t.ReceiveSensitivity,
 	}
 }
 
@@ -82,29 +87,29 @@ func (e *Engine) wireLayers() {
 		reassembler: lowpan.NewReassembler(lowpan.Limits{Datagrams: reassemblies, Timeout: e.timing.Reassembly}),
 	}
 	e.ip = ipLayer{
-		self: e.self, addresses: e.addresses, sender: e.sender, mpl: e.mpl, resolver: e.resolver, mle: &e.mle, tmf: &e.tmf,
+		self: e.self, neighbors: e.neighbors, addresses: e.addresses, sender: e.sender, mpl: e.mpl, resolver: e.resolver, mle: &e.mle, tmf: &e.tmf,
 		errors: core.Limiter{Interval: e.timing.ICMPErrorInterval, Burst: icmpErrors},
 	}
 	e.sender.Undeliverable = e.ip.undeliverable
 	e.mle = mleMessenger{
 		self: e.self, keys: e.keys, neighbors: e.neighbors, sender: e.sender, macCounter: &e.mac.Counter, reserve: e.save,
-		answers: strangers.New(e.Core, e.timing.longestAirtime()), vouch: e.mac.Vouch,
+		answers: strangers.New(e.Core, e.timing.longestAirtime()), vouch: e.mac.Vouch, expect: e.polls.Expect,
 	}
-	e.tmf.self, e.tmf.addresses, e.tmf.ip = e.self, e.addresses, &e.ip
+	e.tmf.self, e.tmf.addresses, e.tmf.ip, e.tmf.expect = e.self, e.addresses, &e.ip, e.polls.Expect
 	e.queries = queries{
 		self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, sender: e.sender, tmf: &e.tmf,
 		keepAlive: &e.keepAlive, update: e.updateAddresses, conflicts: core.Limiter{Interval: e.timing.AddressNotifyInterval, Burst: 1},
 	}
 	e.distrib = distributor{
 		self: e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, dataset: e.dataset,
-		resolver: e.resolver, contexts: &e.contexts, mle: &e.mle,
+		resolver: e.resolver, contexts: &e.contexts, mle: &e.mle, keepAlive: &e.keepAlive, parent: &e.parent,
 	}
 }
 
 func (e *Engine) wireChildSide() {
 	e.attach = attacher{
 		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, mle: &e.mle,
-		routes: &e.routes, distrib: &e.distrib, keepAlive: &e.keepAlive, leading: &e.leading,
+		routes: &e.routes, distrib: &e.distrib, keepAlive: &e.keepAlive, leading: &e.leading, ip: &e.ip,
 	}
 	e.keepAlive = keepAlive{
 		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, distrib: &e.distrib,

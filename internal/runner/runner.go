@@ -63,6 +63,9 @@ type Runner struct {
 
 	ready, sending transmission // the packet for the sender, and the one that it has; the runner's own
 
+	sleeper lora.Sleeper // the radio, if it can sleep
+	asleep  bool         // it was told to
+
 	calls  chan func(now time.Time)
 	rx     chan *reception
 	free   chan *reception
@@ -108,6 +111,7 @@ func Start(engine *thread.Engine, radio lora.Radio, log *slog.Logger, hooks Hook
 		tx: make(chan transmission), txDone: make(chan error, 1),
 		ctx: ctx, cancel: cancel, done: make(chan struct{}),
 	}
+	r.sleeper, _ = radio.(lora.Sleeper)
 	for range receptions {
 		r.free <- new(reception)
 	}
@@ -198,6 +202,7 @@ func (r *Runner) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	defer r.poll()
+	defer r.rest(false)
 	for {
 		r.poll()
 		tx := r.fetch()
@@ -244,6 +249,7 @@ func (r *Runner) fetch() chan<- transmission {
 	if r.sending.psdu != nil && r.engine.RadioStuck() {
 		r.sending.cancel()
 	}
+	r.rest(!r.engine.Listening()) // before a packet is sent: its acknowledgement comes at once
 	if r.ready.psdu != nil {
 		return r.tx
 	}
@@ -281,6 +287,14 @@ func (r *Runner) timeout() {
 	r.engine.HandleTimeout(t)
 	if r.hooks.Timer != nil {
 		r.hooks.Timer.HandleTimeout(t)
+	}
+}
+
+// rest lets the radio sleep, or wakes it up.
+func (r *Runner) rest(asleep bool) {
+	if r.sleeper != nil && r.asleep != asleep {
+		r.asleep = asleep
+		r.sleeper.Sleep(asleep)
 	}
 }
 

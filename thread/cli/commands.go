@@ -55,7 +55,7 @@ var commands = []command{
 	{"parent", (*Interpreter).parent},
 	{"parentpriority", parentPriority},
 	{"ping", (*Interpreter).pingCommand},
-	{"pollperiod", notImplemented},
+	{"pollperiod", (*Interpreter).pollperiod},
 	{"promiscuous", (*Interpreter).promiscuous},
 	{"prefix", notImplemented},
 	{"pskc", notImplemented},

@@ -187,6 +187,11 @@ func (t *Table) of(o Origin) netip.Addr {
 	return netip.Addr{}
 }
 
+// IsAllThreadNodes reports whether a is a group that all nodes listen to, those that sleep too (Thread 1.1 §5.2.2.3).
+func (t *Table) IsAllThreadNodes(a netip.Addr) bool {
+	return a == t.allThreadLink || a == t.allThreadRealm
+}
+
 // Own reports whether a unicast address is one of this node's.
 func (t *Table) Own(a netip.Addr) bool { return has(t.entries, a) }
 

@@ -77,6 +77,17 @@ func (t *Children) note(before, after State) {
 	}
 }
 
+// Sleepy yields the children that sleep, those from before a restart among them.
+func (t *Children) Sleepy() iter.Seq[*Child] {
+	return func(yield func(*Child) bool) {
+		for c := range t.All() {
+			if c.Established() && c.Sleepy() && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
 // All yields the entries in use, half-open ones too.
 func (t *Children) All() iter.Seq[*Child] {
 	return func(yield func(*Child) bool) {
