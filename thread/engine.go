@@ -14,6 +14,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/networkdata"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/internal/slaac"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/mpl"
@@ -56,6 +57,8 @@ type Engine struct {
 	neighbors *neighbors.Table
 	dataset   *dataset.Active
 	netData   *networkdata.Data
+	local     *networkdata.Local
+	slaac     *slaac.Table
 	resolver  *resolver.Resolver
 	mpl       *mpl.Domain
 	sender    *sender.Sender
@@ -77,6 +80,7 @@ type Engine struct {
 	leading   leading
 	distrib   distributor
 	queries   queries
+	registrar registrar
 }
 
 // New returns an engine in role Disabled.
