@@ -205,10 +205,8 @@ func (i *Interpreter) contextreusedelay(args []string) error {
 		i.printf("%d\r\n", seconds(i.engine.ContextReuseDelay()))
 		return nil
 	}
-	v, err := parseLong(args[0])
-	if err != nil {
-		return err
+	if v, err := parseLong(args[0]); err == nil { // what is no number is no error, as in OpenThread
+		i.engine.SetContextReuseDelay(time.Duration(uint32(v)) * time.Second)
 	}
-	i.engine.SetContextReuseDelay(time.Duration(uint32(v)) * time.Second)
 	return nil
 }
