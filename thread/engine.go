@@ -81,6 +81,7 @@ type Engine struct {
 	distrib   distributor
 	queries   queries
 	registrar registrar
+	leases    leases
 }
 
 // New returns an engine in role Disabled.

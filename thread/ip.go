@@ -45,6 +45,7 @@ type ipLayer struct {
 	mesh      *meshLayer
 	mle       *mleMessenger
 	tmf       *tmfMessenger
+	leases    *leases
 
 	packets []ip6.Datagram // for the host
 	outside []ip6.Datagram // for the host to let out of the mesh
@@ -176,6 +177,7 @@ func (x *ipLayer) deliverUDP(d *ip6.Datagram, rssi int8) {
 		x.mle.receive(payload, d.Src, d.Dst, d.HopLimit, rssi)
 	case udp.DstPort == tmf.UDPPort && x.addresses.IsTMF(d.Src, d.Dst):
 		x.tmf.receive(payload, d.Src, d.Dst, udp.SrcPort)
+	case x.leases.receive(d, udp, payload):
 	default:
 		x.toHost(d)
 	}

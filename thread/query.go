@@ -33,6 +33,7 @@ type queries struct {
 	tmf         *tmfMessenger
 	keepAlive   *keepAlive
 	slaac       *slaac.Table
+	leases      *leases
 	update      func() // an address of this node's was given up for another
 	sameAddress lasting.Condition
 
@@ -179,7 +180,7 @@ func (q *queries) giveUp(target netip.Addr) bool {
 		q.addresses.NewIID()
 		return true
 	}
-	if q.slaac.Duplicate(target) {
+	if q.slaac.Duplicate(target) || q.leases.client.Forget(target) {
 		return true
 	}
 	_, err := q.addresses.Remove(target)

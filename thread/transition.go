@@ -6,6 +6,7 @@ import (
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/dhcp"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/slaac"
 	"github.com/gopymesh/pymesh/thread/mle"
@@ -226,8 +227,20 @@ func (e *Engine) updateManaged() (changed bool) {
 	if created {
 		e.changed()
 	}
+	var agents []dhcp.Prefix
+	for _, p := range e.netData.DHCP() {
+		agents = append(agents, dhcp.Prefix{Prefix: p.Prefix, Agent: p.Server})
+	}
+	changed = e.leases.client.Update(agents) || changed
 	e.applyManaged()
 	return changed
+}
+
+// leased follows an address that the node has got by DHCPv6.
+func (e *Engine) leased() {
+	e.applyManaged()
+	e.updateAddresses()
+	e.keepAlive.addressesChanged()
 }
 
 // addressGivenUp follows the loss of an address that another node has, too.
@@ -242,6 +255,9 @@ func (e *Engine) addressGivenUp() {
 func (e *Engine) applyManaged() {
 	var managed []addresses.ManagedAddress
 	for _, a := range e.slaac.Addresses() {
+		managed = append(managed, addresses.ManagedAddress{Addr: a.Addr, Preferred: a.Preferred})
+	}
+	for _, a := range e.leases.client.Addresses() {
 		managed = append(managed, addresses.ManagedAddress{Addr: a.Addr, Preferred: a.Preferred})
 	}
 	e.addresses.SetManaged(managed)

@@ -5,6 +5,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
+	"github.com/gopymesh/pymesh/thread/internal/dhcp"
 	"github.com/gopymesh/pymesh/thread/internal/keychain"
 	"github.com/gopymesh/pymesh/thread/internal/mac"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
@@ -45,7 +46,7 @@ func (e *Engine) wire(c *Config) {
 	e.wireRouterSide(c)
 	e.mle.setCommands(e.commands())
 	e.tmf.resources = e.resources()
-	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, &e.leading, &e.registrar}
+	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, &e.leading, &e.registrar, &e.leases}
 }
 
 // wireRooms makes what has its door watched by the compiler.
@@ -66,6 +67,10 @@ func (e *Engine) wireRooms(c *Config) {
 	e.netData = networkdata.New(e.Core)
 	e.local = new(networkdata.Local)
 	e.slaac = slaac.New(e.Core)
+	e.leases = leases{
+		self: e.self, client: dhcp.NewClient(e.Core, t.CoAPAckTimeout), netData: e.netData, addresses: e.addresses, ip: &e.ip,
+		update: e.leased,
+	}
 	e.dataset = dataset.New(c.network())
 	e.addresses.NewIID()
 	e.applyNetwork()
@@ -85,7 +90,7 @@ func (e *Engine) wireLayers() {
 		reassembler: lowpan.NewReassembler(lowpan.Limits{Datagrams: reassemblies, Timeout: e.timing.Reassembly}),
 	}
 	e.ip = ipLayer{
-		self: e.self, addresses: e.addresses, sender: e.sender, mpl: e.mpl, resolver: e.resolver, mesh: &e.mesh, mle: &e.mle, tmf: &e.tmf,
+		self: e.self, addresses: e.addresses, sender: e.sender, mpl: e.mpl, resolver: e.resolver, mesh: &e.mesh, mle: &e.mle, tmf: &e.tmf, leases: &e.leases,
 		errors: core.Limiter{Interval: e.timing.ICMPErrorInterval, Burst: icmpErrors},
 	}
 	e.sender.Undeliverable = e.ip.undeliverable
@@ -96,7 +101,7 @@ func (e *Engine) wireLayers() {
 	e.tmf.self, e.tmf.addresses, e.tmf.ip = e.self, e.addresses, &e.ip
 	e.queries = queries{
 		self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, sender: e.sender, tmf: &e.tmf,
-		keepAlive: &e.keepAlive, slaac: e.slaac, update: e.addressGivenUp, conflicts: core.Limiter{Interval: e.timing.AddressNotifyInterval, Burst: 1},
+		keepAlive: &e.keepAlive, slaac: e.slaac, leases: &e.leases, update: e.addressGivenUp, conflicts: core.Limiter{Interval: e.timing.AddressNotifyInterval, Burst: 1},
 	}
 	e.distrib = distributor{
 		self: e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, dataset: e.dataset,

@@ -2,6 +2,7 @@ package networkdata
 
 import (
 	"cmp"
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -158,6 +159,17 @@ func (d *Data) SLAAC() []ManagedPrefix { return d.indexed.slaac }
 
 // DHCP returns the prefixes from which nodes get addresses by DHCPv6.
 func (d *Data) DHCP() []ManagedPrefix { return d.indexed.dhcp }
+
+// Agents yields the DHCPv6 agents of prefixes, in the order of the data.
+func (d *Data) Agents() iter.Seq2[mle.RLOC16, netip.Prefix] {
+	return func(yield func(mle.RLOC16, netip.Prefix) bool) {
+		for server, e := range All(d.tlvs) {
+			if e.Kind == OnMeshPrefix && e.Flags.Has(netdata.FlagDHCP) && !yield(server, e.Prefix) {
+				return
+			}
+		}
+	}
+}
 
 // OffersOf calls add for each anycast locator that a server has by what it offers: services, DHCPv6.
 func (d *Data) OffersOf(server mle.RLOC16, add func(aloc mle.RLOC16)) {
