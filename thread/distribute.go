@@ -65,6 +65,9 @@ func (d *distributor) setNetworkData(l mle.LeaderData, tlvs []byte) {
 		d.counters.MLEMalformed++
 		return
 	}
+	if !d.mode.Has(mle.ModeFullNetworkData) {
+		d.netData.DropTemporary()
+	}
 	d.change.networkDataChanged()
 }
 

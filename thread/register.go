@@ -35,18 +35,20 @@ type registrar struct {
 	addresses *addresses.Table
 	neighbors *neighbors.Table
 	tmf       *tmfMessenger
+	routes    *routes
 	selection *selection
 	leading   *leading
 	events    *eventQueue
 
-	timer    time.Time
-	open     uint32 // identifies the open request; 0 if none is open
-	asked    uint32
-	tries    int        // requests in a row that nobody has answered
-	sent     []byte     // what the last request said,
-	as       mle.RLOC16 // and as whom
-	accepted bool       // the leader has taken it
-	known    mle.RLOC16 // as whom the leader knows this node, InvalidRLOC16 if not at all
+	timer     time.Time
+	notBefore time.Time // nothing is registered
+	open      uint32    // identifies the open request; 0 if none is open
+	asked     uint32
+	tries     int        // requests in a row that nobody has answered
+	sent      []byte     // what the last request said,
+	as        mle.RLOC16 // and as whom
+	accepted  bool       // the leader has taken it
+	known     mle.RLOC16 // as whom the leader knows this node, InvalidRLOC16 if not at all
 
 	unanswered, refused lasting.Condition
 }
@@ -56,7 +58,7 @@ type registrar struct {
 //
 // Deviation: stock leaves it to chance when such a child becomes a router. Here it asks the leader at once.
 func (r *registrar) register() error {
-	r.sent, r.tries = nil, 0
+	r.sent, r.tries, r.accepted = nil, 0, false
 	if r.upgrading() && !r.selection.asking() {
 		r.selection.selectAt = r.Now
 	}
@@ -82,16 +84,25 @@ func (r *registrar) settled() bool {
 	if r.accepted {
 		return r.as == r.rloc && slices.Equal(r.sent, r.local.AppendTLVs(nil, r.rloc))
 	}
-	return len(r.local.Entries()) == 0
+	return len(r.local.Entries()) == 0 && r.known == mle.InvalidRLOC16
+}
+
+// routingStarted says that the node is a router from now on. It registers once it can expect to have links: nobody takes a frame from it before.
+func (r *registrar) routingStarted() {
+	r.notBefore = r.Now
+	if r.role == RoleRouter {
+		r.notBefore = r.Now.Add(max(4*r.timing.AdvertiseMin, r.timing.LinkRequest))
+	}
+	r.check()
 }
 
 // check registers what the leader's data does not have yet.
 func (r *registrar) check() {
 	switch {
-	case !r.attached() || r.netData.Outdated() || len(r.local.Entries()) == 0 && r.known == mle.InvalidRLOC16:
+	case !r.attached() || r.netData.Outdated():
 		r.timer = time.Time{}
 		return
-	case r.upgrading():
+	case r.upgrading(), r.isRouter() && (r.Now.Before(r.notBefore) || !r.routes.reachesLeader()):
 		r.timer = r.Now.Add(time.Second)
 		return
 	case r.settled():

@@ -108,7 +108,7 @@ func (e *Engine) startRouting(id mle.RouterID, role Role) {
 	e.routes.advertise.Stop()
 	e.routes.resetAdvertise()
 	e.parent.dropForeignChildren()
-	e.registrar.check()
+	e.registrar.routingStarted()
 }
 
 // stopRouting ends what only routers do.

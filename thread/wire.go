@@ -142,7 +142,7 @@ func (e *Engine) wireRouterSide(c *Config) {
 	}
 	e.registrar = registrar{
 		self: e.self, local: e.local, netData: e.netData, addresses: e.addresses, neighbors: e.neighbors, tmf: &e.tmf,
-		selection: &e.selection, leading: &e.leading, events: &e.events, known: mle.InvalidRLOC16, as: mle.InvalidRLOC16,
+		routes: &e.routes, selection: &e.selection, leading: &e.leading, events: &e.events, known: mle.InvalidRLOC16, as: mle.InvalidRLOC16,
 	}
 }
 

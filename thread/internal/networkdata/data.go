@@ -138,6 +138,12 @@ func (d *Data) Stable() []byte {
 	return d.stable
 }
 
+// DropTemporary leaves the stable subset alone, for a node that wants no more: it hears what is sent to all.
+func (d *Data) DropTemporary() {
+	d.tlvs = append(d.tlvs[:0], d.Stable()...)
+	d.index()
+}
+
 // beginTLV appends the header of a TLV whose value follows; endTLV sets its length, or takes it back if nothing stands behind inside.
 // Nothing that they and their callers append can fail: it comes from the air, and does not grow.
 func beginTLV(b []byte, t netdata.TLV) []byte {
