@@ -28,7 +28,7 @@ func TestPrefixOnLoRa(t *testing.T) {
 		m.Run(time.Minute)
 		out := 0
 		for _, from := range m.Nodes {
-			for range 3 { // a LoRa mesh loses datagrams
+			for range 8 { // a LoRa mesh loses datagrams
 				from.Send(udp(from, outside, "x"))
 				m.Run(15 * time.Second)
 				if len(forwarded(n)) > 0 {

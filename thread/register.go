@@ -102,14 +102,14 @@ func (r *registrar) check() {
 	case !r.attached() || r.netData.Outdated():
 		r.timer = time.Time{}
 		return
-	case r.upgrading(), r.isRouter() && (r.Now.Before(r.notBefore) || !r.routes.reachesLeader()):
-		r.timer = r.Now.Add(time.Second)
-		return
 	case r.settled():
 		r.timer, r.tries, r.known = time.Time{}, 0, r.rloc
 		if len(r.local.Entries()) == 0 {
 			r.known = mle.InvalidRLOC16
 		}
+		return
+	case r.upgrading(), r.isRouter() && (r.Now.Before(r.notBefore) || !r.routes.reachesLeader()):
+		r.timer = r.Now.Add(time.Second)
 		return
 	}
 	tlvs := r.local.AppendTLVs(nil, r.rloc)
