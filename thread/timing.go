@@ -211,6 +211,10 @@ func TimingPymesh() Timing {
 	t.MaxBE = 7
 	// Deviation: stock repeats after 64 ms at most, less than one frame's airtime, so that routers in range of each other collide.
 	t.MPLInterval = time.Second
+	// Deviation: stock passes new network data on within 500 ms, two airtimes of the message: of routers that do not hear each other most
+	// would send at the same time. Measured over a grid of 16 at SF7: the last node has the data after 21 s on the average instead of 24, at
+	// most after 48 s instead of 67, and with a sixth less frames.
+	t.DataResponseJitter = 6 * time.Second
 	// Deviation: two nodes whose frames met wait for an acknowledgement equally long. Stock's backoff then spreads them over less than
 	// an airtime, and listening before talking does not hear weak signals: they would meet again.
 	t.RetryJitter = 500 * time.Millisecond
