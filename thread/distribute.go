@@ -31,7 +31,8 @@ type distributor struct {
 	contexts  *lowpan.Contexts
 	mle       *mleMessenger
 
-	told []netip.Addr // of a minimal end device: the addresses that it has last registered
+	repeat time.Time    // when the leader announces the data once more
+	told   []netip.Addr // of a minimal end device: the addresses that it has last registered
 }
 
 // leaderData is what this node tells others about its partition.
@@ -148,11 +149,32 @@ func (d *distributor) announce() {
 	if !d.isRouter() {
 		return
 	}
-	var delay time.Duration
 	if d.role != RoleLeader {
-		delay = d.RandomUpTo(d.timing.DataResponseJitter)
+		d.respond(ip6.LinkLocalAllNodes, dataNetwork, d.RandomUpTo(d.timing.DataResponseJitter))
+		return
 	}
+	repeat := d.timing.DataResponseRepeat
+	if d.neighbors.Routers.Links() == 0 && d.neighbors.Children.Attached() == 0 {
+		repeat = 0 // a partition that begins, of which others are to hear
+	}
+	delay := d.RandomUpTo(repeat / 4) // what has brought about the change is still on the air
 	d.respond(ip6.LinkLocalAllNodes, dataNetwork, delay)
+	if repeat > 0 {
+		d.repeat = d.Now.Add(delay + repeat/2 + d.RandomUpTo(repeat/2))
+	}
+}
+
+// NextTimeout returns when the leader announces the data once more.
+func (d *distributor) NextTimeout() (time.Time, bool) { return d.repeat, !d.repeat.IsZero() }
+
+// HandleTimeout announces the data once more, if it is time.
+func (d *distributor) HandleTimeout() {
+	if d.IsDue(d.repeat) {
+		d.repeat = time.Time{}
+		if d.role == RoleLeader {
+			d.respond(ip6.LinkLocalAllNodes, dataNetwork, 0)
+		}
+	}
 }
 
 // What a Data Response carries.

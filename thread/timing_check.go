@@ -67,6 +67,7 @@ func (t *Timing) durations() []namedDuration {
 		{"ChildIDRequest", t.ChildIDRequest, some}, {"ChildTimeout", t.ChildTimeout, time.Second},
 		{"ChildUpdateRetry", t.ChildUpdateRetry, some}, {"LinkRequest", t.LinkRequest, some},
 		{"ResponseDelay", t.ResponseDelay, none}, {"DataResponseJitter", t.DataResponseJitter, none},
+		{"DataResponseRepeat", t.DataResponseRepeat, none},
 		{"AdvertiseMin", t.AdvertiseMin, some}, {"AdvertiseMax", t.AdvertiseMax, some},
 		{"REEDAdvertise", t.REEDAdvertise, some}, {"REEDAdvertiseJitter", t.REEDAdvertiseJitter, none},
 		{"MaxNeighborAge", t.MaxNeighborAge, some}, {"RouterSelectionJitter", t.RouterSelectionJitter, none},

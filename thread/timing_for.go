@@ -60,7 +60,7 @@ func (t *Timing) stretch(frame time.Duration) {
 		&t.BackoffUnit, &t.RetryJitter, &t.AckWait,
 		&t.ParentRequestRouters, &t.ParentRequestREEDs, &t.ParentDecision, &t.ParentResponseRouters, &t.ParentResponseAll,
 		&t.AttachBackoffMin, &t.AttachBackoffJitter, &t.SearchJitter, &t.ChildIDRequest, &t.ChildUpdateRetry,
-		&t.LinkRequest, &t.ResponseDelay, &t.DataResponseJitter, &t.AdvertiseMin, &t.RouterSelectionJitter,
+		&t.LinkRequest, &t.ResponseDelay, &t.DataResponseJitter, &t.DataResponseRepeat, &t.AdvertiseMin, &t.RouterSelectionJitter,
 		&t.AddressQuery, &t.AddressQueryRetry, &t.AddressQueryRetryMax, &t.AddressNotifyInterval, &t.ICMPErrorInterval, &t.MPLInterval, &t.MPLSeedLifetime, &t.CoAPAckTimeout)
 	t.scale(ratio(frame, pycomFastest),
 		&t.AdvertiseMax, &t.REEDAdvertise, &t.REEDAdvertiseJitter, &t.MaxNeighborAge, &t.ChildTimeout,

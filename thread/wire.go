@@ -46,7 +46,7 @@ func (e *Engine) wire(c *Config) {
 	e.wireRouterSide(c)
 	e.mle.setCommands(e.commands())
 	e.tmf.resources = e.resources()
-	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, &e.leading, &e.registrar, &e.leases}
+	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, &e.leading, &e.distrib, &e.registrar, &e.leases}
 }
 
 // wireRooms makes what has its door watched by the compiler.
