@@ -120,6 +120,16 @@ func (e *Engine) PollForward() (d ip6.Datagram, ok bool) {
 	return d, true
 }
 
+// RefuseForward tells the sender of a datagram of PollForward that there is no way for it (RFC 4443 §3.1, code 0).
+func (e *Engine) RefuseForward(now time.Time, d *ip6.Datagram) {
+	e.Advance(now)
+	e.counters.IPNoRoute++
+	if e.attached() {
+		e.ip.sendUnreachableTo(d.Src, d.Header, isICMPError(d.Protocol, d.Payload))
+	}
+	e.settle()
+}
+
 // HandleForward sends a datagram from outside the mesh to an address in one of its on-mesh prefixes: a whole IPv6 datagram of at most 1280
 // bytes. packet is not kept. Nothing is believed of it: ErrPacket is the answer to a source that is an address of the mesh, of a link or a
 // group, ErrNoRoute to a destination that is not in an on-mesh prefix of the network data. The other errors are those of HandlePacket.
