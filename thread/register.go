@@ -164,6 +164,11 @@ func (r *registrar) stop() {
 	r.timer, r.sent, r.tries, r.accepted = time.Time{}, nil, 0, false
 }
 
+// partitionChanged forgets as whom the leader knew this node: in another partition somebody else may be there.
+//
+// Deviation: OpenThread has the new leader withdraw whatever stands under that locator.
+func (r *registrar) partitionChanged() { r.known = mle.InvalidRLOC16 }
+
 // retry tries again after a pause.
 func (r *registrar) retry() {
 	r.timer = r.Now.Add(min(firstRetry<<min(r.tries, 8), resubmitDelay))

@@ -419,6 +419,50 @@ func TestThread5_18_Service(t *testing.T) {
 	}
 }
 
+// TestThread5_18_Partition: in another partition a node does not withdraw what stands under the locator that it had in the first.
+func TestThread5_18_Partition(t *testing.T) {
+	m := meshtest.New(t, ideal())
+	config := func(partition uint32) func(*thread.Config) {
+		return func(c *thread.Config) { stock(c); c.PartitionID = partition }
+	}
+	a, b := m.Add(1, lorasim.Position{}, config(2)), m.Add(1, lorasim.Position{}, config(1))
+	m.Sim.CutLink(a.Antenna, b.Antenna)
+	for _, n := range m.Nodes {
+		n.Start()
+		m.Until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+		offer(t, m, n, borderRouter(cafe, 0))
+	}
+	m.Run(5 * time.Second)
+	m.Sim.SetLink(a.Antenna, b.Antenna, -60)
+	m.Until(5*time.Minute, "one mesh, two servers", func() bool {
+		want := []mle.RLOC16{a.RLOC16(), b.RLOC16()}
+		slices.Sort(want)
+		return m.OneMesh() && b.Role() == thread.RoleRouter && slices.Equal(serversOf(a, cafe), want) && slices.Equal(serversOf(b, cafe), want)
+	})
+}
+
+// TestThread5_2_DHCPv6: where a prefix says so, nodes of all kinds get their addresses from its border router, which has one, too.
+func TestThread5_2_DHCPv6(t *testing.T) {
+	m := family(t)
+	p := borderRouter(cafe, 0)
+	p.Flags = p.Flags&^netdata.FlagSLAAC | netdata.FlagDHCP
+	br := m.Nodes[1]
+	offer(t, m, br, p)
+	m.Until(20*time.Second, "addresses", func() bool { return allHave(m, cafe) })
+	m.Run(2 * time.Second)
+	for _, n := range m.Nodes {
+		want := ip6.WithInterfaceID(cafe, ip6.InterfaceIDOf(meshtest.LinkLocal(n.ExtAddr())))
+		if got := in(n, cafe); got != want {
+			t.Errorf("%v, want %v", got, want)
+		}
+		if _, ok := m.Nodes[0].Ping(in(n, cafe), 8, 3*time.Second); !ok {
+			t.Errorf("%v is not reached", in(n, cafe))
+		}
+	}
+	withdraw(t, m, br, cafe)
+	m.Until(10*time.Second, "no addresses", func() bool { return noneHas(m, cafe) })
+}
+
 // forwarded returns the payloads of the datagrams that leave the mesh by a node.
 func forwarded(n *meshtest.Node) (payloads []string) {
 	for d, ok := n.PollForward(); ok; d, ok = n.PollForward() {

@@ -142,6 +142,7 @@ func (e *Engine) enterPartition(d mle.LeaderData) {
 		e.netData.Invalidate()
 	}
 	if changed {
+		e.registrar.partitionChanged()
 		e.Log.Info("partition", "id", d.PartitionID)
 		e.events.emit(Event{Type: EventPartition})
 	}
