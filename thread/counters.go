@@ -37,6 +37,8 @@ type Counters struct {
 
 	// IPv6. IPNoRoute counts datagrams to send, of this node and of others, to which no way is known.
 	IPMalformed, IPNotForUs, IPHopLimit, IPNoRoute, IPBadChecksum, IPUnsupported, MPLDuplicate uint64
+	// ForwardedOut and ForwardedIn count the datagrams that a border router has let out of the mesh, and into it.
+	ForwardedOut, ForwardedIn uint64
 	// ICMPRefused counts ICMPv6 errors that were not sent since others have been just before.
 	ICMPRefused uint64
 
@@ -61,6 +63,8 @@ type Counters struct {
 
 	// TMF: dropped; and messages that were not sent since too many are under way, or come too fast.
 	TMFMalformed, TMFUnexpected, TMFRefused uint64
+	// RegistrationsRefused counts what this node wanted to register, or as a leader was to take, for which the network data had no place.
+	RegistrationsRefused uint64
 
 	// StoreFailed counts settings that could not be kept; nothing secured is sent beyond the stored counters until they can.
 	StoreFailed uint64

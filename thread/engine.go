@@ -15,6 +15,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/polling"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/internal/slaac"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/mpl"
@@ -57,6 +58,8 @@ type Engine struct {
 	neighbors *neighbors.Table
 	dataset   *dataset.Active
 	netData   *networkdata.Data
+	local     *networkdata.Local
+	slaac     *slaac.Table
 	resolver  *resolver.Resolver
 	mpl       *mpl.Domain
 	sender    *sender.Sender
@@ -79,6 +82,8 @@ type Engine struct {
 	leading   leading
 	distrib   distributor
 	queries   queries
+	registrar registrar
+	leases    leases
 }
 
 // New returns an engine in role Disabled.

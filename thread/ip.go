@@ -43,10 +43,13 @@ type ipLayer struct {
 	sender    *sender.Sender
 	mpl       *mpl.Domain
 	resolver  *resolver.Resolver
+	mesh      *meshLayer
 	mle       *mleMessenger
 	tmf       *tmfMessenger
+	leases    *leases
 
 	packets []ip6.Datagram // for the host
+	outside []ip6.Datagram // for the host to let out of the mesh
 	errors  core.Limiter   // of ICMPv6 errors
 }
 
@@ -94,6 +97,9 @@ func securesItself(d *ip6.Datagram) bool {
 func (x *ipLayer) undeliverable(m *sender.Message, reason sender.Reason) {
 	if x.Debug {
 		x.Log.Debug("given up", "from", m.Src(), "to", m.Dst(), "reason", reason)
+	}
+	if reason == sender.NoWay && m.Kind == sender.KindDatagram && m.Src().IsValid() && !x.addresses.Own(m.Src()) {
+		x.refuseForwarded(m)
 	}
 }
 
@@ -178,6 +184,7 @@ func (x *ipLayer) deliverUDP(d *ip6.Datagram, rssi int8) {
 		x.mle.receive(payload, d.Src, d.Dst, d.HopLimit, rssi)
 	case udp.DstPort == tmf.UDPPort && x.addresses.IsTMF(d.Src, d.Dst):
 		x.tmf.receive(payload, d.Src, d.Dst, udp.SrcPort)
+	case x.leases.receive(d, udp, payload):
 	default:
 		x.toHost(d)
 	}
@@ -262,6 +269,10 @@ func (x *ipLayer) sendUDP(src netip.Addr, srcPort uint16, dst netip.AddrPort, pa
 // sendUnreachable tells a node that its datagram's destination is not to be found here (RFC 4443 §3.1), unless the datagram is of those
 // to which there is no error: an ICMPv6 error, or one from or to a group (§2.4 e). Errors have a rate (§2.4 f).
 func (x *ipLayer) sendUnreachable(to mle.RLOC16, h ip6.Header, icmpError bool) {
+	x.sendUnreachableTo(to.Addr(x.addresses.Prefix()), h, icmpError)
+}
+
+func (x *ipLayer) sendUnreachableTo(to netip.Addr, h ip6.Header, icmpError bool) {
 	if icmpError || h.Src.IsMulticast() || h.Src.IsUnspecified() || h.Dst.IsMulticast() {
 		return
 	}
@@ -275,7 +286,7 @@ func (x *ipLayer) sendUnreachable(to mle.RLOC16, h ip6.Header, icmpError bool) {
 	}
 	m := x.sender.New()
 	m.Data, err = ip6.AppendDestinationUnreachable(m.Data,
-		ip6.Header{HopLimit: defaultHopLimit, Src: x.addresses.EID(), Dst: to.Addr(x.addresses.Prefix())}, ip6.UnreachableNoRoute, invoking)
+		ip6.Header{HopLimit: defaultHopLimit, Src: x.addresses.EID(), Dst: to}, ip6.UnreachableNoRoute, invoking)
 	if err != nil {
 		x.sender.Free(m)
 		return
@@ -296,6 +307,13 @@ func (x *ipLayer) send(m *sender.Message) error {
 		return x.sendMPL(m, h)
 	case h.Dst.IsMulticast():
 		x.toSleepers(m.Data, h.Src, h.Dst)
+	case x.mesh.out(h.Src, h.Dst):
+		data := slices.Clone(m.Data)
+		x.sender.Free(m)
+		if d, err := ip6.ParseTransit(data); err == nil {
+			x.toOutside(&d)
+		}
+		return nil
 	case !h.Dst.IsMulticast() && x.addresses.Own(h.Dst):
 		data := slices.Clone(m.Data)
 		x.sender.Free(m)

@@ -8,6 +8,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/mac"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/internal/networkdata"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -27,6 +28,8 @@ type meshLayer struct {
 	addresses *addresses.Table
 	resolver  *resolver.Resolver
 	queries   *queries
+	netData   *networkdata.Data
+	local     *networkdata.Local
 	contexts  *lowpan.Contexts
 	sender    *sender.Sender
 	routes    *routes
@@ -128,6 +131,11 @@ func (x *meshLayer) handUp(datagram []byte, r *received) {
 		x.ip.sendUnreachable(mle.RLOC16(r.src.Short), d.Header, isICMPError(d.Protocol, d.Payload))
 		return
 	}
+	if x.leaves(&d, r) {
+		x.counters.RxDatagrams++
+		x.ip.toOutside(&d)
+		return
+	}
 	x.ip.receive(&d, r.secured, r.rssi)
 }
 
@@ -144,7 +152,7 @@ func (x *meshLayer) astray(d *ip6.Datagram, r *received) bool {
 	case !x.attached() || !x.fullThreadDevice() || x.isMinimalChild(mle.RLOC16(r.src.Short)):
 		return false
 	}
-	return !x.reachable(x.rloc, d.Dst)
+	return !x.reachable(x.rloc, d.Dst) && !x.serves(d.Src, d.Dst)
 }
 
 // isICMPError reports whether the payload of a datagram, or the beginning of it, is an ICMPv6 error.
@@ -356,7 +364,7 @@ func (x *meshLayer) route(m *sender.Message) (sender.Hop, sender.Answer) {
 	case !x.fullThreadDevice():
 		return x.toParent(h)
 	}
-	to, answer := x.locate(dst)
+	to, answer := x.locate(src, dst)
 	if answer == sender.Found {
 		return x.routeTo(h, to, dst)
 	}
@@ -405,8 +413,8 @@ func (x *meshLayer) Relay(dst mle.RLOC16) (sender.Hop, sender.Answer) {
 	return x.pace(sender.Hop{Src: neighbors.ShortAddr(x.rloc), Dst: neighbors.ShortAddr(next)})
 }
 
-// locate returns the node that has an address beyond this link.
-func (x *meshLayer) locate(dst netip.Addr) (mle.RLOC16, sender.Answer) {
+// locate returns the node that has an address beyond this link, or by which a datagram from src leaves the mesh.
+func (x *meshLayer) locate(src, dst netip.Addr) (mle.RLOC16, sender.Answer) {
 	if rloc, ok := x.addresses.Locator(dst); ok {
 		switch {
 		case rloc == mle.ALOCLeader:
@@ -414,13 +422,15 @@ func (x *meshLayer) locate(dst netip.Addr) (mle.RLOC16, sender.Answer) {
 		case rloc.Valid():
 			return rloc, sender.Found
 		}
-		return 0, sender.NoRoute
+		rloc, ok = x.netData.Nearest(rloc, x.routes)
+		return rloc, foundWhere(ok)
 	}
 	if n := x.neighbors.ByIP(dst, x.addresses.Prefix()); n != nil && !x.seemsGone(n) {
 		return n.RLOC16, sender.Found
 	}
-	if !x.addresses.OnMesh(dst) {
-		return 0, sender.NoRoute // off-mesh routes come with border routers
+	if !x.onMesh(dst) {
+		rloc, ok := x.netData.Route(src, dst, x.routes)
+		return rloc, foundWhere(ok)
 	}
 	rloc, answer := x.resolver.Resolve(dst)
 	switch answer {

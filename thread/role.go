@@ -103,6 +103,8 @@ type transitions interface {
 	drop(n *neighbors.Neighbor)
 	// networkChanged follows a dataset that says otherwise than the configuration.
 	networkChanged()
+	// networkDataChanged follows other network data.
+	networkDataChanged()
 	// changed says that what a restart needs to know has changed.
 	changed()
 }

@@ -76,6 +76,9 @@ type Timing struct {
 	ResponseDelay time.Duration
 	// DataResponseJitter bounds the delay before new network data is passed on by multicast.
 	DataResponseJitter time.Duration
+	// DataResponseRepeat bounds the random delay, from its half on, after which the leader announces new network data once more. Zero, as in
+	// stock, does not.
+	DataResponseRepeat time.Duration
 
 	// Routing and partitions.
 
@@ -226,6 +229,11 @@ func TimingPymesh() Timing {
 	t.MaxBE = 7
 	// Deviation: stock repeats after 64 ms at most, less than one frame's airtime, so that routers in range of each other collide.
 	t.MPLInterval = time.Second
+	// Deviation: stock passes new network data on within 500 ms, two airtimes of the message: of routers that do not hear each other most
+	// would send at the same time. Nor does its leader say again what nobody acknowledges: where its only message met another, all wait for
+	// its next Advertisement, half a minute. Measured over a grid of 16 at SF7: the last node has the data 21 s after the leader on the
+	// average instead of 29, at most 51 s instead of 119, and with two thirds of the frames.
+	t.DataResponseJitter, t.DataResponseRepeat = 6*time.Second, 8*time.Second
 	// Deviation: two nodes whose frames met wait for an acknowledgement equally long. Stock's backoff then spreads them over less than
 	// an airtime, and listening before talking does not hear weak signals: they would meet again.
 	t.RetryJitter = 500 * time.Millisecond

@@ -70,6 +70,7 @@ func (t *Timing) durations() []namedDuration {
 		{"Supervision", t.Supervision, none}, {"SupervisionTimeout", t.SupervisionTimeout, none},
 		{"ChildUpdateRetry", t.ChildUpdateRetry, some}, {"LinkRequest", t.LinkRequest, some},
 		{"ResponseDelay", t.ResponseDelay, none}, {"DataResponseJitter", t.DataResponseJitter, none},
+		{"DataResponseRepeat", t.DataResponseRepeat, none},
 		{"AdvertiseMin", t.AdvertiseMin, some}, {"AdvertiseMax", t.AdvertiseMax, some},
 		{"REEDAdvertise", t.REEDAdvertise, some}, {"REEDAdvertiseJitter", t.REEDAdvertiseJitter, none},
 		{"MaxNeighborAge", t.MaxNeighborAge, some}, {"RouterSelectionJitter", t.RouterSelectionJitter, none},

@@ -34,6 +34,9 @@ const (
 type Hooks struct {
 	// Packet takes an IPv6 datagram for the host.
 	Packet func(now time.Time, d *ip6.Datagram)
+	// Forward takes an IPv6 datagram that leaves the mesh by this node. Without it, and where it reports false, the sender is told that
+	// there is no way.
+	Forward func(now time.Time, d *ip6.Datagram) bool
 	// Event takes an event of the engine.
 	Event func(thread.Event)
 	// Frame sees each packet that the radio has received or sent. psdu must not be kept.
@@ -318,6 +321,15 @@ func (r *Runner) poll() {
 		}
 		if r.hooks.Packet != nil {
 			r.hooks.Packet(r.last, &packet)
+		}
+	}
+	for {
+		packet, ok := r.engine.PollForward()
+		if !ok {
+			break
+		}
+		if r.hooks.Forward == nil || !r.hooks.Forward(r.last, &packet) {
+			r.engine.RefuseForward(r.last, &packet)
 		}
 	}
 	for {
