@@ -15,19 +15,21 @@ type EventType uint8
 
 // Types of events.
 const (
-	EventRole            EventType = iota // Event.Role is the new role
-	EventPartition                        // another partition
-	EventAddresses                        // addresses came or went
-	EventKeySequence                      // another key sequence
-	EventChildAdded                       // Event.ExtAddr and RLOC16 name the child
-	EventChildRemoved                     //
-	EventNeighborAdded                    // a link to the router that ExtAddr and RLOC16 name
-	EventNeighborRemoved                  //
+	EventRole                EventType = iota // Event.Role is the new role
+	EventPartition                            // another partition
+	EventAddresses                            // addresses came or went
+	EventKeySequence                          // another key sequence
+	EventChildAdded                           // Event.ExtAddr and RLOC16 name the child
+	EventChildRemoved                         //
+	EventNeighborAdded                        // a link to the router that ExtAddr and RLOC16 name
+	EventNeighborRemoved                      //
+	EventNetworkData                          // other network data
+	EventRegistrationRefused                  // the leader has no place for what this node offers
 )
 
 func (t EventType) String() string {
 	names := [...]string{"role", "partition", "addresses", "key sequence", "child added", "child removed", "neighbor added",
-		"neighbor removed"}
+		"neighbor removed", "network data", "registration refused"}
 	if int(t) < len(names) {
 		return names[t]
 	}

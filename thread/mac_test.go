@@ -199,7 +199,7 @@ func TestChannelBusy(t *testing.T) {
 	}
 }
 
-// TestAckWait repeats an unacknowledged frame AckWait after it has left: the same bytes under the same counter, three times.
+// TestAckWait repeats an unacknowledged frame AckWait after it has left: the same bytes under the same counter, MaxFrameRetries times.
 func TestAckWait(t *testing.T) {
 	timing := thread.TimingPymesh()
 	b := newAcknowledged(t, timing)
@@ -208,13 +208,13 @@ func TestAckWait(t *testing.T) {
 	if f := parse(t, first); !f.AckRequest || f.Security.Level != ieee802154.SecurityENCMIC32 {
 		t.Fatalf("%+v", f)
 	}
-	for i := range 3 {
+	for i := range timing.MaxFrameRetries {
 		left := b.now.Add(200 * time.Millisecond)
 		b.HandleTransmitDone(left, nil)
 		b.HandleFrame(left.Add(100*time.Millisecond), ieee802154.AppendAck(nil, first[2]+1, false), -50) // of another frame
 		again := b.must(3 * time.Second)
 		least := timing.AckWait
-		most := least + time.Duration(i+1)*timing.RetryJitter + timing.BackoffUnit<<(timing.MinBE+i+1)
+		most := least + time.Duration(i+1)*timing.RetryJitter + timing.BackoffUnit<<min(timing.MinBE+i+1, timing.MaxBE)
 		if wait := b.now.Sub(left); wait < least || wait > most {
 			t.Errorf("retry %d after %v", i+1, wait)
 		}
@@ -224,9 +224,9 @@ func TestAckWait(t *testing.T) {
 	}
 	b.HandleTransmitDone(b.now, nil)
 	if _, ok := b.wait(timing.AckWait + 500*time.Millisecond); ok {
-		t.Error("a fifth try")
+		t.Error("one more try")
 	}
-	if c := b.Counters(); c.TxFrames != 1+1 || c.TxRetries != 3 || c.TxNoAck != 1 {
+	if c := b.Counters(); c.TxFrames != 1+1 || c.TxRetries != uint64(timing.MaxFrameRetries) || c.TxNoAck != 1 {
 		t.Errorf("%+v", c)
 	}
 	b.sendTo(2, 10, 0)

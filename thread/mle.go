@@ -95,6 +95,7 @@ type mleMessenger struct {
 	strangers  [maxCommand + 1]bool                        // commands that make sense from strangers
 	answers    *strangers.Answers
 	vouch      func(ext ieee802154.ExtAddr) // tells the MAC who has sent the frame in work
+	expect     func(polls int)              // an answer is due, for which a sleepy end device must poll
 
 	twin    lasting.Condition // another node with this one's address
 	delayed []delayedMessage
@@ -140,16 +141,9 @@ func (x *mleMessenger) appendResponse(b []byte, challenge mle.Challenge) []byte 
 	return mle.AppendLinkLayerFrameCounter(b, x.macCounter.Next())
 }
 
-// send secures a message and queues it.
+// send queues a message. It is secured when its turn has come.
 func (x *mleMessenger) send(dst netip.Addr, plain []byte) {
 	x.scratch = plain[:0]
-	counter, ok := x.counter.Take(x.reserve)
-	if !ok {
-		x.counters.TxUnsecured++
-		return
-	}
-	src, seq := neighbors.LinkLocal(x.Ext), x.keys.Sequence()
-	x.sealed = mle.AppendSealed(x.sealed[:0], src, dst, x.Ext, seq, counter, x.keys.MLE(seq), plain)
 	x.counters.TxMLE++
 	command := mle.Command(plain[0])
 	if x.Debug {
@@ -157,7 +151,7 @@ func (x *mleMessenger) send(dst netip.Addr, plain []byte) {
 	}
 	msg := x.sender.New()
 	var err error
-	msg.Data, err = ip6.AppendUDP(msg.Data, ip6.Header{HopLimit: mle.HopLimit, Src: src, Dst: dst}, mle.UDPPort, mle.UDPPort, x.sealed)
+	msg.Data, err = ip6.AppendUDP(msg.Data, x.header(dst), mle.UDPPort, mle.UDPPort, plain)
 	if err != nil {
 		x.sender.Free(msg)
 		return
@@ -170,6 +164,27 @@ func (x *mleMessenger) send(dst netip.Addr, plain []byte) {
 		msg.Priority = sender.PriorityNormal // anybody with a recording can have it sent: it goes before no neighbor's
 	}
 	_ = x.sender.Enqueue(msg) // who asked sends again
+	if command == mle.DataRequest {
+		x.expect(0)
+	}
+}
+
+// header is that of a message.
+func (x *mleMessenger) header(dst netip.Addr) ip6.Header {
+	return ip6.Header{HopLimit: mle.HopLimit, Src: neighbors.LinkLocal(x.Ext), Dst: dst}
+}
+
+// secure seals a message that send has queued.
+func (x *mleMessenger) secure(m *sender.Message) error {
+	counter, ok := x.counter.Take(x.reserve)
+	if !ok {
+		return core.ErrStore
+	}
+	seq, h := x.keys.Sequence(), x.header(m.Dst())
+	x.sealed = mle.AppendSealed(x.sealed[:0], h.Src, h.Dst, x.Ext, seq, counter, x.keys.MLE(seq), m.Data[ip6.HeaderSize+ip6.UDPHeaderSize:])
+	var err error
+	m.Data, err = ip6.AppendUDP(m.Data[:0], h, mle.UDPPort, mle.UDPPort, x.sealed)
+	return err
 }
 
 // delay sends a message after a delay.

@@ -68,6 +68,9 @@ func (s *self) isRouter() bool { return s.role == RoleRouter || s.role == RoleLe
 // attached reports whether the node is part of a partition.
 func (s *self) attached() bool { return s.role >= RoleChild }
 
+// sleepy reports whether the node listens only to what it has polled its parent for.
+func (s *self) sleepy() bool { return !s.mode.Has(mle.ModeRxOnWhenIdle) }
+
 func (s *self) fullThreadDevice() bool { return s.mode.Has(mle.ModeFullThreadDevice) }
 
 // routerEligible reports whether the node may become a router.
@@ -100,6 +103,8 @@ type transitions interface {
 	drop(n *neighbors.Neighbor)
 	// networkChanged follows a dataset that says otherwise than the configuration.
 	networkChanged()
+	// networkDataChanged follows other network data.
+	networkDataChanged()
 	// changed says that what a restart needs to know has changed.
 	changed()
 }

@@ -289,7 +289,8 @@ func TestAttach_RetriesSpread(t *testing.T) {
 			e.attach.counter = counter
 			apart := 0
 			for range pairs {
-				if d := e.attach.startDelay() - e.attach.startDelay(); d.Abs() > timing.FrameTime/2 {
+				one := e.attach.startDelay()
+				if d := one - e.attach.startDelay(); d.Abs() > timing.FrameTime/2 {
 					apart++
 				}
 			}

@@ -14,9 +14,8 @@ import (
 
 // What cannot be changed because nothing uses it yet.
 const (
-	contextReuseDelay = 172800 // seconds, Thread 1.1 §5.18.6
-	delayTimerMin     = 30     // seconds
-	joinerPort        = 1000
+	delayTimerMin = 30 // seconds
+	joinerPort    = 1000
 )
 
 // constant is a command that shows a value.

@@ -51,6 +51,8 @@ type Timing struct {
 	AckRoom time.Duration
 	// FrameTime is the airtime of the longest frame.
 	FrameTime time.Duration
+	// DataWait is how long a node that sleeps listens for a frame which the acknowledgement of its data request promises.
+	DataWait time.Duration
 	// ReceiveSensitivity in dBm is the zero of the link margin.
 	ReceiveSensitivity int8
 }
@@ -78,6 +80,8 @@ type Config struct {
 	Timing    Timing
 	Neighbors Neighbors
 	Keys      Keys
+	// Pending reports whether there is something to send to the node with an address, which it will poll for. Nil for nothing, ever.
+	Pending func(a ieee802154.Addr) bool
 	// Reserve stores a further limit of Counter and tells Counter of it. It reports whether that worked.
 	Reserve func() bool
 }
@@ -95,6 +99,7 @@ const (
 	stateReady
 	stateSending
 	stateWaitAck
+	stateWaitData
 )
 
 // radioUse says what the radio is transmitting.
@@ -114,6 +119,8 @@ const (
 //	 │  acknowledged, │ channel   sending ─┘
 //	 │  given up, or  │ busy, no    │ acknowledgement wanted
 //	 └──none wanted───┴─ack────── waitAck
+//	                                 │ of a data request: a frame is pending
+//	idle ◄── a frame, or none ── waitData
 //
 // Acknowledgements of received frames pass it by: they leave as soon as the radio is free.
 //
@@ -122,6 +129,8 @@ const (
 type MAC struct {
 	// On says that the interface is up. As long as it is not, received frames are counted in RxFrames, and that is all.
 	On bool
+	// Sleepy says that the receiver is to be on only while something is expected: see Listening. Broadcasts are not taken then.
+	Sleepy bool
 
 	// What tells a frame for others, which is most of what a node hears, and that nothing is to be sent after it, stands together.
 	state  state    // of the frame in work
@@ -145,6 +154,7 @@ type MAC struct {
 	neighbors Neighbors
 	keys      Keys
 	reserve   func() bool
+	pending   func(a ieee802154.Addr) bool
 
 	// The frame in work. What is left of the last one when idle is not read.
 	timer    time.Time // end of the backoff or of the wait for an acknowledgement; zero if neither
@@ -156,6 +166,9 @@ type MAC struct {
 	frameSeq uint8
 	wantsAck bool
 	dst      ieee802154.Addr
+	effort   effort
+	poll     bool // a data request
+	promised bool // its acknowledgement says that a frame is pending
 	psdu     []byte
 	spare    []byte // of psdu, while the radio still has that of a frame that was dropped
 
@@ -163,13 +176,16 @@ type MAC struct {
 	sent Sent
 	over bool // sent has not been fetched yet
 
+	fetched Fetched
+	news    bool // fetched has not been fetched yet
+
 	// The radio, and the sequence numbers to acknowledge, that under way included.
 	due      time.Time // when the radio is to be done, zero if it has nothing
 	stuck    bool      // it was not in time, and has not been done with anything since, nor taken anything
 	owed     uint8     // packets given up for lost of which it may say late that they are done
 	presumed bool      // what it was done with last was taken for one of them, while it had another
 	overdue  lasting.Condition
-	acks     [maxPendingAcks]uint8
+	acks     [maxPendingAcks]acknowledgement
 	ackHead  uint8
 	ack      []byte      // the acknowledgement that the radio has
 	unproven core.Bucket // acknowledgements to who knows whom
@@ -181,7 +197,8 @@ type MAC struct {
 // New returns a MAC that is off and has no short address. It draws one random number, its first sequence number.
 func New(c *core.Core, cfg Config) *MAC {
 	return &MAC{
-		core: c, timing: cfg.Timing, Overheard: func(ieee802154.ExtAddr, []byte) {}, neighbors: cfg.Neighbors, keys: cfg.Keys, reserve: cfg.Reserve,
+		core: c, timing: cfg.Timing, Overheard: func(ieee802154.ExtAddr, []byte) {},
+		neighbors: cfg.Neighbors, keys: cfg.Keys, reserve: cfg.Reserve, pending: cfg.Pending,
 		short: mle.InvalidRLOC16,
 		seq:   uint8(c.Rand.Uint32()),
 		psdu:  make([]byte, 0, ieee802154.MaxPSDU),
@@ -197,6 +214,12 @@ func (m *MAC) SetAddress(pan ieee802154.PANID, short mle.RLOC16) { m.pan, m.shor
 
 // Stuck reports whether the radio was not done with a packet in time, and has shown no sign of life since.
 func (m *MAC) Stuck() bool { return m.stuck }
+
+// Listening reports whether the receiver must be on. It always must, unless the MAC is Sleepy: then while an acknowledgement is due to or
+// from this node, and while a frame is that the acknowledgement of a data request has promised.
+func (m *MAC) Listening() bool {
+	return !m.Sleepy || m.On && (m.radio != radioIdle || m.ackLen > 0 || m.state >= stateReady)
+}
 
 // Idle reports whether there is no frame in work.
 func (m *MAC) Idle() bool { return m.state == stateIdle }

@@ -84,7 +84,7 @@ type entry struct {
 	used   time.Time // when a datagram last asked for it
 
 	// Of a question.
-	until time.Time // when the wait or the pause ends
+	until time.Time     // when the wait or the pause ends
 	pause time.Duration // the latest pause
 
 	// Of a known address.

@@ -14,7 +14,7 @@
 //
 // Each message that is given up goes through one place, with the reason.
 //
-// What is meant for a sleeping child is held here, too: Choose will pass over it until the child polls.
+// What is meant for a sleeping child is held here, too, until the child polls: see held.go.
 package sender
 
 import (
@@ -40,6 +40,9 @@ const (
 type MAC interface {
 	// Send takes a frame over, to be secured and sent. It is called only after Sent has reported on the last one.
 	Send(f ieee802154.Frame) error
+	// SendIndirect is Send for the answer to a poll. If kept is not empty it is such a frame, as returned before, to be sent again as it
+	// was. It returns the frame as it is on the air, valid until the next is sent.
+	SendIndirect(f ieee802154.Frame, kept []byte) (psdu []byte, err error)
 }
 
 // Timing is the pause after a fragment that goes over several hops: see thread.Timing.
@@ -65,6 +68,9 @@ type Sender struct {
 	On bool
 	// Undeliverable, if set, is told of each message that is given up. It must not keep m.
 	Undeliverable func(m *Message, reason Reason)
+	// Secure secures an MLE message whose turn has come, the first time: in the order in which they are sent, for a neighbor takes a
+	// message that comes after a later one for a replay. An error gives the message up. Without it, what is queued is sealed.
+	Secure func(m *Message) error
 
 	core   *core.Core
 	timing Timing
@@ -74,6 +80,8 @@ type Sender struct {
 	queue   []*Message
 	waiting []*Message // for an address
 	pool    []*Message
+
+	sleepers []*sleeper // children for which something is held, in the order of their turns
 
 	chosen  choice
 	work    work
@@ -87,6 +95,7 @@ type Sender struct {
 type choice struct {
 	message *Message
 	hop     Hop
+	sleeper *sleeper // that has polled for it, nil for what goes out by itself
 }
 
 // work is the frame that the MAC has.
@@ -94,15 +103,24 @@ type work struct {
 	message *Message
 	end     int  // how much of the message is sent with it
 	relayed bool // the next hop passes it on
+	sleeper *sleeper
 }
 
 // New returns a Sender that accepts nothing until it is On.
 func New(c *core.Core, t Timing, m MAC, r Router, contexts *lowpan.Contexts) *Sender {
-	return &Sender{core: c, timing: t, mac: m, router: r, Contexts: contexts, tag: uint16(c.Rand.Uint32())}
+	return &Sender{
+		core: c, timing: t, mac: m, router: r, Contexts: contexts, tag: uint16(c.Rand.Uint32()),
+		Secure: func(*Message) error { return nil },
+	}
 }
 
 // Queued and Waiting count what waits for the radio and for an address.
 func (s *Sender) Queued() int { return len(s.queue) }
+
+// Ready reports whether there may be something to send now, and Choose is to be asked.
+func (s *Sender) Ready() bool {
+	return len(s.queue) > 0 || slices.ContainsFunc(s.sleepers, func(sl *sleeper) bool { return sl.polled })
+}
 
 // Waiting counts the datagrams that wait for an address.
 func (s *Sender) Waiting() int { return len(s.waiting) }
@@ -167,8 +185,11 @@ func (s *Sender) check(m *Message) error {
 	return nil
 }
 
-// insert puts a message into the queue by its priority.
+// insert puts a message into the queue by its priority, or holds it for a child that sleeps.
 func (s *Sender) insert(m *Message) error {
+	if child, sleeps := s.router.Sleeper(m); sleeps {
+		return s.hold(child, m)
+	}
 	if !s.makePlace(m) {
 		s.giveUp(m, QueueFull)
 		return core.ErrQueueFull
@@ -227,14 +248,19 @@ func (s *Sender) count(m *Message) (n int) {
 
 // Stop drops everything.
 func (s *Sender) Stop() {
-	queue, waiting := s.queue, s.waiting
-	s.queue, s.waiting = s.queue[:0], s.waiting[:0]
+	queue, waiting, sleepers := s.queue, s.waiting, s.sleepers
+	s.queue, s.waiting, s.sleepers = s.queue[:0], s.waiting[:0], nil
 	s.chosen, s.work = choice{}, work{}
 	for _, m := range queue {
 		s.giveUp(m, Stopped)
 	}
 	for _, m := range waiting {
 		s.giveUp(m, Stopped)
+	}
+	for _, sl := range sleepers {
+		for len(sl.queue) > 0 {
+			s.giveUp(s.shift(sl), Stopped)
+		}
 	}
 }
 
@@ -261,6 +287,9 @@ func (s *Sender) drop(m *Message, reason Reason) {
 // giveUp counts a message that will not be sent, which is in no list any more, and tells of it.
 func (s *Sender) giveUp(m *Message, reason Reason) {
 	switch {
+	case m.Kind == KindEmpty:
+		s.Free(m) // nothing is lost
+		return
 	case reason == QueueFull:
 		s.Counters.QueueFull++
 	case reason == Unresolved:
@@ -294,23 +323,19 @@ func noWay(a Answer) Reason {
 func (s *Sender) Choose() bool {
 	s.chosen = choice{}
 	s.timer = time.Time{}
-	passed := false // an MLE message has been passed over
+	if s.chooseHeld() {
+		return true // who polls does not listen for long
+	}
 	for i := 0; i < len(s.queue); {
 		m := s.queue[i]
 		if s.chosen.message != nil && m.Priority != s.chosen.message.Priority {
 			break
 		}
-		if !m.begun() && s.core.IsDue(m.Expires) {
-			s.drop(m, Expired)
+		if s.leaves(m, i) {
 			continue
 		}
 		if m.after.After(s.core.Now) {
 			s.timer = core.Earliest(s.timer, m.after)
-			i++
-			continue
-		}
-		if m.Kind == KindMLE && passed {
-			// Sealed already, MLE messages keep their order: a neighbor takes one that comes after a later broadcast for a replay.
 			i++
 			continue
 		}
@@ -337,16 +362,29 @@ func (s *Sender) Choose() bool {
 			continue
 		}
 		if hop.Dst != s.lastHop {
-			s.chosen = choice{m, hop}
+			s.chosen = choice{message: m, hop: hop}
 			return true
 		}
 		if s.chosen.message == nil {
-			s.chosen = choice{m, hop}
+			s.chosen = choice{message: m, hop: hop}
 		}
-		passed = passed || m.Kind == KindMLE
 		i++
 	}
 	return s.chosen.message != nil
+}
+
+// leaves takes the i-th message out of the queue if it is too old, or for a child that has fallen asleep.
+func (s *Sender) leaves(m *Message, i int) bool {
+	if !m.begun() && s.core.IsDue(m.Expires) {
+		s.drop(m, Expired)
+		return true
+	}
+	child, sleeps := s.router.Sleeper(m)
+	if sleeps {
+		s.queue = slices.Delete(s.queue, i, i+1)
+		_ = s.hold(child, m) // counted there
+	}
+	return sleeps
 }
 
 // way asks for the way of a message.
@@ -364,28 +402,47 @@ func (s *Sender) pausing(n int, hop ieee802154.Addr) bool {
 
 // Start builds the next frame of the chosen message and hands it to the MAC. What cannot be sent is given up.
 func (s *Sender) Start() {
-	m, hop := s.chosen.message, s.chosen.hop
+	m, hop, sl := s.chosen.message, s.chosen.hop, s.chosen.sleeper
 	s.chosen = choice{}
-	f, end, err := s.frame(m, hop)
-	if err == nil && m.Kind == KindMLE && !m.secured && end < len(m.Data) {
-		// An MLE message that needs fragments is secured by the MAC as well (Thread 1.1 §4.9): nothing else tells
-		// whose fragments they are.
-		m.secured = true
-		f, end, err = s.frame(m, hop)
+	if sl != nil {
+		s.startHeld(sl, hop)
+		return
 	}
+	f, end, err := s.frameOf(m, hop)
 	if err == nil {
 		s.lastHop = hop.Dst
-		s.work = work{m, end, hop.Mesh}
+		s.work = work{message: m, end: end, relayed: hop.Mesh}
 		err = s.mac.Send(f)
 	}
 	if err != nil {
 		s.work = work{}
-		reason := Invalid
-		if errors.Is(err, core.ErrStore) {
-			reason = Unsecured
-		}
-		s.drop(m, reason)
+		s.drop(m, refused(err))
 	}
+}
+
+// refused is the reason for which a message is given up that the MAC does not take.
+func refused(err error) Reason {
+	if errors.Is(err, core.ErrStore) {
+		return Unsecured
+	}
+	return Invalid
+}
+
+// frameOf builds a frame for the next part of m, and returns where in m that part ends. An MLE message that needs fragments is secured by the
+// MAC as well (Thread 1.1 §4.9): nothing else tells whose fragments they are.
+func (s *Sender) frameOf(m *Message, hop Hop) (f ieee802154.Frame, end int, err error) {
+	if m.Kind == KindMLE && !m.sealed {
+		if err := s.Secure(m); err != nil {
+			return f, 0, err
+		}
+		m.sealed = true
+	}
+	f, end, err = s.frame(m, hop)
+	if err == nil && m.Kind == KindMLE && !m.secured && end < len(m.Data) {
+		m.secured = true
+		f, end, err = s.frame(m, hop)
+	}
+	return f, end, err
 }
 
 // frame builds a frame for the next part of m, and returns where in m that part ends.
@@ -398,7 +455,10 @@ func (s *Sender) frame(m *Message, hop Hop) (f ieee802154.Frame, end int, err er
 	if m.Kind != KindMLE || m.secured {
 		f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex}
 	}
-	if m.Kind == KindMeshFrame {
+	switch m.Kind {
+	case KindEmpty:
+		return f, 0, nil
+	case KindMeshFrame:
 		f.Payload = m.Data
 		return f, len(m.Data), nil
 	}
@@ -434,6 +494,8 @@ func (s *Sender) Sent(ok bool) {
 	m := w.message
 	switch {
 	case m == nil:
+	case w.sleeper != nil:
+		s.sentHeld(w.sleeper, ok)
 	case !ok:
 		s.drop(m, NotSent)
 	case w.end < len(m.Data):
@@ -467,6 +529,15 @@ func (s *Sender) DropMLE(dst netip.Addr, command mle.Command) {
 		}
 		i++
 	}
+	for _, sl := range s.sleepers {
+		for i := len(sl.queue) - 1; i >= 0; i-- {
+			if m := sl.queue[i]; m.Kind == KindMLE && m.Command == command && m.dst == dst && !s.fixed(sl, i) {
+				s.Counters.Replaced++
+				s.removeHeld(sl, i)
+			}
+		}
+	}
+	s.tidy()
 }
 
 // Release sends what waited for an address, Refuse gives it up.
