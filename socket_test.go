@@ -42,6 +42,7 @@ func checkTimeout(t *testing.T, err error, op string) {
 func TestDatagrams(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		a, b := m.attached(), m.attached()
+		time.Sleep(time.Minute) // b becomes a router, and has another place
 		m.ping(a, b.MeshLocalEID(), 8)
 		ca, cb := m.listen(a, "[::]:1234"), m.listen(b, "[::]:4321")
 		for _, size := range []int{0, 1, 12, 100, 500, 1000, pymesh.MaxDatagramSize} {

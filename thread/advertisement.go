@@ -57,6 +57,9 @@ func (r *routes) unneeded(beginning mle.Message, info mleInfo) bool {
 		return !r.better(a)
 	}
 	from := r.neighbors.Routers.Get(source.RouterID())
+	if r.role == RoleChild && r.timing.RouterNeighbors > 0 && from != nil {
+		return false // it counts as a router that is heard
+	}
 	return !source.IsRouter() || from == nil || from.RLOC16 == r.rloc || !r.mayLink(from, info)
 }
 
@@ -175,6 +178,9 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 	from := r.neighbors.Routers.Get(id)
 	if !isParent && from == nil {
 		return true
+	}
+	if from != nil && neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= linkRequestMargin {
+		from.HeardWell = r.Now
 	}
 	if info.fresh {
 		r.selection.considerUpgrade()

@@ -33,8 +33,15 @@ const (
 	attachSameDowngrade                   // same partition, giving up being a router
 )
 
-// attachStartJitter spreads retries of nodes that lost the same parent.
-const attachStartJitter = 50 * time.Millisecond
+const (
+	// attachStartJitter spreads retries of nodes that lost the same parent.
+	attachStartJitter = 50 * time.Millisecond
+	// attachStartAirtimes does so on a slow radio, in times of the longest frame.
+	//
+	// Deviation: OpenThread has the former alone. On LoRa two nodes whose first Parent Requests collide, and who are too far apart to hear that
+	// the channel is busy, would collide again each time, for ever.
+	attachStartAirtimes = 4
+)
 
 // attacher searches for a parent (Thread 1.1 §4.7): it asks all routers, then routers and router-eligible end devices, chooses the best
 // of those that answer, and asks that one for an address.
@@ -196,7 +203,7 @@ func (a *attacher) startDelay() time.Duration {
 	} else {
 		delay += a.RandomUpTo(2*t.AttachBackoffJitter) - t.AttachBackoffJitter
 	}
-	return delay + a.RandomUpTo(attachStartJitter)
+	return delay + a.RandomUpTo(max(attachStartJitter, attachStartAirtimes*t.FrameTime))
 }
 
 // NextTimeout returns when the search goes on by itself.

@@ -67,6 +67,10 @@ func (l *links) request(r *neighbors.Router) {
 		return
 	}
 	r.Challenge = challenge
+	if delay := l.RandomUpTo(l.timing.LinkRequestJitter); delay > 0 && !r.Valid() {
+		l.mle.delay(neighbors.LinkLocal(r.Ext), b, delay) // others have heard it as well
+		return
+	}
 	l.mle.send(neighbors.LinkLocal(r.Ext), b)
 }
 

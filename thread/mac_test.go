@@ -158,17 +158,17 @@ func TestBackoff(t *testing.T) {
 		b.must(time.Second)
 		note(4, b.now.Sub(handed))
 
-		handed = b.now
-		b.HandleTransmitDone(b.now.Add(time.Millisecond), nil)
+		left := b.now.Add(time.Millisecond)
+		b.HandleTransmitDone(left, nil)
 		again := b.must(time.Second) // a retry counts anew, without the backoffs
-		note(4, b.now.Sub(handed)-timing.AckWait)
+		note(4, b.now.Sub(left)-timing.AckWait)
 		if !bytes.Equal(psdu, again) {
 			t.Fatal("a retry differs")
 		}
-		handed = b.now
-		b.HandleTransmitDone(b.now.Add(time.Millisecond), nil)
+		left = b.now.Add(time.Millisecond)
+		b.HandleTransmitDone(left, nil)
 		b.must(time.Second)
-		note(5, b.now.Sub(handed)-timing.AckWait)
+		note(5, b.now.Sub(left)-timing.AckWait)
 		b.HandleTransmitDone(b.now, nil)
 		b.ack(psdu)
 	}
@@ -199,20 +199,23 @@ func TestChannelBusy(t *testing.T) {
 	}
 }
 
-// TestAckWait repeats an unacknowledged frame AckWait after its hand-over: the same bytes under the same counter, three times.
+// TestAckWait repeats an unacknowledged frame AckWait after it has left: the same bytes under the same counter, MaxFrameRetries times.
 func TestAckWait(t *testing.T) {
-	b := newAcknowledged(t, thread.TimingPymesh()) // 2 s
+	timing := thread.TimingPymesh()
+	b := newAcknowledged(t, timing)
 	b.sendTo(2, 10, 0)
 	first := b.must(time.Second)
 	if f := parse(t, first); !f.AckRequest || f.Security.Level != ieee802154.SecurityENCMIC32 {
 		t.Fatalf("%+v", f)
 	}
-	for i := range 3 {
-		handed := b.now
-		b.HandleTransmitDone(b.now.Add(200*time.Millisecond), nil)
-		b.HandleFrame(b.now.Add(300*time.Millisecond), ieee802154.AppendAck(nil, first[2]+1, false), -50) // of another frame
+	for i := range timing.MaxFrameRetries {
+		left := b.now.Add(200 * time.Millisecond)
+		b.HandleTransmitDone(left, nil)
+		b.HandleFrame(left.Add(100*time.Millisecond), ieee802154.AppendAck(nil, first[2]+1, false), -50) // of another frame
 		again := b.must(3 * time.Second)
-		if wait := b.now.Sub(handed); wait < 2*time.Second || wait > 2*time.Second+time.Duration(i+1)*500*time.Millisecond+32*8*time.Millisecond {
+		least := timing.AckWait
+		most := least + time.Duration(i+1)*timing.RetryJitter + timing.BackoffUnit<<min(timing.MinBE+i+1, timing.MaxBE)
+		if wait := b.now.Sub(left); wait < least || wait > most {
 			t.Errorf("retry %d after %v", i+1, wait)
 		}
 		if !bytes.Equal(first, again) {
@@ -220,10 +223,10 @@ func TestAckWait(t *testing.T) {
 		}
 	}
 	b.HandleTransmitDone(b.now, nil)
-	if _, ok := b.wait(2500 * time.Millisecond); ok {
-		t.Error("a fifth try")
+	if _, ok := b.wait(timing.AckWait + 500*time.Millisecond); ok {
+		t.Error("one more try")
 	}
-	if c := b.Counters(); c.TxFrames != 1+1 || c.TxRetries != 3 || c.TxNoAck != 1 {
+	if c := b.Counters(); c.TxFrames != 1+1 || c.TxRetries != uint64(timing.MaxFrameRetries) || c.TxNoAck != 1 {
 		t.Errorf("%+v", c)
 	}
 	b.sendTo(2, 10, 0)

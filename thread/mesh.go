@@ -192,7 +192,7 @@ func (x *meshLayer) receiveMesh(r received) {
 	}
 	inner, ok := x.peek(&r)
 	if ok {
-		x.learnSource(&r, inner.Src)
+		x.correctSource(&r, inner.Src)
 	}
 	if header.HopsLeft == 0 {
 		x.counters.MeshHopsExceeded++
@@ -266,13 +266,22 @@ func (x *meshLayer) peek(r *received) (glimpse, bool) {
 	return glimpse{h, isICMPError(h.NextHeader, payload[size:])}, true
 }
 
-// learnSource notes where the source of a datagram is to be found.
+// learnSource notes where the source of a datagram for this node, or a child of it, is to be found: it will be answered.
 func (x *meshLayer) learnSource(r *received, src netip.Addr) {
-	if !r.secured || r.src.Mode != ieee802154.AddrModeShort || r.dst.IsBroadcast() || !x.attached() {
+	if !x.correctSource(r, src) || !x.sought(src) {
 		return
 	}
+	x.resolver.Learn(src, mle.RLOC16(r.src.Short))
+	x.queries.settle()
+}
+
+// correctSource notes that the source of a datagram is elsewhere than it was taken to be. It reports false if the datagram does not tell.
+func (x *meshLayer) correctSource(r *received, src netip.Addr) bool {
+	if !r.secured || r.src.Mode != ieee802154.AddrModeShort || r.dst.IsBroadcast() || !x.attached() {
+		return false
+	}
 	rloc := mle.RLOC16(r.src.Short)
-	x.resolver.Learn(src, rloc)
+	x.resolver.Correct(src, rloc)
 	x.queries.settle()
 	// A minimal child that sends through another router has left.
 	if x.isRouter() && rloc.RouterID() != x.ownID() {
@@ -280,6 +289,13 @@ func (x *meshLayer) learnSource(r *received, src netip.Addr) {
 			x.change.drop(&c.Neighbor)
 		}
 	}
+	return true
+}
+
+// sought reports whether the place of an address is one that has to be asked for.
+func (x *meshLayer) sought(a netip.Addr) bool {
+	_, locator := x.addresses.Locator(a)
+	return !locator && x.addresses.OnMesh(a) && !x.addresses.Own(a)
 }
 
 // Route finds the way of a datagram of this node's, or for a child of it.

@@ -17,6 +17,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/strangers"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/keys"
+	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
@@ -103,7 +104,11 @@ type mleMessenger struct {
 	scratch []byte // message under construction
 	sealed  []byte // the same, secured
 	opened  []byte // message received
-	peeked  [peekSize]byte
+
+	overheard []byte // datagram for another node
+	contexts  *lowpan.Contexts
+
+	peeked [peekSize]byte
 }
 
 // maxCommand is the highest command that this node may handle.
@@ -136,16 +141,9 @@ func (x *mleMessenger) appendResponse(b []byte, challenge mle.Challenge) []byte 
 	return mle.AppendLinkLayerFrameCounter(b, x.macCounter.Next())
 }
 
-// send secures a message and queues it.
+// send queues a message. It is secured when its turn has come.
 func (x *mleMessenger) send(dst netip.Addr, plain []byte) {
 	x.scratch = plain[:0]
-	counter, ok := x.counter.Take(x.reserve)
-	if !ok {
-		x.counters.TxUnsecured++
-		return
-	}
-	src, seq := neighbors.LinkLocal(x.Ext), x.keys.Sequence()
-	x.sealed = mle.AppendSealed(x.sealed[:0], src, dst, x.Ext, seq, counter, x.keys.MLE(seq), plain)
 	x.counters.TxMLE++
 	command := mle.Command(plain[0])
 	if x.Debug {
@@ -153,7 +151,7 @@ func (x *mleMessenger) send(dst netip.Addr, plain []byte) {
 	}
 	msg := x.sender.New()
 	var err error
-	msg.Data, err = ip6.AppendUDP(msg.Data, ip6.Header{HopLimit: mle.HopLimit, Src: src, Dst: dst}, mle.UDPPort, mle.UDPPort, x.sealed)
+	msg.Data, err = ip6.AppendUDP(msg.Data, x.header(dst), mle.UDPPort, mle.UDPPort, plain)
 	if err != nil {
 		x.sender.Free(msg)
 		return
@@ -169,6 +167,24 @@ func (x *mleMessenger) send(dst netip.Addr, plain []byte) {
 	if command == mle.DataRequest {
 		x.expect(0)
 	}
+}
+
+// header is that of a message.
+func (x *mleMessenger) header(dst netip.Addr) ip6.Header {
+	return ip6.Header{HopLimit: mle.HopLimit, Src: neighbors.LinkLocal(x.Ext), Dst: dst}
+}
+
+// secure seals a message that send has queued.
+func (x *mleMessenger) secure(m *sender.Message) error {
+	counter, ok := x.counter.Take(x.reserve)
+	if !ok {
+		return core.ErrStore
+	}
+	seq, h := x.keys.Sequence(), x.header(m.Dst())
+	x.sealed = mle.AppendSealed(x.sealed[:0], h.Src, h.Dst, x.Ext, seq, counter, x.keys.MLE(seq), m.Data[ip6.HeaderSize+ip6.UDPHeaderSize:])
+	var err error
+	m.Data, err = ip6.AppendUDP(m.Data[:0], h, mle.UDPPort, mle.UDPPort, x.sealed)
+	return err
 }
 
 // delay sends a message after a delay.
@@ -205,6 +221,13 @@ func (x *mleMessenger) findNext() {
 
 func (x *mleMessenger) delayedIndex(c mle.Command, dst netip.Addr) int {
 	return slices.IndexFunc(x.delayed, func(d delayedMessage) bool { return mle.Command(d.plain[0]) == c && d.dst == dst })
+}
+
+// withdraw takes a message back as dropDelayed does, and leaves the deadline as it is: nobody asks for it after a frame for others.
+func (x *mleMessenger) withdraw(c mle.Command, dst netip.Addr) {
+	if i := x.delayedIndex(c, dst); i >= 0 {
+		x.delayed = slices.Delete(x.delayed, i, i+1)
+	}
 }
 
 // forget drops what waits, and counts it.
@@ -266,6 +289,38 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 	if x.admit(m.Command, h, &info) {
 		x.dispatch(m, info)
 	}
+}
+
+// overhear opens the MLE message in a packet for another node, if it is one, whole and authentic. It counts nothing: neither the frame nor
+// the message is for this node.
+func (x *mleMessenger) overhear(psdu []byte) (m mle.Message, ok bool) {
+	f, err := ieee802154.ParseFrame(psdu)
+	if err != nil || f.Type != ieee802154.Data || f.Security.Level != ieee802154.SecurityNone || f.Src.Mode != ieee802154.AddrModeExt {
+		return m, false
+	}
+	datagram, consumed, err := lowpan.Decompress(x.overheard[:0], f.Payload, f.Src, f.Dst, x.contexts, 0)
+	if err != nil {
+		return m, false
+	}
+	x.overheard = append(datagram, f.Payload[consumed:]...)
+	d, err := ip6.ParseTransit(x.overheard)
+	if err != nil || d.Protocol != ip6.ProtocolUDP || !d.Src.IsLinkLocalUnicast() {
+		return m, false
+	}
+	udp, err := ip6.ParseUDPHeader(d.Payload)
+	if err != nil || udp.DstPort != mle.UDPPort {
+		return m, false
+	}
+	payload := d.Payload[ip6.UDPHeaderSize:udp.Length]
+	h, err := mle.ParseHeader(payload)
+	if err != nil || h.Suite == mle.SuiteNone {
+		return m, false
+	}
+	if x.opened, err = h.Open(x.opened[:0], payload, d.Src, d.Dst, neighbors.ExtOf(d.Src), x.keys.MLE(h.KeySequence)); err != nil {
+		return m, false
+	}
+	m, err = mle.ParseMessage(x.opened)
+	return m, err == nil
 }
 
 // peekSize is how much of a message is looked at before it is authenticated, in bytes, two blocks of AES: they hold a Parent Request, and

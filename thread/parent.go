@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
 	"github.com/gopymesh/pymesh/thread/internal/mac"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
@@ -86,6 +87,7 @@ func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
 		c.Timeout = p.timing.ChildIDRequest
 	}
 	c.ChallengeOf = challenge
+	c.Offers = 0
 	p.sendParentResponse(c, challenge, mask, info.dst)
 	return nil
 }
@@ -191,6 +193,29 @@ func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challe
 		limit = p.timing.ParentResponseAll
 	}
 	p.mle.delay(neighbors.LinkLocal(c.Ext), b, time.Millisecond+p.RandomUpTo(limit))
+}
+
+// overheard notes an offer of somebody else's to a node that has asked for parents: after some of them this node's own is not needed. An
+// offer is authentic and repeats the challenge of the request, so that no forged and no recorded one counts.
+func (p *parentSide) overheard(to ieee802154.ExtAddr, psdu []byte) {
+	if p.timing.ParentOffers == 0 {
+		return
+	}
+	c := p.neighbors.Children.ByExt(to)
+	if c == nil || c.State() != neighbors.ParentRequest || c.Offers >= p.timing.ParentOffers {
+		return
+	}
+	m, ok := p.mle.overhear(psdu)
+	if !ok || m.Command != mle.ParentResponse {
+		return
+	}
+	if response, err := m.Response(); err != nil || response != c.ChallengeOf {
+		return
+	}
+	if c.Offers++; c.Offers == p.timing.ParentOffers {
+		p.mle.withdraw(mle.ParentResponse, neighbors.LinkLocal(to))
+		p.sender.DropMLE(neighbors.LinkLocal(to), mle.ParentResponse)
+	}
 }
 
 // connectivity describes this node as a parent (Thread 1.1 §4.5.16).

@@ -64,7 +64,9 @@ func (q *queries) ask() bool {
 			return asked
 		}
 		asked = true
-		q.tmf.post(ip6.RealmLocalAllRouters, tmf.URIAddressQuery, tmf.AppendTargetEID(nil, target))
+		// Deviation: stock says nothing of itself. So nobody has to ask where the asker is, and others know what it takes to answer.
+		payload := tmf.AppendMLEID(tmf.AppendTargetEID(nil, target), q.addresses.IID())
+		q.tmf.post(ip6.RealmLocalAllRouters, tmf.URIAddressQuery, payload)
 		q.tmf.drain()
 	}
 }
@@ -110,6 +112,7 @@ func (q *queries) handleQuery(ev tmfEvent, p tmf.Payload) error {
 		return err
 	}
 	from := ev.Path.Peer.Addr()
+	q.learnAsker(from, p)
 	if q.addresses.Own(target) {
 		q.notify(from, target, q.addresses.IID(), -1)
 		return nil
@@ -123,6 +126,17 @@ func (q *queries) handleQuery(ev tmfEvent, p tmf.Payload) error {
 	}
 	q.notify(from, target, ip6.InterfaceIDOf(neighbors.LinkLocal(c.Ext)), q.Now.Sub(c.LastHeard))
 	return nil
+}
+
+// learnAsker notes where the sender of a question is, if it tells.
+func (q *queries) learnAsker(from netip.Addr, p tmf.Payload) {
+	iid, err := p.MLEID()
+	rloc, ok := q.addresses.Locator(from)
+	if err != nil || !ok || !rloc.Valid() {
+		return
+	}
+	q.resolver.Learn(ip6.WithInterfaceID(q.addresses.Prefix(), iid), rloc)
+	q.settle()
 }
 
 // mayNotify reports whether a node that asks for target is to be answered: not while the last answer is under way, nor more often than

@@ -274,3 +274,69 @@ func TestChildUpdateRequest_WhileResuming(t *testing.T) {
 		}
 	}
 }
+
+// Two nodes whose Parent Requests have collided, unheard by each other, do not collide each time: the pauses before they search again differ by more
+// than a frame's airtime as a rule, on a slow radio as well. For who tries often enough there is an end.
+func TestAttach_RetriesSpread(t *testing.T) {
+	for name, timing := range map[string]Timing{"IEEE 802.15.4": TimingIEEE802154(), "LoRa": TimingPymesh()} {
+		e := newTestEngine(t)
+		e.timing = timing
+		if err := e.Start(e.Now); err != nil {
+			t.Fatal(err)
+		}
+		const pairs = 200
+		for counter := 1; counter < 20; counter++ {
+			e.attach.counter = counter
+			apart := 0
+			for range pairs {
+				one := e.attach.startDelay()
+				if d := one - e.attach.startDelay(); d.Abs() > timing.FrameTime/2 {
+					apart++
+				}
+			}
+			if apart < pairs/2 {
+				t.Errorf("%s, try %d: %d of %d pairs are apart", name, counter, apart, pairs)
+			}
+		}
+	}
+}
+
+// Thread 1.1 §4.7.2: who hears a router that it has no link with asks for one. All who have heard the same Advertisement do, on LoRa at times that are
+// apart by more than a frame: a request to who is no neighbor is sent once. On a radio that hears others' carriers they ask at once.
+func TestLinkRequest_Spread(t *testing.T) {
+	for _, timing := range []Timing{TimingIEEE802154(), TimingPymesh()} {
+		var delays []time.Duration
+		for seed := range byte(100) {
+			e := newFuzzEngine(t, 0)
+			e.timing = timing
+			for range seed {
+				e.self.Rand.Uint64()
+			}
+			queued := e.sender.Queued()
+			info := mleInfo{src: neighbors.LinkLocal(ieee802154.ExtAddr{9}), ext: ieee802154.ExtAddr{9}, rssi: -50}
+			r := e.neighbors.Routers.Get(9)
+			e.links.open(r, info)
+			if r.State() != neighbors.LinkRequest || r.Challenge.IsZero() {
+				t.Fatalf("state %v", r.State())
+			}
+			switch {
+			case timing.LinkRequestJitter == 0:
+				if e.sender.Queued() != queued+1 || len(e.mle.delayed) > 0 {
+					t.Fatal("does not ask at once")
+				}
+			case len(e.mle.delayed) == 1:
+				delays = append(delays, e.mle.next.Sub(e.Now))
+			}
+		}
+		if timing.LinkRequestJitter == 0 {
+			continue
+		}
+		slices.Sort(delays)
+		if n := len(delays); n < 90 || delays[n-1] > timing.LinkRequestJitter || delays[n*3/4]-delays[n/4] < timing.FrameTime {
+			t.Errorf("%d delayed: %v", n, delays)
+		}
+		if timing.LinkRequestJitter > timing.LinkRequest/4 {
+			t.Error("the answer is not waited for")
+		}
+	}
+}

@@ -49,7 +49,7 @@ func (s *selection) schedule() {
 
 // considerUpgrade is for a child that heard of its partition's routers.
 func (s *selection) considerUpgrade() {
-	if s.routerEligible() && s.selectAt.IsZero() && s.neighbors.Routers.Active() < s.upgradeAt {
+	if s.routerEligible() && s.selectAt.IsZero() && s.neighbors.Routers.Active() < s.upgradeAt && !s.crowded() {
 		s.schedule()
 	}
 }
@@ -74,6 +74,12 @@ func (s *selection) mayDowngrade() bool {
 	return strong >= minDowngradeNeighbors && surplus > 0 && s.neighbors.Children.Attached() < 3*surplus
 }
 
+// crowded reports whether enough routers are around for this node to stay a child.
+func (s *selection) crowded() bool {
+	enough := s.timing.RouterNeighbors
+	return enough > 0 && s.neighbors.Routers.HeardSince(s.Now.Add(-s.timing.MaxNeighborAge)) >= enough
+}
+
 // due reports whether the time to judge the number of routers has come.
 func (s *selection) due() bool {
 	if !s.IsDue(s.selectAt) {
@@ -85,7 +91,7 @@ func (s *selection) due() bool {
 
 // selectAsChild makes a child a router where routers are few, and lets others know of it where they are not.
 func (s *selection) selectAsChild() {
-	if s.neighbors.Routers.Active() < s.upgradeAt {
+	if s.neighbors.Routers.Active() < s.upgradeAt && !s.crowded() {
 		s.solicit(tmf.ReasonTooFewRouters)
 	}
 	s.routes.advertiseAsREED()

@@ -21,9 +21,13 @@ type Timing struct {
 	// MaxFrameRetries is how often an unacknowledged frame is sent again: once at most to a neighbor that has not acknowledged the last
 	// one either, and never to who is no neighbor.
 	MaxFrameRetries int
-	// AckWait is the wait for an acknowledgement, counted from the hand-over of the frame to the radio. A quarter of it is waited
-	// from the end of the transmission on, however long the radio has listened before.
+	// AckWait is the wait for an acknowledgement, counted from the end of the transmission.
 	AckWait time.Duration
+	// AckRoom is how long the channel is left to others after a frame for one of them that asks for an acknowledgement, until that can
+	// be heard. Zero in stock.
+	AckRoom time.Duration
+	// FrameTime is the airtime of the longest frame: what is bounded for the sake of the channel is counted in it.
+	FrameTime time.Duration
 
 	// ReceiveSensitivity in dBm is the zero of the link margin.
 	ReceiveSensitivity int8
@@ -41,6 +45,9 @@ type Timing struct {
 	ParentDecision time.Duration
 	// ParentResponseRouters and ParentResponseAll bound the random delay of a Parent Response.
 	ParentResponseRouters, ParentResponseAll time.Duration
+	// ParentOffers is the number of Parent Responses of others to the same node, overheard, that make this node's own needless. Zero,
+	// as in stock, is none.
+	ParentOffers int
 	// AttachBackoffMin and AttachBackoffMax bound the delay between failed attach attempts; AttachBackoffJitter is added at random.
 	AttachBackoffMin, AttachBackoffMax, AttachBackoffJitter time.Duration
 	// SearchJitter bounds the random delay before an attached node searches, most of all for a better partition. Zero in stock.
@@ -72,6 +79,8 @@ type Timing struct {
 
 	// LinkRequest is how long an answer to a Link Request is awaited.
 	LinkRequest time.Duration
+	// LinkRequestJitter bounds the random delay before a router that was heard is asked for a link.
+	LinkRequestJitter time.Duration
 	// ResponseDelay bounds the random delay of answers to multicast MLE requests.
 	ResponseDelay time.Duration
 	// DataResponseJitter bounds the delay before new network data is passed on by multicast.
@@ -90,6 +99,9 @@ type Timing struct {
 	MaxNeighborAge time.Duration
 	// RouterSelectionJitter bounds the random delay before a router upgrade or downgrade.
 	RouterSelectionJitter time.Duration
+	// RouterNeighbors is the number of routers heard well that make another router needless: a child that hears so many stays one,
+	// unless somebody needs it for a parent. Zero, as in stock, is none.
+	RouterNeighbors int
 	// NetworkIDTimeout is the time without a newer router ID sequence after which the leader is taken as lost.
 	NetworkIDTimeout time.Duration
 	// RouterIDSequence is the period at which the leader increments the router ID sequence.
@@ -116,6 +128,9 @@ type Timing struct {
 	// MPLInterval bounds the random delay between the transmissions of one MPL message (RFC 7731 §5.4);
 	// MPLSeedLifetime is how long a seed is remembered.
 	MPLInterval, MPLSeedLifetime time.Duration
+	// MPLRedundancy is the number of copies heard from neighbors that make a router's own needless (RFC 6206 §4.2, k). Zero, as in
+	// stock, is none.
+	MPLRedundancy int
 
 	// CoAPAckTimeout is the wait before a confirmable TMF message is sent again (RFC 7252 §4.8).
 	CoAPAckTimeout time.Duration
@@ -124,10 +139,6 @@ type Timing struct {
 	// (Thread 1.1 §7.1.7).
 	KeyRotation, KeySwitchGuard time.Duration
 }
-
-// longestAirtime is about the airtime of the longest frame: the wait for an acknowledgement is four to ten times as long, on
-// IEEE 802.15.4 as on LoRa.
-func (t *Timing) longestAirtime() time.Duration { return t.AckWait / 5 }
 
 // TimingIEEE802154 returns the timing of Thread over a 2.4 GHz IEEE 802.15.4 radio, as stock OpenThread has it. It is the profile
 // for standing among OpenThread's simulated nodes.
@@ -139,6 +150,7 @@ func TimingIEEE802154() Timing {
 		MaxCSMABackoffs: 32,
 		MaxFrameRetries: 3,
 		AckWait:         16 * time.Millisecond,
+		FrameTime:       4256 * time.Microsecond,
 
 		ReceiveSensitivity: -100,
 
@@ -200,7 +212,6 @@ func TimingPymesh() Timing {
 	t := TimingIEEE802154()
 
 	// What Pycom changed.
-	t.AckWait = 2 * time.Second
 	t.ReceiveSensitivity = -128
 	t.ParentRequestRouters = 10 * time.Second
 	t.ParentRequestREEDs = 10 * time.Second
@@ -209,6 +220,29 @@ func TimingPymesh() Timing {
 	t.LinkRequest = 10 * time.Second
 	t.sleepAsPymesh()
 
+	t.FrameTime = pycomFastest
+
+	// Deviation: a Pymesh node waits 2 s, and its MAC does nothing else meanwhile. An acknowledgement takes 31 ms at SF7 and comes 4 to
+	// 8 ms after the frame, from boards too. In a field of 4 × 4 nodes pings took a third less time with this than with 2 s.
+	t.AckWait = 150 * time.Millisecond
+	// Deviation: stock sends again three times, which with such a wait is over within two seconds: somebody who is too far away to be heard
+	// by this node, but not by the next hop, may send fragments for as long.
+	t.MaxFrameRetries = 7
+	// Deviation: stock has no such pause. A LoRa receiver does not know of an acknowledgement before five symbols of its preamble are
+	// over, and who waited for the frame to end would start within that time.
+	t.AckRoom = 15 * time.Millisecond
+	// Deviation: stock answers in any case. Who asks needs one parent.
+	t.ParentOffers = 2
+	// Deviation: stock waits up to 2 min, at each hop of a chain.
+	t.RouterSelectionJitter = 30 * time.Second
+	// Deviation: stock knows the number of routers alone. In a dense cell all would be routers, tell each other so, and ask each
+	// other for links; who hears four of them adds no way that is not there.
+	t.RouterNeighbors = 4
+	// Deviation: stock sends each multicast on twice, whoever has done so already: 28 frames for a question in a field of 4 × 4 nodes.
+	t.MPLRedundancy = 2
+	// Deviation: stock asks at once. All who heard the same Advertisement, and are too far apart to hear each other, would ask at the same
+	// time, in vain, whenever they hear the next one: a request to who is no neighbor is sent once.
+	t.LinkRequestJitter = 2 * time.Second
 	// Deviation: a Pymesh node listens for Parent Responses during its whole 10 s; a stock OpenThread parent has forgotten it after
 	// 5 s. With a candidate at hand this node answers in time for both.
 	t.ParentDecision = 4 * time.Second
@@ -236,10 +270,7 @@ func TimingPymesh() Timing {
 	t.DataResponseJitter, t.DataResponseRepeat = 6*time.Second, 8*time.Second
 	// Deviation: two nodes whose frames met wait for an acknowledgement equally long. Stock's backoff then spreads them over less than
 	// an airtime, and listening before talking does not hear weak signals: they would meet again.
-	t.RetryJitter = 500 * time.Millisecond
-	// Deviation: stock waits for up to 20 min after many failed attempts. On a channel on which several answers meet and are lost, a
-	// node in the middle of its mesh would be away for as long.
-	t.AttachBackoffMax = 5 * time.Minute
+	t.RetryJitter = 200 * time.Millisecond
 	// Deviation: stock searches 1 ms after it heard of a better partition; all who heard the same Advertisement would ask at once.
 	t.SearchJitter = 3 * time.Second
 	// Deviation: stock forgets a seed after 5 s. A multicast that waits longer in a LoRa node's queue would then be new to all who

@@ -27,6 +27,7 @@ func (t *Timing) Validate() error {
 		{"KeepAliveAttempts", t.KeepAliveAttempts, 1, 255},
 		{"FailedChildTransmissions", t.FailedChildTransmissions, 1, 255},
 		{"FailedRouterTransmissions", t.FailedRouterTransmissions, 1, 255},
+		{"ParentOffers", t.ParentOffers, 0, 255}, {"RouterNeighbors", t.RouterNeighbors, 0, 255}, {"MPLRedundancy", t.MPLRedundancy, 0, 255},
 	} {
 		if n.value < n.least || n.value > n.most {
 			return fmt.Errorf("thread: Timing.%s %d is not in %d to %d", n.name, n.value, n.least, n.most)
@@ -57,7 +58,8 @@ type namedDuration struct {
 func (t *Timing) durations() []namedDuration {
 	const none, some = 0, time.Nanosecond
 	return []namedDuration{
-		{"BackoffUnit", t.BackoffUnit, some}, {"RetryJitter", t.RetryJitter, none}, {"AckWait", t.AckWait, some},
+		{"BackoffUnit", t.BackoffUnit, some}, {"RetryJitter", t.RetryJitter, none},
+		{"AckWait", t.AckWait, some}, {"AckRoom", t.AckRoom, none}, {"FrameTime", t.FrameTime, some},
 		{"FragmentGap", t.FragmentGap, none}, {"FragmentGaps", t.FragmentGaps, none},
 		{"ParentRequestRouters", t.ParentRequestRouters, some}, {"ParentRequestREEDs", t.ParentRequestREEDs, some},
 		{"ParentDecision", t.ParentDecision, none},
@@ -69,6 +71,7 @@ func (t *Timing) durations() []namedDuration {
 		{"PollRetry", t.PollRetry, some}, {"MinPoll", t.MinPoll, some},
 		{"Supervision", t.Supervision, none}, {"SupervisionTimeout", t.SupervisionTimeout, none},
 		{"ChildUpdateRetry", t.ChildUpdateRetry, some}, {"LinkRequest", t.LinkRequest, some},
+		{"LinkRequestJitter", t.LinkRequestJitter, none},
 		{"ResponseDelay", t.ResponseDelay, none}, {"DataResponseJitter", t.DataResponseJitter, none},
 		{"DataResponseRepeat", t.DataResponseRepeat, none},
 		{"AdvertiseMin", t.AdvertiseMin, some}, {"AdvertiseMax", t.AdvertiseMax, some},

@@ -36,19 +36,32 @@ const (
 //	frame            channel                                            in a mesh with boards
 //	to 0.24 s        faster than SF7 on 125 kHz, and that               TimingFor
 //	to 0.44 s        to SF8 on 125 kHz                                  TimingFor, which is TimingPymesh
-//	to 1.5 s         SF9, SF10 on 125; SF10, SF11 on 250;               TimingPymesh on all nodes; over one hop, datagrams
+//	to 1.5 s         SF9, SF10 on 125; SF10, SF11 on 250;               TimingForBoards on all nodes; over one hop, datagrams
 //	                 SF11, SF12 on 500 kHz                              up to 700 (SF9) or 350 bytes (SF10) get through
 //	2.9 s and more   SF11, SF12 on 125; SF12 on 250 kHz                 none: boards give up before a long frame has ended
 func TimingFor(airtime func(n int) time.Duration) Timing {
 	t := TimingPymesh()
-	switch frame := airtime(longestFrame); {
+	frame := airtime(longestFrame)
+	switch {
 	case frame <= 0: // of settings that are not valid
+		return t
 	case frame < pycomFastest:
 		t.scale(max(ratio(frame, pycomFastest), shortestTiming),
-			&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.FragmentGap, &t.MPLInterval, &t.DataWait, &t.AttachPoll, &t.FastPoll)
+			&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.AckRoom, &t.FragmentGap, &t.MPLInterval, &t.DataWait, &t.AttachPoll, &t.FastPoll)
 	case frame > pycomSlowest:
 		t.stretch(frame)
 	}
+	if frame < pycomFastest || frame > pycomSlowest {
+		t.FrameTime = frame
+	}
+	return t
+}
+
+// TimingForBoards returns a timing for a mesh with Pycom's boards on a radio on which a packet of n bytes is on the air for airtime(n):
+// [TimingPymesh], as they have it whatever their radio is set to, but for what is a node's own affair.
+func TimingForBoards(airtime func(n int) time.Duration) Timing {
+	t, own := TimingPymesh(), TimingFor(airtime)
+	t.BackoffUnit, t.RetryJitter, t.AckWait, t.AckRoom, t.FrameTime = own.BackoffUnit, own.RetryJitter, own.AckWait, own.AckRoom, own.FrameTime
 	return t
 }
 
@@ -57,11 +70,11 @@ func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 // stretch makes everything take longer than at SF8, and leaves what is sent regularly the share of the air that it has at SF7.
 func (t *Timing) stretch(frame time.Duration) {
 	t.scale(ratio(frame, pycomSlowest),
-		&t.BackoffUnit, &t.RetryJitter, &t.AckWait,
+		&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.AckRoom,
 		&t.ParentRequestRouters, &t.ParentRequestREEDs, &t.ParentDecision, &t.ParentResponseRouters, &t.ParentResponseAll,
 		&t.AttachBackoffMin, &t.AttachBackoffJitter, &t.SearchJitter, &t.ChildIDRequest, &t.ChildUpdateRetry,
 		&t.DataWait, &t.AttachPoll, &t.FastPoll, &t.PollRetry, &t.MinPoll,
-		&t.LinkRequest, &t.ResponseDelay, &t.DataResponseJitter, &t.DataResponseRepeat, &t.AdvertiseMin, &t.RouterSelectionJitter,
+		&t.LinkRequest, &t.LinkRequestJitter, &t.ResponseDelay, &t.DataResponseJitter, &t.DataResponseRepeat, &t.AdvertiseMin, &t.RouterSelectionJitter,
 		&t.AddressQuery, &t.AddressQueryRetry, &t.AddressQueryRetryMax, &t.AddressNotifyInterval, &t.ICMPErrorInterval, &t.MPLInterval, &t.MPLSeedLifetime, &t.CoAPAckTimeout)
 	t.scale(ratio(frame, pycomFastest),
 		&t.AdvertiseMax, &t.REEDAdvertise, &t.REEDAdvertiseJitter, &t.MaxNeighborAge, &t.ChildTimeout, &t.Supervision, &t.SupervisionTimeout,

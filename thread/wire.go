@@ -68,7 +68,7 @@ func (e *Engine) wireRooms(c *Config) {
 	e.neighbors.Routers.Sequence = uint8(e.Core.Rand.Uint32())
 	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, FragmentGaps: t.FragmentGaps}, e.mac, &e.mesh, &e.contexts)
 	e.mpl = mpl.NewDomain(e.Core.Rand, mpl.Config{
-		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, Seeds: seedsFor(t), Datagrams: mplDatagrams, Reserve: e.save,
+		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, Seeds: seedsFor(t), Datagrams: mplDatagrams, Redundancy: t.MPLRedundancy, Reserve: e.save,
 	})
 	e.resolver = resolver.New(e.Core, resolver.Timing{Query: t.AddressQuery, Retry: t.AddressQueryRetry, RetryMax: t.AddressQueryRetryMax})
 	e.netData = networkdata.New(e.Core)
@@ -86,7 +86,8 @@ func (e *Engine) wireRooms(c *Config) {
 func macTiming(t *Timing) mac.Timing {
 	return mac.Timing{
 		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
-		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, DataWait: t.DataWait, ReceiveSensitivity: t.ReceiveSensitivity,
+		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, AckRoom: t.AckRoom, FrameTime: t.FrameTime, DataWait: t.DataWait,
+		ReceiveSensitivity: t.ReceiveSensitivity,
 	}
 }
 
@@ -101,10 +102,11 @@ func (e *Engine) wireLayers() {
 		mle: &e.mle, tmf: &e.tmf, leases: &e.leases,
 		errors: core.Limiter{Interval: e.timing.ICMPErrorInterval, Burst: icmpErrors},
 	}
-	e.sender.Undeliverable = e.ip.undeliverable
+	e.sender.Undeliverable, e.sender.Secure = e.ip.undeliverable, e.mle.secure
 	e.mle = mleMessenger{
 		self: e.self, keys: e.keys, neighbors: e.neighbors, sender: e.sender, macCounter: &e.mac.Counter, reserve: e.save,
-		answers: strangers.New(e.Core, e.timing.longestAirtime()), vouch: e.mac.Vouch, expect: e.polls.Expect,
+		answers: strangers.New(e.Core, 2*e.timing.FrameTime), vouch: e.mac.Vouch, expect: e.polls.Expect,
+		contexts: &e.contexts,
 	}
 	e.tmf.self, e.tmf.addresses, e.tmf.ip, e.tmf.expect = e.self, e.addresses, &e.ip, e.polls.Expect
 	e.queries = queries{
@@ -132,6 +134,7 @@ func (e *Engine) wireRouterSide(c *Config) {
 		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, dataset: e.dataset, mle: &e.mle, attach: &e.attach,
 		routes: &e.routes, selection: &e.selection, distrib: &e.distrib, priority: AutomaticParentPriority,
 	}
+	e.mac.Overheard = e.parent.overheard
 	e.links = links{
 		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, routes: &e.routes, distrib: &e.distrib,
 	}

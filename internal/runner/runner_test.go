@@ -154,7 +154,7 @@ func TestLostDone(t *testing.T) {
 			send: func([]byte) error { sent++; return nil },
 		}
 		r, log := start(t, radio, Hooks{})
-		time.Sleep(2 * time.Minute)
+		time.Sleep(3 * time.Minute)
 		var role thread.Role
 		var stuck uint64
 		r.Do(func(time.Time) { role, stuck = r.engine.Role(), r.engine.Counters().TxStuck })

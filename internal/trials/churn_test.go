@@ -224,7 +224,11 @@ func (c *churning) churn() {
 	c.Sim.Heal()
 	for i, n := range c.Nodes {
 		n.Start()
-		_ = n.Console().SetMode(c.Sim.Now(), max(c.first[i].Mode, n.Config.Mode))
+		mode := c.first[i].Mode
+		if mode == 0 {
+			mode = thread.ModeFullThreadDevice // as Config has it
+		}
+		_ = n.Console().SetMode(c.Sim.Now(), mode)
 		n.Console().SetRouterRole(c.Sim.Now(), !c.first[i].EndDevice)
 		n.Antenna.Touch()
 	}

@@ -106,6 +106,10 @@ type Options struct {
 	// NoListen turns listen before talk off.
 	NoListen bool
 
+	// RSSIOnly makes listening before talking depend on the strength of signals alone, as Pycom's boards do it. Otherwise a
+	// LoRa receiver that has locked on a packet knows it, however weak the packet is, as the status of an SX1276's modem tells it.
+	RSSIOnly bool
+
 	// BusyThreshold is the strength from which on the channel counts as busy, in
 	// dBm. Default -85 with LoRa, -75 with IEEE802154.
 	BusyThreshold float64
@@ -132,6 +136,10 @@ const (
 // The numbers that are fixed by a standard, or by what Pycom's firmware does.
 const (
 	captureDB = 6.0 // by which a packet must stand above all else
+
+	// detectSymbols is how many symbols of a preamble pass until the status of an SX1276's modem tells of it: it rises some 4.7 symbols
+	// after the start.
+	detectSymbols = 5
 
 	loraListen    = time.Millisecond
 	loraThreshold = -85.0

@@ -41,9 +41,14 @@ func (m *medium) send(a *antenna, packet []byte, now int64) {
 	a.account(now)
 	a.state = listening
 	a.deadline = now + int64(cmp.Or(listen, refusalTime))
-	if a.power >= m.busyAt {
+	if a.power >= m.busyAt || m.hearsPacket(a) {
 		a.sense()
 	}
+}
+
+// hearsPacket reports whether the receiver will know before the end of listening that it has locked on a packet.
+func (m *medium) hearsPacket(a *antenna) bool {
+	return a.lock != nil && m.opt.PHY == LoRa && !m.opt.RSSIOnly && a.lock.start+detectSymbols*a.modem.symbol <= a.deadline
 }
 
 // listenTime returns how long to listen before a packet.
@@ -135,6 +140,9 @@ func (m *medium) arrive(a, b *antenna, l *link, now int64) {
 		}
 		b.lockOn(a, l)
 		b.tellPacket(PacketBegins, a, now)
+		if b.state == listening && m.hearsPacket(b) {
+			b.sense()
+		}
 	}
 }
 

@@ -180,6 +180,7 @@ func TestInterferenceAddsUp(t *testing.T) {
 }
 
 func TestListenBeforeTalk(t *testing.T) {
+	symbol := lora.Config{}.WithDefaults().SymbolTime()
 	for _, tt := range []struct {
 		name   string
 		opt    Options
@@ -189,7 +190,10 @@ func TestListenBeforeTalk(t *testing.T) {
 	}{
 		{"strong", Options{}, -84, 10 * time.Millisecond, true},
 		{"exactly the threshold", Options{}, -85, 10 * time.Millisecond, true},
-		{"weak", Options{}, -85.1, 10 * time.Millisecond, false},
+		{"weak", Options{RSSIOnly: true}, -85.1, 10 * time.Millisecond, false},
+		{"weak, but received", Options{}, -120, 10 * time.Millisecond, true},
+		{"weak, in its fifth symbol", Options{}, -120, 5 * symbol, true},
+		{"weak, before", Options{}, -120, 5*symbol - 1, false},
 		{"begins while B listens", Options{}, -80, 200 * time.Microsecond, true},
 		{"after the end", Options{}, -80, airtime(50) + time.Millisecond + 1, false},
 		{"listening off", Options{NoListen: true}, -50, 10 * time.Millisecond, false},

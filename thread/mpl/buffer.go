@@ -23,6 +23,9 @@ type BufferConfig struct {
 	Interval    time.Duration // in which a datagram is sent once
 	Expirations int           // see [Buffer.SetExpirations]
 	Datagrams   int           // how many datagrams may be buffered; there is at most one of each seed
+	// Redundancy is the number of copies heard from neighbors within an interval that make this node's own needless (RFC 6206 §4.2,
+	// k). Zero is none.
+	Redundancy int
 }
 
 // Buffer is the set of datagrams that are still to be sent (RFC 7731 §7.4, where it is the Buffered Message Set). Call
@@ -40,6 +43,7 @@ type message struct {
 	seed     SeedID
 	sequence uint8
 	sent     int           // transmissions so far
+	heard    int           // copies from neighbors in the present interval
 	due      time.Time     // of the next transmission
 	rest     time.Duration // of the interval that due is in
 	datagram []byte
@@ -100,6 +104,7 @@ func (b *Buffer) Poll(now time.Time) (datagram []byte, ok bool) {
 	if m == nil || now.Before(m.due) {
 		return nil, false
 	}
+	needless := b.needless(m)
 	m.sent++
 	if m.sent < b.config.Expirations {
 		b.schedule(m, now.Add(m.rest))
@@ -107,7 +112,31 @@ func (b *Buffer) Poll(now time.Time) (datagram []byte, ok bool) {
 		m.inUse = false
 	}
 	b.findFirst()
+	if needless {
+		return b.Poll(now)
+	}
 	return m.datagram, true
+}
+
+// needless reports whether enough neighbors have sent a datagram in the present interval for this node to leave it out.
+//
+// Deviation: RFC 6206 §4.2 has one number for all intervals. Once this node has sent the datagram, one copy from a neighbor is enough: it
+// says that the datagram has gone on, as an acknowledgement would.
+func (b *Buffer) needless(m *message) bool {
+	k := b.config.Redundancy
+	if m.sent > 0 {
+		k = min(k, 1)
+	}
+	return k > 0 && m.heard >= k
+}
+
+// Hear notes that a neighbor has sent a datagram that is not new here.
+func (b *Buffer) Hear(id SeedID, sequence uint8) {
+	for i := range b.messages {
+		if m := &b.messages[i]; m.inUse && m.seed == id && m.sequence == sequence {
+			m.heard++
+		}
+	}
 }
 
 // Reset drops all datagrams.
@@ -160,7 +189,7 @@ func (b *Buffer) schedule(m *message, start time.Time) {
 	if b.config.Interval > 0 {
 		t = time.Duration(b.rand.Int64N(int64(b.config.Interval)))
 	}
-	m.due = start.Add(t)
+	m.due, m.heard = start.Add(t), 0
 	m.rest = b.config.Interval - t
 }
 

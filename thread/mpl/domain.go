@@ -29,6 +29,7 @@ type Config struct {
 	SeedLifetime time.Duration // how long a seed is known after its last new datagram
 	Seeds        int           // how many seeds are known at a time
 	Datagrams    int           // how many datagrams may be buffered
+	Redundancy   int           // see [BufferConfig]
 
 	// Reserve is called when the sequence has reached the stored limit. It is to store [Domain.Limit] and to say so with
 	// [Domain.Stored]. If it fails the datagram is sent all the same, and Reserve is called for the next one again.
@@ -70,7 +71,7 @@ type Domain struct {
 func NewDomain(r *rand.Rand, c Config) *Domain {
 	return &Domain{
 		seeds:   NewSeedSet(c.Seeds, c.SeedLifetime),
-		buffer:  NewBuffer(r, BufferConfig{Interval: c.Interval, Expirations: ChildExpirations, Datagrams: c.Datagrams}),
+		buffer:  NewBuffer(r, BufferConfig{Interval: c.Interval, Expirations: ChildExpirations, Datagrams: c.Datagrams, Redundancy: c.Redundancy}),
 		reserve: c.Reserve,
 	}
 }
@@ -116,7 +117,11 @@ func (d *Domain) take() uint8 {
 // [SeedSet.Accept]. If it is and forward is true, as on a router, it is buffered: see [Buffer.Forward].
 func (d *Domain) Accept(now time.Time, datagram []byte, opt ip6.MPLOption, src netip.Addr, forward bool) bool {
 	seed, ok := SeedOf(opt, src)
-	if !ok || !d.seeds.Accept(now, seed, opt.Sequence) {
+	if !ok {
+		return false
+	}
+	if !d.seeds.Accept(now, seed, opt.Sequence) {
+		d.buffer.Hear(seed, opt.Sequence)
 		return false
 	}
 	if forward {

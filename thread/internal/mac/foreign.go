@@ -19,6 +19,7 @@ import (
 const (
 	frameTypeMask    = 0x7
 	securityEnabled  = 1 << 3
+	ackRequestBit    = 1 << 5
 	panIDCompression = 1 << 6
 	dstModeShift     = 10
 	dstModeMask      = 0x3
@@ -85,6 +86,7 @@ func (m *MAC) isForeign(psdu []byte) bool {
 		if m.takesExt(pan, a) {
 			return false
 		}
+		m.Overheard(a, psdu)
 	default:
 		return false
 	}

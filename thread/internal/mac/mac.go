@@ -45,9 +45,12 @@ type Timing struct {
 	RetryJitter time.Duration
 	// MaxFrameRetries is how often a frame is tried again before it is given up.
 	MaxFrameRetries int
-	// AckWait is the wait for an acknowledgement, counted from the hand-over of the frame to the radio. A quarter of it is waited
-	// from the end of the transmission on, however long the radio has listened before.
+	// AckWait is the wait for an acknowledgement, counted from the end of the transmission.
 	AckWait time.Duration
+	// AckRoom is how long the channel is left to others after a frame for one of them that asks for an acknowledgement.
+	AckRoom time.Duration
+	// FrameTime is the airtime of the longest frame.
+	FrameTime time.Duration
 	// DataWait is how long a node that sleeps listens for a frame which the acknowledgement of its data request promises.
 	DataWait time.Duration
 	// ReceiveSensitivity in dBm is the zero of the link margin.
@@ -139,6 +142,9 @@ type MAC struct {
 
 	// Counters counts since the MAC was made.
 	Counters Counters
+	// Overheard is told of each packet to an extended address that is not this node's, before it is parsed. It must bring no deadline
+	// forward. It is set once.
+	Overheard func(to ieee802154.ExtAddr, psdu []byte)
 	// Filter is the node's, which lets everything pass at first.
 	Filter Filter
 	// Counter is the frame counter of secured frames.
@@ -152,7 +158,7 @@ type MAC struct {
 
 	// The frame in work. What is left of the last one when idle is not read.
 	timer    time.Time // end of the backoff or of the wait for an acknowledgement; zero if neither
-	handover time.Time // to the radio
+	room     time.Time // until when an acknowledgement of others may be on the air
 	backoffs int
 	retries  int
 	left     bool // the antenna, in one try at least
@@ -191,7 +197,8 @@ type MAC struct {
 // New returns a MAC that is off and has no short address. It draws one random number, its first sequence number.
 func New(c *core.Core, cfg Config) *MAC {
 	return &MAC{
-		core: c, timing: cfg.Timing, neighbors: cfg.Neighbors, keys: cfg.Keys, reserve: cfg.Reserve, pending: cfg.Pending,
+		core: c, timing: cfg.Timing, Overheard: func(ieee802154.ExtAddr, []byte) {},
+		neighbors: cfg.Neighbors, keys: cfg.Keys, reserve: cfg.Reserve, pending: cfg.Pending,
 		short: mle.InvalidRLOC16,
 		seq:   uint8(c.Rand.Uint32()),
 		psdu:  make([]byte, 0, ieee802154.MaxPSDU),

@@ -29,12 +29,16 @@ type Received struct {
 	Own bool
 }
 
-// Ignore counts a received packet that is no matter for this node: it is for another one, acknowledges another's frame, or the MAC is off. It reports false, and has
-// counted nothing, for one that is to be handed to HandleFrame.
-func (m *MAC) Ignore(psdu []byte) bool {
+// Ignore counts a received packet that is no matter for this node: it is for another one, acknowledges another's frame, or the MAC is
+// off. It reports false, and has counted nothing, for one that is to be handed to HandleFrame. It notes that an acknowledgement may
+// follow.
+func (m *MAC) Ignore(now time.Time, psdu []byte) bool {
 	switch {
 	case !m.On:
 	case m.isForeign(psdu):
+		if psdu[0]&ackRequestBit != 0 {
+			m.room = now.Add(m.timing.AckRoom)
+		}
 		m.Counters.RxOtherDestination++
 	case isPlainAck(psdu) && (!m.wantsAck || psdu[seqOffset] != m.frameSeq):
 		m.Counters.RxAcks++ // of another's frame, or too late
@@ -48,7 +52,7 @@ func (m *MAC) Ignore(psdu []byte) bool {
 // HandleFrame takes a packet that the radio received, a whole PSDU with its two FCS bytes, which are not checked. rssi is in dBm, 127 if
 // not known. It returns the payload of a data frame that is for this node and has one, or of one that is Own.
 func (m *MAC) HandleFrame(psdu []byte, rssi int8) (Received, bool) {
-	if m.Ignore(psdu) {
+	if m.Ignore(m.core.Now, psdu) {
 		return Received{}, false
 	}
 	m.Counters.RxFrames++
@@ -210,11 +214,11 @@ func (m *MAC) acknowledge() {
 	m.ackLen++
 }
 
-// unprovenAcks is how many acknowledgements at once, and how often after that in times of AckWait, go to frames of which nothing
+// unprovenAcks is how many acknowledgements at once, and how often after that in times of FrameTime, go to frames of which nothing
 // shows that a neighbor has sent them. That is a quarter of a percent of the time at most.
 const (
 	unprovenBurst = 32
-	unprovenEvery = 16
+	unprovenEvery = 150
 )
 
 // acknowledgeUnproven has the last frame acknowledged if it asks for that still: at a rate that leaves the node most of its duty cycle,
@@ -237,7 +241,7 @@ func (m *MAC) acknowledgeUnproven() {
 		}
 		m.heard.poller = ieee802154.Addr{}
 	}
-	rate := core.Rate{Every: unprovenEvery * m.timing.AckWait, Burst: unprovenBurst}
+	rate := core.Rate{Every: unprovenEvery * m.timing.FrameTime, Burst: unprovenBurst}
 	if m.unproven.Ready(m.core.Now, rate) {
 		m.unproven.Take(m.core.Now, rate)
 		m.acknowledge()

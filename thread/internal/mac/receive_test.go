@@ -525,7 +525,7 @@ func TestAcknowledgements(t *testing.T) {
 			if got := n.unanswered(100, tt.l, vouch); got != want || n.Counters.AcksWithheld != uint64(want) {
 				t.Errorf("%d of 100 are not acknowledged, want %d, %+v", got, want, n.Counters)
 			}
-			n.core.Advance(n.core.Now.Add(unprovenEvery * timing.AckWait))
+			n.core.Advance(n.core.Now.Add(unprovenEvery * timing.FrameTime))
 			if got := n.unanswered(2, tt.l, vouch); tt.limited && got != 1 {
 				t.Errorf("%d of 2 are not acknowledged later", got)
 			}

@@ -139,10 +139,10 @@ func (m *MAC) backoff() {
 	m.timer = m.core.Now.Add(units*m.timing.BackoffUnit + jitter)
 }
 
-// Times from the hand-over of a packet on, after which the radio should be done with it: it has listened before talking, for about as long
-// as the longest frame lasts, of which AckWait is several. Processors take their time as well.
+// Times from the hand-over of a packet on, after which the radio should be done with it: it has listened before talking, for some times as
+// long as the longest frame lasts. Processors take their time as well.
 const (
-	patience    = 5 // times AckWait
+	patience    = 50 // times FrameTime
 	minPatience = 4 * time.Second
 )
 
@@ -151,7 +151,7 @@ const (
 func (m *MAC) PollTransmit() (psdu []byte, ok bool) {
 	m.acknowledgeUnproven()
 	if psdu, ok = m.nextPacket(); ok {
-		m.due, m.stuck = m.core.Now.Add(max(patience*m.timing.AckWait, minPatience)), false
+		m.due, m.stuck = m.core.Now.Add(max(patience*m.timing.FrameTime, minPatience)), false
 	}
 	return psdu, ok
 }
@@ -168,7 +168,6 @@ func (m *MAC) nextPacket() (psdu []byte, ok bool) {
 		return m.ack, true
 	case m.state == stateReady:
 		m.radio, m.state, m.timer = radioFrame, stateSending, time.Time{}
-		m.handover = m.core.Now
 		return m.psdu, true
 	}
 	return nil, false
@@ -202,10 +201,7 @@ func (m *MAC) HandleTransmitDone(err error) {
 		m.finish(Acked)
 	default:
 		m.state, m.left = stateWaitAck, true
-		m.timer = m.handover.Add(m.timing.AckWait)
-		if atLeast := m.core.Now.Add(m.timing.AckWait / minAckWait); m.timer.Before(atLeast) {
-			m.timer = atLeast
-		}
+		m.timer = m.core.Now.Add(m.timing.AckWait)
 	}
 }
 
@@ -221,10 +217,6 @@ func (m *MAC) isLate() bool {
 	return late || m.radio == radioIdle
 }
 
-// minAckWait is the part of AckWait that is waited after the end of a transmission: a turnaround and an acknowledgement on the slowest channel
-// that the wait is made for.
-const minAckWait = 4
-
 // HandleTimeout does what is due now.
 func (m *MAC) HandleTimeout() {
 	if m.core.IsDue(m.due) {
@@ -235,6 +227,10 @@ func (m *MAC) HandleTimeout() {
 	}
 	switch m.state {
 	case stateBackoff:
+		if m.core.Now.Before(m.room) {
+			m.timer = m.room.Add(time.Duration(m.core.Rand.IntN(1<<m.timing.MinBE)) * m.timing.BackoffUnit)
+			return
+		}
 		m.state, m.timer = stateReady, time.Time{}
 		if m.stuck {
 			m.awaitRadio()
@@ -319,8 +315,8 @@ func (m *MAC) retry(result Result) {
 const (
 	// maxFailures is where a neighbor's count of unacknowledged frames stops.
 	maxFailures = math.MaxUint8 - 1
-	// maxPause bounds the pause after them, in times of AckWait.
-	maxPause = 8
+	// pauseUnit is the pause after each of them, in times of FrameTime; maxPause bounds their number.
+	pauseUnit, maxPause = 8, 8
 )
 
 // finish ends the work on the frame.
@@ -349,7 +345,7 @@ func (m *MAC) finish(result Result) {
 		m.Counters.TxNoAck++
 		if n != nil {
 			n.Failures = min(n.Failures+1, maxFailures)
-			n.PauseUntil = m.core.Now.Add(time.Duration(min(n.Failures, maxPause)) * m.timing.AckWait)
+			n.PauseUntil = m.core.Now.Add(time.Duration(min(n.Failures, maxPause)) * pauseUnit * m.timing.FrameTime)
 		}
 	case Busy:
 		m.Counters.TxChannelBusy++

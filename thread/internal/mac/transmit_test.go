@@ -116,17 +116,10 @@ func TestChannelBusy(t *testing.T) {
 }
 
 // §7.5.6.4.3: without an acknowledgement in time the same frame is sent again, the same bytes under the same counter, MaxFrameRetries
-// times. The wait begins with the hand-over, not when the frame has left, but a part of it is left then, however late that is.
+// times. The wait begins when the frame has left.
 func TestAckWait(t *testing.T) {
-	for _, tt := range []struct {
-		name          string
-		airtime, wait time.Duration // wait from "done" on
-	}{
-		{"short frame", time.Millisecond, 15 * time.Millisecond},
-		{"frame that lasts as long as the wait", 16 * time.Millisecond, 4 * time.Millisecond},
-		{"frame that lasts longer", time.Second, 4 * time.Millisecond},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
+	for _, airtime := range []time.Duration{time.Millisecond, timing.AckWait, time.Second} {
+		t.Run(airtime.String(), func(t *testing.T) {
 			n := newNode(t, timing)
 			n.send(frame(toChild))
 			first := slices.Clone(n.try())
@@ -134,10 +127,10 @@ func TestAckWait(t *testing.T) {
 				if i > 0 && !bytes.Equal(n.try(), first) {
 					t.Fatalf("retry %d has other bytes", i)
 				}
-				n.core.Advance(n.core.Now.Add(tt.airtime))
+				n.core.Advance(n.core.Now.Add(airtime))
 				n.HandleTransmitDone(nil)
-				if got := n.sleep(); got != tt.wait {
-					t.Errorf("waits for %v, want %v", got, tt.wait)
+				if got := n.sleep(); got != timing.AckWait {
+					t.Errorf("waits for %v, want %v", got, timing.AckWait)
 				}
 			}
 			if got := n.result(); got != NoAck {
@@ -280,7 +273,7 @@ func TestFewerRetries(t *testing.T) {
 	}
 	fail(3)
 	for i := 1; i < 12; i++ {
-		if got := n.child.PauseUntil.Sub(n.core.Now); got != time.Duration(min(i, maxPause))*timing.AckWait {
+		if got := n.child.PauseUntil.Sub(n.core.Now); got != time.Duration(min(i, maxPause))*pauseUnit*timing.FrameTime {
 			t.Errorf("pause of %v after %d failures", got, i)
 		}
 		fail(1)

@@ -24,7 +24,8 @@ type Child struct {
 	Neighbor
 	Timeout            time.Duration
 	NetworkDataVersion uint8
-	ChallengeOf        mle.Challenge // of its last Parent Request
+	ChallengeOf        mle.Challenge // of its last Parent Request,
+	Offers             int           // and what others have sent to it since
 	Challenged         time.Time     // when the challenge in a Parent Response was made
 	Requested          []mle.TLVType // asked for in the Child ID Request
 	Addresses          []netip.Addr  // registered by a minimal end device

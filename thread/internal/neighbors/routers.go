@@ -20,8 +20,9 @@ const (
 // A Router is an assigned router ID, the link to it if there is one, and the best way through others.
 type Router struct {
 	Neighbor
-	NextHop mle.RouterID // first router on the way, NoNextHop if there is none but the link
-	Cost    uint8        // from NextHop to this router
+	NextHop   mle.RouterID // first router on the way, NoNextHop if there is none but the link
+	Cost      uint8        // from NextHop to this router
+	HeardWell time.Time    // the last Advertisement of it that was heard with the margin of a link
 
 	// Of the handshake, while there is no link.
 	Opened     time.Time // when the link was asked for, by either side
@@ -54,6 +55,17 @@ func (t *Routers) Assigned() mle.RouterIDSet { return t.assigned }
 
 // Active returns the number of assigned router IDs.
 func (t *Routers) Active() int { return t.assigned.Len() }
+
+// HeardSince returns the number of routers that were heard well since t.
+func (t *Routers) HeardSince(since time.Time) int {
+	n := 0
+	for _, r := range t.All() {
+		if r.HeardWell.After(since) {
+			n++
+		}
+	}
+	return n
+}
 
 // IsAssigned reports whether a router ID is assigned.
 func (t *Routers) IsAssigned(id mle.RouterID) bool { return id.Valid() && t.assigned.Contains(id) }

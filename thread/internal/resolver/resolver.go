@@ -2,7 +2,7 @@
 // addresses that are known and the state of the questions.
 //
 //	datagrams on their way ─► Resolve ─► Known | Asking | Refused ──► PollAsk: to be asked of all routers
-//	datagrams that come ────► Learn
+//	datagrams that come ────► Learn, Correct
 //	answers ────────────────► Notify ──► Ignored | Accepted | Conflict
 //	loop, no route ─────────► Fail, ForgetRLOC16, ForgetRouter, Clear ──► PollEffect: Found | Unreachable
 //	a node has joined ──────► ForgetFailures
@@ -24,7 +24,7 @@ import (
 )
 
 // maxAddresses is the number of addresses that a node remembers. This implementation chose it.
-const maxAddresses = 32
+const maxAddresses = 64
 
 // Timing is how long questions take (Thread 1.1 §5.4.2).
 type Timing struct {
@@ -156,12 +156,30 @@ func (r *Resolver) Resolve(target netip.Addr) (mle.RLOC16, Answer) {
 	return 0, Asking
 }
 
-// Learn notes that a datagram of src came from rloc (Thread 1.1 §5.5.2.2). It only corrects addresses that this node talks to.
+// Learn notes that src, an address on the mesh, is at rloc: a datagram for this node came from there, which is to be answered, or a
+// question.
+//
+// Deviation: OpenThread only corrects what it knows. Whoever is spoken to would have to ask where to answer, by a multicast of the whole
+// mesh.
 func (r *Resolver) Learn(src netip.Addr, rloc mle.RLOC16) {
 	e := r.find(src)
 	if e == nil {
-		return
+		if e = r.place(); e == nil {
+			return
+		}
+		*e = entry{target: src, used: r.core.Now}
 	}
+	r.know(e, rloc)
+}
+
+// Correct notes that a datagram of src has come from rloc, if src is an address that this node talks to (Thread 1.1 §5.5.2.2).
+func (r *Resolver) Correct(src netip.Addr, rloc mle.RLOC16) {
+	if e := r.find(src); e != nil {
+		r.know(e, rloc)
+	}
+}
+
+func (r *Resolver) know(e *entry, rloc mle.RLOC16) {
 	r.settle(e, Found)
 	e.state, e.rloc = stateKnown, rloc
 }

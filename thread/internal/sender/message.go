@@ -61,6 +61,7 @@ type Message struct {
 	offset   int             // bytes of a datagram that have been sent
 	after    time.Time       // when the next fragment may go
 	hop      ieee802154.Addr // that passed the last one on
+	sealed   bool            // an MLE message that is under way
 	secured  bool            // an MLE message that needs fragments
 }
 

@@ -68,6 +68,9 @@ type Sender struct {
 	On bool
 	// Undeliverable, if set, is told of each message that is given up. It must not keep m.
 	Undeliverable func(m *Message, reason Reason)
+	// Secure secures an MLE message whose turn has come, the first time: in the order in which they are sent, for a neighbor takes a
+	// message that comes after a later one for a replay. An error gives the message up. Without it, what is queued is sealed.
+	Secure func(m *Message) error
 
 	core   *core.Core
 	timing Timing
@@ -105,7 +108,10 @@ type work struct {
 
 // New returns a Sender that accepts nothing until it is On.
 func New(c *core.Core, t Timing, m MAC, r Router, contexts *lowpan.Contexts) *Sender {
-	return &Sender{core: c, timing: t, mac: m, router: r, Contexts: contexts, tag: uint16(c.Rand.Uint32())}
+	return &Sender{
+		core: c, timing: t, mac: m, router: r, Contexts: contexts, tag: uint16(c.Rand.Uint32()),
+		Secure: func(*Message) error { return nil },
+	}
 }
 
 // Queued and Waiting count what waits for the radio and for an address.
@@ -320,7 +326,6 @@ func (s *Sender) Choose() bool {
 	if s.chooseHeld() {
 		return true // who polls does not listen for long
 	}
-	passed := false // an MLE message has been passed over
 	for i := 0; i < len(s.queue); {
 		m := s.queue[i]
 		if s.chosen.message != nil && m.Priority != s.chosen.message.Priority {
@@ -331,11 +336,6 @@ func (s *Sender) Choose() bool {
 		}
 		if m.after.After(s.core.Now) {
 			s.timer = core.Earliest(s.timer, m.after)
-			i++
-			continue
-		}
-		if m.Kind == KindMLE && passed {
-			// Sealed already, MLE messages keep their order: a neighbor takes one that comes after a later broadcast for a replay.
 			i++
 			continue
 		}
@@ -368,7 +368,6 @@ func (s *Sender) Choose() bool {
 		if s.chosen.message == nil {
 			s.chosen = choice{message: m, hop: hop}
 		}
-		passed = passed || m.Kind == KindMLE
 		i++
 	}
 	return s.chosen.message != nil
@@ -432,6 +431,12 @@ func refused(err error) Reason {
 // frameOf builds a frame for the next part of m, and returns where in m that part ends. An MLE message that needs fragments is secured by the
 // MAC as well (Thread 1.1 §4.9): nothing else tells whose fragments they are.
 func (s *Sender) frameOf(m *Message, hop Hop) (f ieee802154.Frame, end int, err error) {
+	if m.Kind == KindMLE && !m.sealed {
+		if err := s.Secure(m); err != nil {
+			return f, 0, err
+		}
+		m.sealed = true
+	}
 	f, end, err = s.frame(m, hop)
 	if err == nil && m.Kind == KindMLE && !m.secured && end < len(m.Data) {
 		m.secured = true

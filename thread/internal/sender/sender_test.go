@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,23 +124,40 @@ func TestChooseAgain(t *testing.T) {
 	}
 }
 
-// MLE messages keep their order, whoever's turn it is: a neighbor takes one that comes after a later broadcast for a replay.
+// MLE messages are secured in the order in which they leave, each once: a neighbor takes one that comes after a later broadcast for a replay.
 func TestMLEOrder(t *testing.T) {
 	network := func(m *Message) *Message { m.Priority = PriorityNet; return m }
 	r := newRoom(t)
+	var secured strings.Builder
+	r.Secure = func(m *Message) error {
+		secured.WriteByte(m.Data[len(m.Data)-1])
+		return nil
+	}
 	r.take(r.mle(toNeighbor, small, '0'))
 	r.run() // its hop has been served last
 	r.take(r.mle(toNeighbor, small, '1'), r.mle(toAll, small, '2'), network(r.datagram(at(right), small, 'd')),
-		r.mle(toNeighbor, small, '3'), r.mle(toAll, small, '4'))
-	if got := r.run(); got != "d1234" {
-		t.Errorf("order %q", got)
+		r.mle(toNeighbor, 200, '3'), r.mle(toAll, small, '4'))
+	sent := r.run()
+	if got, want := secured.String(), "0"+once(strings.ReplaceAll(sent, "d", "")); got != want {
+		t.Errorf("secured %q, sent %q", got, sent)
 	}
 
-	// Also while one of them goes in fragments.
-	r.take(r.mle(toNeighbor, 200, '1'), r.mle(toAll, small, '2'), network(r.datagram(at(right), small, 'd')))
-	if got := r.run(); got != "1d12" {
-		t.Errorf("order %q, in fragments", got)
+	r.Secure = func(*Message) error { return core.ErrStore }
+	r.take(r.mle(toNeighbor, small, '1'))
+	if got := r.run(); got != "" || r.Counters.Unsecured != 1 {
+		t.Errorf("sent %q without being secured, %+v", got, r.Counters)
 	}
+}
+
+// once returns the first of each byte.
+func once(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if !strings.Contains(b.String(), s[i:i+1]) {
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
 }
 
 // A message that has not been begun in time is given up; what has been begun is finished.
