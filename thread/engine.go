@@ -317,6 +317,7 @@ func (e *Engine) housekeeping() {
 	}
 	e.resolver.Tick()
 	e.queries.settle()
+	e.queries.tick()
 	e.keys.Rotate()
 	if e.keys.Age()-e.keeper.settings.KeySequenceAge >= ageStored {
 		e.changed()

@@ -39,6 +39,7 @@ type queries struct {
 
 	askers    [maxAskers]asker
 	conflicts core.Limiter // of Address Errors, which go to all
+	disputes  [][]byte     // Address Errors that are to be sent
 }
 
 // Limits of this implementation. An honest node asks for an address once and then again after the longest time that an answer takes.
@@ -47,6 +48,7 @@ const (
 	notifyBurst      = 8  // answers to one asker at once
 	maxNotifications = 32 // that wait for their acknowledgements,
 	maxNotifiedOne   = 8  // those of one asker among them
+	maxDisputes      = 8  // addresses that two nodes claim, of which they are to hear
 )
 
 // An asker is a node that sends Address Queries.
@@ -95,13 +97,28 @@ func (q *queries) handleNotify(ev tmfEvent, p tmf.Payload) error {
 	if err := r.Err(); err != nil {
 		return err
 	}
-	q.tmf.respond(ev, nil)
-	if q.resolver.Notify(target, iid, rloc, age) == resolver.Conflict && q.conflicts.Allow(q.Now) {
-		// Two nodes claim the same address.
-		q.tmf.post(ip6.RealmLocalAllRouters, tmf.URIAddressError, tmf.AppendMLEID(tmf.AppendTargetEID(nil, target), iid))
+	if q.resolver.Notify(target, iid, rloc, age) == resolver.Conflict {
+		// Two nodes claim the same address. The second claim is not acknowledged, as in OpenThread: it comes again, and with it the error, of
+		// which nobody says that it has arrived.
+		if len(q.disputes) < maxDisputes && q.conflicts.Allow(q.Now) {
+			q.disputes = append(q.disputes, tmf.AppendMLEID(tmf.AppendTargetEID(nil, target), iid))
+		}
+		return nil
 	}
+	q.tmf.respond(ev, nil)
 	q.settle()
 	return nil
+}
+
+// tick sends the Address Errors that are due: not at once, so that what waits for the address leaves before it is given up.
+func (q *queries) tick() {
+	for _, payload := range q.disputes {
+		q.tmf.post(ip6.RealmLocalAllRouters, tmf.URIAddressError, payload)
+	}
+	if len(q.disputes) > 0 {
+		q.disputes = nil
+		q.tmf.drain()
+	}
 }
 
 // handleQuery answers a question.

@@ -152,6 +152,7 @@ func (e *Engine) enterPartition(d mle.LeaderData) {
 // forgetAddresses empties the cache of addresses; what waits for an answer waits in vain.
 func (e *Engine) forgetAddresses() {
 	e.resolver.Clear()
+	e.queries.disputes = nil
 	e.queries.settle()
 }
 
