@@ -39,6 +39,7 @@ type queries struct {
 
 	askers    [maxAskers]asker
 	conflicts core.Limiter // of Address Errors, which go to all
+	claim     claim        // the last that was told to be wrong
 }
 
 // Limits of this implementation. An honest node asks for an address once and then again after the longest time that an answer takes.
@@ -48,6 +49,20 @@ const (
 	maxNotifications = 32 // that wait for their acknowledgements,
 	maxNotifiedOne   = 8  // those of one asker among them
 )
+
+// A claim is the message in which a node has said that it has the address of another one.
+type claim struct {
+	from  netip.AddrPort
+	id    uint16
+	until time.Time
+}
+
+// claimTime is longer than a confirmable message is repeated (RFC 7252 §4.8.2).
+const claimTime = time.Minute
+
+func (c *claim) isRepeatedBy(ev tmfEvent, now time.Time) bool {
+	return ev.Path.Peer == c.from && ev.Message.MessageID == c.id && now.Before(c.until)
+}
 
 // An asker is a node that sends Address Queries.
 type asker struct {
@@ -93,8 +108,19 @@ func (q *queries) handleNotify(ev tmfEvent, p tmf.Payload) error {
 	if err := r.Err(); err != nil {
 		return err
 	}
-	q.tmf.respond(ev, nil)
-	if q.resolver.Notify(target, iid, rloc, age) == resolver.Conflict && q.conflicts.Allow(q.Now) {
+	conflict := q.resolver.Notify(target, iid, rloc, age) == resolver.Conflict
+	if conflict {
+		q.resolver.Fail(target) // who had it gives it up
+	}
+	conflict = conflict || q.claim.isRepeatedBy(ev, q.Now)
+	if conflict && q.timing.AddressNotifyInterval == 0 {
+		// As in OpenThread, who claims an address of another one is not acknowledged, and claims it again: the error that follows goes to all
+		// by multicast, and may get lost. Deviation: on LoRa, where all that costs too much, it is told once.
+		q.claim = claim{ev.Path.Peer, ev.Message.MessageID, q.Now.Add(claimTime)}
+	} else {
+		q.tmf.respond(ev, nil)
+	}
+	if conflict && q.conflicts.Allow(q.Now) {
 		// Two nodes claim the same address.
 		q.tmf.post(ip6.RealmLocalAllRouters, tmf.URIAddressError, tmf.AppendMLEID(tmf.AppendTargetEID(nil, target), iid))
 	}
