@@ -224,7 +224,11 @@ func (c *churning) churn() {
 	c.Sim.Heal()
 	for i, n := range c.Nodes {
 		n.Start()
-		_ = n.Console().SetMode(c.Sim.Now(), max(c.first[i].Mode, n.Config.Mode))
+		mode := max(c.first[i].Mode, n.Config.Mode)
+		if mode == 0 { // the default
+			mode = thread.ModeFullThreadDevice
+		}
+		_ = n.Console().SetMode(c.Sim.Now(), mode)
 		n.Console().SetRouterRole(c.Sim.Now(), !c.first[i].EndDevice)
 		n.Antenna.Touch()
 	}
