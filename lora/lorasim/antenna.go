@@ -222,8 +222,8 @@ func (a *antenna) Stats() Stats {
 	return a.stats
 }
 
-// Activity returns how long the antenna of a Node or a Radio has sent, listened and slept,
-// while it was switched on.
+// Activity returns how long the antenna has sent, listened and slept, while it was switched
+// on. For a Transceiver that is all the time in which it does neither of the others.
 func (a *antenna) Activity() lora.Activity {
 	a.m.mu.Lock()
 	defer a.m.mu.Unlock()
@@ -239,10 +239,10 @@ func (a *antenna) account(now int64) {
 	}
 	a.since = now
 	switch {
-	case !a.works() || a.front != nil:
+	case !a.works():
 	case a.state == transmitting:
 		a.activity.Transmitting += d
-	case a.asleep && a.state == idle:
+	case a.state == idle && !a.hears():
 		a.activity.Sleeping += d
 	default:
 		a.activity.Receiving += d

@@ -153,6 +153,7 @@ func (t *Transceiver) Idle() {
 func (t *Transceiver) idle() {
 	t.air.queue.clear(t.id)
 	t.air.abort(&t.antenna)
+	t.account(t.air.now())
 	t.events = t.events[:0] // what it noticed in the meantime
 	t.hearing = false
 	if t.lock != nil {
@@ -192,6 +193,7 @@ func (t *Transceiver) NoiseFloor() float64 {
 func (t *Transceiver) due() {
 	switch {
 	case t.state == idle:
+		t.account(t.deadline)
 		t.hearing = true
 		t.air.catch(&t.antenna, t.deadline)
 	case t.air.advance(&t.antenna) == outcomeStarted:
