@@ -84,10 +84,10 @@ func (s *Sender) Wake(child ieee802154.ExtAddr) {
 	}
 }
 
-// Forget gives up what is held for a child that has gone.
+// Forget gives up what is held for a child that has gone, as what a child that listens does not acknowledge.
 func (s *Sender) Forget(child ieee802154.ExtAddr) {
 	for _, m := range s.forget(child) {
-		s.giveUp(m, NoWay)
+		s.giveUp(m, NotSent)
 	}
 }
 

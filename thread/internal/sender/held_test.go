@@ -292,7 +292,7 @@ func TestWakeForget(t *testing.T) {
 			if r.Choose() || r.Holds(sleepyExt) {
 				t.Error("something is left")
 			}
-			r.counts(Counters{NoRoute: 3})
+			r.counts(Counters{TxDatagramsFailed: 3})
 
 			r = newNursery(t)
 			fill(r)
