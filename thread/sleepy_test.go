@@ -48,17 +48,18 @@ func TestSleepyOnLoRa(t *testing.T) {
 		t.Run(fmt.Sprint(sf), func(t *testing.T) {
 			m, child := sleepyOnLoRa(t, sf, 3, 1)
 			far, airtime := m.Nodes[0], child.Antenna.Config().Airtime(127)
+			limit := time.Minute + 50*airtime
 			var out, in []time.Duration
 			lost := 0
 			for range 40 {
 				child.ExpectAnswer(m.Sim.Now(), 0)
-				rtt, ok := child.Ping(far.MeshLocalEID(), 50, time.Minute)
+				rtt, ok := child.Ping(far.MeshLocalEID(), 50, limit)
 				if !ok {
 					lost++
 				}
 				out = append(out, rtt)
 				m.Run(20 * time.Second)
-				if rtt, ok = far.Ping(child.MeshLocalEID(), 50, time.Minute+10*airtime); !ok {
+				if rtt, ok = far.Ping(child.MeshLocalEID(), 50, limit); !ok {
 					lost++
 				}
 				in = append(in, rtt)
@@ -68,7 +69,7 @@ func TestSleepyOnLoRa(t *testing.T) {
 			slices.Sort(in)
 			t.Logf("airtime of the longest frame %v; out and back: median %v, longest %v; in and back: median %v, longest %v; %d of 80 lost",
 				airtime, out[20], out[39], in[20], in[39], lost)
-			if lost > 2 || out[20] > 20*airtime || in[20] > 30*time.Second+20*airtime {
+			if lost > 4 || out[20] > 20*airtime || in[20] > 30*time.Second+20*airtime {
 				t.Errorf("too slow, or too many lost\n%s", m)
 			}
 			if child.Role() != thread.RoleChild || len(childrenOf(m.Nodes[2])) != 1 {
