@@ -176,6 +176,9 @@ var happenings = []struct {
 		if !n.Mode().Has(mle.ModeFullThreadDevice) {
 			mode = thread.ModeFullThreadDevice
 		}
+		if mode == thread.ModeMinimalEndDevice && c.r.IntN(2) == 0 {
+			mode = thread.ModeSleepyEndDevice
+		}
 		_ = n.Console().SetMode(c.Sim.Now(), mode)
 	}},
 	{"router role", func(c *churning, _ int, n *meshtest.Node) { n.Console().SetRouterRole(c.Sim.Now(), c.r.IntN(2) == 0) }},
