@@ -51,6 +51,7 @@ type attacher struct {
 	change    transitions
 	neighbors *neighbors.Table
 	dataset   *dataset.Active
+	pending   *dataset.Pending
 	mle       *mleMessenger
 	routes    *routes
 	distrib   *distributor
@@ -373,6 +374,7 @@ func (a *attacher) sendChildIDRequest() bool {
 		// Deviation: stock names its dataset always. But each leader makes one without time, and two of them need not be the same.
 		b = a.dataset.AppendTimestamp(b)
 	}
+	b = a.pending.AppendTimestamp(b)
 	a.neighbors.Change(&c.Neighbor, neighbors.Valid)
 	a.mle.send(neighbors.LinkLocal(c.Ext), b)
 	return true
@@ -408,6 +410,9 @@ func (a *attacher) handleChildIDResponse(m mle.Message, info mleInfo) error {
 	if a.distrib.netData.Outdated() {
 		a.distrib.request(info.src, a.RandomUpTo(a.timing.ResponseDelay))
 	}
-	a.distrib.learnDataset(m) // last: of another prefix the parent hears as of all changes
+	if !m.Has(mle.TLVPendingTimestamp) {
+		a.pending.Absent()
+	}
+	a.distrib.manage.learn(m) // last: of another prefix the parent hears as of all changes
 	return nil
 }

@@ -1,7 +1,6 @@
 package thread
 
 import (
-	"errors"
 	"net/netip"
 	"time"
 
@@ -26,6 +25,8 @@ type distributor struct {
 	addresses *addresses.Table
 	netData   *networkdata.Data
 	dataset   *dataset.Active
+	pending   *dataset.Pending
+	manage    *management
 	resolver  *resolver.Resolver
 	contexts  *lowpan.Contexts
 	mle       *mleMessenger
@@ -64,6 +65,9 @@ func (d *distributor) setNetworkData(l mle.LeaderData, tlvs []byte) {
 		return
 	}
 	d.updateContexts()
+	if d.role == RoleLeader { // it has restarted, and has its partition's data back
+		d.manage.leadAgain()
+	}
 	if d.isRouter() {
 		d.announce()
 	}
@@ -72,24 +76,9 @@ func (d *distributor) setNetworkData(l mle.LeaderData, tlvs []byte) {
 // updateContexts derives the 6LoWPAN contexts.
 func (d *distributor) updateContexts() { *d.contexts = d.netData.Contexts(d.addresses.Prefix()) }
 
-// learnDataset keeps the dataset in a message, and reports whether one is announced that is not known and not in the message. The node
-// follows it. Where it cannot, it may be out of reach for others, and says so.
-func (d *distributor) learnDataset(m mle.Message) (missing bool) {
-	network, timestamp := d.dataset.Network(), d.dataset.Timestamp()
-	missing, err := d.dataset.Learn(m)
-	switch {
-	case errors.Is(err, dataset.ErrForeign), errors.Is(err, dataset.ErrOlder):
-		d.Log.Warn("the dataset of the parent is not taken", "err", err)
-	case err != nil:
-		d.counters.MLEMalformed++
-	}
-	if timestamp != d.dataset.Timestamp() {
-		d.change.changed()
-	}
-	if network != d.dataset.Network() {
-		d.change.networkChanged()
-	}
-	return missing
+// appendTimestamps names the datasets.
+func (d *distributor) appendTimestamps(b []byte) []byte {
+	return d.pending.AppendTimestamp(d.dataset.AppendTimestamp(b))
 }
 
 // appendNetworkData tells the network data, unless what is here is of another partition or time.
@@ -147,7 +136,8 @@ func (d *distributor) announce() {
 // What a Data Response carries.
 const (
 	dataNetwork = 1 << iota
-	dataDataset
+	dataActive
+	dataPending
 )
 
 // respond sends a Data Response. A newer announcement replaces one that still waits.
@@ -157,7 +147,7 @@ func (d *distributor) respond(dst netip.Addr, content int, delay time.Duration) 
 	}
 	b := mle.AppendSourceAddress(d.mle.start(mle.DataResponse), d.rloc)
 	b = mle.AppendLeaderData(b, d.leaderData())
-	b = d.dataset.AppendTimestamp(b)
+	b = d.appendTimestamps(b)
 	if content&dataNetwork != 0 {
 		full := true
 		if n := d.neighbors.ByIP(dst, d.addresses.Prefix()); n != nil {
@@ -165,8 +155,11 @@ func (d *distributor) respond(dst netip.Addr, content int, delay time.Duration) 
 		}
 		b = d.appendNetworkData(b, full)
 	}
-	if content&dataDataset != 0 {
+	if content&dataActive != 0 {
 		b = d.dataset.AppendTLVs(b)
+	}
+	if content&dataPending != 0 {
+		b = d.pending.AppendTLVs(b)
 	}
 	if delay == 0 {
 		d.mle.send(dst, b)
@@ -179,7 +172,7 @@ func (d *distributor) respond(dst netip.Addr, content int, delay time.Duration) 
 // request asks a neighbor for the network data, once.
 func (d *distributor) request(dst netip.Addr, delay time.Duration) {
 	b := mle.AppendTLVRequest(d.mle.start(mle.DataRequest), mle.TLVNetworkData)
-	b = d.dataset.AppendTimestamp(b)
+	b = d.appendTimestamps(b)
 	switch {
 	case delay == 0:
 		d.mle.send(dst, b)
@@ -203,7 +196,10 @@ func (d *distributor) handleRequest(m mle.Message, info mleInfo) error {
 		content |= dataNetwork
 	}
 	if !d.dataset.Same(m) {
-		content |= dataDataset
+		content |= dataActive
+	}
+	if !d.pending.Same(m) {
+		content |= dataPending
 	}
 	d.respond(info.src, content, 0)
 	return nil
@@ -228,7 +224,7 @@ func (d *distributor) handleLeaderData(m mle.Message, info mleInfo) error {
 	if !d.netData.Outdated() && (!newer || d.role == RoleLeader) {
 		return nil
 	}
-	missing := d.learnDataset(m)
+	missing := d.manage.learn(m)
 	data, ok := m.Find(mle.TLVNetworkData)
 	if !ok || missing {
 		delay := 10 * time.Millisecond

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/commissioning"
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
 	"github.com/gopymesh/pymesh/thread/internal/keychain"
@@ -55,6 +56,8 @@ type Engine struct {
 	addresses *addresses.Table
 	neighbors *neighbors.Table
 	dataset   *dataset.Active
+	pending   *dataset.Pending
+	registrar *commissioning.Registrar
 	netData   *networkdata.Data
 	resolver  *resolver.Resolver
 	mpl       *mpl.Domain
@@ -77,6 +80,8 @@ type Engine struct {
 	leading   leading
 	distrib   distributor
 	queries   queries
+	manage    management
+	commiss   commissioner
 }
 
 // New returns an engine in role Disabled.

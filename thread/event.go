@@ -23,11 +23,14 @@ const (
 	EventChildRemoved                     //
 	EventNeighborAdded                    // a link to the router that ExtAddr and RLOC16 name
 	EventNeighborRemoved                  //
+	EventNetworkPending                   // the network will change after Event.Delay, see Engine.ChangeNetwork
+	EventNetwork                          // the network has changed: Engine.Network tells how
+	EventNetworkRefused                   // a change of the network that this node has asked for is refused, or nobody has answered
 )
 
 func (t EventType) String() string {
 	names := [...]string{"role", "partition", "addresses", "key sequence", "child added", "child removed", "neighbor added",
-		"neighbor removed"}
+		"neighbor removed", "network pending", "network", "network refused"}
 	if int(t) < len(names) {
 		return names[t]
 	}
@@ -41,6 +44,7 @@ type Event struct {
 	Role    Role
 	ExtAddr ieee802154.ExtAddr
 	RLOC16  mle.RLOC16
+	Delay   time.Duration
 }
 
 // maxEvents bounds the events that wait for the host.

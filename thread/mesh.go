@@ -6,8 +6,10 @@ import (
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/commissioning"
 	"github.com/gopymesh/pymesh/thread/internal/mac"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/internal/networkdata"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -29,6 +31,7 @@ type meshLayer struct {
 	queries   *queries
 	contexts  *lowpan.Contexts
 	sender    *sender.Sender
+	netData   *networkdata.Data
 	routes    *routes
 	change    transitions
 	ip        *ipLayer
@@ -380,6 +383,9 @@ func (x *meshLayer) locate(dst netip.Addr) (mle.RLOC16, sender.Answer) {
 			return x.leader.LeaderRouterID.RLOC16(), sender.Found
 		case rloc.Valid():
 			return rloc, sender.Found
+		case mle.ALOCCommissionerFirst <= rloc && rloc <= mle.ALOCCommissionerLast:
+			at, ok := commissioning.Locator(x.netData)
+			return at, foundWhere(ok)
 		}
 		return 0, sender.NoRoute
 	}

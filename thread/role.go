@@ -98,8 +98,10 @@ type transitions interface {
 	setRLOC16(rloc mle.RLOC16)
 	// drop ends the link to a neighbor, whatever it is to this node, with all that follows.
 	drop(n *neighbors.Neighbor)
-	// networkChanged follows a dataset that says otherwise than the configuration.
+	// networkChanged follows a dataset that says otherwise than the configuration, or the dataset before.
 	networkChanged()
+	// policyChanged follows the security policy.
+	policyChanged()
 	// changed says that what a restart needs to know has changed.
 	changed()
 }

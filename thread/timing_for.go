@@ -61,7 +61,8 @@ func (t *Timing) stretch(frame time.Duration) {
 		&t.ParentRequestRouters, &t.ParentRequestREEDs, &t.ParentDecision, &t.ParentResponseRouters, &t.ParentResponseAll,
 		&t.AttachBackoffMin, &t.AttachBackoffJitter, &t.SearchJitter, &t.ChildIDRequest, &t.ChildUpdateRetry,
 		&t.LinkRequest, &t.ResponseDelay, &t.DataResponseJitter, &t.AdvertiseMin, &t.RouterSelectionJitter,
-		&t.AddressQuery, &t.AddressQueryRetry, &t.AddressQueryRetryMax, &t.AddressNotifyInterval, &t.ICMPErrorInterval, &t.MPLInterval, &t.MPLSeedLifetime, &t.CoAPAckTimeout)
+		&t.AddressQuery, &t.AddressQueryRetry, &t.AddressQueryRetryMax, &t.AddressNotifyInterval, &t.ICMPErrorInterval, &t.MPLInterval, &t.MPLSeedLifetime, &t.CoAPAckTimeout,
+		&t.CommissionerTimeout, &t.AnnounceProcess, &t.OrphanAnnounce, &t.OrphanAnnounceMin)
 	t.scale(ratio(frame, pycomFastest),
 		&t.AdvertiseMax, &t.REEDAdvertise, &t.REEDAdvertiseJitter, &t.MaxNeighborAge, &t.ChildTimeout,
 		&t.NetworkIDTimeout, &t.RouterIDSequence, &t.RouterIDReuse, &t.LeaderToRouter,

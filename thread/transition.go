@@ -6,6 +6,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/mpl"
 )
@@ -17,7 +18,11 @@ func (e *Engine) setRole(r Role) {
 	old := e.role
 	e.role = r
 	e.neighbors.View = e.view()
+	if r != RoleLeader {
+		e.registrar.Stop()
+	}
 	e.updateAddresses()
+	e.manage.review()
 	if r == old {
 		return
 	}
@@ -50,6 +55,7 @@ func (e *Engine) becomeDisabled() {
 	e.second = time.Time{}
 	e.mle.forget(&e.counters.TxDatagramsStopped)
 	e.tmf.stop()
+	e.commiss.stop()
 	e.selection.reset()
 	e.setRole(RoleDisabled)
 }
@@ -186,11 +192,19 @@ func (e *Engine) neighborChanged(n *neighbors.Neighbor, added bool) {
 func (e *Engine) updateAddresses() {
 	changed := e.addresses.Update(addresses.State{
 		Up: e.interfaceOn, Enabled: e.role != RoleDisabled, Attached: e.attached(), FullThreadDevice: e.fullThreadDevice(),
-		Leader: e.role == RoleLeader, RLOC16: e.rloc,
+		Leader: e.role == RoleLeader, RLOC16: e.rloc, CommissionerALOC: e.commissionerALOC(),
 	})
 	if changed {
 		e.events.emit(Event{Type: EventAddresses})
 	}
+}
+
+// commissionerALOC is the locator that this node has as the commissioner, mle.InvalidRLOC16 for none.
+func (e *Engine) commissionerALOC() mle.RLOC16 {
+	if aloc, ok := e.commiss.commissioning.ALOC(); ok && e.role != RoleDisabled {
+		return aloc
+	}
+	return mle.InvalidRLOC16
 }
 
 // applyNetwork derives what depends on the network's parameters alone.
@@ -202,15 +216,55 @@ func (e *Engine) applyNetwork() {
 	e.contexts = e.netData.Contexts(n.MeshLocalPrefix)
 }
 
-// networkChanged follows the dataset, where it says otherwise than the configuration.
+// networkChanged follows the dataset, where it says otherwise than the configuration, or the dataset before.
 func (e *Engine) networkChanged() {
 	n := e.dataset.Network()
-	e.Log.Info("network by the dataset", "name", n.Name, "prefix", n.MeshLocalPrefix, "channel", n.Channel)
+	e.Log.Info("network by the dataset", "name", n.Name, "PAN", n.PANID, "prefix", n.MeshLocalPrefix, "channel", n.Channel,
+		"otherKey", n.Key != e.keys.NetworkKey())
+	if n.Key != e.keys.NetworkKey() {
+		e.rekey(n.Key)
+	}
+	e.events.emit(Event{Type: EventNetwork})
 	e.forgetAddresses()
 	e.applyNetwork()
 	e.updateAddresses()
 	e.keepAlive.addressesChanged()
 	e.changed()
+}
+
+// rekey changes the network key of a node that stays what it is, among neighbors that do the same at about the same time.
+//
+// Deviation: OpenThread takes any frame counter of a neighbor for new after that. But none of the known nodes begins its counters anew, and
+// the network may come back to a key that it has had: a recording of that time must not count.
+func (e *Engine) rekey(key [keys.Size]byte) {
+	e.keys.SetNetworkKey(key)
+	e.neighbors.Rekey()
+	e.mle.answers.Forget()
+	if e.threadOn {
+		e.keys.Start()
+	}
+}
+
+// policyChanged follows the security policy: how long a key sequence lasts, and how long the next one is not accepted.
+func (e *Engine) policyChanged() {
+	life := e.dataset.Policy().RotationTime
+	if life == e.keys.Life {
+		return
+	}
+	// Deviation: OpenThread's guard time stays what it is, so that a shorter life leaves no time in which a neighbor is followed.
+	e.keys.Guard = min(e.timing.KeySwitchGuard, life-life/14) // 624 of 672 h
+	e.keys.Life = life
+}
+
+// leaveNetwork says that the node is in no partition: its own datasets count.
+func (e *Engine) leaveNetwork() {
+	before := e.dataset.Network()
+	e.dataset.Leave()
+	e.pending.Absent()
+	if e.dataset.Network() != before {
+		e.networkChanged()
+	}
+	e.policyChanged()
 }
 
 // forgetPlace forgets what the node was in its network, and all others in it: in another network, or with another address, it is nobody
@@ -295,6 +349,7 @@ func (e *Engine) stopThread(now time.Time) {
 	e.becomeDetached()
 	e.becomeDisabled()
 	e.setThread(false)
+	e.leaveNetwork()
 	e.settle()
 }
 

@@ -3,6 +3,7 @@ package thread
 import (
 	"github.com/gopymesh/pymesh/thread/coap"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/commissioning"
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
 	"github.com/gopymesh/pymesh/thread/internal/keychain"
@@ -13,6 +14,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/internal/strangers"
 	"github.com/gopymesh/pymesh/thread/lowpan"
+	"github.com/gopymesh/pymesh/thread/meshcop"
 	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/mpl"
 	"github.com/gopymesh/pymesh/thread/tmf"
@@ -44,7 +46,7 @@ func (e *Engine) wire(c *Config) {
 	e.wireRouterSide(c)
 	e.mle.setCommands(e.commands())
 	e.tmf.resources = e.resources()
-	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf}
+	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, &e.manage, &e.commiss}
 }
 
 // wireRooms makes what has its door watched by the compiler.
@@ -63,7 +65,9 @@ func (e *Engine) wireRooms(c *Config) {
 	})
 	e.resolver = resolver.New(e.Core, resolver.Timing{Query: t.AddressQuery, Retry: t.AddressQueryRetry, RetryMax: t.AddressQueryRetryMax})
 	e.netData = networkdata.New(e.Core)
-	e.dataset = dataset.New(c.network())
+	e.dataset = dataset.New(c.network(), meshcop.UsualPolicy(t.KeyRotation))
+	e.pending = dataset.NewPending(e.Core)
+	e.registrar = commissioning.NewRegistrar(e.Core, e.netData, t.CommissionerTimeout)
 	e.addresses.NewIID()
 	e.applyNetwork()
 }
@@ -78,7 +82,7 @@ func macTiming(t *Timing) mac.Timing {
 func (e *Engine) wireLayers() {
 	e.mesh = meshLayer{
 		self: e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, queries: &e.queries,
-		contexts: &e.contexts, sender: e.sender, routes: &e.routes, ip: &e.ip,
+		contexts: &e.contexts, sender: e.sender, netData: e.netData, routes: &e.routes, ip: &e.ip,
 		reassembler: lowpan.NewReassembler(lowpan.Limits{Datagrams: reassemblies, Timeout: e.timing.Reassembly}),
 	}
 	e.ip = ipLayer{
@@ -97,13 +101,25 @@ func (e *Engine) wireLayers() {
 	}
 	e.distrib = distributor{
 		self: e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, dataset: e.dataset,
-		resolver: e.resolver, contexts: &e.contexts, mle: &e.mle,
+		resolver: e.resolver, contexts: &e.contexts, mle: &e.mle, pending: e.pending, manage: &e.manage,
+	}
+	e.wireManagement()
+}
+
+func (e *Engine) wireManagement() {
+	e.manage = management{
+		self: e.self, change: e, netData: e.netData, registrar: e.registrar, distrib: &e.distrib, tmf: &e.tmf, emit: e.events.emit,
+		manager: dataset.Manager{Active: e.dataset, Pending: e.pending, MinDelay: dataset.DefaultMinDelay},
+	}
+	e.commiss = commissioner{
+		self: e.self, commissioning: commissioning.New(e.Core, e.timing.CommissionerTimeout), registrar: e.registrar,
+		distrib: &e.distrib, tmf: &e.tmf, update: e.updateAddresses,
 	}
 }
 
 func (e *Engine) wireChildSide() {
 	e.attach = attacher{
-		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, mle: &e.mle,
+		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, pending: e.pending, mle: &e.mle,
 		routes: &e.routes, distrib: &e.distrib, keepAlive: &e.keepAlive, leading: &e.leading,
 	}
 	e.keepAlive = keepAlive{
@@ -113,7 +129,7 @@ func (e *Engine) wireChildSide() {
 
 func (e *Engine) wireRouterSide(c *Config) {
 	e.parent = parentSide{
-		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, dataset: e.dataset, mle: &e.mle, attach: &e.attach,
+		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, dataset: e.dataset, pending: e.pending, mle: &e.mle, attach: &e.attach,
 		routes: &e.routes, selection: &e.selection, distrib: &e.distrib, priority: AutomaticParentPriority,
 	}
 	e.links = links{
@@ -129,7 +145,8 @@ func (e *Engine) wireRouterSide(c *Config) {
 		previousID: mle.InvalidRouterID,
 	}
 	e.leading = leading{
-		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, resolver: e.resolver, tmf: &e.tmf, routes: &e.routes,
+		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, pending: e.pending, registrar: e.registrar,
+		resolver: e.resolver, tmf: &e.tmf, routes: &e.routes,
 		selection: &e.selection, distrib: &e.distrib, weight: *c.LeaderWeight, partitionID: c.PartitionID,
 	}
 }
@@ -163,5 +180,14 @@ func (e *Engine) resources() []tmfResource {
 		{tmf.URIAddressQuery, coap.POST, asAny, nonConfirmableOnly, e.queries.handleQuery},
 		{tmf.URIAddressNotify, coap.POST, asAny, confirmableOnly, e.queries.handleNotify},
 		{tmf.URIAddressError, coap.POST, asAny, anyType, e.queries.handleError},
+		{tmf.URIActiveGet, coap.POST, asAny, confirmableOnly, e.manage.handleActiveGet},
+		{tmf.URIActiveSet, coap.POST, asLeader, confirmableOnly, e.manage.handleActiveSet},
+		{tmf.URIPendingGet, coap.POST, asAny, confirmableOnly, e.manage.handlePendingGet},
+		{tmf.URIPendingSet, coap.POST, asLeader, confirmableOnly, e.manage.handlePendingSet},
+		{tmf.URIDatasetChanged, coap.POST, asAny, confirmableOnly, e.commiss.handleDatasetChanged},
+		{tmf.URILeaderPetition, coap.POST, asLeader, confirmableOnly, e.commiss.handlePetition},
+		{tmf.URILeaderKeepAlive, coap.POST, asLeader, confirmableOnly, e.commiss.handleKeepAlive},
+		{tmf.URICommissionerGet, coap.POST, asLeader, confirmableOnly, e.commiss.handleGet},
+		{tmf.URICommissionerSet, coap.POST, asLeader, confirmableOnly, e.commiss.handleSet},
 	}
 }

@@ -21,7 +21,7 @@ const (
 	// MaxGroups is how many groups the host can have it listen to.
 	MaxGroups = 64
 
-	maxAddresses = 4 + MaxAdded // one of each other origin, and those
+	maxAddresses = 5 + MaxAdded // one of each other origin, and those
 )
 
 // Origin is where an address comes from.
@@ -29,10 +29,11 @@ type Origin uint8
 
 // Origins of addresses, in the order in which those that come at once are listed.
 const (
-	LeaderALOC   Origin = iota // the leader's anycast locator
-	RLOC                       // the routing locator
-	Added                      // by the host
-	MeshLocalEID               // the mesh-local endpoint identifier
+	LeaderALOC       Origin = iota // the leader's anycast locator
+	CommissionerALOC               // the commissioner's
+	RLOC                           // the routing locator
+	Added                          // by the host
+	MeshLocalEID                   // the mesh-local endpoint identifier
 	LinkLocal
 )
 
@@ -61,6 +62,7 @@ type State struct {
 	FullThreadDevice bool
 	Leader           bool
 	RLOC16           mle.RLOC16 // InvalidRLOC16 if the node has no place in the mesh
+	CommissionerALOC mle.RLOC16 // of the commissioner; InvalidRLOC16, or 0, on all other nodes
 }
 
 // A Table is the addresses of a node.
@@ -69,6 +71,7 @@ type State struct {
 //	Thread runs ───────────────────────► mesh-local EID  ┐
 //	Thread runs, a place in the mesh ──► RLOC            ├ from the mesh-local prefix
 //	leader ────────────────────────────► leader ALOC     ┘
+//	commissioner ──────────────────────► its ALOC       the same
 //	Add ───────────────────────────────► added           until Remove or ClearAdded
 //
 // What the node has by itself changes with Update alone: it is called when one of these has changed, the prefix and the identifiers
@@ -120,6 +123,7 @@ func (t *Table) NewIID() { t.core.RandomBytes(t.iid[:]) }
 func (t *Table) Update(s State) (changed bool) {
 	t.state = s
 	t.set(LeaderALOC, s.Leader, mle.ALOCLeader.Addr(t.meshLocal))
+	t.set(CommissionerALOC, s.CommissionerALOC.IsALOC(), s.CommissionerALOC.Addr(t.meshLocal))
 	t.set(RLOC, s.Enabled && s.RLOC16 != mle.InvalidRLOC16, s.RLOC16.Addr(t.meshLocal))
 	t.set(MeshLocalEID, s.Enabled, t.EID())
 	t.set(LinkLocal, s.Up, t.LinkLocal())

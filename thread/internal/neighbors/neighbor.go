@@ -95,6 +95,10 @@ func (n *Neighbor) Prove(seq keys.Sequence, mac, mle uint32) {
 	n.MAC, n.MLE = keys.ReplayFrom(seq, mac), keys.ReplayFrom(seq, mle)
 }
 
+func (n *Neighbor) rekey() {
+	n.MAC, n.MLE = keys.ReplayFrom(0, n.MAC.Next()), keys.ReplayFrom(0, n.MLE.Next())
+}
+
 // Parent is the router whose child this node is.
 type Parent struct {
 	Neighbor

@@ -121,6 +121,19 @@ func (t *Table) ClearChildren() {
 	clear(t.Children.entries)
 }
 
+// Rekey is for a new network key: neighbors begin with its first key sequence, and go on with their frame counters.
+func (t *Table) Rekey() {
+	for _, n := range []*Neighbor{&t.Parent.Neighbor, &t.Candidate.Neighbor} {
+		n.rekey()
+	}
+	for c := range t.Children.All() {
+		c.rekey()
+	}
+	for _, r := range t.Routers.All() {
+		r.rekey()
+	}
+}
+
 // Forget forgets everybody.
 func (t *Table) Forget() {
 	t.Parent = Parent{}
