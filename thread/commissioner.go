@@ -46,6 +46,10 @@ func (c *commissioner) send() {
 		if q == commissioning.None {
 			return
 		}
+		if !c.attached() {
+			c.answered(q, nil, false)
+			continue
+		}
 		uri := tmf.URILeaderKeepAlive
 		if q == commissioning.Petition {
 			uri = tmf.URILeaderPetition

@@ -15,7 +15,6 @@ import (
 // What cannot be changed because nothing uses it yet.
 const (
 	contextReuseDelay = 172800 // seconds, Thread 1.1 §5.18.6
-	delayTimerMin     = 30     // seconds
 	joinerPort        = 1000
 )
 
