@@ -68,7 +68,18 @@ type attacher struct {
 	heard       ieee802154.ExtAddr // who was heard of a better partition
 	vain        vainSearches
 	doubtful    bool // nobody answered the search before for the partition that this one is for
+	moving      moving
 }
+
+// moving is where a search looks that is not where the node has been before.
+type moving uint8
+
+const (
+	staysPut       moving = iota
+	mayTryNext            // the first search after a start: the network may have become the pending one meanwhile
+	triesPending          // in the network of the pending dataset
+	triesAnnounced        // on the channel and PAN ID of an Announce
+)
 
 // idle reports whether no search is under way.
 func (a *attacher) idle() bool { return a.state == attachIdle }
@@ -249,6 +260,9 @@ func (a *attacher) requestParents(state attachState) {
 
 // failed decides what follows a search without result.
 func (a *attacher) failed() {
+	if a.movesOn() {
+		return
+	}
 	switch a.mode {
 	case attachAny:
 		switch a.role {
@@ -267,6 +281,42 @@ func (a *attacher) failed() {
 		a.start(attachAny)
 	}
 	// Deviation: an OpenThread router that finds no parent in its partition, and so is needed there, searches any and founds its own.
+}
+
+// movesOn looks for the network elsewhere after a search without result, or goes back to where it was. It reports whether another search begins.
+func (a *attacher) movesOn() bool {
+	tried := a.moving
+	a.moving = staysPut
+	if a.role != RoleDetached || a.mode != attachAny {
+		return false
+	}
+	switch tried {
+	case mayTryNext:
+		before := a.dataset.Network()
+		tlvs, ok := a.pending.Next()
+		if !ok || a.dataset.Try(tlvs) != nil || !before.Apart(a.dataset.Network()) {
+			return false
+		}
+		a.moving = triesPending
+		a.change.networkChanged()
+		a.enter(attachStart)
+		a.timer = a.Now.Add(time.Millisecond + a.RandomUpTo(attachStartJitter))
+		return true
+	case triesPending:
+		a.change.leaveNetwork()
+	}
+	return false
+}
+
+// arrived is for a search that has found the network of the pending dataset: it is the active one there.
+func (a *attacher) arrived() {
+	if a.moving == triesPending {
+		if timestamp, tlvs, ok := a.pending.Take(); ok {
+			_ = a.dataset.Activate(timestamp, tlvs) // it could be tried
+		}
+		a.change.changed()
+	}
+	a.moving = staysPut
 }
 
 // handleParentResponse weighs an offer.
@@ -410,6 +460,7 @@ func (a *attacher) handleChildIDResponse(m mle.Message, info mleInfo) error {
 	if a.distrib.netData.Outdated() {
 		a.distrib.request(info.src, a.RandomUpTo(a.timing.ResponseDelay))
 	}
+	a.arrived()
 	if !m.Has(mle.TLVPendingTimestamp) {
 		a.pending.Absent()
 	}

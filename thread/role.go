@@ -100,6 +100,8 @@ type transitions interface {
 	drop(n *neighbors.Neighbor)
 	// networkChanged follows a dataset that says otherwise than the configuration, or the dataset before.
 	networkChanged()
+	// leaveNetwork says that the node is in no partition: its own datasets count.
+	leaveNetwork()
 	// policyChanged follows the security policy.
 	policyChanged()
 	// changed says that what a restart needs to know has changed.

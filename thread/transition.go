@@ -98,7 +98,7 @@ func (e *Engine) becomeLeader(id mle.RouterID) {
 func (e *Engine) startRouting(id mle.RouterID, role Role) {
 	e.setRLOC16(id.RLOC16())
 	e.attach.stop()
-	e.attach.counter = 0
+	e.attach.counter, e.attach.moving = 0, staysPut
 	e.keepAlive.reset()
 	e.selection.reset()
 	e.selection.previousID = id
@@ -377,6 +377,7 @@ func (e *Engine) interfaceDown(now time.Time) {
 func (e *Engine) resume() {
 	e.attach.counter = 0
 	e.becomeDetached()
+	e.attach.moving = mayTryNext
 	s := &e.keeper.settings
 	switch {
 	case s.Role < RoleChild || s.Mode != e.mode || s.RLOC16.IsRouter() && !e.routerEligible():

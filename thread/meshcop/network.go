@@ -50,6 +50,11 @@ func isMeshLocalPrefix(p netip.Prefix) bool {
 	return p.Bits() == 8*meshLocalPrefixSize && p.Addr().As16()[0] == uniqueLocal
 }
 
+// Apart reports whether nodes of n and of m cannot hear or reach each other: another key, PAN ID, channel or mesh-local prefix.
+func (n Network) Apart(m Network) bool {
+	return n.Key != m.Key || n.PANID != m.PANID || n.Channel != m.Channel || n.MeshLocalPrefix != m.MeshLocalPrefix
+}
+
 // UsualPolicy returns the security policy of a network that has none of its own: it forbids nothing. rotation is how long a key sequence
 // lasts, in whole hours.
 func UsualPolicy(rotation time.Duration) SecurityPolicy {
