@@ -19,6 +19,7 @@ const (
 	attachStart
 	attachParentRequestRouters
 	attachParentRequestREEDs
+	attachAnnounce
 	attachChildIDRequest
 )
 
@@ -45,6 +46,8 @@ const attachStartJitter = 50 * time.Millisecond
 //
 // For a better partition who may become a router asks in one round the node alone that it has heard of it: see asksOne.
 //
+//	ParentRequestREEDs ─► a minimal end device, nobody ─► Announce: on each channel, that it is an orphan ─► candidate, or nobody
+//
 //	Synchronize: after a restart, an end device first asks its old parent whether it is still its child.
 type attacher struct {
 	*self
@@ -57,6 +60,7 @@ type attacher struct {
 	distrib   *distributor
 	keepAlive *keepAlive
 	leading   *leading
+	announcer *announcer
 
 	state       attachState
 	mode        attachMode
@@ -69,6 +73,7 @@ type attacher struct {
 	vain        vainSearches
 	doubtful    bool // nobody answered the search before for the partition that this one is for
 	moving      moving
+	orphanFrom  uint8 // the channel on which this node announces next that it has no parent
 }
 
 // moving is where a search looks that is not where the node has been before.
@@ -195,13 +200,13 @@ func (a *attacher) HandleTimeout() {
 		return
 	}
 	a.timer = time.Time{}
-	if a.state == attachParentRequestRouters || a.state == attachParentRequestREEDs {
+	if a.searches() {
 		if a.decide() {
 			a.enter(attachChildIDRequest)
 			a.timer = a.Now.Add(a.timing.ParentRequestREEDs)
 			return
 		}
-		if a.Now.Before(a.windowEnd) {
+		if a.state != attachAnnounce && a.Now.Before(a.windowEnd) {
 			a.timer = a.windowEnd
 			return
 		}
@@ -214,16 +219,45 @@ func (a *attacher) HandleTimeout() {
 		a.heardParent = false
 		a.requestParents(attachParentRequestRouters)
 	case attachParentRequestRouters:
-		if !a.asksOne() {
-			a.requestParents(attachParentRequestREEDs)
+		if a.asksOne() {
+			a.giveUp()
 			return
 		}
-		fallthrough
-	case attachParentRequestREEDs, attachChildIDRequest:
-		a.enter(attachIdle)
-		a.neighbors.ClearCandidate()
-		a.failed()
+		a.requestParents(attachParentRequestREEDs)
+	case attachParentRequestREEDs:
+		if !a.isOrphan() {
+			a.giveUp()
+			return
+		}
+		a.requestParents(attachAnnounce)
+		a.orphanFrom, a.timer = 0, a.Now.Add(a.announcer.orphanDelay())
+	case attachAnnounce:
+		next, ok := a.announcer.orphan(a.orphanFrom)
+		if !ok {
+			a.giveUp()
+			return
+		}
+		a.orphanFrom, a.timer = next, a.Now.Add(a.announcer.orphanDelay())
+	case attachChildIDRequest:
+		a.giveUp()
 	}
+}
+
+// searches reports whether Parent Responses are collected.
+func (a *attacher) searches() bool {
+	return a.state == attachParentRequestRouters || a.state == attachParentRequestREEDs || a.state == attachAnnounce
+}
+
+// isOrphan reports whether this node, if it finds no parent, is lost: it cannot lead a partition. The network may be elsewhere.
+func (a *attacher) isOrphan() bool {
+	return a.role == RoleDetached && !a.fullThreadDevice() && a.moving == staysPut && a.announcer.channels() != 0
+}
+
+// giveUp ends a search without result.
+func (a *attacher) giveUp() {
+	a.enter(attachIdle)
+	a.neighbors.ClearCandidate()
+	a.failed()
 }
 
 // decide asks the candidate for an address, if there is one that will do.
@@ -241,7 +275,7 @@ func (a *attacher) requestParents(state attachState) {
 	switch {
 	case a.asksOne():
 		to, mask = neighbors.LinkLocal(a.heard), mle.ScanRouters|mle.ScanEndDevices
-	case state == attachParentRequestREEDs || a.mode == attachSame1 || a.mode == attachSame2:
+	case state != attachParentRequestRouters || a.mode == attachSame1 || a.mode == attachSame2:
 		// Who has lost the leader's partition asks everybody from the first.
 		window, mask = a.timing.ParentRequestREEDs, mle.ScanRouters|mle.ScanEndDevices
 	}
@@ -304,17 +338,25 @@ func (a *attacher) movesOn() bool {
 		return true
 	case triesPending:
 		a.change.leaveNetwork()
+	case triesAnnounced:
+		a.announcer.failed()
+		a.change.leaveNetwork()
+		a.start(attachAny)
+		return true
 	}
 	return false
 }
 
-// arrived is for a search that has found the network of the pending dataset: it is the active one there.
+// arrived is for a search that has found the network where it has moved to: there the pending dataset is the active one.
 func (a *attacher) arrived() {
-	if a.moving == triesPending {
+	switch a.moving {
+	case triesPending:
 		if timestamp, tlvs, ok := a.pending.Take(); ok {
 			_ = a.dataset.Activate(timestamp, tlvs) // it could be tried
 		}
 		a.change.changed()
+	case triesAnnounced:
+		a.announcer.arrived()
 	}
 	a.moving = staysPut
 }
@@ -341,7 +383,7 @@ func (a *attacher) handleParentResponse(m mle.Message, info mleInfo) error {
 	switch {
 	case a.state == attachParentRequestRouters && offer.Quality < 3 && !a.asksOne():
 		return nil // the first round takes good links only
-	case a.state != attachParentRequestRouters && a.state != attachParentRequestREEDs:
+	case !a.searches():
 		return errMLEUnexpected
 	case !a.prefers(offer, leader):
 		return nil
@@ -355,7 +397,7 @@ func (a *attacher) handleParentResponse(m mle.Message, info mleInfo) error {
 	a.mle.prove(&c.Neighbor, info, linkCounter, mleCounter)
 	c.Link.Reset(a.timing.ReceiveSensitivity, info.rssi)
 	a.neighbors.SetCandidate(c)
-	if a.asksOne() || a.timing.ParentDecision > 0 && a.timer.Equal(a.windowEnd) {
+	if a.asksOne() || a.timing.ParentDecision > 0 && a.state != attachAnnounce && a.timer.Equal(a.windowEnd) {
 		a.timer = a.Now // late already: a parent that forgets early must not wait for the end
 	}
 	return nil

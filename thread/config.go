@@ -61,6 +61,10 @@ type Config struct {
 	// PSKc is the key by which a commissioner of the network proves that it may be one. Zero for none.
 	PSKc meshcop.Key
 
+	// MultiChannel says that the radio is on the channel that Engine.RadioChannel tells. Without it, as on LoRa, all channels are one, and
+	// nothing is sent several times because of them.
+	MultiChannel bool
+
 	// Mode is ModeFullThreadDevice by default. It must have ModeRxOnWhenIdle.
 	Mode mle.Mode
 	// EndDevice keeps a full Thread device from ever becoming a router or leader.

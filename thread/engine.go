@@ -82,6 +82,7 @@ type Engine struct {
 	queries   queries
 	manage    management
 	commiss   commissioner
+	announcer announcer
 }
 
 // New returns an engine in role Disabled.

@@ -56,6 +56,7 @@ func (e *Engine) becomeDisabled() {
 	e.mle.forget(&e.counters.TxDatagramsStopped)
 	e.tmf.stop()
 	e.commiss.stop()
+	e.announcer.stop()
 	e.selection.reset()
 	e.setRole(RoleDisabled)
 }
@@ -93,6 +94,7 @@ func (e *Engine) becomeRouter(id mle.RouterID) { e.startRouting(id, RoleRouter) 
 func (e *Engine) becomeLeader(id mle.RouterID) {
 	e.startRouting(id, RoleLeader)
 	e.forgetAddresses()
+	e.announcer.leads()
 }
 
 func (e *Engine) startRouting(id mle.RouterID, role Role) {
@@ -212,6 +214,7 @@ func (e *Engine) applyNetwork() {
 	n := e.dataset.Network()
 	e.sender.PAN = n.PANID
 	e.mac.SetAddress(n.PANID, e.rloc)
+	e.mac.Listen = n.Channel
 	e.addresses.SetPrefix(n.MeshLocalPrefix)
 	e.contexts = e.netData.Contexts(n.MeshLocalPrefix)
 }

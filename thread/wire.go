@@ -44,9 +44,10 @@ func (e *Engine) wire(c *Config) {
 	e.wireLayers()
 	e.wireChildSide()
 	e.wireRouterSide(c)
+	e.wireManagement(c)
 	e.mle.setCommands(e.commands())
 	e.tmf.resources = e.resources()
-	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, &e.manage, &e.commiss}
+	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, &e.manage, &e.commiss, &e.announcer}
 }
 
 // wireRooms makes what has its door watched by the compiler.
@@ -103,13 +104,16 @@ func (e *Engine) wireLayers() {
 		self: e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, dataset: e.dataset,
 		resolver: e.resolver, contexts: &e.contexts, mle: &e.mle, pending: e.pending, manage: &e.manage,
 	}
-	e.wireManagement()
 }
 
-func (e *Engine) wireManagement() {
+func (e *Engine) wireManagement(c *Config) {
 	e.manage = management{
 		self: e.self, change: e, netData: e.netData, registrar: e.registrar, distrib: &e.distrib, tmf: &e.tmf, emit: e.events.emit,
 		manager: dataset.Manager{Active: e.dataset, Pending: e.pending, MinDelay: dataset.DefaultMinDelay},
+	}
+	e.announcer = announcer{
+		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, mle: &e.mle, attach: &e.attach, parent: &e.parent,
+		routes: &e.routes, multiChannel: c.MultiChannel,
 	}
 	e.commiss = commissioner{
 		self: e.self, commissioning: commissioning.New(e.Core, e.timing.CommissionerTimeout), registrar: e.registrar,
@@ -121,6 +125,7 @@ func (e *Engine) wireChildSide() {
 	e.attach = attacher{
 		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, pending: e.pending, mle: &e.mle,
 		routes: &e.routes, distrib: &e.distrib, keepAlive: &e.keepAlive, leading: &e.leading,
+		announcer: &e.announcer,
 	}
 	e.keepAlive = keepAlive{
 		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, distrib: &e.distrib,
@@ -161,6 +166,7 @@ func (e *Engine) commands() []mleCommand {
 		{mle.Advertisement, asAny, strangers, e.routes.handleAdvertisement, e.routes.unneeded},
 		{mle.DataRequest, asChild | asRouter, known, e.distrib.handleRequest, nil},
 		{mle.DataResponse, asAny, known, e.distrib.handleLeaderData, e.mle.fromStranger},
+		{mle.Announce, asAny, strangers, e.announcer.handle, nil},
 		{mle.ParentRequest, asChild | asRouter, strangers, e.parent.handleParentRequest, e.parent.unneeded},
 		{mle.ParentResponse, asAny, strangers, e.attach.handleParentResponse, nil},
 		{mle.ChildIDRequest, asChild | asRouter, strangers, e.parent.handleChildIDRequest, nil},

@@ -57,7 +57,7 @@ type radio struct {
 	frames  int
 }
 
-func (r *radio) Send(f ieee802154.Frame) error {
+func (r *radio) SendOn(_ uint8, f ieee802154.Frame) error {
 	switch {
 	case r.busy:
 		r.t.Fatal("two frames at a time")
