@@ -80,7 +80,7 @@ var layers = []layer{
 	},
 	{
 		packages: []string{
-			"thread/internal/addresses", "thread/internal/dataset", "thread/internal/mac", "thread/internal/networkdata",
+			"thread/internal/addresses", "thread/internal/commissioning", "thread/internal/dataset", "thread/internal/mac", "thread/internal/networkdata",
 			"thread/internal/resolver", "thread/internal/sender",
 		},
 		imports: []string{"thread/...", "internal/lasting"},

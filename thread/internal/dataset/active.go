@@ -23,12 +23,11 @@ const (
 )
 
 var (
-	errTooLong = errors.New("dataset: more than 254 bytes")
+	errTooLong   = errors.New("dataset: more than 254 bytes")
+	errBroadcast = errors.New("dataset: the PAN ID of a broadcast")
 
 	// ErrForeign says that a dataset names another key or PAN ID than those by which it came: it cannot be this network's.
 	ErrForeign = errors.New("dataset: it is that of another network")
-	// ErrNoTimestamp says that a dataset has no timestamp.
-	ErrNoTimestamp = errors.New("dataset: no timestamp")
 )
 
 // record is a dataset: its timestamp as a TLV has it, and the other TLVs. A record that is known is not changed, but replaced.
@@ -253,6 +252,9 @@ func (a *Active) follow(tlvs []byte) (n meshcop.Network, policy meshcop.Security
 		n.Key = d.NetworkMasterKey
 	}
 	if d.Has(meshcop.HasPANID) {
+		if d.PANID == ieee802154.BroadcastPAN {
+			return n, policy, errBroadcast
+		}
 		n.PANID = d.PANID
 	}
 	if d.Has(meshcop.HasNetworkName) {
