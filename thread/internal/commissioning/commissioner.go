@@ -88,10 +88,10 @@ func (c *Commissioner) ALOC() (mle.RLOC16, bool) {
 	return mle.ALOCCommissionerFirst + mle.RLOC16(c.session)%sessions, c.state == Active
 }
 
-// Start asks for the role. It fails with core.ErrState unless the state is Disabled.
+// Start asks for the role. It fails with core.ErrExists unless the state is Disabled.
 func (c *Commissioner) Start() error {
 	if c.state != Disabled {
-		return core.ErrState
+		return core.ErrExists
 	}
 	c.state, c.attempts = Petitions, 0
 	c.ask(Petition)

@@ -264,7 +264,7 @@ func TestCommissioner(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Start(); !errors.Is(err, core.ErrState) {
+	if err := c.Start(); !errors.Is(err, core.ErrExists) {
 		t.Error(err)
 	}
 	if got := string(poll(t, c, Petition)); got != "\x0a\x17pymesh aa01000000000000" {

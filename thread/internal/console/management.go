@@ -26,8 +26,8 @@ type Management interface {
 	// SetMinDelay changes it. ErrArgument says that it is not positive, or not below that of another key.
 	SetMinDelay(d time.Duration) error
 
-	// StartCommissioner asks the leader for the role of the commissioner, StopCommissioner gives it up. Both fail with ErrState, if the node is
-	// the commissioner, or asks already, and if it does not.
+	// StartCommissioner asks the leader for the role of the commissioner, StopCommissioner gives it up. They fail with ErrExists if the node is
+	// the commissioner, or asks already, and with ErrState if it does not.
 	StartCommissioner(now time.Time) error
 	StopCommissioner(now time.Time) error
 	// CommissionerSession returns the node's last session as the commissioner.
