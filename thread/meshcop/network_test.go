@@ -74,12 +74,12 @@ func TestNetworkDataset(t *testing.T) {
 	} {
 		n := openThread
 		change(&n)
-		b, err := n.Dataset(rotation).AppendBinary(nil)
+		b, err := n.Dataset(UsualPolicy(rotation)).AppendBinary(nil)
 		if err != nil {
 			t.Errorf("%s: %v", field, err)
 			continue
 		}
-		if got, err := ParseDataset(b); err != nil || reflect.DeepEqual(got, d) || !reflect.DeepEqual(got, n.Dataset(rotation)) {
+		if got, err := ParseDataset(b); err != nil || reflect.DeepEqual(got, d) || !reflect.DeepEqual(got, n.Dataset(UsualPolicy(rotation))) {
 			t.Errorf("%s: %+v, %v", field, got, err)
 		}
 	}
