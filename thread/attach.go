@@ -249,8 +249,11 @@ func (a *attacher) searches() bool {
 }
 
 // isOrphan reports whether this node, if it finds no parent, is lost: it cannot lead a partition. The network may be elsewhere.
+//
+// Deviation: for OpenThread it is so from the first search on. When the power comes back, those that will be parents are searching, too.
 func (a *attacher) isOrphan() bool {
-	return a.role == RoleDetached && !a.fullThreadDevice() && a.moving == staysPut && a.announcer.channels() != 0
+	const patience = 3 // searches
+	return a.counter > patience && a.role == RoleDetached && !a.fullThreadDevice() && a.moving == staysPut && a.announcer.channels() != 0
 }
 
 // giveUp ends a search without result.
