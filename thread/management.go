@@ -1,13 +1,16 @@
 package thread
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"time"
 
 	"github.com/gopymesh/pymesh/internal/lasting"
 	"github.com/gopymesh/pymesh/thread/coap"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/commissioning"
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
@@ -275,4 +278,65 @@ func (g *management) ask(to netip.Addr, uri string, payload []byte, done func(tm
 	err := g.tmf.request(to, uri, payload, tmfTag{answer: done})
 	g.tmf.drain()
 	return err
+}
+
+// ChangeNetwork asks the leader for other network parameters, for all nodes. n must pass its Check, and have another PAN ID than that of
+// broadcasts. Events tell what becomes of it: EventNetworkPending, on all nodes, that the change comes, and EventNetwork that it is there; or
+// EventNetworkRefused, on this node. A change of nothing is none.
+//
+// Another name, extended PAN ID or PSKc is there at once. Another key, PAN ID, channel or mesh-local prefix, without which nodes do not hear or
+// reach each other, comes on all nodes at about the same time, after a delay: at least 30 s, and 300 s for another key, whatever the delay
+// given. The zero delay is one that suits the radio, 300 s at SF7. A node that has not heard of another key before that is lost, and must be
+// given it by hand; one that was away while the rest changed finds back by itself (Thread 1.1 §8.4.3).
+//
+// It fails with ErrDetached, with ErrArgument, and with coap.ErrBusy if too many requests are open.
+func (e *Engine) ChangeNetwork(now time.Time, n Network, delay time.Duration) error {
+	e.Advance(now)
+	if err := n.Check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrArgument, err)
+	}
+	if n.PANID == ieee802154.BroadcastPAN {
+		return fmt.Errorf("%w: PAN ID %v is that of broadcasts", ErrArgument, n.PANID)
+	}
+	n.MeshLocalPrefix = n.MeshLocalPrefix.Masked()
+	if n == e.dataset.Network() {
+		return nil
+	}
+	if delay == 0 {
+		delay = 5 * e.timing.NetworkIDTimeout / 2
+	}
+	err := e.manage.changeNetwork(n, min(max(delay, 0), maxNetworkDelay))
+	e.settle()
+	return err
+}
+
+// maxNetworkDelay is the longest delay of a pending dataset, as OpenThread has it.
+const maxNetworkDelay = 72 * time.Hour
+
+func (g *management) changeNetwork(n Network, delay time.Duration) error {
+	before := g.manager.Active.Network()
+	tlvs, err := g.manager.Active.With(n)
+	if err != nil {
+		return err
+	}
+	uri, payload := tmf.URIActiveSet, append(after(meshcop.TypeActiveTimestamp, g.manager.Active.Latest()), tlvs...)
+	if before.Apart(n) {
+		uri = tmf.URIPendingSet
+		payload = append(payload, after(meshcop.TypePendingTimestamp, g.manager.Pending.Latest())...)
+		payload = binary.BigEndian.AppendUint32(tlv.AppendHeader(payload, meshcop.TypeDelayTimer, 4), uint32(delay/time.Millisecond))
+	}
+	return g.ask(netip.Addr{}, uri, payload, func(ev tmfEvent) error {
+		if err := verdictOf(ev); err != nil {
+			g.Log.Warn("the network is not changed", "err", err)
+			g.emit(Event{Type: EventNetworkRefused})
+		}
+		return nil
+	})
+}
+
+// after is a timestamp TLV of the second after a timestamp.
+func after(t meshcop.Type, timestamp [8]byte) []byte {
+	ts, _ := meshcop.ParseTimestamp(timestamp[:])
+	b, _ := meshcop.Timestamp{Seconds: ts.Seconds + 1}.AppendBinary(nil)
+	return tlv.Append(nil, t, b)
 }

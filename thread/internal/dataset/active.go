@@ -111,6 +111,25 @@ func (a *Active) Own() (timestamp [timestampSize]byte, tlvs []byte, ok bool) {
 	return a.own.timestamp, a.own.tlvs, a.own.known
 }
 
+// Latest returns the timestamp of the newest dataset that the node knows, its own or the partition's; zero if it knows none.
+func (a *Active) Latest() [timestampSize]byte { return latest(&a.own, &a.partition) }
+
+func latest(a, b *record) [timestampSize]byte {
+	if compare(a.timestamp, b.timestamp) > 0 {
+		return a.timestamp
+	}
+	return b.timestamp
+}
+
+// With returns the TLVs of the partition's dataset, completed, for a network n. It fails if n does not pass its Check.
+func (a *Active) With(n meshcop.Network) ([]byte, error) {
+	tlvs, err := n.Dataset(a.policy).AppendBinary(nil)
+	if err != nil {
+		return nil, err
+	}
+	return merge(merge(tlvs, a.partition.tlvs), tlvs), nil
+}
+
 // Unregistered reports whether the node knows a newer dataset than its partition has, of which the leader is to hear.
 func (a *Active) Unregistered() bool {
 	return a.own.known && a.partition.known && compare(a.own.timestamp, a.partition.timestamp) > 0

@@ -158,6 +158,9 @@ func (p *Pending) Own() (timestamp [timestampSize]byte, tlvs []byte, ok bool) {
 	return p.own.timestamp, p.appendAll(nil, &p.own), true
 }
 
+// Latest returns the timestamp of the newest pending dataset that the node knows; zero if it knows none.
+func (p *Pending) Latest() [timestampSize]byte { return latest(&p.own.record, &p.partition.record) }
+
 // Unregistered reports whether the node knows a newer pending dataset than its partition has, of which the leader is to hear.
 func (p *Pending) Unregistered() bool { return p.own.known && p.partition.newer(p.own.timestamp) }
 
