@@ -237,11 +237,13 @@ func (e *Engine) networkChanged() {
 
 // rekey changes the network key of a node that stays what it is, among neighbors that do the same at about the same time.
 //
-// Deviation: OpenThread takes any frame counter of a neighbor for new after that. But none of the known nodes begins its counters anew, and
-// the network may come back to a key that it has had: a recording of that time must not count.
+// Neighbors may begin their frame counters anew, as OpenThread of today does.
+//
+// Deviation: OpenThread takes any frame counter of a neighbor for new after that. But the network may come back to a key that it has had: a
+// recording of that time must not count.
 func (e *Engine) rekey(key [keys.Size]byte) {
+	e.neighbors.Rekey(e.keys.Had(key))
 	e.keys.SetNetworkKey(key)
-	e.neighbors.Rekey()
 	e.mle.answers.Forget()
 	if e.threadOn {
 		e.keys.Start()

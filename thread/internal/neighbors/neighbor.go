@@ -63,6 +63,8 @@ type Neighbor struct {
 	Link       LinkInfo
 	Challenge  mle.Challenge // ours, that its answer must repeat
 
+	topMAC, topMLE uint32 // the highest frame counters under network keys of before
+
 	kind  Kind
 	state State
 }
@@ -95,8 +97,13 @@ func (n *Neighbor) Prove(seq keys.Sequence, mac, mle uint32) {
 	n.MAC, n.MLE = keys.ReplayFrom(seq, mac), keys.ReplayFrom(seq, mle)
 }
 
-func (n *Neighbor) rekey() {
-	n.MAC, n.MLE = keys.ReplayFrom(0, n.MAC.Next()), keys.ReplayFrom(0, n.MLE.Next())
+func (n *Neighbor) rekey(before bool) {
+	n.topMAC, n.topMLE = max(n.topMAC, n.MAC.Next()), max(n.topMLE, n.MLE.Next())
+	if before {
+		n.MAC, n.MLE = keys.ReplayFrom(0, n.topMAC), keys.ReplayFrom(0, n.topMLE)
+	} else {
+		n.MAC, n.MLE = keys.Replay{}, keys.Replay{}
+	}
 }
 
 // Parent is the router whose child this node is.

@@ -121,16 +121,17 @@ func (t *Table) ClearChildren() {
 	clear(t.Children.entries)
 }
 
-// Rekey is for a new network key: neighbors begin with its first key sequence, and go on with their frame counters.
-func (t *Table) Rekey() {
+// Rekey is for another network key: neighbors begin with its first key sequence, and with any frame counter, unless the network has had that
+// key before. Then they must go on with the highest that they had when the key was changed: what is lower may be a recording.
+func (t *Table) Rekey(before bool) {
 	for _, n := range []*Neighbor{&t.Parent.Neighbor, &t.Candidate.Neighbor} {
-		n.rekey()
+		n.rekey(before)
 	}
 	for c := range t.Children.All() {
-		c.rekey()
+		c.rekey(before)
 	}
 	for _, r := range t.Routers.All() {
-		r.rekey()
+		r.rekey(before)
 	}
 }
 
