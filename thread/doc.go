@@ -11,7 +11,8 @@
 //	│ engine.go   inputs, outputs, timers    transition.go  becomeX    store.go  what a restart needs    │
 //	│ roles       attacher, keepAlive │ parentSide │ links, routes, selection │ leading                  │
 //	│ services    distributor (network data, dataset) │ queries (addresses)                              │
-//	│             internal/networkdata, internal/dataset, internal/resolver                              │
+//	│             management (datasets), commissioner, announcer                                         │
+//	│             internal/networkdata, internal/dataset, internal/commissioning, internal/resolver      │
 //	│ messengers  mleMessenger: command → handler    tmfMessenger: resource → handler                    │
 //	│ ip          ipLayer, internal/addresses, mpl.Domain                                                │
 //	│ 6LoWPAN     meshLayer: fragments, mesh headers, ways    internal/sender: queue, fragments, pauses  │
