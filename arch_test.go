@@ -62,7 +62,7 @@ var layers = []layer{
 		imports:  []string{"thread/..."},
 	},
 	{
-		packages: []string{"thread/meshcop", "thread/netdata"},
+		packages: []string{"thread/dhcp6", "thread/meshcop", "thread/netdata"},
 		imports:  []string{"thread/..."},
 	},
 	{
@@ -80,8 +80,9 @@ var layers = []layer{
 	},
 	{
 		packages: []string{
-			"thread/internal/addresses", "thread/internal/commissioning", "thread/internal/dataset", "thread/internal/mac", "thread/internal/networkdata",
-			"thread/internal/resolver", "thread/internal/sender",
+			"thread/internal/addresses", "thread/internal/commissioning", "thread/internal/dataset", "thread/internal/dhcp", "thread/internal/mac",
+			"thread/internal/networkdata", "thread/internal/polling", "thread/internal/resolver", "thread/internal/sender",
+			"thread/internal/slaac",
 		},
 		imports: []string{"thread/...", "internal/lasting"},
 	},

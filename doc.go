@@ -41,6 +41,18 @@
 // [MaxDatagramSize] bytes, and large ones cost much air: 1000 bytes are twelve frames on each hop. Errors are those of the system's
 // UDP sockets. [Node.OnReceive] has a function called for each datagram that arrives.
 //
+// # Border routers
+//
+// [Node.BorderRouter] gives all nodes an address in a prefix, and makes this node their way to the outside: what they send there comes to
+// [Node.OnForward], or with a [BorderRouterHeader] to a socket; [Node.Forward] and [Node.ForwardUDP] are the way back in. Nothing is forwarded to
+// the host's own network by itself.
+//
+// Boards can have that role, too. What is known of them, from Pycom's published source, not from hardware: a board remembers only the prefix
+// that it was given last when it decides what to hand to its program. The header of 19 bytes is not counted against the 512 of a place in its
+// queue, so that payloads above 493 bytes overrun it: send no more than 493 through a board. It loses a message buffer for each datagram that
+// its program is not to get, such as mesh-local UDP to its own address, TCP, and ICMPv6 errors: send it little of that, and give a host the higher
+// preference. A board has no DHCPv6.
+//
 // # Lifecycle
 //
 // A Node runs from [New] to [Node.Close]. Close leaves no goroutine behind and does not close the radio. A node with a store
@@ -55,10 +67,11 @@
 //   - OnReceive's function is called once for each datagram, with the socket that has it, rather than with an argument.
 //   - A socket's queue holds 64 datagrams of any size; the firmware's holds 5 of at most 512 bytes. Both drop the oldest.
 //   - Reading from an empty socket waits; the firmware returns an empty result at once. SetReadDeadline says how long to wait.
+//   - A datagram to the outside goes to one place, the handler of OnForward or one socket; the firmware's callback runs for any socket.
 //   - PathCost is 0 for every router with a good direct connection, even where a way over others is known too.
 //   - Timing is Pycom's, except where a constant's comment in package thread starts with "Deviation:".
 //
 // # Limits
 //
-// Not implemented yet: border router and on-mesh prefixes, sleepy end devices, joining by commissioning, and network diagnostics.
+// Not implemented yet: joining by commissioning, and network diagnostics.
 package pymesh

@@ -24,6 +24,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/netdata"
 )
 
 // MaxKeySize is the size of a network key in bytes. A shorter key is filled with zeros on the right.
@@ -80,7 +81,7 @@ func (m MAC) ext() (ext ieee802154.ExtAddr) {
 // Mode says what part a node can take in the mesh.
 type Mode uint8
 
-// The modes. Sleepy end devices are not supported yet.
+// The modes.
 const (
 	// FullThreadDevice becomes a router where routers are needed, as LoPy4 and FiPy do. It is the default.
 	FullThreadDevice Mode = iota
@@ -88,7 +89,16 @@ const (
 	EndDevice
 	// MinimalEndDevice leaves everything to its parent.
 	MinimalEndDevice
+	// SleepyEndDevice is a minimal end device whose radio sleeps, if it is a lora.Sleeper. It polls its parent for what others send to it: see
+	// WithPollPeriod.
+	SleepyEndDevice
 )
+
+// MaxPollPeriod is the longest time between two polls of a SleepyEndDevice.
+const MaxPollPeriod = 12 * time.Hour
+
+// timeoutPolls is how many poll periods the timeout is at least after which the parent drops a node: some polls get lost.
+const timeoutPolls = 4
 
 type config struct {
 	thread.Config
@@ -218,10 +228,23 @@ func WithTiming(t thread.Timing) Option {
 // WithMode sets the part that the node can take, FullThreadDevice by default.
 func WithMode(m Mode) Option {
 	return func(c *config) {
-		if m > MinimalEndDevice {
+		if m > SleepyEndDevice {
 			c.fail(fmt.Errorf("pymesh: WithMode: %d is not a mode", m))
 		}
 		c.mode = m
+	}
+}
+
+// WithPollPeriod sets how often a SleepyEndDevice asks its parent for what others have sent to it, which waits there until then: 0, or from
+// the shortest period of the radio's timing (1 s at SF7) to MaxPollPeriod. 0, the default, stands for as seldom as the parent's patience
+// allows, 4 minutes less some retries. A longer period asks the parent for more patience: it is four times the period then, and so is the
+// time after which a node that has gone is missed.
+func WithPollPeriod(d time.Duration) Option {
+	return func(c *config) {
+		if d < 0 || d > MaxPollPeriod {
+			c.fail(fmt.Errorf("pymesh: WithPollPeriod: %v is not in 0 to %v", d, MaxPollPeriod))
+		}
+		c.PollPeriod = d
 	}
 }
 
@@ -268,6 +291,8 @@ func (c *config) complete() error {
 		c.Config.EndDevice = true
 	case MinimalEndDevice:
 		c.Mode = thread.ModeMinimalEndDevice
+	case SleepyEndDevice:
+		c.Mode = thread.ModeSleepyEndDevice
 	}
 	if c.Store == nil {
 		if c.ExtAddr != (ieee802154.ExtAddr{}) {
@@ -303,13 +328,14 @@ type Node struct {
 	capture *pcap.Writer
 	wg      sync.WaitGroup
 
-	mu      sync.Mutex
-	sockets sockets
-	pings   map[uint16]chan pong
-	pingSeq uint16
-	pingID  uint16
-	watch   map[*watcher]struct{}
-	closed  bool
+	mu       sync.Mutex
+	sockets  sockets
+	forwards forwards
+	pings    map[uint16]chan pong
+	pingSeq  uint16
+	pingID   uint16
+	watch    map[*watcher]struct{}
+	closed   bool
 
 	shell        *cli.Interpreter
 	shellTurn    chan struct{} // holds the one command under way
@@ -336,6 +362,7 @@ func New(radio lora.Radio, options ...Option) (*Node, error) {
 	if c.Timing == (thread.Timing{}) {
 		c.Timing = thread.TimingFor(radio.Config().Airtime)
 	}
+	c.Timing.ChildTimeout = max(c.Timing.ChildTimeout, patienceFor(c.PollPeriod))
 	giveBack := func() {}
 	if store, ok := c.Store.(*FileStore); ok {
 		if err := store.take(); err != nil {
@@ -366,7 +393,8 @@ func start(radio lora.Radio, c *config, ended func()) (*Node, error) {
 		shell: cli.New(engine), shellTurn: make(chan struct{}, 1), shellPrinted: make(chan struct{}, 1),
 	}
 	n.sockets.init(n, c.maxSockets)
-	hooks := runner.Hooks{Packet: n.handlePacket, Event: n.handleEvent, Timer: n.shell, End: ended}
+	n.forwards.node = n
+	hooks := runner.Hooks{Packet: n.handlePacket, Forward: n.handleForward, Event: n.handleEvent, Timer: n.shell, End: ended}
 	if c.capture != nil {
 		if n.capture, err = pcap.NewWriter(c.capture, pcap.IEEE802154); err != nil {
 			return nil, fmt.Errorf("pymesh: WithCapture: %w", err)
@@ -410,6 +438,7 @@ func (n *Node) ended() {
 	clear(n.pings)
 	n.mu.Unlock()
 	n.sockets.closeAll()
+	n.forwards.close()
 }
 
 // Err returns nil while the node runs and after Close, or why it stopped by itself: its radio was closed.
@@ -442,7 +471,8 @@ func (n *Node) State() State {
 // Single reports whether this node is the only leader or router in its mesh.
 func (n *Node) Single() bool { return get(n, (*thread.Engine).Single) }
 
-// IPAddrs returns all IPv6 unicast addresses: on the leader its anycast address, the RLOC, the mesh-local EID, the link-local address.
+// IPAddrs returns all IPv6 unicast addresses, the newest first: one in the prefix of each border router, on the leader its anycast address,
+// the RLOC, the mesh-local EID, the link-local address.
 func (n *Node) IPAddrs() []netip.Addr { return get(n, (*thread.Engine).Addresses) }
 
 // MeshLocalEID returns the address that applications should use: it stays when the topology changes.
@@ -454,6 +484,76 @@ func (n *Node) RLOC16() uint16 {
 	n.run.Do(func(time.Time) { rloc = uint16(n.engine.RLOC16()) })
 	return rloc
 }
+
+// Mode returns the part that the node can take.
+func (n *Node) Mode() Mode {
+	return get(n, func(e *thread.Engine) Mode {
+		switch m := e.Mode(); {
+		case !m.Has(mle.ModeRxOnWhenIdle):
+			return SleepyEndDevice
+		case !m.Has(mle.ModeFullThreadDevice):
+			return MinimalEndDevice
+		case !e.Console().RouterRole():
+			return EndDevice
+		}
+		return FullThreadDevice
+	})
+}
+
+// SetMode changes the part that the node can take. A child tells its parent, and keeps its place; a router that may not be one any more
+// looks for a parent.
+func (n *Node) SetMode(m Mode) error {
+	mode := thread.ModeFullThreadDevice
+	switch m {
+	case FullThreadDevice, EndDevice:
+	case MinimalEndDevice:
+		mode = thread.ModeMinimalEndDevice
+	case SleepyEndDevice:
+		mode = thread.ModeSleepyEndDevice
+	default:
+		return fmt.Errorf("pymesh: SetMode: %d is not a mode", m)
+	}
+	err := ErrClosed
+	n.run.Do(func(now time.Time) {
+		c := n.engine.Console()
+		c.SetRouterRole(now, m != EndDevice)
+		err = c.SetMode(now, mode)
+	})
+	if err != nil && !errors.Is(err, ErrClosed) {
+		return fmt.Errorf("pymesh: SetMode: %w", err)
+	}
+	return err
+}
+
+// patienceFor is the child timeout that a poll period asks for, in whole seconds.
+func patienceFor(poll time.Duration) time.Duration {
+	return (timeoutPolls*poll + time.Second - 1).Truncate(time.Second)
+}
+
+// PollPeriod returns how often the node polls its parent as a SleepyEndDevice.
+func (n *Node) PollPeriod() time.Duration { return get(n, (*thread.Engine).PollPeriod) }
+
+// SetPollPeriod changes how often the node polls its parent as a SleepyEndDevice: see WithPollPeriod.
+func (n *Node) SetPollPeriod(d time.Duration) error {
+	if d < 0 || d > MaxPollPeriod {
+		return fmt.Errorf("pymesh: SetPollPeriod: %v is not in 0 to %v", d, MaxPollPeriod)
+	}
+	err := ErrClosed
+	n.run.Do(func(now time.Time) {
+		if c, patience := n.engine.Console(), patienceFor(d); patience > c.ChildTimeout() {
+			c.SetChildTimeout(now, patience)
+		}
+		err = n.engine.SetPollPeriod(now, d)
+	})
+	if err != nil && !errors.Is(err, ErrClosed) {
+		return fmt.Errorf("pymesh: SetPollPeriod: %w", err)
+	}
+	return err
+}
+
+// ExpectAnswer tells a SleepyEndDevice that an answer to what it has just sent is due: it polls eight times in short succession (each second, at SF7). Ping does
+// so by itself, and what the mesh itself asks and answers. In other nodes it does nothing.
+func (n *Node) ExpectAnswer() { n.run.Do(func(now time.Time) { n.engine.ExpectAnswer(now, 0) }) }
 
 // Counters returns what the node has sent, received and dropped.
 func (n *Node) Counters() thread.Counters { return get(n, (*thread.Engine).Counters) }
@@ -661,6 +761,136 @@ func (n *Node) ChangeNetwork(ctx context.Context, change NetworkChange) error {
 	return err
 }
 
+// Preference ranks border routers of one prefix.
+type Preference int8
+
+// The preferences.
+const (
+	Low    Preference = -1
+	Normal Preference = 0
+	High   Preference = 1
+)
+
+// String returns the name of the preference in lower case.
+func (p Preference) String() string {
+	switch p {
+	case Low:
+		return "low"
+	case Normal:
+		return "normal"
+	case High:
+		return "high"
+	}
+	return fmt.Sprintf("Preference(%d)", int8(p))
+}
+
+// BorderRouter is a prefix that this node serves.
+type BorderRouter struct {
+	Prefix     netip.Prefix
+	Preference Preference
+}
+
+// MaxBorderRouters is how many prefixes one node serves. A node has addresses in four prefixes of its mesh at most. (The firmware lists
+// two.)
+const MaxBorderRouters = 4
+
+// Border router prefixes have Pymesh's flags: preferred, SLAAC, default route, on-mesh, stable.
+const borderRouterFlags = netdata.FlagPreferred | netdata.FlagSLAAC | netdata.FlagDefaultRoute | netdata.FlagOnMesh
+
+// BorderRouter makes this node a border router: all nodes of the mesh get an address in prefix, a random one that each has again whenever
+// it comes back, and what they send from it to addresses outside the mesh comes to this node, see [Node.OnForward]. Of several border
+// routers with one prefix the one with the highest preference gets it, of equals the nearest; when one is lost, another takes over.
+//
+// The prefix is a /64 of IPv6 unicast addresses that nobody else has: a part of what the uplink has delegated to this host, or one of
+// fd00::/8 at random. Nodes hear of it within seconds, once this node is part of the mesh; if the mesh has no place for it,
+// thread.EventRegistrationRefused comes out of [Node.Events]. It holds until [Node.RemoveBorderRouter] or Close; a node that is made again
+// says it again. An error says what is accepted.
+func (n *Node) BorderRouter(prefix netip.Prefix, preference Preference) error {
+	if err := checkBorderRouter(prefix, preference); err != nil {
+		return fmt.Errorf("pymesh: BorderRouter: %w", err)
+	}
+	err := ErrClosed
+	n.run.Do(func(now time.Time) { err = n.addBorderRouter(now, prefix, preference) })
+	if err != nil && err != ErrClosed {
+		return fmt.Errorf("pymesh: BorderRouter: %w", err)
+	}
+	return err
+}
+
+func checkBorderRouter(p netip.Prefix, preference Preference) error {
+	const slaac = 64 // bits of a prefix from which nodes take addresses themselves
+	switch a := p.Addr(); {
+	case !p.IsValid() || !isIPv6(a):
+		return fmt.Errorf("%v is not an IPv6 prefix such as 2001:db8:1:2::/64", p)
+	case p.Bits() != slaac:
+		return fmt.Errorf("%v is not a /64: nodes choose the other 64 bits of their addresses", p)
+	case p != p.Masked():
+		return fmt.Errorf("%v has bits beyond its length: %v is accepted", p, p.Masked())
+	case a.IsMulticast():
+		return fmt.Errorf("%v is multicast: a prefix of unicast addresses is accepted", p)
+	case a.IsLinkLocalUnicast():
+		return fmt.Errorf("%v is link-local: a prefix that is valid beyond a link is accepted", p)
+	case a.IsUnspecified() || a.IsLoopback():
+		return fmt.Errorf("%v is not a prefix of unicast addresses", p)
+	case preference < Low || preference > High:
+		return fmt.Errorf("preference %d is not in %d to %d", int8(preference), Low, High)
+	}
+	return nil
+}
+
+// addBorderRouter is the part that knows the node; the runner's.
+func (n *Node) addBorderRouter(now time.Time, prefix netip.Prefix, preference Preference) error {
+	if meshLocal := n.engine.Network().MeshLocalPrefix; meshLocal.Overlaps(prefix) {
+		return fmt.Errorf("%v is the mesh-local prefix, which every node has: another one is accepted", prefix)
+	}
+	have := n.engine.Prefixes()
+	for _, p := range have {
+		if p.Prefix == prefix {
+			return fmt.Errorf("%v is there already, with preference %v: RemoveBorderRouter goes before a change", prefix, Preference(p.Preference))
+		}
+	}
+	if len(have) >= MaxBorderRouters {
+		return fmt.Errorf("this node serves %d prefixes, which is the most: RemoveBorderRouter goes before another", len(have))
+	}
+	err := n.engine.AddPrefix(thread.OnMeshPrefix{
+		Prefix: prefix, Preference: netdata.Preference(preference), Flags: borderRouterFlags, Stable: true,
+	})
+	if errors.Is(err, thread.ErrTableFull) {
+		return errors.New("all that this node offers would take more than the 254 bytes of network data")
+	}
+	if err == nil {
+		n.registerNetworkData(now)
+	}
+	return err
+}
+
+// registerNetworkData tells the mesh. Where that has to wait, it is done by itself.
+func (n *Node) registerNetworkData(now time.Time) { _ = n.engine.RegisterNetworkData(now) }
+
+// BorderRouters returns the prefixes that this node serves, in the order in which they came.
+func (n *Node) BorderRouters() []BorderRouter {
+	return get(n, func(e *thread.Engine) (list []BorderRouter) {
+		for _, p := range e.Prefixes() {
+			list = append(list, BorderRouter{p.Prefix, Preference(p.Preference)})
+		}
+		return list
+	})
+}
+
+// RemoveBorderRouter undoes [Node.BorderRouter]. All nodes lose their addresses in the prefix, unless another border router serves it.
+func (n *Node) RemoveBorderRouter(prefix netip.Prefix) error {
+	err := ErrClosed
+	n.run.Do(func(now time.Time) {
+		if err = n.engine.RemovePrefix(prefix); err == nil {
+			n.registerNetworkData(now)
+		}
+	})
+	if errors.Is(err, thread.ErrNotFound) {
+		return fmt.Errorf("pymesh: RemoveBorderRouter: this node does not serve %v: %w", prefix, err)
+	}
+	return err
+}
+
 // Event is a change of the node's state.
 type Event = thread.Event
 
@@ -798,6 +1028,7 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 			ip6.ICMPv6EchoRequest, ip6.Echo{Identifier: n.pingID, Sequence: seq, Data: make([]byte, size)})
 		if err == nil {
 			err = n.engine.HandlePacket(now, packet)
+			n.engine.ExpectAnswer(now, 0)
 		}
 	})
 	if !running {

@@ -178,6 +178,13 @@ func (g *Governor) Config() Config { return g.radio.Config() }
 // Clock returns the clock of the radio.
 func (g *Governor) Clock() Clock { return ClockOf(g.radio) }
 
+// Sleep says whether the radio may sleep, if it is a [Sleeper].
+func (g *Governor) Sleep(asleep bool) {
+	if r, ok := g.radio.(Sleeper); ok {
+		r.Sleep(asleep)
+	}
+}
+
 // Receive waits for a packet, as the radio does.
 func (g *Governor) Receive(ctx context.Context, buf []byte) (Reception, error) {
 	return g.radio.Receive(ctx, buf)

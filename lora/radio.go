@@ -12,7 +12,8 @@ const MaxPacket = 255
 //
 // One Send and one Receive may run at the same time, in different goroutines;
 // Config and Close may be called at any time. The radio is half-duplex: it hears
-// nothing while it sends, and it listens whenever it does not.
+// nothing while it sends, and it listens whenever it does not, unless it is a
+// [Sleeper] that was told to sleep.
 //
 // A radio that is closed returns [ErrClosed]; a fault of the hardware is an
 // [*Error].
@@ -38,6 +39,15 @@ type Radio interface {
 	// Close stops the radio and unblocks Send and Receive. Closing twice is no
 	// error.
 	Close() error
+}
+
+// A Sleeper is a [Radio] that may sleep while nothing is to be heard.
+type Sleeper interface {
+	Radio
+	// Sleep says whether the radio may sleep from now on. It returns at once. While
+	// it sleeps the radio hears nothing; it wakes up for a packet to send, and sleeps
+	// again after it. A radio begins awake.
+	Sleep(asleep bool)
 }
 
 // Reception describes a packet received.

@@ -61,6 +61,7 @@ type attacher struct {
 	keepAlive *keepAlive
 	leading   *leading
 	announcer *announcer
+	ip        *ipLayer
 
 	state       attachState
 	mode        attachMode
@@ -74,6 +75,30 @@ type attacher struct {
 	doubtful    bool // nobody answered the search before for the partition that this one is for
 	moving      moving
 	orphanFrom  uint8 // the channel on which this node announces next that it has no parent
+	last        lastParent
+}
+
+// lastParent is the parent that a minimal end device had last.
+type lastParent struct {
+	rloc      mle.RLOC16
+	partition uint32
+}
+
+// moved tells the last parent of a minimal end device that it has another one: what comes for the child there would wait in vain. The new
+// parent's address in the message says it all.
+//
+// Deviation: OpenThread has it as an option, which is off.
+func (a *attacher) moved() {
+	before := a.last
+	a.last = lastParent{a.neighbors.Parent.RLOC16, a.leader.PartitionID}
+	if !a.fullThreadDevice() && before.rloc != 0 && before.rloc != a.last.rloc && before.partition == a.last.partition {
+		a.ip.sendEmpty(before.rloc)
+	}
+}
+
+// listens reports whether answers of nodes that are no parent yet may come, to which a sleepy end device has to listen.
+func (a *attacher) listens() bool {
+	return a.searches()
 }
 
 // moving is where a search looks that is not where the node has been before.
@@ -501,7 +526,9 @@ func (a *attacher) handleChildIDResponse(m mle.Message, info mleInfo) error {
 	a.neighbors.ClearCandidate()
 	a.distrib.netData.Invalidate() // what was known may be of another partition, or of another time
 	a.distrib.setNetworkData(leader, data)
+	a.neighbors.Parent.LastFrame = a.Now
 	a.change.becomeChild(rloc)
+	a.moved()
 	if a.distrib.netData.Outdated() {
 		a.distrib.request(info.src, a.RandomUpTo(a.timing.ResponseDelay))
 	}

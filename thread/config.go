@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/keys"
@@ -43,6 +44,8 @@ const (
 	ModeFullThreadDevice = mle.ModeRxOnWhenIdle | mle.ModeSecureDataRequests | mle.ModeFullThreadDevice | mle.ModeFullNetworkData
 	// ModeMinimalEndDevice always listens but leaves routing to its parent.
 	ModeMinimalEndDevice = mle.ModeRxOnWhenIdle | mle.ModeSecureDataRequests | mle.ModeFullNetworkData
+	// ModeSleepyEndDevice is a minimal end device that listens only to what it has polled its parent for.
+	ModeSleepyEndDevice = mle.ModeSecureDataRequests | mle.ModeFullNetworkData
 )
 
 // Config describes a node. ExtAddr, NetworkKey and Rand have no defaults; every other zero field has one.
@@ -65,8 +68,11 @@ type Config struct {
 	// nothing is sent several times because of them.
 	MultiChannel bool
 
-	// Mode is ModeFullThreadDevice by default. It must have ModeRxOnWhenIdle.
+	// Mode is ModeFullThreadDevice by default. A full Thread device must have ModeRxOnWhenIdle.
 	Mode mle.Mode
+	// PollPeriod is how often a sleepy end device polls its parent, from Timing.MinPoll on. 0 stands for as seldom as Timing.ChildTimeout
+	// allows, which is the most that it can be: see Engine.LongestPollPeriod.
+	PollPeriod time.Duration
 	// EndDevice keeps a full Thread device from ever becoming a router or leader.
 	EndDevice bool
 	// MaxChildren is the number of children that this node accepts, 1 to 511. DefaultMaxChildren.
@@ -124,8 +130,8 @@ func (c *Config) check() error {
 		return errors.New("thread: Config.Rand is not set")
 	case c.ExtAddr == ieee802154.ExtAddr{}:
 		return errors.New("thread: Config.ExtAddr is not set")
-	case !c.Mode.Has(mle.ModeRxOnWhenIdle):
-		return fmt.Errorf("thread: Config.Mode %v: sleepy end devices are not supported yet, set ModeRxOnWhenIdle", c.Mode)
+	case c.Mode.Has(mle.ModeFullThreadDevice) && !c.Mode.Has(mle.ModeRxOnWhenIdle):
+		return fmt.Errorf("thread: Config.Mode %v: a full Thread device cannot sleep, set ModeRxOnWhenIdle", c.Mode)
 	case c.MaxChildren < 1 || c.MaxChildren > maxMaxChildren:
 		return fmt.Errorf("thread: Config.MaxChildren %d is not in 1 to %d", c.MaxChildren, maxMaxChildren)
 	case c.RouterUpgradeThreshold < 1 || c.RouterUpgradeThreshold > maxThreshold:
@@ -137,6 +143,9 @@ func (c *Config) check() error {
 	}
 	if err := c.Timing.Validate(); err != nil {
 		return err
+	}
+	if err := c.Timing.checkPoll(c.PollPeriod); err != nil {
+		return fmt.Errorf("thread: Config.PollPeriod: %w", err)
 	}
 	if err := c.network().Check(); err != nil {
 		return fmt.Errorf("thread: Config: %w", err)

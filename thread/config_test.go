@@ -24,7 +24,7 @@ func TestConfig(t *testing.T) {
 		"NetworkName":     func(c *thread.Config) { c.NetworkName = strings.Repeat("x", 17) },
 		"MeshLocalPrefix": func(c *thread.Config) { c.MeshLocalPrefix = netip.MustParsePrefix("2001:db8::/64") },
 		"Channel":         func(c *thread.Config) { c.Channel = 27 },
-		"Mode":            func(c *thread.Config) { c.Mode = mle.ModeFullNetworkData },
+		"Mode":            func(c *thread.Config) { c.Mode = mle.ModeFullThreadDevice },
 		"MaxChildren":     func(c *thread.Config) { c.MaxChildren = 512 },
 		"PANID":           func(c *thread.Config) { c.PANID = ieee802154.BroadcastPAN },
 
@@ -32,6 +32,7 @@ func TestConfig(t *testing.T) {
 		"RouterDowngradeThreshold": func(c *thread.Config) { c.RouterDowngradeThreshold = 256 },
 
 		"Timing.MinBE":             func(c *thread.Config) { c.Timing.MinBE = -1 },
+		"PollPeriod":               func(c *thread.Config) { c.PollPeriod = time.Hour },
 		"Timing.MaxBE":             func(c *thread.Config) { c.Timing.MaxBE = 64 },
 		"Timing.MaxFrameRetries":   func(c *thread.Config) { c.Timing.MaxFrameRetries = -1 },
 		"Timing.KeepAliveAttempts": func(c *thread.Config) { c.Timing.KeepAliveAttempts = 0 },

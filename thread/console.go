@@ -130,7 +130,7 @@ func (c commands) SetNetwork(n Network) error {
 		return fmt.Errorf("%w: %w", ErrArgument, err)
 	}
 	n.MeshLocalPrefix = n.MeshLocalPrefix.Masked()
-	e.pending.Clear()
+	e.pendingSet.Clear()
 	if n == e.dataset.Network() {
 		e.dataset.SetNetwork(n)
 		e.policyChanged()
@@ -168,8 +168,6 @@ func (c commands) SetMode(now time.Time, mode mle.Mode) error {
 	switch {
 	case mode.Has(mle.ModeFullThreadDevice) && !mode.Has(mle.ModeRxOnWhenIdle):
 		return ErrArgument
-	case !mode.Has(mle.ModeRxOnWhenIdle):
-		return ErrUnsupported
 	case mode == e.mode:
 		return nil
 	}
@@ -237,11 +235,21 @@ func (c commands) SetChildTimeout(now time.Time, d time.Duration) {
 	if d == e.timing.ChildTimeout {
 		return
 	}
-	shortest := time.Duration(e.timing.KeepAliveAttempts+1) * e.timing.ChildUpdateRetry
+	shortest := max(time.Duration(e.timing.KeepAliveAttempts+1)*e.timing.ChildUpdateRetry,
+		e.timing.MinPoll+time.Duration(e.timing.FailedChildTransmissions)*e.timing.PollRetry)
 	e.timing.ChildTimeout = max(d, shortest.Truncate(time.Second))
 	if e.role == RoleChild {
 		e.keepAlive.sendRequest()
 	}
+	e.settle()
+}
+
+func (c commands) PollPeriod() time.Duration { return c.e.PollPeriod() }
+
+func (c commands) SetPollPeriod(now time.Time, d time.Duration) {
+	e := c.e
+	e.Advance(now)
+	e.polls.SetPeriod(d)
 	e.settle()
 }
 

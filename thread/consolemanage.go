@@ -16,7 +16,7 @@ import (
 
 func (c commands) Dataset(pending bool) (d meshcop.Dataset, ok bool) {
 	if pending {
-		return datasetOf(meshcop.TypePendingTimestamp)(c.e.pending.Own())
+		return datasetOf(meshcop.TypePendingTimestamp)(c.e.pendingSet.Own())
 	}
 	return datasetOf(meshcop.TypeActiveTimestamp)(c.e.dataset.Own())
 }

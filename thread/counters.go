@@ -19,6 +19,8 @@ type Counters struct {
 	// TxUnicast and TxBroadcast count the frames that are over, whatever became of them; TxAckRequested those of the former that asked for an
 	// acknowledgement.
 	TxUnicast, TxBroadcast, TxAckRequested uint64
+	// TxPolls counts data requests of a node that sleeps, PollsMissed those after which none of the frames came that were promised.
+	TxPolls, PollsMissed uint64
 
 	// MAC receptions: RxFrames counts all, the others what became of them while the interface was up.
 	RxFrames, RxAcks, RxData, RxCommands, RxBeacons uint64
@@ -35,6 +37,8 @@ type Counters struct {
 
 	// IPv6. IPNoRoute counts datagrams to send, of this node and of others, to which no way is known.
 	IPMalformed, IPNotForUs, IPHopLimit, IPNoRoute, IPBadChecksum, IPUnsupported, MPLDuplicate uint64
+	// ForwardedOut and ForwardedIn count the datagrams that a border router has let out of the mesh, and into it.
+	ForwardedOut, ForwardedIn uint64
 	// ICMPRefused counts ICMPv6 errors that were not sent since others have been just before.
 	ICMPRefused uint64
 
@@ -59,6 +63,8 @@ type Counters struct {
 
 	// TMF: dropped; and messages that were not sent since too many are under way, or come too fast.
 	TMFMalformed, TMFUnexpected, TMFRefused uint64
+	// RegistrationsRefused counts what this node wanted to register, or as a leader was to take, for which the network data had no place.
+	RegistrationsRefused uint64
 
 	// StoreFailed counts settings that could not be kept; nothing secured is sent beyond the stored counters until they can.
 	StoreFailed uint64
@@ -86,6 +92,7 @@ func (c *Counters) addMAC(m *mac.Counters) {
 	c.TxFrames, c.TxAcks, c.TxRetries, c.TxAcked = m.TxFrames, m.TxAcks, m.TxRetries, m.TxAcked
 	c.TxDeferred, c.TxNoAck, c.TxChannelBusy = m.TxDeferred, m.TxNoAck, m.TxChannelBusy
 	c.TxStuck, c.AcksWithheld, c.TxStopped = m.TxStuck, m.AcksWithheld, m.TxStopped
+	c.TxPolls, c.PollsMissed = m.TxPolls, m.PollsMissed
 	c.TxUnicast, c.TxBroadcast, c.TxAckRequested = m.TxUnicast, m.TxBroadcast, m.TxAckRequested
 	c.RxFrames, c.RxAcks, c.RxData, c.RxCommands, c.RxBeacons = m.RxFrames, m.RxAcks, m.RxData, m.RxCommands, m.RxBeacons
 	c.RxUnicast, c.RxBroadcast = m.RxUnicast, m.RxBroadcast

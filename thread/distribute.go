@@ -2,6 +2,7 @@ package thread
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
@@ -30,6 +31,11 @@ type distributor struct {
 	resolver  *resolver.Resolver
 	contexts  *lowpan.Contexts
 	mle       *mleMessenger
+	keepAlive *keepAlive
+	parent    *parentSide
+
+	repeat time.Time    // when the leader announces the data once more
+	told   []netip.Addr // of a minimal end device: the addresses that it has last registered
 }
 
 // leaderData is what this node tells others about its partition.
@@ -47,8 +53,7 @@ func (d *distributor) wants(l mle.LeaderData) bool {
 // found starts a new partition's data and announces it.
 func (d *distributor) found() {
 	d.netData.Found()
-	d.updateContexts()
-	d.announce()
+	d.change.networkDataChanged()
 }
 
 // foundAgain is for a leader that has restarted and not got its partition's data back: if nobody is left who has them, they are lost.
@@ -64,17 +69,15 @@ func (d *distributor) setNetworkData(l mle.LeaderData, tlvs []byte) {
 		d.counters.MLEMalformed++
 		return
 	}
-	d.updateContexts()
 	if d.role == RoleLeader { // it has restarted, and has its partition's data back
 		d.manage.leadAgain()
 	}
-	if d.isRouter() {
-		d.announce()
+	d.keepAlive.dataKnown()
+	if !d.mode.Has(mle.ModeFullNetworkData) {
+		d.netData.DropTemporary()
 	}
+	d.change.networkDataChanged()
 }
-
-// updateContexts derives the 6LoWPAN contexts.
-func (d *distributor) updateContexts() { *d.contexts = d.netData.Contexts(d.addresses.Prefix()) }
 
 // appendTimestamps names the datasets.
 func (d *distributor) appendTimestamps(b []byte) []byte {
@@ -97,13 +100,20 @@ func (d *distributor) appendNetworkData(b []byte, full bool) []byte {
 // 127 bytes has a MAC header of 21 and an FCS of 2, a compressed IPv6 header of 2 and a UDP header of 7, and MLE's security takes 15.
 const oneFrame = 80
 
-// appendAddressRegistration registers a minimal end device's addresses with its parent: the mesh-local EID, then those that the host has
-// added. It reports whether all fit into limit bytes, and leaves the last ones away if not.
+// appendAddressRegistration registers a minimal end device's addresses with its parent: the mesh-local EID, those in prefixes of the network
+// data, then those that the host has added. It reports whether all fit into limit bytes, and leaves the last ones away if not.
 func (d *distributor) appendAddressRegistration(b []byte, limit int) (message []byte, whole bool) {
-	entries := make([]mle.AddressEntry, 0, 1+addresses.MaxAdded)
-	entries = append(entries, d.addressEntry(d.addresses.EID()))
-	for _, a := range d.addresses.Added() {
+	d.told = d.registrable(d.told[:0])
+	entries := make([]mle.AddressEntry, 0, neighbors.MaxChildAddresses)
+	for _, a := range d.told {
 		entries = append(entries, d.addressEntry(a))
+	}
+	if d.sleepy() { // its parent keeps what is for them
+		for _, a := range d.addresses.Groups() {
+			if !d.addresses.IsOwnGroup(a) {
+				entries = append(entries, mle.AddressEntry{Addr: a})
+			}
+		}
 	}
 	start := len(b)
 	for n := len(entries); ; n-- {
@@ -113,6 +123,18 @@ func (d *distributor) appendAddressRegistration(b []byte, limit int) (message []
 		}
 	}
 }
+
+// registrable appends the addresses of a minimal end device that its parent is to know.
+func (d *distributor) registrable(list []netip.Addr) []netip.Addr {
+	list = append(list, d.addresses.EID())
+	for _, m := range d.addresses.Managed() {
+		list = append(list, m.Addr)
+	}
+	return append(list, d.addresses.Added()...)
+}
+
+// toldAll reports whether the parent was told of the addresses that there are now.
+func (d *distributor) toldAll() bool { return slices.Equal(d.told, d.registrable(nil)) }
 
 func (d *distributor) addressEntry(a netip.Addr) mle.AddressEntry {
 	if id, _, ok := d.contexts.Lookup(a); ok && !a.IsMulticast() {
@@ -126,11 +148,33 @@ func (d *distributor) announce() {
 	if !d.isRouter() {
 		return
 	}
-	var delay time.Duration
+	d.parent.updateSleepy()
 	if d.role != RoleLeader {
-		delay = d.RandomUpTo(d.timing.DataResponseJitter)
+		d.respond(ip6.LinkLocalAllNodes, dataNetwork, d.RandomUpTo(d.timing.DataResponseJitter))
+		return
 	}
+	repeat := d.timing.DataResponseRepeat
+	if d.neighbors.Routers.Links() == 0 && d.neighbors.Children.Attached() == 0 {
+		repeat = 0 // a partition that begins, of which others are to hear
+	}
+	delay := d.RandomUpTo(repeat / 4) // what has brought about the change is still on the air
 	d.respond(ip6.LinkLocalAllNodes, dataNetwork, delay)
+	if repeat > 0 {
+		d.repeat = d.Now.Add(delay + repeat/2 + d.RandomUpTo(repeat/2))
+	}
+}
+
+// NextTimeout returns when the leader announces the data once more.
+func (d *distributor) NextTimeout() (time.Time, bool) { return d.repeat, !d.repeat.IsZero() }
+
+// HandleTimeout announces the data once more, if it is time.
+func (d *distributor) HandleTimeout() {
+	if d.IsDue(d.repeat) {
+		d.repeat = time.Time{}
+		if d.role == RoleLeader {
+			d.respond(ip6.LinkLocalAllNodes, dataNetwork, 0)
+		}
+	}
 }
 
 // What a Data Response carries.
@@ -173,6 +217,7 @@ func (d *distributor) respond(dst netip.Addr, content int, delay time.Duration) 
 func (d *distributor) request(dst netip.Addr, delay time.Duration) {
 	b := mle.AppendTLVRequest(d.mle.start(mle.DataRequest), mle.TLVNetworkData)
 	b = d.appendTimestamps(b)
+	d.keepAlive.dataWanted()
 	switch {
 	case delay == 0:
 		d.mle.send(dst, b)
@@ -222,6 +267,7 @@ func (d *distributor) handleLeaderData(m mle.Message, info mleInfo) error {
 	}
 	newer := d.netData.IsNewer(leader, d.mode.Has(mle.ModeFullNetworkData))
 	if !d.netData.Outdated() && (!newer || d.role == RoleLeader) {
+		d.keepAlive.dataKnown()
 		return nil
 	}
 	missing := d.manage.learn(m)

@@ -10,13 +10,17 @@
 //	┌───────────────────────────────────────────────────────────────────────────────────────────────────┐
 //	│ engine.go   inputs, outputs, timers    transition.go  becomeX    store.go  what a restart needs    │
 //	│ roles       attacher, keepAlive │ parentSide │ links, routes, selection │ leading                  │
-//	│ services    distributor (network data, dataset) │ queries (addresses)                              │
+//	│ services    distributor (network data, dataset) │ registrar (what this node offers)                │
+//	│             queries (addresses) │ leases (DHCPv6)                                                  │
 //	│             management (datasets), commissioner, announcer                                         │
 //	│             internal/networkdata, internal/dataset, internal/commissioning, internal/resolver      │
+//	│             internal/slaac, dhcp                                                                   │
 //	│ messengers  mleMessenger: command → handler    tmfMessenger: resource → handler                    │
 //	│ ip          ipLayer, internal/addresses, mpl.Domain                                                │
-//	│ 6LoWPAN     meshLayer: fragments, mesh headers, ways    internal/sender: queue, fragments, pauses  │
+//	│ 6LoWPAN     meshLayer: fragments, mesh headers, ways    internal/sender: queue, fragments, pauses, │
+//	│                                                         what is held for children that sleep       │
 //	│ mac         internal/mac: CSMA-CA, acknowledgements, retries, security    internal/keychain        │
+//	│             internal/polling: when a node that sleeps asks its parent                              │
 //	│ below all   internal/neighbors: parent, children, routers    internal/core: now, chance, log       │
 //	└───────────────────────────────────────────────────────────────────────────────────────────────────┘
 //	     radio: HandleFrame ▼  ▲ PollTransmit, HandleTransmitDone       time: NextTimeout, HandleTimeout
@@ -30,6 +34,7 @@
 //  5. meshLayer.arrive collects fragments, or decompresses the datagram; handUp parses it, as far as is seen on the way.
 //  6. The resolver learns where its source is.
 //  7. ipLayer.receive: for this node, for a group of it, or for a child, to which it is forwarded; multicasts pass mpl.Domain.
+//     One that leaves the mesh by this node goes to PollForward.
 //  8. ipLayer.deliver: UDP to MLE or TMF, an echo request to its answer, all else to PollPacket.
 //  9. mleMessenger.receive opens and checks the message, and calls the handler of its row in Engine.commands.
 //  10. Engine.settle gives an idle MAC its next frame, and keepDeadline finds when the next timer is due.

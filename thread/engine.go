@@ -13,8 +13,10 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/mac"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/networkdata"
+	"github.com/gopymesh/pymesh/thread/internal/polling"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/internal/slaac"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/mpl"
@@ -52,17 +54,20 @@ type Engine struct {
 	machines []machine // in the order in which they are served, the MAC first
 
 	// The rooms.
-	keys      *keychain.Keychain
-	addresses *addresses.Table
-	neighbors *neighbors.Table
-	dataset   *dataset.Active
-	pending   *dataset.Pending
-	registrar *commissioning.Registrar
-	netData   *networkdata.Data
-	resolver  *resolver.Resolver
-	mpl       *mpl.Domain
-	sender    *sender.Sender
-	contexts  lowpan.Contexts
+	keys       *keychain.Keychain
+	addresses  *addresses.Table
+	neighbors  *neighbors.Table
+	dataset    *dataset.Active
+	pendingSet *dataset.Pending
+	petitions  *commissioning.Registrar
+	netData    *networkdata.Data
+	local      *networkdata.Local
+	slaac      *slaac.Table
+	resolver   *resolver.Resolver
+	mpl        *mpl.Domain
+	sender     *sender.Sender
+	polls      *polling.Poller
+	contexts   lowpan.Contexts
 
 	// Layers and messengers.
 	mesh meshLayer
@@ -83,6 +88,8 @@ type Engine struct {
 	manage    management
 	commiss   commissioner
 	announcer announcer
+	registrar registrar
+	leases    leases
 }
 
 // New returns an engine in role Disabled.
@@ -124,7 +131,11 @@ func (e *Engine) HandleFrame(now time.Time, psdu []byte, rssi int8) {
 	e.Advance(now)
 	unneeded := e.counters.MLEUnneeded
 	f, ok := e.mac.HandleFrame(psdu, rssi)
-	if ok {
+	switch {
+	case !ok:
+	case f.Poll:
+		e.parent.polled(f)
+	default:
 		e.mesh.receive(f)
 		ok = e.counters.MLEUnneeded == unneeded // or nothing has changed
 	}
@@ -238,7 +249,8 @@ func (e *Engine) HandleTimeout(now time.Time) {
 // settle ends every input: an idle MAC gets its next frame, and the next deadline is known.
 func (e *Engine) settle() {
 	e.frameSent()
-	for e.threadOn && e.mac.Idle() && (e.sender.Queued() > 0 || e.resolver.Asking()) {
+	e.rest()
+	for e.threadOn && e.mac.Idle() && (e.sender.Ready() || e.resolver.Asking()) {
 		chosen := e.sender.Choose()
 		if e.queries.ask() {
 			continue // they come first: management traffic
@@ -248,17 +260,27 @@ func (e *Engine) settle() {
 		}
 		e.sender.Start()
 	}
+	if e.threadOn && e.mac.Idle() && e.polls.Due() {
+		e.poll()
+	}
 	e.keepDeadline()
 }
 
 // frameSent tells the sender what became of the frame that the MAC had, and ends the link to a router that does not acknowledge. It reports
 // whether there was one.
 func (e *Engine) frameSent() bool {
+	if e.mac.Sleepy {
+		e.fetched()
+	}
 	if !e.mac.Over() {
-		return false
+		return e.mac.Sleepy
 	}
 	sent, _ := e.mac.PollSent()
-	e.sender.Sent(sent.Result == mac.Done || sent.Result == mac.Acked)
+	if ok := sent.Result == mac.Done || sent.Result == mac.Acked; sent.Poll {
+		e.polls.Sent(ok)
+	} else {
+		e.sender.Sent(ok)
+	}
 	n := sent.Neighbor
 	if sent.Result == mac.NoAck && n != nil && n.RLOC16.IsRouter() && int(n.Failures) >= e.timing.FailedRouterTransmissions {
 		e.Log.Info("link lost", "router", n.RLOC16, "frames", n.Failures)
@@ -283,6 +305,7 @@ func (e *Engine) housekeeping() {
 		if e.routes.checkLeader() {
 			return
 		}
+		e.keepAlive.checkParent()
 	case RoleRouter:
 		e.routes.askForRoutes()
 		if e.routes.checkLeader() {

@@ -15,22 +15,24 @@ type EventType uint8
 
 // Types of events.
 const (
-	EventRole            EventType = iota // Event.Role is the new role
-	EventPartition                        // another partition
-	EventAddresses                        // addresses came or went
-	EventKeySequence                      // another key sequence
-	EventChildAdded                       // Event.ExtAddr and RLOC16 name the child
-	EventChildRemoved                     //
-	EventNeighborAdded                    // a link to the router that ExtAddr and RLOC16 name
-	EventNeighborRemoved                  //
-	EventNetworkPending                   // the network will change after Event.Delay, see Engine.ChangeNetwork
-	EventNetwork                          // the network has changed: Engine.Network tells how
-	EventNetworkRefused                   // a change of the network that this node has asked for is refused, or nobody has answered
+	EventRole                EventType = iota // Event.Role is the new role
+	EventPartition                            // another partition
+	EventAddresses                            // addresses came or went
+	EventKeySequence                          // another key sequence
+	EventChildAdded                           // Event.ExtAddr and RLOC16 name the child
+	EventChildRemoved                         //
+	EventNeighborAdded                        // a link to the router that ExtAddr and RLOC16 name
+	EventNeighborRemoved                      //
+	EventNetworkData                          // other network data
+	EventRegistrationRefused                  // the leader has no place for what this node offers
+	EventNetworkPending                       // the network will change after Event.Delay, see Engine.ChangeNetwork
+	EventNetwork                              // the network has changed: Engine.Network tells how
+	EventNetworkRefused                       // a change of the network that this node has asked for is refused, or nobody has answered
 )
 
 func (t EventType) String() string {
 	names := [...]string{"role", "partition", "addresses", "key sequence", "child added", "child removed", "neighbor added",
-		"neighbor removed", "network pending", "network", "network refused"}
+		"neighbor removed", "network data", "registration refused", "network pending", "network", "network refused"}
 	if int(t) < len(names) {
 		return names[t]
 	}

@@ -38,14 +38,18 @@ const (
 //	     └► sender
 type ipLayer struct {
 	*self
+	neighbors *neighbors.Table
 	addresses *addresses.Table
 	sender    *sender.Sender
 	mpl       *mpl.Domain
 	resolver  *resolver.Resolver
+	mesh      *meshLayer
 	mle       *mleMessenger
 	tmf       *tmfMessenger
+	leases    *leases
 
 	packets []ip6.Datagram // for the host
+	outside []ip6.Datagram // for the host to let out of the mesh
 	errors  core.Limiter   // of ICMPv6 errors
 }
 
@@ -61,6 +65,9 @@ func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int8) {
 		if d.HasMPL && !x.mpl.Accept(x.Now, d.Bytes, d.MPL, d.Src, x.isRouter()) {
 			x.counters.MPLDuplicate++
 			return
+		}
+		if d.HasMPL {
+			x.toSleepers(d.Bytes, d.Src, d.Dst)
 		}
 		switch {
 		case x.addresses.Subscribed(d.Dst):
@@ -90,6 +97,9 @@ func securesItself(d *ip6.Datagram) bool {
 func (x *ipLayer) undeliverable(m *sender.Message, reason sender.Reason) {
 	if x.Debug {
 		x.Log.Debug("given up", "from", m.Src(), "to", m.Dst(), "reason", reason)
+	}
+	if reason == sender.NoWay && m.Kind == sender.KindDatagram && m.Src().IsValid() && !x.addresses.Own(m.Src()) {
+		x.refuseForwarded(m)
 	}
 }
 
@@ -126,6 +136,9 @@ func (x *ipLayer) deliver(d *ip6.Datagram, rssi int8) {
 	if err != nil || inner.Src.IsMulticast() {
 		x.counters.IPMalformed++
 		return
+	}
+	if inner.Dst.IsMulticast() {
+		x.toSleepers(inner.Bytes, inner.Src, inner.Dst)
 	}
 	if !x.addresses.Own(inner.Dst) && (!inner.Dst.IsMulticast() || !x.addresses.Subscribed(inner.Dst)) {
 		x.counters.IPNotForUs++
@@ -171,6 +184,7 @@ func (x *ipLayer) deliverUDP(d *ip6.Datagram, rssi int8) {
 		x.mle.receive(payload, d.Src, d.Dst, d.HopLimit, rssi)
 	case udp.DstPort == tmf.UDPPort && x.addresses.IsTMF(d.Src, d.Dst):
 		x.tmf.receive(payload, d.Src, d.Dst, udp.SrcPort)
+	case x.leases.receive(d, udp, payload):
 	default:
 		x.toHost(d)
 	}
@@ -255,6 +269,10 @@ func (x *ipLayer) sendUDP(src netip.Addr, srcPort uint16, dst netip.AddrPort, pa
 // sendUnreachable tells a node that its datagram's destination is not to be found here (RFC 4443 §3.1), unless the datagram is of those
 // to which there is no error: an ICMPv6 error, or one from or to a group (§2.4 e). Errors have a rate (§2.4 f).
 func (x *ipLayer) sendUnreachable(to mle.RLOC16, h ip6.Header, icmpError bool) {
+	x.sendUnreachableTo(to.Addr(x.addresses.Prefix()), h, icmpError)
+}
+
+func (x *ipLayer) sendUnreachableTo(to netip.Addr, h ip6.Header, icmpError bool) {
 	if icmpError || h.Src.IsMulticast() || h.Src.IsUnspecified() || h.Dst.IsMulticast() {
 		return
 	}
@@ -268,7 +286,7 @@ func (x *ipLayer) sendUnreachable(to mle.RLOC16, h ip6.Header, icmpError bool) {
 	}
 	m := x.sender.New()
 	m.Data, err = ip6.AppendDestinationUnreachable(m.Data,
-		ip6.Header{HopLimit: defaultHopLimit, Src: x.addresses.EID(), Dst: to.Addr(x.addresses.Prefix())}, ip6.UnreachableNoRoute, invoking)
+		ip6.Header{HopLimit: defaultHopLimit, Src: x.addresses.EID(), Dst: to}, ip6.UnreachableNoRoute, invoking)
 	if err != nil {
 		x.sender.Free(m)
 		return
@@ -286,7 +304,16 @@ func (x *ipLayer) send(m *sender.Message) error {
 	}
 	switch {
 	case h.Dst.IsMulticast() && ip6.ScopeOf(h.Dst) >= ip6.ScopeRealmLocal:
-		return x.sendMPL(m)
+		return x.sendMPL(m, h)
+	case h.Dst.IsMulticast():
+		x.toSleepers(m.Data, h.Src, h.Dst)
+	case x.mesh.out(h.Src, h.Dst):
+		data := slices.Clone(m.Data)
+		x.sender.Free(m)
+		if d, err := ip6.ParseTransit(data); err == nil {
+			x.toOutside(&d)
+		}
+		return nil
 	case !h.Dst.IsMulticast() && x.addresses.Own(h.Dst):
 		data := slices.Clone(m.Data)
 		x.sender.Free(m)
@@ -298,11 +325,45 @@ func (x *ipLayer) send(m *sender.Message) error {
 	return x.sender.Submit(m)
 }
 
+// sendEmpty sends a datagram without content, from the address that stays, to another node.
+func (x *ipLayer) sendEmpty(to mle.RLOC16) {
+	h := ip6.Header{NextHeader: ip6.ProtocolNoNext, HopLimit: defaultHopLimit, Src: x.addresses.EID(), Dst: to.Addr(x.addresses.Prefix())}
+	m := x.sender.New()
+	var err error
+	if m.Data, err = h.AppendBinary(m.Data); err != nil {
+		x.sender.Free(m)
+		return
+	}
+	m.Priority = sender.PriorityNet
+	_ = x.send(m) // without it, the others find out later
+}
+
+// toSleepers has a copy of a multicast held for each child that sleeps and listens to the group, but for that where it comes from.
+func (x *ipLayer) toSleepers(datagram []byte, src, dst netip.Addr) {
+	if !x.isRouter() || x.neighbors.Children.Empty() {
+		return
+	}
+	all := x.addresses.IsAllThreadNodes(dst)
+	for c := range x.neighbors.Children.Sleepy() {
+		if !all && !slices.Contains(c.Addresses, dst) || slices.Contains(c.Addresses, src) || src == c.RLOC16.Addr(x.addresses.Prefix()) {
+			continue
+		}
+		m := x.sender.New()
+		m.Data = append(m.Data, datagram...)
+		m.For, m.Priority = c.Ext, sender.PriorityNormal
+		_ = x.sender.Enqueue(m) // counted there
+	}
+}
+
 // sendMPL sends a multicast to the whole mesh (RFC 7731).
-func (x *ipLayer) sendMPL(m *sender.Message) error {
+func (x *ipLayer) sendMPL(m *sender.Message, h ip6.Header) error {
 	if !x.attached() {
 		x.sender.Free(m)
 		return ErrDetached
+	}
+	wide := ip6.ScopeOf(h.Dst) > ip6.ScopeRealmLocal // and tunnelled
+	if wide {
+		x.toSleepers(m.Data, h.Src, h.Dst)
 	}
 	datagram, err := x.mpl.Originate(x.Now, m.Data, mpl.SeedID(x.rloc), x.addresses.RLOC(), x.addresses.EID())
 	switch {
@@ -314,6 +375,9 @@ func (x *ipLayer) sendMPL(m *sender.Message) error {
 		return ErrPacket
 	}
 	m.Data = append(m.Data[:0], datagram...)
+	if !wide {
+		x.toSleepers(m.Data, h.Src, h.Dst)
+	}
 	return x.sender.Submit(m)
 }
 

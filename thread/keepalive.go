@@ -39,18 +39,21 @@ type keepAlive struct {
 	attempts  int           // unanswered Child Update Requests
 	challenge mle.Challenge // of a node that is resuming
 	partial   bool          // the parent has not heard of all addresses, which did not fit into one frame
+	wants     bool          // network data have been asked for, by a node that does not hear when others announce them
 }
 
 // reset forgets what is under way.
-func (k *keepAlive) reset() { k.timer, k.state, k.attempts = time.Time{}, updateNone, 0 }
+func (k *keepAlive) reset() {
+	k.timer, k.state, k.attempts, k.wants = time.Time{}, updateNone, 0, false
+}
 
 func (k *keepAlive) schedule() {
 	switch {
 	case k.state == updatePending:
 		k.timer = k.Now.Add(updatePendingDelay)
-	case k.state == updateActive:
+	case k.state == updateActive || k.wants:
 		k.timer = k.Now.Add(k.timing.ChildUpdateRetry)
-	case k.role == RoleChild:
+	case k.role == RoleChild && !k.sleepy(): // whose polls tell
 		margin := k.timing.ChildUpdateRetry * time.Duration(k.timing.KeepAliveAttempts)
 		timeout := min(k.timing.ChildTimeout, maxChildTimeout)
 		k.timer = k.Now.Add(max(timeout-margin, k.timing.ChildUpdateRetry))
@@ -78,8 +81,42 @@ func (k *keepAlive) HandleTimeout() {
 		k.attach.detach()
 		return
 	}
-	k.sendRequest()
+	if k.state == updateNone && k.wants {
+		k.distrib.request(neighbors.LinkLocal(k.neighbors.Parent.Ext), 0)
+	} else {
+		k.sendRequest()
+	}
 	k.attempts++
+}
+
+// dataWanted says that network data have been asked for, dataKnown that there is nothing to ask for any more.
+func (k *keepAlive) dataWanted() {
+	if k.role == RoleChild && k.sleepy() {
+		k.wants = true
+		if k.state == updateNone {
+			k.schedule()
+		}
+	}
+}
+
+func (k *keepAlive) dataKnown() {
+	if !k.wants {
+		return
+	}
+	k.wants = false
+	if k.state == updateNone {
+		k.attempts = 0
+		k.schedule()
+	}
+}
+
+// checkParent asks the parent of a sleepy end device whether it is still its child, if it has heard nothing that proves it for too long: that its
+// polls are acknowledged does not.
+func (k *keepAlive) checkParent() {
+	t := k.timing.SupervisionTimeout
+	if k.sleepy() && t > 0 && k.role == RoleChild && k.state == updateNone && k.AgeOf(k.neighbors.Parent.LastFrame) >= t {
+		k.sendRequest()
+	}
 }
 
 // addressesChanged schedules a Child Update Request of a minimal end device.
@@ -204,7 +241,7 @@ func (k *keepAlive) handleResponse(m mle.Message, info mleInfo) error {
 		k.attach.detach()
 		return nil
 	}
-	p.LastHeard = k.Now
+	p.LastHeard, p.LastFrame = k.Now, k.Now
 	return k.distrib.handleLeaderData(m, info)
 }
 

@@ -77,6 +77,7 @@ func (l *leading) release(id mle.RouterID) {
 	l.resolver.ForgetRouter(id)
 	l.routes.resetAdvertise()
 	l.Log.Info("router ID released", "id", id)
+	l.withdraw(func(server mle.RLOC16) bool { return server.RouterID() == id })
 }
 
 // handleAddressSolicit decides whether a node becomes a router.

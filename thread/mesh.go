@@ -29,9 +29,10 @@ type meshLayer struct {
 	addresses *addresses.Table
 	resolver  *resolver.Resolver
 	queries   *queries
+	netData   *networkdata.Data
+	local     *networkdata.Local
 	contexts  *lowpan.Contexts
 	sender    *sender.Sender
-	netData   *networkdata.Data
 	routes    *routes
 	change    transitions
 	ip        *ipLayer
@@ -131,6 +132,11 @@ func (x *meshLayer) handUp(datagram []byte, r *received) {
 		x.ip.sendUnreachable(mle.RLOC16(r.src.Short), d.Header, isICMPError(d.Protocol, d.Payload))
 		return
 	}
+	if x.leaves(&d, r) {
+		x.counters.RxDatagrams++
+		x.ip.toOutside(&d)
+		return
+	}
 	x.ip.receive(&d, r.secured, r.rssi)
 }
 
@@ -147,7 +153,7 @@ func (x *meshLayer) astray(d *ip6.Datagram, r *received) bool {
 	case !x.attached() || !x.fullThreadDevice() || x.isMinimalChild(mle.RLOC16(r.src.Short)):
 		return false
 	}
-	return !x.reachable(x.rloc, d.Dst)
+	return !x.reachable(x.rloc, d.Dst) && !x.serves(d.Src, d.Dst)
 }
 
 // isICMPError reports whether the payload of a datagram, or the beginning of it, is an ICMPv6 error.
@@ -300,7 +306,40 @@ func (x *meshLayer) pace(h sender.Hop) (sender.Hop, sender.Answer) {
 	return h, sender.Found
 }
 
+// Sleeper reports whether the way of a message ends at a child of this node that sleeps.
+func (x *meshLayer) Sleeper(m *sender.Message) (child ieee802154.ExtAddr, sleeps bool) {
+	switch {
+	case m.For != (ieee802154.ExtAddr{}):
+		return m.For, true
+	case m.Kind == sender.KindMeshFrame, !x.isRouter(), x.neighbors.Children.Empty(), m.Dst().IsMulticast():
+		return child, false
+	case m.Kind == sender.KindMLE && m.Command == mle.ParentResponse:
+		return child, false // who searches listens
+	}
+	n := x.neighbors.ByIP(m.Dst(), x.addresses.Prefix())
+	if n == nil || n.Kind() != neighbors.KindChild || !n.Sleepy() {
+		return child, false
+	}
+	return n.Ext, true
+}
+
+// routeFor finds the way of a copy of a multicast for a child that sleeps.
+func (x *meshLayer) routeFor(m *sender.Message) (sender.Hop, sender.Answer) {
+	c := x.neighbors.Children.ByExt(m.For)
+	if c == nil || !c.Established() {
+		return sender.Hop{}, sender.NoRoute
+	}
+	h := sender.Hop{Src: neighbors.ShortAddr(x.rloc), Dst: neighbors.ShortAddr(c.RLOC16)}
+	if neighbors.ExtOf(m.Src()) == x.Ext {
+		h.Src = ieee802154.ExtAddress(x.Ext)
+	}
+	return h, sender.Found
+}
+
 func (x *meshLayer) route(m *sender.Message) (sender.Hop, sender.Answer) {
+	if m.For != (ieee802154.ExtAddr{}) {
+		return x.routeFor(m)
+	}
 	var h sender.Hop
 	src, dst := m.Src(), m.Dst()
 	if neighbors.ExtOf(src) == x.Ext {
@@ -326,7 +365,7 @@ func (x *meshLayer) route(m *sender.Message) (sender.Hop, sender.Answer) {
 	case !x.fullThreadDevice():
 		return x.toParent(h)
 	}
-	to, answer := x.locate(dst)
+	to, answer := x.locate(src, dst)
 	if answer == sender.Found {
 		return x.routeTo(h, to, dst)
 	}
@@ -375,8 +414,8 @@ func (x *meshLayer) Relay(dst mle.RLOC16) (sender.Hop, sender.Answer) {
 	return x.pace(sender.Hop{Src: neighbors.ShortAddr(x.rloc), Dst: neighbors.ShortAddr(next)})
 }
 
-// locate returns the node that has an address beyond this link.
-func (x *meshLayer) locate(dst netip.Addr) (mle.RLOC16, sender.Answer) {
+// locate returns the node that has an address beyond this link, or by which a datagram from src leaves the mesh.
+func (x *meshLayer) locate(src, dst netip.Addr) (mle.RLOC16, sender.Answer) {
 	if rloc, ok := x.addresses.Locator(dst); ok {
 		switch {
 		case rloc == mle.ALOCLeader:
@@ -387,13 +426,15 @@ func (x *meshLayer) locate(dst netip.Addr) (mle.RLOC16, sender.Answer) {
 			at, ok := commissioning.Locator(x.netData)
 			return at, foundWhere(ok)
 		}
-		return 0, sender.NoRoute
+		rloc, ok = x.netData.Nearest(rloc, x.routes)
+		return rloc, foundWhere(ok)
 	}
 	if n := x.neighbors.ByIP(dst, x.addresses.Prefix()); n != nil && !x.seemsGone(n) {
 		return n.RLOC16, sender.Found
 	}
-	if !x.addresses.OnMesh(dst) {
-		return 0, sender.NoRoute // off-mesh routes come with border routers
+	if !x.onMesh(dst) {
+		rloc, ok := x.netData.Route(src, dst, x.routes)
+		return rloc, foundWhere(ok)
 	}
 	rloc, answer := x.resolver.Resolve(dst)
 	switch answer {

@@ -94,6 +94,7 @@ type mleMessenger struct {
 	strangers  [maxCommand + 1]bool                        // commands that make sense from strangers
 	answers    *strangers.Answers
 	vouch      func(ext ieee802154.ExtAddr) // tells the MAC who has sent the frame in work
+	expect     func(polls int)              // an answer is due, for which a sleepy end device must poll
 
 	twin    lasting.Condition // another node with this one's address
 	delayed []delayedMessage
@@ -168,6 +169,9 @@ func (x *mleMessenger) sendOn(channel uint8, dst netip.Addr, plain []byte) {
 		msg.Priority = sender.PriorityNormal // anybody with a recording can have it sent: it goes before no neighbor's
 	}
 	_ = x.sender.Enqueue(msg) // who asked sends again
+	if command == mle.DataRequest {
+		x.expect(0)
+	}
 }
 
 // delay sends a message after a delay.

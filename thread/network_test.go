@@ -275,7 +275,7 @@ func TestSetMode(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
 	a, b := m.Nodes[0], m.Nodes[1]
 	for mode, want := range map[mle.Mode]error{
-		mle.ModeFullThreadDevice: thread.ErrArgument, mle.ModeSecureDataRequests: thread.ErrUnsupported, b.Mode(): nil,
+		mle.ModeFullThreadDevice: thread.ErrArgument, b.Mode(): nil,
 	} {
 		if err := b.Console().SetMode(m.Sim.Now(), mode); !errors.Is(err, want) {
 			t.Errorf("%v: %v, want %v", mode, err, want)

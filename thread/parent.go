@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
+	"github.com/gopymesh/pymesh/thread/internal/mac"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/internal/strangers"
@@ -22,7 +23,7 @@ const (
 	// Deviation: OpenThread grants the 136 years that 32 bits of seconds may say. A few children that never come back would fill a router.
 	maxChildTimeout = 48 * time.Hour
 	// restoredTimeout is how long a child that is known from before a restart has time to answer, and askRestored how often it is asked:
-	// it always listens. If it comes back later it takes a place anew.
+	// it always listens, unless it sleeps. If it comes back later it takes a place anew.
 	restoredTimeout = 4 * time.Minute
 	askRestored     = restoredTimeout / 4
 
@@ -113,10 +114,61 @@ func (p *parentSide) isAsked(mask mle.ScanMask) bool {
 	return p.role != RoleChild || mask.Has(mle.ScanEndDevices)
 }
 
-// servable reports whether this node can be the parent of a node with that mode.
-//
-// Deviation: this version has no sleepy children. A node that sleeps would find a parent that never reaches it.
-func servable(m mle.Mode) bool { return m.Has(mle.ModeRxOnWhenIdle) }
+// servable reports whether a node can have that mode: a full Thread device listens always.
+func servable(m mle.Mode) bool {
+	return m.Has(mle.ModeRxOnWhenIdle) || !m.Has(mle.ModeFullThreadDevice)
+}
+
+// polled handles a data request, which is secured. One of a child that is known from before a restart may be a recording: it has what waits
+// for the child sent, which is but the question whether it is still there, and counts for nothing else.
+func (p *parentSide) polled(f mac.Received) {
+	n := p.neighbors.ByAddr(f.Src)
+	if n == nil || n.Kind() != neighbors.KindChild {
+		return
+	}
+	if n.Valid() {
+		n.LastHeard = p.Now
+	}
+	p.sender.Polled(n.Ext)
+}
+
+// updateSleepy tells the children that sleep of the network data that they do not have: they hear nobody announce them.
+func (p *parentSide) updateSleepy() {
+	for c := range p.neighbors.Children.Sleepy() {
+		if c.Valid() && c.NetworkDataVersion != p.distrib.netData.VersionFor(c.FullNetworkData()) {
+			p.sender.DropMLE(neighbors.LinkLocal(c.Ext), mle.ChildUpdateRequest)
+			p.tellData(c)
+		}
+	}
+}
+
+// tellData sends a child the network data.
+func (p *parentSide) tellData(c *neighbors.Child) {
+	if p.distrib.netData.Outdated() {
+		return
+	}
+	c.AskAgain = p.Now.Add(askRestored)
+	p.mle.send(neighbors.LinkLocal(c.Ext), p.appendUpdate(c))
+}
+
+// appendUpdate begins a Child Update Request.
+func (p *parentSide) appendUpdate(c *neighbors.Child) []byte {
+	b := mle.AppendSourceAddress(p.mle.start(mle.ChildUpdateRequest), p.rloc)
+	b = mle.AppendLeaderData(b, p.distrib.leaderData())
+	b = p.distrib.appendNetworkData(b, c.FullNetworkData())
+	return p.distrib.appendTimestamps(b)
+}
+
+// careForSleepy sends a child that sleeps what it has missed, or an empty frame if it has had none for long.
+func (p *parentSide) careForSleepy(c *neighbors.Child) {
+	switch t := p.timing.Supervision; {
+	case p.sender.Holds(c.Ext):
+	case c.NetworkDataVersion != p.distrib.netData.VersionFor(c.FullNetworkData()) && !p.Now.Before(c.AskAgain):
+		p.tellData(c)
+	case t > 0 && p.AgeOf(c.LastAcked) >= t:
+		p.sender.Supervise(c.Ext)
+	}
+}
 
 func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challenge, mask mle.ScanMask, asked netip.Addr) {
 	b := mle.AppendSourceAddress(p.mle.start(mle.ParentResponse), p.rloc)
@@ -295,6 +347,7 @@ func (p *parentSide) sendChildIDResponse(c *neighbors.Child) {
 // attached makes c a valid child.
 func (p *parentSide) attached(c *neighbors.Child) {
 	if !c.Valid() {
+		c.LastAcked = p.Now
 		p.neighbors.Change(&c.Neighbor, neighbors.Valid)
 		p.change.changed()
 	}
@@ -344,7 +397,7 @@ func (p *parentSide) handleUpdateRequest(m mle.Message, info mleInfo) error {
 	c := p.neighbors.Children.ByExt(info.ext)
 	if c == nil || !c.Established() || c.Valid() && hasSource && source != c.RLOC16 {
 		// The last of these has missed the answer that gave it another place, and resumed its old one: nothing would reach it.
-		if mode.Has(mle.ModeRxOnWhenIdle) {
+		if mode.Has(mle.ModeRxOnWhenIdle) { // one that sleeps would not hear it
 			if !p.mle.mayAnswer(info, strangers.ForChildren) {
 				return errMLERefused
 			}
@@ -396,7 +449,11 @@ func (p *parentSide) handleUpdateRequest(m mle.Message, info mleInfo) error {
 // refresh notes what a child says of itself.
 func (p *parentSide) refresh(c *neighbors.Child, mode mle.Mode, timeout time.Duration) {
 	changed := c.Mode != mode || c.Timeout != timeout
+	slept := c.Sleepy()
 	c.Mode, c.Timeout, c.LastHeard, c.Failures = mode, timeout, p.Now, 0
+	if slept && !c.Sleepy() {
+		p.sender.Wake(c.Ext)
+	}
 	if changed {
 		p.change.changed()
 	}
@@ -415,16 +472,16 @@ func (p *parentSide) mayAnswer(c *neighbors.Child) bool {
 
 // requestUpdate asks a child that is known from before a restart for its state.
 func (p *parentSide) requestUpdate(c *neighbors.Child) {
-	b := mle.AppendSourceAddress(p.mle.start(mle.ChildUpdateRequest), p.rloc)
-	b = mle.AppendLeaderData(b, p.distrib.leaderData())
-	b = p.distrib.appendNetworkData(b, c.FullNetworkData())
-	b = p.distrib.appendTimestamps(b)
+	c.AskAgain = p.Now.Add(askRestored)
+	if c.Sleepy() && p.sender.HoldsMLE(c.Ext, mle.ChildUpdateRequest) {
+		return // until it polls
+	}
+	b := p.appendUpdate(c)
 	b = mle.AppendTLVRequest(b, mle.TLVTimeout, mle.TLVAddressRegistration)
 	if c.Challenge.IsZero() { // else the answer to an earlier one may be on its way
 		c.Challenge = p.newChallenge()
 	}
 	b = mle.AppendChallenge(b, c.Challenge)
-	c.AskAgain = p.Now.Add(askRestored)
 	p.neighbors.Change(&c.Neighbor, neighbors.ChildUpdateRequest)
 	p.mle.send(neighbors.LinkLocal(c.Ext), b)
 }
@@ -471,6 +528,9 @@ func (p *parentSide) handleUpdateResponse(m mle.Message, info mleInfo) error {
 		if c.FullNetworkData() {
 			c.NetworkDataVersion = leader.DataVersion
 		}
+		if c.NetworkDataVersion == p.distrib.netData.VersionFor(c.FullNetworkData()) {
+			c.AskAgain = time.Time{}
+		}
 	}
 	if !c.Valid() {
 		c.Link.Add(p.timing.ReceiveSensitivity, info.rssi) // else the MAC has
@@ -488,6 +548,8 @@ func (p *parentSide) expireChildren() {
 			p.change.drop(&c.Neighbor)
 		case p.isRouter() && c.Established() && !c.Valid() && !p.Now.Before(c.AskAgain):
 			p.requestUpdate(c)
+		case p.isRouter() && c.Valid() && c.Sleepy():
+			p.careForSleepy(c)
 		}
 	}
 }
@@ -496,6 +558,9 @@ func (p *parentSide) expireChildren() {
 func (p *parentSide) patience(c *neighbors.Child) time.Duration {
 	switch c.State() {
 	case neighbors.Restored, neighbors.ChildUpdateRequest:
+		if c.Sleepy() {
+			return c.Timeout // it may be long before it polls
+		}
 		return min(c.Timeout, restoredTimeout)
 	case neighbors.ChildIDRequest:
 		// It waits until this node is a router, which may fail; and asks again long before.

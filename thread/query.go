@@ -12,6 +12,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/internal/slaac"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
@@ -25,14 +26,16 @@ import (
 //	Address Error ─► an address that two nodes have is given up
 type queries struct {
 	*self
-	neighbors *neighbors.Table
-	addresses *addresses.Table
-	resolver  *resolver.Resolver
-	sender    *sender.Sender
-	tmf       *tmfMessenger
-	keepAlive *keepAlive
-	update    func() // the addresses have changed
-	sameEID   lasting.Condition
+	neighbors   *neighbors.Table
+	addresses   *addresses.Table
+	resolver    *resolver.Resolver
+	sender      *sender.Sender
+	tmf         *tmfMessenger
+	keepAlive   *keepAlive
+	slaac       *slaac.Table
+	leases      *leases
+	update      func() // an address of this node's was given up for another
+	sameAddress lasting.Condition
 
 	askers    [maxAskers]asker
 	conflicts core.Limiter // of Address Errors, which go to all
@@ -170,6 +173,20 @@ func (q *queries) notify(to, target netip.Addr, iid ip6.InterfaceID, age time.Du
 	}
 }
 
+// giveUp gives up an address of this node's: it has another at once, or none in place of one that the host has added. It reports false for one
+// that names a place, which nobody else has.
+func (q *queries) giveUp(target netip.Addr) bool {
+	if target == q.addresses.EID() {
+		q.addresses.NewIID()
+		return true
+	}
+	if q.slaac.Duplicate(target) || q.leases.client.Forget(target) {
+		return true
+	}
+	_, err := q.addresses.Remove(target)
+	return err == nil
+}
+
 // handleError makes a node give up an address that another one also has.
 func (q *queries) handleError(ev tmfEvent, p tmf.Payload) error {
 	r := p.Read()
@@ -182,11 +199,12 @@ func (q *queries) handleError(ev tmfEvent, p tmf.Payload) error {
 	if !q.fullThreadDevice() {
 		own = ip6.InterfaceIDOf(q.addresses.LinkLocal()) // by which the parent answers queries
 	}
-	if target == q.addresses.EID() && iid != own {
-		q.sameEID.Log(q.Now, q.Log, slog.LevelWarn, "another node has this node's mesh-local address; taking a new one")
-		q.addresses.NewIID()
-		q.update()
-		q.keepAlive.addressesChanged()
+	if q.addresses.Own(target) {
+		if iid != own && q.giveUp(target) {
+			q.sameAddress.Log(q.Now, q.Log, slog.LevelWarn, "another node has an address of this node's, which is given up", "addr", target)
+			q.update()
+			q.keepAlive.addressesChanged()
+		}
 		return nil
 	}
 	owner := neighbors.ExtOfIID(iid)

@@ -68,6 +68,9 @@ func (s *self) isRouter() bool { return s.role == RoleRouter || s.role == RoleLe
 // attached reports whether the node is part of a partition.
 func (s *self) attached() bool { return s.role >= RoleChild }
 
+// sleepy reports whether the node listens only to what it has polled its parent for.
+func (s *self) sleepy() bool { return !s.mode.Has(mle.ModeRxOnWhenIdle) }
+
 func (s *self) fullThreadDevice() bool { return s.mode.Has(mle.ModeFullThreadDevice) }
 
 // routerEligible reports whether the node may become a router.
@@ -104,6 +107,8 @@ type transitions interface {
 	leaveNetwork()
 	// policyChanged follows the security policy.
 	policyChanged()
+	// networkDataChanged follows other network data.
+	networkDataChanged()
 	// changed says that what a restart needs to know has changed.
 	changed()
 }

@@ -85,10 +85,19 @@ func (e *Engine) SelectSource(dst netip.Addr) netip.Addr { return e.addresses.Se
 
 // Subscribe makes the node listen to a multicast address, until Unsubscribe has been called as often. It fails with ErrArgument for another
 // address, and with ErrTableFull if the node listens to 64 groups that were subscribed to already.
-func (e *Engine) Subscribe(group netip.Addr) error { return e.addresses.Subscribe(group) }
+func (e *Engine) Subscribe(group netip.Addr) error {
+	if err := e.addresses.Subscribe(group); err != nil {
+		return err
+	}
+	e.groupsChanged()
+	return nil
+}
 
 // Unsubscribe undoes one Subscribe.
-func (e *Engine) Unsubscribe(group netip.Addr) { e.addresses.Unsubscribe(group) }
+func (e *Engine) Unsubscribe(group netip.Addr) {
+	e.addresses.Unsubscribe(group)
+	e.groupsChanged()
+}
 
 // Single reports whether this node is the only router of its partition, or alone.
 func (e *Engine) Single() bool { return e.routes.single() }

@@ -74,11 +74,11 @@ func TestChildIDRequest_Addresses(t *testing.T) {
 	}
 }
 
-// TestParentRequest_Sleepy: who sleeps is not courted, as this version cannot be a parent to it.
-func TestParentRequest_Sleepy(t *testing.T) {
+// TestParentRequest_Mode: who cannot be is not courted: a full Thread device that sleeps.
+func TestParentRequest_Mode(t *testing.T) {
 	for mode, want := range map[mle.Mode]int{
-		thread.ModeFullThreadDevice: 1, thread.ModeMinimalEndDevice: 1, mle.ModeRxOnWhenIdle: 1, 0: 0, mle.ModeSecureDataRequests: 0,
-		thread.ModeMinimalEndDevice &^ mle.ModeRxOnWhenIdle: 0,
+		thread.ModeFullThreadDevice: 1, thread.ModeMinimalEndDevice: 1, mle.ModeRxOnWhenIdle: 1, 0: 1, mle.ModeSecureDataRequests: 1,
+		thread.ModeSleepyEndDevice: 1, thread.ModeFullThreadDevice &^ mle.ModeRxOnWhenIdle: 0,
 	} {
 		m, n, p := leading(t, nil)
 		request := meshtest.ParentRequest(meshtest.Challenge(1), mle.ScanRouters)
@@ -96,9 +96,9 @@ func TestParentRequest_Sleepy(t *testing.T) {
 	m, n, p := leading(t, nil)
 	p.SendMLE(ip6.LinkLocalAllRouters, meshtest.ParentRequest(meshtest.Challenge(1), mle.ScanRouters))
 	response := p.Await(mle.ParentResponse, n.ExtAddr(), 5*time.Second)
-	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), p.ChildIDRequest(response, mle.ModeSecureDataRequests, time.Minute))
+	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), p.ChildIDRequest(response, mle.ModeFullThreadDevice, time.Minute))
 	m.Run(2 * time.Second)
 	if len(childrenOf(n)) != 0 {
-		t.Error("a node that sleeps is a child")
+		t.Error("a full Thread device that sleeps is a child")
 	}
 }

@@ -2,10 +2,12 @@ package thread
 
 import (
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/gopymesh/pymesh/internal/lasting"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/slaac"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/mle"
@@ -32,6 +34,10 @@ type Settings struct {
 	PartitionID uint32
 	// MeshLocalIID is the interface identifier of the mesh-local EID.
 	MeshLocalIID ip6.InterfaceID
+	// SLAACSecret is what the interface identifiers of addresses follow from that the node has taken in prefixes of the network data (RFC 7217),
+	// all zero if there is none. SLAACConflicts says how often another node was found to have such an address.
+	SLAACSecret    [slaac.SecretSize]byte
+	SLAACConflicts []SLAACConflict
 	// Parent is the extended address of an end device's parent.
 	Parent ieee802154.ExtAddr
 	// Children are those of a router.
@@ -54,6 +60,12 @@ type Settings struct {
 type DatasetSettings struct {
 	Timestamp [8]byte
 	TLVs      []byte
+}
+
+// SLAACConflict counts the addresses in a prefix that another node was found to have, too: the DAD counter of RFC 7217 §5.
+type SLAACConflict struct {
+	Prefix netip.Prefix
+	Count  uint8
 }
 
 // ChildSettings is what a router remembers of a child.
@@ -126,12 +138,17 @@ func (e *Engine) save() bool {
 	if timestamp, tlvs, ok := e.dataset.Own(); ok {
 		s.Dataset = &DatasetSettings{Timestamp: timestamp, TLVs: tlvs}
 	}
-	if timestamp, tlvs, ok := e.pending.Own(); ok {
+	if timestamp, tlvs, ok := e.pendingSet.Own(); ok {
 		s.Pending = &DatasetSettings{Timestamp: timestamp, TLVs: tlvs}
 	}
 	configured := e.dataset.Configured()
 	s.Configured = &configured
 	s.MeshLocalIID = e.addresses.IID()
+	s.SLAACSecret = e.slaac.Secret()
+	s.SLAACConflicts = nil
+	for _, c := range e.slaac.Conflicts() {
+		s.SLAACConflicts = append(s.SLAACConflicts, SLAACConflict(c))
+	}
 	s.KeySequence, s.KeySequenceAge = e.keys.Sequence(), e.keys.Age()
 	s.LeastKeySequence, s.HighestKeySequence = e.keys.Bounds()
 	s.MACFrameCounter, s.MLEFrameCounter, s.MPLSequence = e.mac.Counter.Limit(), e.mle.counter.Limit(), e.mpl.Limit()
@@ -192,6 +209,11 @@ func (e *Engine) restoreSettings() error {
 	}
 	e.keeper.settings = s
 	e.addresses.SetIID(s.MeshLocalIID)
+	var conflicts []slaac.Conflict
+	for _, c := range s.SLAACConflicts {
+		conflicts = append(conflicts, slaac.Conflict(c))
+	}
+	e.slaac.Restore(s.SLAACSecret, conflicts)
 	if s.Role >= RoleChild {
 		e.setRLOC16(s.RLOC16)
 	}
@@ -214,7 +236,7 @@ func (e *Engine) restoreDatasets(s *Settings) (mine bool, err error) {
 		}
 	}
 	if d := s.Pending; d != nil {
-		if err := e.pending.Restore(d.Timestamp, d.TLVs); err != nil {
+		if err := e.pendingSet.Restore(d.Timestamp, d.TLVs); err != nil {
 			return false, err
 		}
 	}

@@ -58,12 +58,27 @@ type Timing struct {
 	// FailedRouterTransmissions is the number of unacknowledged frames to a router after which the link is taken as lost.
 	FailedRouterTransmissions int
 
+	// Sleepy end devices, Thread 1.1 §3.4.
+
+	// DataWait is how long a child that sleeps listens, after the acknowledgement of a poll that promises a frame. Its parent sends that once it
+	// is done with the frame that it has in work, if there is one: a wait for an acknowledgement may have to end first.
+	DataWait time.Duration
+	// AttachPoll is the period of polls while the parent's answer to an MLE message is due, FastPoll while another answer is, and PollRetry
+	// after one that was not acknowledged. MinPoll is the shortest that follows from a child timeout.
+	AttachPoll, FastPoll, PollRetry, MinPoll time.Duration
+	// Supervision is the time without a frame to a child that sleeps after which its parent sends an empty one, SupervisionTimeout that
+	// without a frame from the parent after which the child asks whether it is still one. Zero for never.
+	Supervision, SupervisionTimeout time.Duration
+
 	// LinkRequest is how long an answer to a Link Request is awaited.
 	LinkRequest time.Duration
 	// ResponseDelay bounds the random delay of answers to multicast MLE requests.
 	ResponseDelay time.Duration
 	// DataResponseJitter bounds the delay before new network data is passed on by multicast.
 	DataResponseJitter time.Duration
+	// DataResponseRepeat bounds the random delay, from its half on, after which the leader announces new network data once more. Zero, as in
+	// stock, does not.
+	DataResponseRepeat time.Duration
 
 	// Routing and partitions.
 
@@ -125,7 +140,7 @@ func (t *Timing) longestAirtime() time.Duration { return t.AckWait / 5 }
 // TimingIEEE802154 returns the timing of Thread over a 2.4 GHz IEEE 802.15.4 radio, as stock OpenThread has it. It is the profile
 // for standing among OpenThread's simulated nodes.
 func TimingIEEE802154() Timing {
-	return Timing{
+	t := Timing{
 		BackoffUnit:     320 * time.Microsecond,
 		MinBE:           3,
 		MaxBE:           5,
@@ -188,6 +203,8 @@ func TimingIEEE802154() Timing {
 		KeyRotation:    672 * time.Hour,
 		KeySwitchGuard: 624 * time.Hour,
 	}
+	t.sleepAsStock()
+	return t
 }
 
 // TimingPymesh returns the timing of Pycom's Pymesh: Thread over LoRa at SF7 and SF8. It is what LoPy4 and FiPy boards use, except
@@ -206,6 +223,7 @@ func TimingPymesh() Timing {
 	t.AnnounceProcess = 2500 * time.Millisecond
 	t.OrphanAnnounce = 5 * time.Second
 	t.OrphanAnnounceMin = 500 * time.Millisecond
+	t.sleepAsPymesh()
 
 	// Deviation: a Pymesh node listens for Parent Responses during its whole 10 s; a stock OpenThread parent has forgotten it after
 	// 5 s. With a candidate at hand this node answers in time for both.
@@ -227,6 +245,11 @@ func TimingPymesh() Timing {
 	t.MaxBE = 7
 	// Deviation: stock repeats after 64 ms at most, less than one frame's airtime, so that routers in range of each other collide.
 	t.MPLInterval = time.Second
+	// Deviation: stock passes new network data on within 500 ms, two airtimes of the message: of routers that do not hear each other most
+	// would send at the same time. Nor does its leader say again what nobody acknowledges: where its only message met another, all wait for
+	// its next Advertisement, half a minute. Measured over a grid of 16 at SF7: the last node has the data 21 s after the leader on the
+	// average instead of 29, at most 51 s instead of 119, and with two thirds of the frames.
+	t.DataResponseJitter, t.DataResponseRepeat = 6*time.Second, 8*time.Second
 	// Deviation: two nodes whose frames met wait for an acknowledgement equally long. Stock's backoff then spreads them over less than
 	// an airtime, and listening before talking does not hear weak signals: they would meet again.
 	t.RetryJitter = 500 * time.Millisecond

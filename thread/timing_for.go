@@ -27,7 +27,7 @@ const (
 //     Advertisements, so that an idle mesh takes no larger share of the air than at SF7. A mesh at SF12 on 125 kHz takes 13 times as
 //     long to form.
 //   - On a channel faster than SF7's only what is a node's own affair shrinks, to a quarter at most: backoff, the wait for an
-//     acknowledgement, the gaps between fragments and between the repetitions of a multicast.
+//     acknowledgement and for a frame that was polled for, the gaps between fragments and between the repetitions of a multicast.
 //
 // All nodes of a mesh need about the same timing, and Pycom's boards have TimingPymesh whatever their radio is set to: they wait 2 s for
 // an acknowledgement, counted from when they hand the frame to the radio, and 5 s for the fragments of a datagram. In a mesh with
@@ -45,7 +45,7 @@ func TimingFor(airtime func(n int) time.Duration) Timing {
 	case frame <= 0: // of settings that are not valid
 	case frame < pycomFastest:
 		t.scale(max(ratio(frame, pycomFastest), shortestTiming),
-			&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.FragmentGap, &t.MPLInterval)
+			&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.FragmentGap, &t.MPLInterval, &t.DataWait, &t.AttachPoll, &t.FastPoll)
 	case frame > pycomSlowest:
 		t.stretch(frame)
 	}
@@ -60,11 +60,12 @@ func (t *Timing) stretch(frame time.Duration) {
 		&t.BackoffUnit, &t.RetryJitter, &t.AckWait,
 		&t.ParentRequestRouters, &t.ParentRequestREEDs, &t.ParentDecision, &t.ParentResponseRouters, &t.ParentResponseAll,
 		&t.AttachBackoffMin, &t.AttachBackoffJitter, &t.SearchJitter, &t.ChildIDRequest, &t.ChildUpdateRetry,
-		&t.LinkRequest, &t.ResponseDelay, &t.DataResponseJitter, &t.AdvertiseMin, &t.RouterSelectionJitter,
+		&t.DataWait, &t.AttachPoll, &t.FastPoll, &t.PollRetry, &t.MinPoll,
+		&t.LinkRequest, &t.ResponseDelay, &t.DataResponseJitter, &t.DataResponseRepeat, &t.AdvertiseMin, &t.RouterSelectionJitter,
 		&t.AddressQuery, &t.AddressQueryRetry, &t.AddressQueryRetryMax, &t.AddressNotifyInterval, &t.ICMPErrorInterval, &t.MPLInterval, &t.MPLSeedLifetime, &t.CoAPAckTimeout,
 		&t.CommissionerTimeout, &t.AnnounceProcess, &t.OrphanAnnounce, &t.OrphanAnnounceMin)
 	t.scale(ratio(frame, pycomFastest),
-		&t.AdvertiseMax, &t.REEDAdvertise, &t.REEDAdvertiseJitter, &t.MaxNeighborAge, &t.ChildTimeout,
+		&t.AdvertiseMax, &t.REEDAdvertise, &t.REEDAdvertiseJitter, &t.MaxNeighborAge, &t.ChildTimeout, &t.Supervision, &t.SupervisionTimeout,
 		&t.NetworkIDTimeout, &t.RouterIDSequence, &t.RouterIDReuse, &t.LeaderToRouter,
 		&t.FragmentGap)
 	// Deviation: RFC 4944 §5.3 allows 60 s at most, in which SF12 on 125 kHz carries ten fragments over one hop.

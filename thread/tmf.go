@@ -8,6 +8,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/coap"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
@@ -57,6 +58,7 @@ type tmfMessenger struct {
 	addresses *addresses.Table
 	ip        *ipLayer
 	resources []tmfResource
+	expect    func(polls int) // an answer is due, for which a sleepy end device must poll
 }
 
 func coapTiming(t *Timing) coap.Timing {
@@ -114,6 +116,9 @@ func (x *tmfMessenger) drain() {
 		src := t.Path.Local
 		if !src.IsValid() || src.IsMulticast() || !x.addresses.Own(src) {
 			src = x.addresses.RLOC()
+		}
+		if coap.IsConfirmable(t.Payload) {
+			x.expect(0)
 		}
 		x.ip.sendUDP(src, tmf.UDPPort, t.Path.Peer, t.Payload, sender.PriorityNet)
 	}
@@ -208,10 +213,18 @@ func (x *tmfMessenger) request(to netip.Addr, uri string, payload []byte, tag tm
 
 // askLeader sends a confirmable request to the leader. It fails with coap.ErrBusy if too many are open.
 func (x *tmfMessenger) askLeader(uri string, payload []byte, tag tmfTag) error {
+	return x.askAt(x.leader.LeaderRouterID.RLOC16(), uri, payload, tag)
+}
+
+// tellLeader does the same by the leader's anycast locator, as OpenThread does in some cases.
+func (x *tmfMessenger) tellLeader(uri string, payload []byte, tag tmfTag) error {
+	return x.askAt(mle.ALOCLeader, uri, payload, tag)
+}
+
+func (x *tmfMessenger) askAt(leader mle.RLOC16, uri string, payload []byte, tag tmfTag) error {
 	m := newPost(coap.Confirmable, uri, payload)
 	m.Token = x.coap.NewToken()
-	leader := x.leader.LeaderRouterID.RLOC16().Addr(x.addresses.Prefix())
-	err := x.coap.Request(x.Now, x.path(leader), m, tag)
+	err := x.coap.Request(x.Now, x.path(leader.Addr(x.addresses.Prefix())), m, tag)
 	x.drain()
 	return err
 }

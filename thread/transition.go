@@ -1,11 +1,14 @@
 package thread
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/dhcp"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/internal/slaac"
 	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/mpl"
@@ -19,7 +22,7 @@ func (e *Engine) setRole(r Role) {
 	e.role = r
 	e.neighbors.View = e.view()
 	if r != RoleLeader {
-		e.registrar.Stop()
+		e.petitions.Stop()
 	}
 	e.updateAddresses()
 	e.manage.review()
@@ -66,6 +69,7 @@ func (e *Engine) becomeDetached() {
 	e.keepAlive.reset()
 	e.neighbors.DropLinks()
 	e.selection.reset() // an answer would go to an address that is given up
+	e.registrar.stop()
 	e.stopRouting()
 	e.second = time.Time{}
 	e.setRole(RoleDetached)
@@ -80,13 +84,14 @@ func (e *Engine) becomeChild(rloc mle.RLOC16) {
 	e.stopRouting()
 	e.setRole(RoleChild)
 	e.keepAlive.schedule()
-	if e.keepAlive.partial {
+	if e.keepAlive.partial || !e.distrib.toldAll() {
 		e.keepAlive.addressesChanged()
 	}
 	e.startHousekeeping()
 	if e.fullThreadDevice() {
 		e.selection.childStarted(e.attach.mode)
 	}
+	e.registrar.check()
 }
 
 func (e *Engine) becomeRouter(id mle.RouterID) { e.startRouting(id, RoleRouter) }
@@ -111,6 +116,7 @@ func (e *Engine) startRouting(id mle.RouterID, role Role) {
 	e.routes.advertise.Stop()
 	e.routes.resetAdvertise()
 	e.parent.dropForeignChildren()
+	e.registrar.routingStarted()
 }
 
 // stopRouting ends what only routers do.
@@ -123,6 +129,7 @@ func (e *Engine) setRLOC16(rloc mle.RLOC16) {
 	e.rloc = rloc
 	e.neighbors.Routers.Self = rloc
 	e.mac.SetAddress(e.dataset.Network().PANID, rloc)
+	e.updateManaged()
 	e.updateAddresses()
 }
 
@@ -143,6 +150,7 @@ func (e *Engine) enterPartition(d mle.LeaderData) {
 		e.netData.Invalidate()
 	}
 	if changed {
+		e.registrar.partitionChanged()
 		e.Log.Info("partition", "id", d.PartitionID)
 		e.events.emit(Event{Type: EventPartition})
 	}
@@ -157,6 +165,9 @@ func (e *Engine) forgetAddresses() {
 
 func (e *Engine) drop(n *neighbors.Neighbor) {
 	wasChild := n.Kind() == neighbors.KindChild && n.Established()
+	if wasChild {
+		e.sender.Forget(n.Ext)
+	}
 	switch {
 	case e.role == RoleChild && n == &e.neighbors.Parent.Neighbor:
 		e.attach.detach()
@@ -170,6 +181,7 @@ func (e *Engine) drop(n *neighbors.Neighbor) {
 	e.neighbors.Drop(n)
 	if wasChild && e.isRouter() {
 		e.changed()
+		e.registrar.lost(n.RLOC16)
 	}
 }
 
@@ -192,13 +204,84 @@ func (e *Engine) neighborChanged(n *neighbors.Neighbor, added bool) {
 
 // updateAddresses derives the addresses that depend on role and place.
 func (e *Engine) updateAddresses() {
-	changed := e.addresses.Update(addresses.State{
+	if e.refreshAddresses() {
+		e.events.emit(Event{Type: EventAddresses})
+	}
+}
+
+func (e *Engine) refreshAddresses() (changed bool) {
+	return e.addresses.Update(addresses.State{
 		Up: e.interfaceOn, Enabled: e.role != RoleDisabled, Attached: e.attached(), FullThreadDevice: e.fullThreadDevice(),
 		Leader: e.role == RoleLeader, RLOC16: e.rloc, CommissionerALOC: e.commissionerALOC(),
 	})
-	if changed {
-		e.events.emit(Event{Type: EventAddresses})
+}
+
+// networkDataChanged follows other network data: contexts, addresses, and whoever is to hear of them.
+func (e *Engine) networkDataChanged() {
+	e.contexts = e.netData.Contexts(e.addresses.Prefix())
+	if e.updateManaged() {
+		e.keepAlive.addressesChanged()
 	}
+	e.updateAddresses()
+	e.distrib.announce()
+	e.events.emit(Event{Type: EventNetworkData})
+	e.registrar.check()
+}
+
+// updateManaged derives the addresses that follow from the network data, and reports whether those in its prefixes are others. The rest of
+// updateAddresses must follow.
+func (e *Engine) updateManaged() (changed bool) {
+	var prefixes []slaac.Prefix
+	for _, p := range e.netData.SLAAC() {
+		prefixes = append(prefixes, slaac.Prefix{Prefix: p.Prefix, Preferred: p.Preferred})
+	}
+	changed, created := e.slaac.Update(prefixes, e.dataset.Network().ExtPANID)
+	if created {
+		e.changed()
+	}
+	var agents []dhcp.Prefix
+	for _, p := range e.netData.DHCP() {
+		agents = append(agents, dhcp.Prefix{Prefix: p.Prefix, Agent: p.Server})
+	}
+	changed = e.leases.client.Update(agents) || changed
+	e.applyManaged()
+	return changed
+}
+
+// leased follows an address that the node has got by DHCPv6.
+func (e *Engine) leased() {
+	e.applyManaged()
+	e.updateAddresses()
+	e.keepAlive.addressesChanged()
+}
+
+// addressGivenUp follows the loss of an address that another node has, too.
+func (e *Engine) addressGivenUp() {
+	e.applyManaged()
+	e.refreshAddresses()
+	e.events.emit(Event{Type: EventAddresses})
+	e.changed()
+}
+
+// applyManaged tells the table of addresses of those by the network data.
+func (e *Engine) applyManaged() {
+	var managed []addresses.ManagedAddress
+	for _, a := range e.slaac.Addresses() {
+		managed = append(managed, addresses.ManagedAddress{Addr: a.Addr, Preferred: a.Preferred})
+	}
+	for _, a := range e.leases.client.Addresses() {
+		managed = append(managed, addresses.ManagedAddress{Addr: a.Addr, Preferred: a.Preferred})
+	}
+	e.addresses.SetManaged(managed)
+	var anycast []mle.RLOC16
+	if e.rloc.Valid() {
+		e.netData.OffersOf(e.rloc, func(aloc mle.RLOC16) {
+			if !slices.Contains(anycast, aloc) {
+				anycast = append(anycast, aloc)
+			}
+		})
+	}
+	e.addresses.SetAnycast(anycast)
 }
 
 // commissionerALOC is the locator that this node has as the commissioner, mle.InvalidRLOC16 for none.
@@ -265,7 +348,7 @@ func (e *Engine) policyChanged() {
 func (e *Engine) leaveNetwork() {
 	before := e.dataset.Network()
 	e.dataset.Leave()
-	e.pending.Absent()
+	e.pendingSet.Absent()
 	if e.dataset.Network() != before {
 		e.networkChanged()
 	}
@@ -400,6 +483,7 @@ func (e *Engine) resume() {
 		e.neighbors.SetParent(neighbors.Neighbor{
 			Ext: s.Parent, RLOC16: s.RLOC16.RouterID().RLOC16(), Mode: ModeFullThreadDevice,
 		}, 0, neighbors.Restored)
+		e.attach.last = lastParent{e.neighbors.Parent.RLOC16, s.PartitionID}
 		e.attach.synchronize()
 	}
 }

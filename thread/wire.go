@@ -6,12 +6,15 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/commissioning"
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
+	"github.com/gopymesh/pymesh/thread/internal/dhcp"
 	"github.com/gopymesh/pymesh/thread/internal/keychain"
 	"github.com/gopymesh/pymesh/thread/internal/mac"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/networkdata"
+	"github.com/gopymesh/pymesh/thread/internal/polling"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/internal/slaac"
 	"github.com/gopymesh/pymesh/thread/internal/strangers"
 	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/meshcop"
@@ -47,7 +50,10 @@ func (e *Engine) wire(c *Config) {
 	e.wireManagement(c)
 	e.mle.setCommands(e.commands())
 	e.tmf.resources = e.resources()
-	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, &e.manage, &e.commiss, &e.announcer}
+	e.machines = []machine{
+		e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, e.polls, &e.leading, &e.distrib, &e.registrar, &e.leases,
+		&e.manage, &e.commiss, &e.announcer,
+	}
 }
 
 // wireRooms makes what has its door watched by the compiler.
@@ -58,7 +64,11 @@ func (e *Engine) wireRooms(c *Config) {
 	e.addresses = addresses.New(e.Core)
 	e.tmf.coap = coap.NewEndpoint[tmfTag](coap.Config{Timing: coapTiming(t), Rand: e.Core.Rand, IsAnycast: e.addresses.IsAnycast})
 	e.neighbors = neighbors.New(e.Core, c.MaxChildren, e.neighborChanged)
-	e.mac = mac.New(e.Core, mac.Config{Timing: macTiming(t), Neighbors: e.neighbors, Keys: e.keys, Reserve: e.save})
+	e.mac = mac.New(e.Core, mac.Config{Timing: macTiming(t), Neighbors: e.neighbors, Keys: e.keys, Pending: e.pending, Reserve: e.save})
+	e.polls = polling.New(e.Core, polling.Timing{
+		Attach: t.AttachPoll, Fast: t.FastPoll, Retry: t.PollRetry, Min: t.MinPoll, Retries: t.FailedChildTransmissions,
+	})
+	e.polls.SetPeriod(c.PollPeriod)
 	e.neighbors.Routers.Sequence = uint8(e.Core.Rand.Uint32())
 	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, FragmentGaps: t.FragmentGaps}, e.mac, &e.mesh, &e.contexts)
 	e.mpl = mpl.NewDomain(e.Core.Rand, mpl.Config{
@@ -66,9 +76,15 @@ func (e *Engine) wireRooms(c *Config) {
 	})
 	e.resolver = resolver.New(e.Core, resolver.Timing{Query: t.AddressQuery, Retry: t.AddressQueryRetry, RetryMax: t.AddressQueryRetryMax})
 	e.netData = networkdata.New(e.Core)
+	e.local = new(networkdata.Local)
+	e.slaac = slaac.New(e.Core)
+	e.leases = leases{
+		self: e.self, client: dhcp.NewClient(e.Core, t.CoAPAckTimeout), netData: e.netData, addresses: e.addresses, ip: &e.ip,
+		update: e.leased,
+	}
 	e.dataset = dataset.New(c.network(), meshcop.UsualPolicy(t.KeyRotation))
-	e.pending = dataset.NewPending(e.Core)
-	e.registrar = commissioning.NewRegistrar(e.Core, e.netData, t.CommissionerTimeout)
+	e.pendingSet = dataset.NewPending(e.Core)
+	e.petitions = commissioning.NewRegistrar(e.Core, e.netData, t.CommissionerTimeout)
 	e.addresses.NewIID()
 	e.applyNetwork()
 }
@@ -76,56 +92,58 @@ func (e *Engine) wireRooms(c *Config) {
 func macTiming(t *Timing) mac.Timing {
 	return mac.Timing{
 		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
-		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, ReceiveSensitivity: t.ReceiveSensitivity,
+		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, DataWait: t.DataWait, ReceiveSensitivity: t.ReceiveSensitivity,
 	}
 }
 
 func (e *Engine) wireLayers() {
 	e.mesh = meshLayer{
 		self: e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, queries: &e.queries,
-		contexts: &e.contexts, sender: e.sender, netData: e.netData, routes: &e.routes, ip: &e.ip,
+		netData: e.netData, local: e.local, contexts: &e.contexts, sender: e.sender, routes: &e.routes, ip: &e.ip,
 		reassembler: lowpan.NewReassembler(lowpan.Limits{Datagrams: reassemblies, Timeout: e.timing.Reassembly}),
 	}
 	e.ip = ipLayer{
-		self: e.self, addresses: e.addresses, sender: e.sender, mpl: e.mpl, resolver: e.resolver, mle: &e.mle, tmf: &e.tmf,
+		self: e.self, neighbors: e.neighbors, addresses: e.addresses, sender: e.sender, mpl: e.mpl, resolver: e.resolver, mesh: &e.mesh,
+		mle: &e.mle, tmf: &e.tmf, leases: &e.leases,
 		errors: core.Limiter{Interval: e.timing.ICMPErrorInterval, Burst: icmpErrors},
 	}
 	e.sender.Undeliverable = e.ip.undeliverable
 	e.mle = mleMessenger{
 		self: e.self, keys: e.keys, neighbors: e.neighbors, sender: e.sender, macCounter: &e.mac.Counter, reserve: e.save,
-		answers: strangers.New(e.Core, e.timing.longestAirtime()), vouch: e.mac.Vouch,
+		answers: strangers.New(e.Core, e.timing.longestAirtime()), vouch: e.mac.Vouch, expect: e.polls.Expect,
 	}
-	e.tmf.self, e.tmf.addresses, e.tmf.ip = e.self, e.addresses, &e.ip
+	e.tmf.self, e.tmf.addresses, e.tmf.ip, e.tmf.expect = e.self, e.addresses, &e.ip, e.polls.Expect
 	e.queries = queries{
 		self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, sender: e.sender, tmf: &e.tmf,
-		keepAlive: &e.keepAlive, update: e.updateAddresses, conflicts: core.Limiter{Interval: e.timing.AddressNotifyInterval, Burst: 1},
+		keepAlive: &e.keepAlive, slaac: e.slaac, leases: &e.leases, update: e.addressGivenUp, conflicts: core.Limiter{Interval: e.timing.AddressNotifyInterval, Burst: 1},
 	}
 	e.distrib = distributor{
 		self: e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, dataset: e.dataset,
-		resolver: e.resolver, contexts: &e.contexts, mle: &e.mle, pending: e.pending, manage: &e.manage,
+		resolver: e.resolver, contexts: &e.contexts, mle: &e.mle, pending: e.pendingSet, manage: &e.manage, keepAlive: &e.keepAlive,
+		parent: &e.parent,
 	}
 }
 
 func (e *Engine) wireManagement(c *Config) {
 	e.manage = management{
-		self: e.self, change: e, netData: e.netData, registrar: e.registrar, distrib: &e.distrib, tmf: &e.tmf, emit: e.events.emit,
-		manager: dataset.Manager{Active: e.dataset, Pending: e.pending, MinDelay: dataset.DefaultMinDelay},
+		self: e.self, change: e, netData: e.netData, registrar: e.petitions, distrib: &e.distrib, tmf: &e.tmf, emit: e.events.emit,
+		manager: dataset.Manager{Active: e.dataset, Pending: e.pendingSet, MinDelay: dataset.DefaultMinDelay},
 	}
 	e.announcer = announcer{
 		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, mle: &e.mle, attach: &e.attach, parent: &e.parent,
 		routes: &e.routes, multiChannel: c.MultiChannel,
 	}
 	e.commiss = commissioner{
-		self: e.self, commissioning: commissioning.New(e.Core, e.timing.CommissionerTimeout), registrar: e.registrar,
+		self: e.self, commissioning: commissioning.New(e.Core, e.timing.CommissionerTimeout), registrar: e.petitions,
 		distrib: &e.distrib, tmf: &e.tmf, update: e.updateAddresses,
 	}
 }
 
 func (e *Engine) wireChildSide() {
 	e.attach = attacher{
-		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, pending: e.pending, mle: &e.mle,
+		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, pending: e.pendingSet, mle: &e.mle,
 		routes: &e.routes, distrib: &e.distrib, keepAlive: &e.keepAlive, leading: &e.leading,
-		announcer: &e.announcer,
+		announcer: &e.announcer, ip: &e.ip,
 	}
 	e.keepAlive = keepAlive{
 		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, distrib: &e.distrib,
@@ -134,7 +152,7 @@ func (e *Engine) wireChildSide() {
 
 func (e *Engine) wireRouterSide(c *Config) {
 	e.parent = parentSide{
-		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, dataset: e.dataset, pending: e.pending, mle: &e.mle, attach: &e.attach,
+		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, dataset: e.dataset, pending: e.pendingSet, mle: &e.mle, attach: &e.attach,
 		routes: &e.routes, selection: &e.selection, distrib: &e.distrib, priority: AutomaticParentPriority,
 	}
 	e.links = links{
@@ -150,9 +168,13 @@ func (e *Engine) wireRouterSide(c *Config) {
 		previousID: mle.InvalidRouterID,
 	}
 	e.leading = leading{
-		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, pending: e.pending, registrar: e.registrar,
+		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, pending: e.pendingSet, registrar: e.petitions,
 		resolver: e.resolver, tmf: &e.tmf, routes: &e.routes,
 		selection: &e.selection, distrib: &e.distrib, weight: *c.LeaderWeight, partitionID: c.PartitionID,
+	}
+	e.registrar = registrar{
+		self: e.self, local: e.local, netData: e.netData, addresses: e.addresses, neighbors: e.neighbors, tmf: &e.tmf,
+		routes: &e.routes, selection: &e.selection, leading: &e.leading, events: &e.events, known: mle.InvalidRLOC16, as: mle.InvalidRLOC16,
 	}
 }
 
@@ -183,6 +205,7 @@ func (e *Engine) resources() []tmfResource {
 	return []tmfResource{
 		{tmf.URIAddressSolicit, coap.POST, asLeader, confirmableOnly, e.leading.handleAddressSolicit},
 		{tmf.URIAddressRelease, coap.POST, asLeader, confirmableOnly, e.leading.handleAddressRelease},
+		{tmf.URIServerData, coap.POST, asLeader, confirmableOnly, e.leading.handleServerData},
 		{tmf.URIAddressQuery, coap.POST, asAny, nonConfirmableOnly, e.queries.handleQuery},
 		{tmf.URIAddressNotify, coap.POST, asAny, confirmableOnly, e.queries.handleNotify},
 		{tmf.URIAddressError, coap.POST, asAny, anyType, e.queries.handleError},

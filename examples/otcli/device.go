@@ -137,6 +137,9 @@ func (d *device) end(err error) {
 func (d *device) Channel() uint8 { return d.engine.RadioChannel() }
 
 func (d *device) HandleFrame(now time.Time, psdu []byte, rssi int8) {
+	if !d.engine.Listening() {
+		return // as a sleeping radio
+	}
 	d.engine.HandleFrame(now, psdu, rssi)
 	d.finish(now)
 }

@@ -37,10 +37,16 @@ func (s *station) deliver(d delivery) {
 	if d.echo {
 		s.sending = false
 		s.machine.HandleTransmitDone(s.c.now, nil)
-	} else if channel := d.data[0]; channel == Channel {
+	} else if channel := d.data[0]; channel == Channel && s.listens() {
 		s.machine.HandleFrame(s.c.now, d.data[1:], RSSI)
 	}
 	s.poll()
+}
+
+// listens reports whether the machine's receiver is on: always, unless it says otherwise.
+func (s *station) listens() bool {
+	l, ok := s.machine.(interface{ Listening() bool })
+	return !ok || l.Listening()
 }
 
 func (s *station) synchronize() { s.poll() }

@@ -34,6 +34,9 @@ const (
 type Hooks struct {
 	// Packet takes an IPv6 datagram for the host.
 	Packet func(now time.Time, d *ip6.Datagram)
+	// Forward takes an IPv6 datagram that leaves the mesh by this node. Without it, and where it reports false, the sender is told that
+	// there is no way.
+	Forward func(now time.Time, d *ip6.Datagram) bool
 	// Event takes an event of the engine.
 	Event func(thread.Event)
 	// Frame sees each packet that the radio has received or sent. psdu must not be kept.
@@ -62,6 +65,9 @@ type Runner struct {
 	mute   lasting.Condition
 
 	ready, sending transmission // the packet for the sender, and the one that it has; the runner's own
+
+	sleeper lora.Sleeper // the radio, if it can sleep
+	asleep  bool         // it was told to
 
 	calls  chan func(now time.Time)
 	rx     chan *reception
@@ -108,6 +114,7 @@ func Start(engine *thread.Engine, radio lora.Radio, log *slog.Logger, hooks Hook
 		tx: make(chan transmission), txDone: make(chan error, 1),
 		ctx: ctx, cancel: cancel, done: make(chan struct{}),
 	}
+	r.sleeper, _ = radio.(lora.Sleeper)
 	for range receptions {
 		r.free <- new(reception)
 	}
@@ -198,6 +205,7 @@ func (r *Runner) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	defer r.poll()
+	defer r.rest(false)
 	for {
 		r.poll()
 		tx := r.fetch()
@@ -244,6 +252,7 @@ func (r *Runner) fetch() chan<- transmission {
 	if r.sending.psdu != nil && r.engine.RadioStuck() {
 		r.sending.cancel()
 	}
+	r.rest(!r.engine.Listening()) // before a packet is sent: its acknowledgement comes at once
 	if r.ready.psdu != nil {
 		return r.tx
 	}
@@ -284,6 +293,14 @@ func (r *Runner) timeout() {
 	}
 }
 
+// rest lets the radio sleep, or wakes it up.
+func (r *Runner) rest(asleep bool) {
+	if r.sleeper != nil && r.asleep != asleep {
+		r.asleep = asleep
+		r.sleeper.Sleep(asleep)
+	}
+}
+
 // nextTimeout returns the first deadline of all.
 func (r *Runner) nextTimeout() (time.Time, bool) {
 	next, ok := r.engine.NextTimeout()
@@ -304,6 +321,15 @@ func (r *Runner) poll() {
 		}
 		if r.hooks.Packet != nil {
 			r.hooks.Packet(r.last, &packet)
+		}
+	}
+	for {
+		packet, ok := r.engine.PollForward()
+		if !ok {
+			break
+		}
+		if r.hooks.Forward == nil || !r.hooks.Forward(r.last, &packet) {
+			r.engine.RefuseForward(r.last, &packet)
 		}
 	}
 	for {

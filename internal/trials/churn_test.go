@@ -1,6 +1,7 @@
 package trials
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -224,7 +225,7 @@ func (c *churning) churn() {
 	c.Sim.Heal()
 	for i, n := range c.Nodes {
 		n.Start()
-		_ = n.Console().SetMode(c.Sim.Now(), max(c.first[i].Mode, n.Config.Mode))
+		_ = n.Console().SetMode(c.Sim.Now(), cmp.Or(max(c.first[i].Mode, n.Config.Mode), thread.ModeFullThreadDevice))
 		n.Console().SetRouterRole(c.Sim.Now(), !c.first[i].EndDevice)
 		n.Antenna.Touch()
 	}

@@ -26,7 +26,7 @@ type device interface {
 	due()
 }
 
-// Radio is a radio on an Air. It is a [lora.Radio], and [lora.Clocked].
+// Radio is a radio on an Air. It is a [lora.Radio], a [lora.Sleeper], and [lora.Clocked].
 type Radio struct {
 	antenna
 	air    *Air
@@ -39,6 +39,7 @@ type Radio struct {
 var (
 	_ lora.Radio   = (*Radio)(nil)
 	_ lora.Clocked = (*Radio)(nil)
+	_ lora.Sleeper = (*Radio)(nil)
 )
 
 // received is a packet in the queue of a Radio.
@@ -57,7 +58,7 @@ func NewAir(opt Options) *Air {
 	now := time.Now()
 	opt.Start = now.Round(0) // comparable with times that went through the wall clock
 	a := &Air{wall: now}
-	a.init(opt)
+	a.init(opt, a.now)
 	return a
 }
 
@@ -215,6 +216,15 @@ func (r *Radio) Send(ctx context.Context, packet []byte) error {
 	case <-closed:
 		return r.stop(lora.ErrClosed)
 	}
+}
+
+// Sleep says whether the radio may sleep, as [lora.Sleeper] says.
+func (r *Radio) Sleep(asleep bool) {
+	a := r.air
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r.setAsleep(asleep, a.catchUp())
+	a.arm()
 }
 
 // start hands a packet to the air, unless the radio is closed.

@@ -23,7 +23,7 @@ type Stats struct {
 	HalfDuplex uint64 // lost because the receiver was sending
 	TooWeak    uint64 // below the sensitivity, but strong enough to disturb
 	Lost       uint64 // lost by chance, or with another framing
-	Deaf       uint64 // lost because the Transceiver was not listening
+	Deaf       uint64 // lost because the receiver was asleep
 	Overrun    uint64 // dropped because a Radio's queue was full
 }
 
@@ -60,6 +60,10 @@ type antenna struct {
 	links []link // to antennas that hear this one, by id
 
 	front *Transceiver // nil where a Radio or a Node is behind the antenna
+
+	asleep   bool // whoever is behind the antenna does not listen
+	activity lora.Activity
+	since    int64 // until when it is counted
 
 	// As a sender.
 	state    state
@@ -100,7 +104,7 @@ type modem struct {
 	sync        lora.SyncWord
 	framing     Framing
 	preamble    int64 // ns
-	symbol      int64 // ns, of a Transceiver
+	symbol      int64 // ns
 	sensitivity float64
 	noiseFloor  float64
 	maxPacket   int
@@ -133,10 +137,16 @@ func newModem(phy PHY, cfg lora.Config) modem {
 		sync:        cfg.SyncWord,
 		framing:     Framing{LowDataRate: cfg.LowDataRateOptimize()},
 		preamble:    int64(cfg.PreambleTime()),
+		symbol:      symbolTime(cfg),
 		sensitivity: cfg.Sensitivity(),
 		noiseFloor:  cfg.Bandwidth.NoiseFloor(),
 		maxPacket:   lora.MaxPacket,
 	}
+}
+
+// symbolTime returns the length of a symbol in nanoseconds.
+func symbolTime(cfg lora.Config) int64 {
+	return int64(time.Second) << cfg.SpreadingFactor / int64(max(cfg.Bandwidth, 1))
 }
 
 func (a *antenna) endpoint() *antenna { return a }
@@ -197,6 +207,7 @@ func (a *antenna) toggle(flag *bool, to bool) {
 	a.m.mu.Lock()
 	defer a.m.mu.Unlock()
 	if *flag != to {
+		a.account(a.m.clock())
 		*flag = to
 		a.m.relink(a)
 	}
@@ -209,4 +220,55 @@ func (a *antenna) Stats() Stats {
 	a.m.mu.Lock()
 	defer a.m.mu.Unlock()
 	return a.stats
+}
+
+// Activity returns how long the antenna of a Node or a Radio has sent, listened and slept,
+// while it was switched on.
+func (a *antenna) Activity() lora.Activity {
+	a.m.mu.Lock()
+	defer a.m.mu.Unlock()
+	a.account(a.m.clock())
+	return a.activity
+}
+
+// account counts what the antenna has done up to a time.
+func (a *antenna) account(now int64) {
+	d := time.Duration(now - a.since)
+	if d <= 0 {
+		return
+	}
+	a.since = now
+	switch {
+	case !a.works() || a.front != nil:
+	case a.state == transmitting:
+		a.activity.Transmitting += d
+	case a.asleep && a.state == idle:
+		a.activity.Sleeping += d
+	default:
+		a.activity.Receiving += d
+	}
+}
+
+// hears reports whether the receiver is on.
+func (a *antenna) hears() bool {
+	if a.front != nil {
+		return a.front.hearing
+	}
+	return !a.asleep
+}
+
+// setAsleep turns the receiver off or on. a.m.mu is held.
+func (a *antenna) setAsleep(asleep bool, now int64) {
+	if a.asleep == asleep {
+		return
+	}
+	a.account(now)
+	a.asleep = asleep
+	switch {
+	case !asleep && a.works():
+		a.m.catch(a, now)
+	case a.lock != nil:
+		a.lock = nil
+		a.stats.Deaf++
+	}
 }

@@ -24,6 +24,7 @@ type medium struct {
 	busyAt   int64            // power from which on the channel is busy, in attowatts
 	capture  capture
 	heard    []hearing // result of the last end of a transmission
+	clock    func() int64
 }
 
 // pair is a direction between two antennas.
@@ -35,7 +36,8 @@ type hearing struct {
 	rssi float64 // dBm
 }
 
-func (m *medium) init(opt Options) {
+func (m *medium) init(opt Options, clock func() int64) {
+	m.clock = clock
 	m.opt = opt.withDefaults()
 	m.rand = rand.New(rand.NewPCG(opt.Seed, streamLoss))
 	m.rssi = make(map[pair]float64)
@@ -59,7 +61,7 @@ func attowatts(dBm float64) int64 {
 
 // attach puts a new antenna on the air.
 func (m *medium) attach(a *antenna, cfg lora.Config, pos Position) {
-	a.m, a.id, a.pos = m, int32(len(m.antennas)), pos
+	a.m, a.id, a.pos, a.since = m, int32(len(m.antennas)), pos, m.clock()
 	a.setConfig(cfg)
 	m.antennas = append(m.antennas, a)
 	m.relink(a)

@@ -2,6 +2,7 @@ package lorasim
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/gopymesh/pymesh/lora"
@@ -37,6 +38,7 @@ func (m *medium) send(a *antenna, packet []byte, now int64) {
 		m.begin(a, now)
 		return
 	}
+	a.account(now)
 	a.state = listening
 	a.deadline = now + int64(cmp.Or(listen, refusalTime))
 	if a.power >= m.busyAt {
@@ -76,6 +78,7 @@ func (m *medium) advance(a *antenna) outcome {
 		return outcomeStarted
 	}
 	if a.refusal != nil {
+		a.account(a.deadline)
 		a.state = idle
 		if a.refusal == lora.ErrChannelBusy {
 			a.stats.Busy++
@@ -88,6 +91,7 @@ func (m *medium) advance(a *antenna) outcome {
 
 // begin puts the packet on the air.
 func (m *medium) begin(a *antenna, now int64) {
+	a.account(now)
 	a.state = transmitting
 	a.start = now
 	a.deadline = now + int64(m.airtime(a, len(a.packet)))
@@ -121,7 +125,7 @@ func (m *medium) arrive(a, b *antenna, l *link, now int64) {
 		b.stats.TooWeak++
 	case b.state == transmitting:
 		b.stats.HalfDuplex++
-	case b.front != nil && !b.front.hearing:
+	case !b.hears():
 		b.stats.Deaf++
 	case !stands(l.power, b.power), b.lock != nil && now >= b.lockUntil:
 		b.stats.Collided++
@@ -156,7 +160,7 @@ func (m *medium) end(a *antenna) {
 			if a.modem.sync != b.modem.sync || float64(l.rssi) < b.modem.sensitivity {
 				continue
 			}
-			if b.front != nil && !b.front.hearing {
+			if !b.hears() {
 				b.stats.Deaf++
 				continue
 			}
@@ -182,6 +186,7 @@ func (m *medium) end(a *antenna) {
 		}
 		m.heard = append(m.heard, hearing{b, float64(l.rssi)})
 	}
+	a.account(a.deadline)
 	a.state = idle
 	a.stats.Sent++
 	a.stats.Airtime += time.Duration(a.deadline - a.start)
@@ -189,6 +194,7 @@ func (m *medium) end(a *antenna) {
 
 // abort takes an antenna back to idle, whatever it did; a packet on the air is lost.
 func (m *medium) abort(a *antenna) {
+	a.account(m.clock())
 	if a.state == transmitting {
 		a.stats.Aborted++
 		for i := range a.links {
@@ -201,6 +207,35 @@ func (m *medium) abort(a *antenna) {
 		}
 	}
 	a.state = idle
+}
+
+// lateQuarters is how much of preamble and sync word a receiver must hear to lock on a
+// packet, in quarters of a symbol: 5 symbols of the preamble and the 4.25 of the sync word.
+const lateQuarters = 4*5 + 17
+
+// catch locks a receiver that has just been turned on on a packet that has begun already,
+// if enough of its preamble is left.
+func (m *medium) catch(b *antenna, now int64) {
+	if m.opt.Ideal || b.state == transmitting {
+		return
+	}
+	latest := now + b.modem.symbol*lateQuarters/4
+	for _, from := range m.antennas {
+		if from.state != transmitting || from.modem.sync != b.modem.sync || from.start+from.modem.preamble < latest {
+			continue
+		}
+		i, heard := slices.BinarySearchFunc(from.links, b.id, func(l link, id int32) int { return int(l.to - id) })
+		if !heard {
+			continue
+		}
+		l := &from.links[i]
+		if float64(l.rssi) >= b.modem.sensitivity && stands(l.power, b.power) {
+			b.stats.Deaf-- // counted when the packet began
+			b.lockOn(from, l)
+			b.tellPacket(PacketBegins, from, now)
+			return
+		}
+	}
 }
 
 // lose draws whether a packet is lost by chance.

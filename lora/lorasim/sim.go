@@ -32,6 +32,14 @@ type Station interface {
 	HandleTransmitDone(now time.Time, err error)
 }
 
+// Listener is a [Station] that does not listen all the time. The Sim asks it after each
+// input, once PollTransmit has no packet, and before a packet is sent: whoever does not
+// listen hears nothing.
+type Listener interface {
+	Station
+	Listening() bool
+}
+
 // Sim is an air in virtual time. Time passes in [Sim.Run] and [Sim.RunUntil] only, from
 // event to event. Events of the same time happen in the order in which they were
 // planned, so a run depends on nothing but its inputs and the seed.
@@ -76,7 +84,7 @@ const maxRepeats = 100_000
 // New returns a Sim without nodes.
 func New(opt Options) *Sim {
 	s := new(Sim)
-	s.init(opt)
+	s.init(opt, func() int64 { return s.now })
 	return s
 }
 
@@ -159,7 +167,9 @@ func (n *Node) Touch() {
 	}
 	s := n.sim
 	if !n.sending {
-		if psdu, ok := n.station.PollTransmit(); ok {
+		psdu, ok := n.station.PollTransmit()
+		n.listen()
+		if ok {
 			n.sending = true
 			s.send(&n.antenna, psdu, s.now)
 			s.queue.set(n.radio, n.deadline)
@@ -173,6 +183,12 @@ func (n *Node) Touch() {
 		n.wanted = t
 		s.queue.set(n.timer, s.due(t))
 	}
+}
+
+// listen asks the station whether it listens.
+func (n *Node) listen() {
+	l, ok := n.station.(Listener)
+	n.setAsleep(ok && !l.Listening(), n.sim.now)
 }
 
 func (n *Node) clearTimer() {

@@ -2,7 +2,6 @@ package lorasim
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"github.com/gopymesh/pymesh/lora"
@@ -79,10 +78,6 @@ type Event struct {
 	Payload    [lora.MaxPacket]byte
 }
 
-// lateQuarters is how much of preamble and sync word a receiver must hear to lock on a
-// packet, in quarters of a symbol: 5 symbols of the preamble and the 4.25 of the sync word.
-const lateQuarters = 4*5 + 17
-
 // Transceiver puts a transceiver on the air. It neither hears nor sends before Configure
 // and Listen or Transmit.
 //
@@ -106,7 +101,6 @@ func (t *Transceiver) Configure(m Modulation) {
 	modem := newModem(LoRa, m.Config)
 	modem.channel.inverted = m.Inverted
 	modem.framing = m.Framing
-	modem.symbol = int64(time.Second) << m.SpreadingFactor / int64(m.Bandwidth)
 	retuned := t.cfg != m.Config || t.modem.channel != modem.channel
 	t.cfg, t.modem, t.fault = m.Config, modem, nil
 	if retuned {
@@ -199,36 +193,12 @@ func (t *Transceiver) due() {
 	switch {
 	case t.state == idle:
 		t.hearing = true
-		t.catch(t.deadline)
+		t.air.catch(&t.antenna, t.deadline)
 	case t.air.advance(&t.antenna) == outcomeStarted:
 		t.air.queue.set(t.id, t.deadline)
 	default:
 		t.tell(Event{Kind: TransmitEnds, Time: t.air.time(t.deadline)})
 		t.air.deliver(&t.antenna)
-	}
-}
-
-// catch locks on a packet that has begun already. air.mu is held.
-func (t *Transceiver) catch(now int64) {
-	if t.air.opt.Ideal {
-		return
-	}
-	latest := now + t.modem.symbol*lateQuarters/4
-	for _, from := range t.air.antennas {
-		if from.state != transmitting || from.modem.sync != t.modem.sync || from.start+from.modem.preamble < latest {
-			continue
-		}
-		i, heard := slices.BinarySearchFunc(from.links, t.id, func(l link, id int32) int { return int(l.to - id) })
-		if !heard {
-			continue
-		}
-		l := &from.links[i]
-		if float64(l.rssi) >= t.modem.sensitivity && stands(l.power, t.power) {
-			t.stats.Deaf-- // counted when the packet began
-			t.lockOn(from, l)
-			t.tellPacket(PacketBegins, from, now)
-			return
-		}
 	}
 }
 

@@ -38,6 +38,8 @@ type loop struct {
 
 	tx transmission
 
+	asleep bool // the chip is in sleep mode
+
 	down     error // why the chip cannot be used, or nil
 	retryAt  time.Time
 	pause    time.Duration // before the next retry
@@ -73,9 +75,13 @@ func (r *Radio) run() {
 			r.cancel()
 		case <-timer.C:
 			err = r.handleTime()
+		case <-r.rests: // see below
 		case <-r.closing:
 			r.shutdown()
 			return
+		}
+		if err == nil {
+			err = r.rest()
 		}
 		if err != nil {
 			r.repair(err)
@@ -90,6 +96,9 @@ func (r *Radio) deadline() time.Time {
 	}
 	switch r.tx.state {
 	case txIdle:
+		if r.asleep {
+			return r.clock.Now().Add(time.Hour)
+		}
 		return earlier(r.nextPoll, r.nextCheck)
 	case txOnAir:
 		return r.tx.at
@@ -107,7 +116,7 @@ func earlier(a, b time.Time) time.Time {
 // handleEdge handles a rising edge of DIO0.
 func (r *Radio) handleEdge(at time.Time) error {
 	r.noteEdge()
-	if r.down != nil {
+	if r.down != nil || r.asleep {
 		return nil
 	}
 	return r.attend(causeEdge, at)
@@ -130,6 +139,9 @@ func (r *Radio) handleTime() error {
 		if !now.Before(r.retryAt) {
 			r.retrySetUp()
 		}
+		return nil
+	}
+	if r.asleep {
 		return nil
 	}
 	if r.tx.state != txIdle && !now.Before(r.tx.at) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gopymesh/pymesh/internal/steady"
@@ -17,7 +18,7 @@ const hangTime = 5 * time.Second
 // queueLength is how many packets wait for Receive; the oldest is dropped for one more.
 const queueLength = 16
 
-// Radio is a chip that sends and receives. It is a [lora.Radio], and [lora.Clocked].
+// Radio is a chip that sends and receives. It is a [lora.Radio], a [lora.Sleeper], and [lora.Clocked].
 //
 // Its methods may be called by many goroutines at once; of several calls of Send one is served
 // after the other.
@@ -37,7 +38,8 @@ type Radio struct {
 	results  chan error
 	cancels  chan struct{}
 	rx       chan received
-	faults   chan error // why the chip is down, for Receive
+	faults   chan error    // why the chip is down, for Receive
+	rests    chan struct{} // wantsSleep has changed
 	closing  chan struct{}
 	ended    chan struct{} // closed when the loop has ended, or hangs
 	ending   sync.Once
@@ -45,12 +47,15 @@ type Radio struct {
 	closeErr error
 	count    counters
 
+	wantsSleep atomic.Bool
+
 	loop
 }
 
 var (
 	_ lora.Radio   = (*Radio)(nil)
 	_ lora.Clocked = (*Radio)(nil)
+	_ lora.Sleeper = (*Radio)(nil)
 )
 
 // received is a packet that waits for Receive.
@@ -98,6 +103,7 @@ func newRadio(pins Pins, cfg lora.Config, opts []Option) (*Radio, error) {
 		cancels:  make(chan struct{}),
 		rx:       make(chan received, queueLength),
 		faults:   make(chan error, 1),
+		rests:    make(chan struct{}, 1),
 		closing:  make(chan struct{}),
 		ended:    make(chan struct{}),
 	}

@@ -96,6 +96,7 @@ func (r *Radio) reset() error {
 
 // setUp takes the chip from any state to receiving.
 func (r *Radio) setUp() error {
+	r.asleep = false
 	if err := r.reset(); err != nil {
 		return err
 	}

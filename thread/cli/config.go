@@ -14,8 +14,7 @@ import (
 
 // What cannot be changed because nothing uses it yet.
 const (
-	contextReuseDelay = 172800 // seconds, Thread 1.1 §5.18.6
-	joinerPort        = 1000
+	joinerPort = 1000
 )
 
 // constant is a command that shows a value.

@@ -95,7 +95,11 @@ var masks = []struct {
 	// router table: ID, next hop unless there is none, age
 	{regexp.MustCompile(`^\| +\d+ (\| 0xXX00 \|) +(?:[1-5]?\d|6[0-2]) (\| +\d+ \| +\d \| +\d \|) +\d+ (\|)`), "| N $1 N $2 N $3"},
 	{regexp.MustCompile(`^\| +\d+ (\| 0xXX00 \| +63 \| +\d+ \| +\d \| +\d \|) +\d+ (\|)`), "| N $1 N $2"},
-	{regexp.MustCompile(`^08040b02[0-9a-f]{4}$`), "08040b02X"},
+	// network data: the commissioner's session; the locators of border routers, of routes, and of servers
+	{regexp.MustCompile(`^08040b02[0-9a-f]{4}`), "08040b02X"},
+	{regexp.MustCompile(`[0-9a-f]{2}00(7300|f300)`), "XX00$1"},
+	{regexp.MustCompile(`0103[0-9a-f]{2}00`), "0103XX00"},
+	{regexp.MustCompile(`0d05[0-9a-f]{2}00`), "0d05XX00"},
 	{regexp.MustCompile(`^(\d: )?[0-9a-f]{4}$`), "${1}XXXX"},
 }
 
@@ -110,6 +114,9 @@ func mask(s step) []string {
 		}
 		line = addressPattern.ReplaceAllStringFunc(line, func(text string) string {
 			a, err := netip.ParseAddr(text)
+			if err == nil && a.As16()[0] == 0x20 {
+				return "SLAAC"
+			}
 			if err != nil || !thread.DefaultMeshLocalPrefix.Contains(a) {
 				return text
 			}

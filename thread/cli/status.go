@@ -79,11 +79,6 @@ func (i *Interpreter) leaderdata([]string) error {
 	return nil
 }
 
-func (i *Interpreter) netdatashow([]string) error {
-	i.printf("%x\r\n", i.view.NetworkData.TLVs())
-	return nil
-}
-
 func (i *Interpreter) releaserouterid(args []string) error {
 	if len(args) == 0 {
 		return InvalidArgs

@@ -165,6 +165,11 @@ func NewEndpoint[Tag any](config Config) *Endpoint[Tag] {
 	return &Endpoint[Tag]{config: config, messageID: uint16(config.Rand.Uint32())}
 }
 
+// IsConfirmable reports whether a datagram is a message that asks for an acknowledgement.
+func IsConfirmable(datagram []byte) bool {
+	return len(datagram) >= headerSize && datagram[0]>>versionShift == version && Type(datagram[0]>>typeShift&typeMask) == Confirmable
+}
+
 // Request sends a request and waits for its response: retransmitted until acknowledged if m.Type is Confirmable, sent
 // once if it is NonConfirmable. The Endpoint chooses the message ID; the token is m's, see NewToken. Exactly one event,
 // ResponseReceived or RequestFailed, will carry tag unless Cancel comes first.

@@ -8,7 +8,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-// OnMesh reports whether an address has a prefix of this network.
+// OnMesh reports whether an address has the mesh-local prefix.
 func (t *Table) OnMesh(a netip.Addr) bool { return t.meshLocal.Contains(a) }
 
 // Locator returns the locator in an address of this mesh, RLOC or ALOC, and whether it has the form of one.
@@ -37,7 +37,8 @@ func (t *Table) IsTMF(src, dst netip.Addr) bool {
 }
 
 // SelectSource returns the address from which a datagram to dst is sent (RFC 6724 §5): the one whose scope fits; of the mesh-local
-// ones the EID, which stays when the node moves; beyond the mesh the added one that has most in common with dst.
+// ones the EID, which stays when the node moves; beyond the mesh, of those in prefixes of the network data and those added, the one that
+// has most in common with dst.
 func (t *Table) SelectSource(dst netip.Addr) netip.Addr {
 	switch {
 	case t.Own(dst):
@@ -52,7 +53,7 @@ func (t *Table) SelectSource(dst netip.Addr) netip.Addr {
 	best, most := t.EID(), -1
 	for i := range t.entries {
 		e := &t.entries[i]
-		if e.origin != Added || !e.preferred {
+		if e.origin != Added && e.origin != Managed || !e.preferred {
 			continue
 		}
 		if n := commonPrefix(e.addr, dst); n > most { // rule 8

@@ -1,6 +1,6 @@
 // Package addresses keeps the addresses of one node (Thread 1.1 §5.2.2): link-local from the extended address, the mesh-local EID with
-// a random interface identifier, the RLOC from the place in the mesh, the leader's anycast locator, those that the host has added, and the
-// groups that the node listens to. Whether an address is this node's, in its mesh, or one to send from is asked here.
+// a random interface identifier, the RLOC from the place in the mesh, anycast locators, those in prefixes of the network data, those that the
+// host has added, and the groups that the node listens to. Whether an address is this node's, in its mesh, or one to send from is asked here.
 package addresses
 
 import (
@@ -21,7 +21,11 @@ const (
 	// MaxGroups is how many groups the host can have it listen to.
 	MaxGroups = 64
 
-	maxAddresses = 5 + MaxAdded // one of each other origin, and those
+	// MaxManaged and MaxAnycast are how many addresses and locators a node has by the network data.
+	MaxManaged = 8
+	MaxAnycast = 16
+
+	maxAddresses = 5 + MaxAdded + MaxManaged + MaxAnycast // one of each other origin, and those
 )
 
 // Origin is where an address comes from.
@@ -29,7 +33,9 @@ type Origin uint8
 
 // Origins of addresses, in the order in which those that come at once are listed.
 const (
-	LeaderALOC       Origin = iota // the leader's anycast locator
+	Managed          Origin = iota // in a prefix of the network data
+	Anycast                        // the locators of what the node offers by the network data
+	LeaderALOC                     // the leader's anycast locator
 	CommissionerALOC               // the commissioner's
 	RLOC                           // the routing locator
 	Added                          // by the host
@@ -54,6 +60,12 @@ type entry struct {
 	users     int // of a group: how many listen to it
 }
 
+// A ManagedAddress is an address in a prefix of the network data.
+type ManagedAddress struct {
+	Addr      netip.Addr
+	Preferred bool // a source for what the node sends of its own accord
+}
+
 // State is what the node's own addresses and groups follow from, beside its prefix and identifiers.
 type State struct {
 	Up               bool // the interface is
@@ -70,8 +82,10 @@ type State struct {
 //	interface up ──────────────────────► link-local     from the extended address
 //	Thread runs ───────────────────────► mesh-local EID  ┐
 //	Thread runs, a place in the mesh ──► RLOC            ├ from the mesh-local prefix
-//	leader ────────────────────────────► leader ALOC     ┘
-//	commissioner ──────────────────────► its ALOC       the same
+//	leader ────────────────────────────► leader ALOC     │
+//	SetAnycast ────────────────────────► other ALOCs     ┘
+//	SetManaged ────────────────────────► managed         while Thread runs
+//	commissioner ──────────────────────► its ALOC        the same
 //	Add ───────────────────────────────► added           until Remove or ClearAdded
 //
 // What the node has by itself changes with Update alone: it is called when one of these has changed, the prefix and the identifiers
@@ -85,7 +99,10 @@ type Table struct {
 	allThreadLink  netip.Addr // ff32:40:<mesh-local prefix>::1
 	allThreadRealm netip.Addr // ff33:40:<mesh-local prefix>::1
 
-	entries []entry // by origin, the added ones as they came
+	managed []ManagedAddress
+	anycast []mle.RLOC16
+
+	entries []entry // by origin, those of one as they came
 	groups  []entry // subscribed by the host, as they came
 
 	// newest is the addresses of entries with the newest first, in one of two buffers.
@@ -118,10 +135,25 @@ func (t *Table) SetIID(iid ip6.InterfaceID) { t.iid = iid }
 // NewIID changes the interface identifier of the mesh-local EID to one at random. Update must follow.
 func (t *Table) NewIID() { t.core.RandomBytes(t.iid[:]) }
 
+// SetManaged changes the addresses that the node has by the network data, at most MaxManaged, SetAnycast its locators of what it offers, at
+// most MaxAnycast. Update must follow. The lists are not kept.
+func (t *Table) SetManaged(list []ManagedAddress) {
+	t.managed = append(t.managed[:0], list[:min(len(list), MaxManaged)]...)
+}
+
+// SetAnycast changes the anycast locators that the node has beside the leader's.
+func (t *Table) SetAnycast(list []mle.RLOC16) {
+	t.anycast = append(t.anycast[:0], list[:min(len(list), MaxAnycast)]...)
+}
+
+// Managed returns the addresses that the node has by the network data, as SetManaged was given them. They are not to be changed.
+func (t *Table) Managed() []ManagedAddress { return t.managed }
+
 // Update derives the addresses that the node has in state s and reports whether All returns others than before. What is new comes
 // first.
 func (t *Table) Update(s State) (changed bool) {
 	t.state = s
+	t.setMany(s)
 	t.set(LeaderALOC, s.Leader, mle.ALOCLeader.Addr(t.meshLocal))
 	t.set(CommissionerALOC, s.CommissionerALOC.IsALOC(), s.CommissionerALOC.Addr(t.meshLocal))
 	t.set(RLOC, s.Enabled && s.RLOC16 != mle.InvalidRLOC16, s.RLOC16.Addr(t.meshLocal))
@@ -145,6 +177,24 @@ func (t *Table) set(o Origin, present bool, a netip.Addr) {
 	}
 }
 
+// setMany gives the node the addresses of those origins that have several.
+func (t *Table) setMany(s State) {
+	first, _ := t.search(LeaderALOC)
+	t.entries = slices.Delete(t.entries, 0, first)
+	if !s.Enabled {
+		return
+	}
+	i := 0
+	for _, m := range t.managed {
+		t.entries = slices.Insert(t.entries, i, entry{addr: m.Addr, origin: Managed, preferred: m.Preferred, owner: node})
+		i++
+	}
+	for _, rloc := range t.anycast {
+		t.entries = slices.Insert(t.entries, i, entry{addr: rloc.Addr(t.meshLocal), origin: Anycast, owner: node})
+		i++
+	}
+}
+
 // search returns the place of the first entry of an origin.
 func (t *Table) search(o Origin) (int, bool) {
 	return slices.BinarySearchFunc(t.entries, o, func(e entry, o Origin) int { return cmp.Compare(e.origin, o) })
@@ -156,12 +206,12 @@ func (t *Table) list() (changed bool) {
 	t.newest = t.buffers[t.next][:0]
 	t.next = 1 - t.next
 	for i := range t.entries {
-		if a := t.entries[i].addr; !slices.Contains(before, a) {
+		if a := t.entries[i].addr; !slices.Contains(before, a) && !slices.Contains(t.newest, a) {
 			t.newest = append(t.newest, a)
 		}
 	}
 	for _, a := range before {
-		if t.Own(a) {
+		if t.Own(a) && !slices.Contains(t.newest, a) {
 			t.newest = append(t.newest, a)
 		}
 	}
@@ -189,6 +239,11 @@ func (t *Table) of(o Origin) netip.Addr {
 		return t.entries[i].addr
 	}
 	return netip.Addr{}
+}
+
+// IsAllThreadNodes reports whether a is a group that all nodes listen to, those that sleep too (Thread 1.1 §5.2.2.3).
+func (t *Table) IsAllThreadNodes(a netip.Addr) bool {
+	return a == t.allThreadLink || a == t.allThreadRealm
 }
 
 // Own reports whether a unicast address is one of this node's.

@@ -114,8 +114,7 @@ type Configuration interface {
 	// RoleDisabled.
 	SetExtAddr(ext ieee802154.ExtAddr) error
 	// SetMode changes the mode: at once where the node is attached, too. A router that is no full Thread device any more
-	// detaches. ErrArgument says that a full Thread device must be ModeRxOnWhenIdle, ErrUnsupported that sleepy end devices are not there
-	// yet.
+	// detaches. ErrArgument says that a full Thread device must be ModeRxOnWhenIdle.
 	SetMode(now time.Time, mode mle.Mode) error
 	// RouterRole reports whether the node may become a router or leader.
 	RouterRole() bool
@@ -133,6 +132,10 @@ type Configuration interface {
 	// SetChildTimeout changes the child timeout, and tells the parent. It cannot be shorter than all attempts of a keep-alive
 	// take together.
 	SetChildTimeout(now time.Time, d time.Duration)
+	// PollPeriod returns how often a sleepy end device polls its parent while it waits for nothing.
+	PollPeriod() time.Duration
+	// SetPollPeriod changes that, unchecked; 0 stands for as seldom as the child timeout allows.
+	SetPollPeriod(now time.Time, d time.Duration)
 	// Parameters returns the parameters in force.
 	Parameters() Parameters
 	// SetParameters changes the parameters. ErrArgument says that ParentPriority is none, and nothing has changed.

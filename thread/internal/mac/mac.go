@@ -48,6 +48,8 @@ type Timing struct {
 	// AckWait is the wait for an acknowledgement, counted from the hand-over of the frame to the radio. A quarter of it is waited
 	// from the end of the transmission on, however long the radio has listened before.
 	AckWait time.Duration
+	// DataWait is how long a node that sleeps listens for a frame which the acknowledgement of its data request promises.
+	DataWait time.Duration
 	// ReceiveSensitivity in dBm is the zero of the link margin.
 	ReceiveSensitivity int8
 }
@@ -75,6 +77,8 @@ type Config struct {
 	Timing    Timing
 	Neighbors Neighbors
 	Keys      Keys
+	// Pending reports whether there is something to send to the node with an address, which it will poll for. Nil for nothing, ever.
+	Pending func(a ieee802154.Addr) bool
 	// Reserve stores a further limit of Counter and tells Counter of it. It reports whether that worked.
 	Reserve func() bool
 }
@@ -92,6 +96,7 @@ const (
 	stateReady
 	stateSending
 	stateWaitAck
+	stateWaitData
 )
 
 // radioUse says what the radio is transmitting.
@@ -111,6 +116,8 @@ const (
 //	 │  acknowledged, │ channel   sending ─┘
 //	 │  given up, or  │ busy, no    │ acknowledgement wanted
 //	 └──none wanted───┴─ack────── waitAck
+//	                                 │ of a data request: a frame is pending
+//	idle ◄── a frame, or none ── waitData
 //
 // Acknowledgements of received frames pass it by: they leave as soon as the radio is free.
 //
@@ -119,6 +126,8 @@ const (
 type MAC struct {
 	// On says that the interface is up. As long as it is not, received frames are counted in RxFrames, and that is all.
 	On bool
+	// Sleepy says that the receiver is to be on only while something is expected: see Listening. Broadcasts are not taken then.
+	Sleepy bool
 
 	// What tells a frame for others, which is most of what a node hears, and that nothing is to be sent after it, stands together.
 	state  state    // of the frame in work
@@ -141,6 +150,7 @@ type MAC struct {
 	neighbors Neighbors
 	keys      Keys
 	reserve   func() bool
+	pending   func(a ieee802154.Addr) bool
 
 	// The frame in work. What is left of the last one when idle is not read.
 	timer    time.Time // end of the backoff or of the wait for an acknowledgement; zero if neither
@@ -153,6 +163,9 @@ type MAC struct {
 	wantsAck bool
 	channel  uint8 // that it is for, 0 if it is sent where the node listens
 	dst      ieee802154.Addr
+	effort   effort
+	poll     bool // a data request
+	promised bool // its acknowledgement says that a frame is pending
 	psdu     []byte
 	spare    []byte // of psdu, while the radio still has that of a frame that was dropped
 
@@ -160,13 +173,16 @@ type MAC struct {
 	sent Sent
 	over bool // sent has not been fetched yet
 
+	fetched Fetched
+	news    bool // fetched has not been fetched yet
+
 	// The radio, and the sequence numbers to acknowledge, that under way included.
 	due      time.Time // when the radio is to be done, zero if it has nothing
 	stuck    bool      // it was not in time, and has not been done with anything since, nor taken anything
 	owed     uint8     // packets given up for lost of which it may say late that they are done
 	presumed bool      // what it was done with last was taken for one of them, while it had another
 	overdue  lasting.Condition
-	acks     [maxPendingAcks]uint8
+	acks     [maxPendingAcks]acknowledgement
 	ackHead  uint8
 	ack      []byte      // the acknowledgement that the radio has
 	unproven core.Bucket // acknowledgements to who knows whom
@@ -180,7 +196,7 @@ type MAC struct {
 // New returns a MAC that is off and has no short address. It draws one random number, its first sequence number.
 func New(c *core.Core, cfg Config) *MAC {
 	return &MAC{
-		core: c, timing: cfg.Timing, neighbors: cfg.Neighbors, keys: cfg.Keys, reserve: cfg.Reserve,
+		core: c, timing: cfg.Timing, neighbors: cfg.Neighbors, keys: cfg.Keys, reserve: cfg.Reserve, pending: cfg.Pending,
 		short: mle.InvalidRLOC16,
 		seq:   uint8(c.Rand.Uint32()),
 		psdu:  make([]byte, 0, ieee802154.MaxPSDU),
@@ -203,6 +219,12 @@ func (m *MAC) Channel() uint8 {
 		return m.channel
 	}
 	return m.Listen
+}
+
+// Listening reports whether the receiver must be on. It always must, unless the MAC is Sleepy: then while an acknowledgement is due to or
+// from this node, and while a frame is that the acknowledgement of a data request has promised.
+func (m *MAC) Listening() bool {
+	return !m.Sleepy || m.On && (m.radio != radioIdle || m.ackLen > 0 || m.state >= stateReady)
 }
 
 // Idle reports whether there is no frame in work.

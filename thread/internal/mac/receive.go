@@ -22,6 +22,8 @@ type Received struct {
 	PAN      ieee802154.PANID // of Src
 	RSSI     int8             // in dBm, 127 if not known
 	Secured  bool             // and authentic
+	// Poll says that the frame is a data request, secured, of a child: one that is known from before a restart may have sent it long ago.
+	Poll bool
 	// Own says that the frame, which is not secured, has this node's own address for its source, and is counted as dropped. It may tell
 	// of another node with that address, and is good for nothing else.
 	Own bool
@@ -55,7 +57,7 @@ func (m *MAC) HandleFrame(psdu []byte, rssi int8) (Received, bool) {
 	case err != nil:
 		m.Counters.RxMalformed++
 	case f.Type == ieee802154.Ack:
-		m.receiveAck(f.Seq)
+		m.receiveAck(f.Seq, f.FramePending)
 	case !m.addressed(&f):
 		m.Counters.RxOtherDestination++
 	default:
@@ -66,11 +68,12 @@ func (m *MAC) HandleFrame(psdu []byte, rssi int8) (Received, bool) {
 
 // receiveAck matches an acknowledgement by its sequence number alone, all that identifies one. One that comes late, while the frame waits for
 // another try, is as good.
-func (m *MAC) receiveAck(seq uint8) {
+func (m *MAC) receiveAck(seq uint8, pending bool) {
 	m.Counters.RxAcks++
 	if seq != m.frameSeq || !m.wantsAck {
 		return
 	}
+	m.promised = pending
 	switch m.state {
 	case stateSending:
 		m.acked = true
@@ -94,12 +97,13 @@ func (m *MAC) addressed(f *ieee802154.Frame) bool {
 	return f.Dst.IsNone()
 }
 
-// takesShort reports whether frames to a short address are for this node.
+// takesShort reports whether frames to a short address are for this node. A node that sleeps has what is for all from its parent, in its turn
+// among what else the parent has for it: a broadcast heard by chance would make replays of what was secured before.
 func (m *MAC) takesShort(pan ieee802154.PANID, a ieee802154.ShortAddr) bool {
 	if pan != m.pan && pan != ieee802154.BroadcastPAN {
 		return false
 	}
-	return a == ieee802154.BroadcastAddr || a == ieee802154.ShortAddr(m.short) && m.short != mle.InvalidRLOC16
+	return a == ieee802154.BroadcastAddr && !m.Sleepy || a == ieee802154.ShortAddr(m.short) && m.short != mle.InvalidRLOC16
 }
 
 // takesExt reports whether frames to an extended address are for this node. They need the node's own PAN.
@@ -111,6 +115,10 @@ func (m *MAC) takesExt(pan ieee802154.PANID, a ieee802154.ExtAddr) bool {
 func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bool) {
 	m.acknowledgeUnproven() // the last one
 	m.heard = heard{seq: f.Seq, asks: f.AckRequest && !f.Dst.IsNone() && !f.Dst.IsBroadcast()}
+	poll := f.Type == ieee802154.Command && f.Command == ieee802154.DataRequest
+	if poll {
+		m.heard.poller = f.Src
+	}
 	from, ok := m.identify(f, rssi)
 	if !ok {
 		own := f.Src == ieee802154.ExtAddress(m.core.Ext) && f.Type == ieee802154.Data &&
@@ -133,7 +141,16 @@ func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bo
 		secured = false
 	}
 	if secured {
-		if payload, ok = m.open(f, psdu, from); !ok || !m.note(from) {
+		payload, ok = m.open(f, psdu, from)
+		switch {
+		case !ok:
+			return Received{}, false
+		case poll && from.record.Kind() == neighbors.KindChild && !from.record.Valid() && from.record.Established():
+			// It will prove itself by its answer to what is waiting for it.
+			m.heard.restored = true
+			m.Counters.RxCommands++
+			return Received{Src: f.Src, Poll: true}, true
+		case !m.note(from):
 			return Received{}, false
 		}
 	} else if from.record != nil && from.record.Valid() {
@@ -143,12 +160,16 @@ func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bo
 	switch f.Type {
 	case ieee802154.Data:
 		m.Counters.RxData++
+		m.fetch(f.FramePending)
 		if len(payload) > 0 {
 			return Received{Payload: payload, Src: f.Src, Dst: f.Dst, PAN: f.SrcPAN, RSSI: from.rssi, Secured: secured}, true
 		}
 	case ieee802154.Command:
-		// Beacon requests and data requests belong to scans and sleepy children, which come later.
+		// Beacon requests belong to scans, which come later.
 		m.Counters.RxCommands++
+		if poll && secured {
+			return Received{Src: f.Src, RSSI: from.rssi, Secured: true, Poll: true}, true
+		}
 	case ieee802154.Beacon:
 		m.Counters.RxBeacons++
 	default:
@@ -162,6 +183,15 @@ type heard struct {
 	from source // of an unsecured one, a neighbor
 	seq  uint8
 	asks bool // for an acknowledgement, which it has not got yet
+
+	poller   ieee802154.Addr // of a data request, where from
+	restored bool            // which is a child's from before a restart
+}
+
+// acknowledgement is one that waits for the radio.
+type acknowledgement struct {
+	seq     uint8
+	pending bool
 }
 
 // Vouch says that the frame that HandleFrame has just returned holds an MLE message which the node ext has indeed sent, and not long ago. If
@@ -180,7 +210,11 @@ func (m *MAC) acknowledge() {
 	if m.heard.asks = false; !asks || m.ackLen == maxPendingAcks {
 		return
 	}
-	m.acks[(m.ackHead+m.ackLen)%maxPendingAcks] = m.heard.seq
+	a := acknowledgement{seq: m.heard.seq}
+	if !m.heard.poller.IsNone() && m.pending != nil {
+		a.pending = m.pending(m.heard.poller)
+	}
+	m.acks[(m.ackHead+m.ackLen)%maxPendingAcks] = a
 	m.ackLen++
 }
 
@@ -196,9 +230,20 @@ const (
 //
 // Deviation: IEEE 802.15.4-2006 §7.5.6.4 has all frames acknowledged. On LoRa an acknowledgement takes more of the air than what
 // asks for it needs to.
+//
+// Deviation: OpenThread acknowledges the data requests of those that it does not know, who then believe for ever that they have a parent. Here a
+// request from a short address, which only a child has, gets none; and from an extended one, none that promises a frame.
 func (m *MAC) acknowledgeUnproven() {
 	if !m.heard.asks {
 		return
+	}
+	if !m.heard.restored {
+		if m.heard.poller.Mode == ieee802154.AddrModeShort {
+			m.Counters.AcksWithheld++
+			m.heard.asks = false
+			return
+		}
+		m.heard.poller = ieee802154.Addr{}
 	}
 	rate := core.Rate{Every: unprovenEvery * m.timing.AckWait, Burst: unprovenBurst}
 	if m.unproven.Ready(m.core.Now, rate) {
@@ -257,6 +302,7 @@ func (m *MAC) open(f *ieee802154.Frame, psdu []byte, from source) ([]byte, bool)
 		return payload, true
 	case errors.Is(err, keys.ErrDuplicate):
 		m.Counters.RxDuplicate++
+		m.fetch(f.FramePending)
 		// Its sender has missed the acknowledgement, and tries as often as this node would.
 		if n := from.record; int(n.Repeats) < m.timing.MaxFrameRetries {
 			n.Repeats++
@@ -305,6 +351,7 @@ func (m *MAC) note(from source) bool {
 		return false
 	}
 	m.measure(from)
+	n.LastFrame = m.core.Now
 	if n.Kind() == neighbors.KindRouter {
 		// Deviation: stock takes Advertisements alone for signs of life. They are not repeated, and a busy LoRa channel
 		// swallows three in a row now and then, while other frames get through.

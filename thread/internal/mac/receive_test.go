@@ -129,7 +129,7 @@ func TestAddressFilter(t *testing.T) {
 		{"broadcast PAN, extended address", to(ieee802154.BroadcastPAN, toUsExt), false, false},
 		{"broadcast PAN, broadcast", to(ieee802154.BroadcastPAN, broadcast), true, false},
 		{"no destination", func(f *ieee802154.Frame) { f.Dst = ieee802154.Addr{} }, true, false},
-		{"command", func(f *ieee802154.Frame) { f.Type, f.Command = ieee802154.Command, ieee802154.DataRequest }, true, true},
+		{"command", func(f *ieee802154.Frame) { f.Type, f.Command = ieee802154.Command, ieee802154.BeaconRequest }, true, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, timing)

@@ -25,6 +25,8 @@ const (
 type Sent struct {
 	Dst    ieee802154.Addr
 	Result Result
+	// Poll says that it was a data request.
+	Poll bool
 	// Neighbor is the one with the address Dst when the frame was over, nil if there is none.
 	Neighbor *neighbors.Neighbor
 }
@@ -45,28 +47,80 @@ func (m *MAC) Send(f ieee802154.Frame) error { return m.SendOn(0, f) }
 
 // SendOn is Send on a channel, with its number, on which the node is for this frame alone. 0 is the one where it listens.
 func (m *MAC) SendOn(channel uint8, f ieee802154.Frame) error {
+	if err := m.compose(&f); err != nil {
+		return err
+	}
+	m.begin(f.Dst, effort{m.timing.MaxCSMABackoffs, m.timing.MaxFrameRetries})
+	m.channel = channel
+	return nil
+}
+
+// Tries of a frame to a node that has polled for it, which does not listen for long: OpenThread's.
+const (
+	indirectBackoffs = 4
+	indirectRetries  = 0
+)
+
+// SendIndirect is Send for a frame that the other node has polled for. If kept is not empty it is such a frame, as returned before, to be
+// sent again as it was, and of f the destination alone counts. It returns the frame as it is on the air, valid until the next is sent.
+func (m *MAC) SendIndirect(f ieee802154.Frame, kept []byte) (psdu []byte, err error) {
+	if len(kept) > 0 {
+		m.psdu = append(m.psdu[:0], kept...)
+		m.frameSeq, m.wantsAck = kept[seqOffset], true
+	} else if err := m.compose(&f); err != nil {
+		return nil, err
+	}
+	m.begin(f.Dst, effort{indirectBackoffs, indirectRetries})
+	return m.psdu, nil
+}
+
+// SendPoll asks the parent for what it has for this node (IEEE 802.15.4-2006 §7.3.4, Thread 1.1 §3.4).
+func (m *MAC) SendPoll(src, dst ieee802154.Addr) error {
+	f := ieee802154.Frame{
+		Type: ieee802154.Command, Command: ieee802154.DataRequest, AckRequest: true, PANIDCompression: true,
+		DstPAN: m.pan, SrcPAN: m.pan, Src: src, Dst: dst,
+		Security: ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex},
+	}
+	if err := m.compose(&f); err != nil {
+		return err
+	}
+	m.begin(dst, effort{m.timing.MaxCSMABackoffs, m.timing.MaxFrameRetries})
+	m.poll = true
+	m.Counters.TxPolls++
+	return nil
+}
+
+// effort is how often a frame is tried: on a busy channel, and without an acknowledgement.
+type effort struct{ backoffs, retries int }
+
+// compose builds the frame in work.
+func (m *MAC) compose(f *ieee802154.Frame) (err error) {
 	f.Version = ieee802154.Version2006
 	f.Seq = m.seq
 	f.AckRequest = f.AckRequest && m.neighbors.ByAddr(f.Dst) != nil
-	var err error
 	switch {
 	case f.Security.Level == ieee802154.SecurityNone:
 		m.psdu, err = f.AppendBinary(m.psdu[:0])
 	case f.Security.KeyIDMode == ieee802154.KeyIDModeSource4:
-		err = m.sealAnnounce(&f)
+		err = m.sealAnnounce(f)
 	default:
-		err = m.seal(&f)
+		err = m.seal(f)
 	}
 	if err != nil {
 		return err
 	}
-	m.frameSeq, m.wantsAck, m.dst, m.channel = f.Seq, f.AckRequest, f.Dst, channel
+	m.frameSeq, m.wantsAck, m.channel = f.Seq, f.AckRequest, 0
 	m.seq++
+	return nil
+}
+
+// begin starts the work on the frame.
+func (m *MAC) begin(dst ieee802154.Addr, e effort) {
+	m.dst, m.effort, m.poll, m.promised = dst, e, false, false
 	m.backoffs, m.retries, m.left, m.acked = 0, 0, false, false
 	m.over = false
 	m.Counters.TxFrames++
 	m.backoff()
-	return nil
 }
 
 // seal secures a frame under the present key sequence (Thread 1.1 §7.2).
@@ -118,7 +172,8 @@ func (m *MAC) nextPacket() (psdu []byte, ok bool) {
 	case m.ackLen > 0:
 		m.radio = radioAck
 		m.Counters.TxAcks++
-		m.ack = ieee802154.AppendAck(m.ack[:0], m.acks[m.ackHead], false)
+		a := m.acks[m.ackHead]
+		m.ack = ieee802154.AppendAck(m.ack[:0], a.seq, a.pending)
 		return m.ack, true
 	case m.state == stateReady:
 		m.radio, m.state, m.timer = radioFrame, stateSending, time.Time{}
@@ -197,6 +252,10 @@ func (m *MAC) HandleTimeout() {
 		m.finish(Busy)
 	case stateWaitAck:
 		m.retry(NoAck)
+	case stateWaitData:
+		m.state, m.timer = stateIdle, time.Time{}
+		m.Counters.PollsMissed++
+		m.fetched, m.news = Fetched{Missed: true}, true
 	}
 }
 
@@ -240,7 +299,7 @@ func (m *MAC) release() {
 // channelBusy handles a frame that the radio did not send: somebody else was on the air.
 func (m *MAC) channelBusy() {
 	m.Counters.TxDeferred++
-	if m.backoffs < m.timing.MaxCSMABackoffs {
+	if m.backoffs < m.effort.backoffs {
 		m.backoffs++
 		m.backoff()
 		return
@@ -253,7 +312,7 @@ func (m *MAC) channelBusy() {
 // Deviation: a neighbor that has not acknowledged the last frame gets a single retry. Each try holds the MAC, before all others, for AckWait.
 func (m *MAC) retry(result Result) {
 	m.backoffs = 0
-	limit := m.timing.MaxFrameRetries
+	limit := m.effort.retries
 	if n := m.neighbors.ByAddr(m.dst); n != nil && n.Failures > 0 {
 		limit = min(limit, 1)
 	}
@@ -290,7 +349,10 @@ func (m *MAC) finish(result Result) {
 		m.Counters.TxAcked++
 		if n != nil {
 			// How strong it was says nothing: acknowledgements are not authenticated.
-			n.Failures, n.PauseUntil = 0, time.Time{}
+			n.Failures, n.PauseUntil, n.LastAcked = 0, time.Time{}, m.core.Now
+		}
+		if m.poll && m.promised {
+			m.state, m.timer = stateWaitData, m.core.Now.Add(m.timing.DataWait)
 		}
 	case NoAck:
 		m.Counters.TxNoAck++
@@ -301,7 +363,33 @@ func (m *MAC) finish(result Result) {
 	case Busy:
 		m.Counters.TxChannelBusy++
 	}
-	m.sent, m.over = Sent{Dst: m.dst, Result: result, Neighbor: n}, true
+	m.sent, m.over = Sent{Dst: m.dst, Result: result, Poll: m.poll, Neighbor: n}, true
+}
+
+// Fetched is what a node that sleeps has heard for itself.
+type Fetched struct {
+	// More says that the frame's sender has more.
+	More bool
+	// Missed says that none has come in time which was promised.
+	Missed bool
+}
+
+// PollFetched reports on the last frame for a Sleepy MAC, or that none has come, once.
+func (m *MAC) PollFetched() (Fetched, bool) {
+	news := m.news
+	m.news = false
+	return m.fetched, news
+}
+
+// fetch ends the wait for a frame that was promised.
+func (m *MAC) fetch(more bool) {
+	if !m.Sleepy {
+		return
+	}
+	if m.state == stateWaitData {
+		m.state, m.timer = stateIdle, time.Time{}
+	}
+	m.fetched, m.news = Fetched{More: more}, true
 }
 
 // Over reports whether PollSent has something to report.
@@ -322,7 +410,7 @@ func (m *MAC) Stop() {
 		m.Counters.TxStopped++
 	}
 	m.release()
-	m.state, m.timer, m.over = stateIdle, time.Time{}, false
+	m.state, m.timer, m.over, m.news = stateIdle, time.Time{}, false, false
 	m.heard = heard{}
 	if m.radio == radioAck {
 		m.ackLen = 1

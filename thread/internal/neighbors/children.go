@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// MaxChildAddresses is how many addresses a parent keeps for a minimal child: its mesh-local EID, and four that its host has added.
-	MaxChildAddresses = 5
+	// MaxChildAddresses is how many addresses a parent keeps for a minimal child: its mesh-local EID, eight in prefixes of the network data,
+	// and four that its host has added.
+	MaxChildAddresses = 13
 
 	// halfOpenChildren is how many nodes that asked for a parent are remembered beside the children.
 	halfOpenChildren = 12
@@ -75,6 +76,17 @@ func (t *Children) note(before, after State) {
 	}
 	if after != Invalid {
 		t.used++
+	}
+}
+
+// Sleepy yields the children that sleep, those from before a restart among them.
+func (t *Children) Sleepy() iter.Seq[*Child] {
+	return func(yield func(*Child) bool) {
+		for c := range t.All() {
+			if c.Established() && c.Sleepy() && !yield(c) {
+				return
+			}
+		}
 	}
 }
 

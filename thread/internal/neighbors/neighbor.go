@@ -59,6 +59,8 @@ type Neighbor struct {
 	Repeats    uint8       // acknowledged repetitions of its last frame
 	MAC, MLE   keys.Replay // frame counters of the MAC and of MLE
 	LastHeard  time.Time
+	LastFrame  time.Time // when the last frame came that the MAC has authenticated
+	LastAcked  time.Time // when it last acknowledged one
 	PauseUntil time.Time // before which others have their turn, since it does not acknowledge
 	Link       LinkInfo
 	Challenge  mle.Challenge // ours, that its answer must repeat
@@ -85,6 +87,9 @@ func (n *Neighbor) Established() bool {
 
 // FullThreadDevice reports whether the neighbor is one.
 func (n *Neighbor) FullThreadDevice() bool { return n.Mode&mle.ModeFullThreadDevice != 0 }
+
+// Sleepy reports whether the neighbor listens only to what it has polled for.
+func (n *Neighbor) Sleepy() bool { return n.Mode&mle.ModeRxOnWhenIdle == 0 }
 
 // FullNetworkData reports whether the neighbor wants all of the network data.
 func (n *Neighbor) FullNetworkData() bool { return n.Mode&mle.ModeFullNetworkData != 0 }

@@ -1,11 +1,12 @@
 // Package networkdata keeps the partition's network data (Thread 1.1 §5.18): what the leader distributes to all, kept here as it
-// came. Registering own prefixes and routes, and the leader's merge of what others register, are for a later version; what others
-// registered is stored, passed on, and used for 6LoWPAN contexts.
+// came; what this node offers to the partition itself; and the leader's merge of what all offer. What the data are for is looked up here:
+// 6LoWPAN contexts, on-mesh prefixes, ways out of the mesh, servers.
 package networkdata
 
 import (
 	"errors"
 	"net/netip"
+	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/lowpan"
@@ -14,8 +15,10 @@ import (
 )
 
 const (
-	// maxSize bounds the network data, in bytes (Thread 1.1 §5.18).
-	maxSize = 255
+	// maxSize bounds the network data that this node makes, in bytes (Thread 1.1 §5.18): an MLE TLV of more has another form. maxTaken bounds
+	// what it takes from others.
+	maxSize  = 254
+	maxTaken = 255
 
 	headerSize = 2 // of a TLV: its type and its length
 )
@@ -41,13 +44,21 @@ type Data struct {
 	stable                 []byte // working memory of Stable
 	version, stableVersion uint8
 	outdated               bool
+	indexed                index
+
+	// ReuseDelay is how long the ID of a context without servers is kept from others: DefaultReuseDelay, unless it is changed.
+	ReuseDelay time.Duration
+	idle       [maxContextID + 1]time.Time // since when contexts have been without servers, zero for those that have some
 }
 
 // New returns empty network data.
-func New(c *core.Core) *Data { return &Data{core: c} }
+func New(c *core.Core) *Data { return &Data{core: c, ReuseDelay: DefaultReuseDelay} }
 
 // Clear forgets all, as if there had never been a partition.
-func (d *Data) Clear() { d.tlvs, d.version, d.stableVersion, d.outdated = d.tlvs[:0], 0, 0, false }
+func (d *Data) Clear() {
+	d.tlvs, d.version, d.stableVersion, d.outdated = d.tlvs[:0], 0, 0, false
+	d.index()
+}
 
 // Found begins the data of a new partition, with versions at random.
 func (d *Data) Found() {
@@ -55,12 +66,13 @@ func (d *Data) Found() {
 	d.version = uint8(d.core.Rand.Uint32())
 	d.stableVersion = uint8(d.core.Rand.Uint32())
 	d.outdated = false
+	d.index()
 }
 
 // Take takes over the leader's data, with its version and that of its stable subset. It fails if tlvs has more than 255 bytes or is
 // malformed, and then changes nothing. tlvs is not kept.
 func (d *Data) Take(version, stable uint8, tlvs []byte) error {
-	if len(tlvs) > maxSize {
+	if len(tlvs) > maxTaken {
 		return errTooLong
 	}
 	if err := netdata.Validate(tlvs); err != nil {
@@ -69,6 +81,7 @@ func (d *Data) Take(version, stable uint8, tlvs []byte) error {
 	d.tlvs = append(d.tlvs[:0], tlvs...)
 	d.version, d.stableVersion = version, stable
 	d.outdated = false
+	d.index()
 	return nil
 }
 
@@ -123,6 +136,12 @@ func (d *Data) Stable() []byte {
 		}
 	}
 	return d.stable
+}
+
+// DropTemporary leaves the stable subset alone, for a node that wants no more: it hears what is sent to all.
+func (d *Data) DropTemporary() {
+	d.tlvs = append(d.tlvs[:0], d.Stable()...)
+	d.index()
 }
 
 // beginTLV appends the header of a TLV whose value follows; endTLV sets its length, or takes it back if nothing stands behind inside.

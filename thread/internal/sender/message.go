@@ -42,6 +42,7 @@ const (
 	KindDatagram  Kind = iota // an IPv6 datagram
 	KindMLE                   // an MLE message, which secures itself; the MAC secures only those that need fragments
 	KindMeshFrame             // a mesh header and what follows it, on its way through this node
+	KindEmpty                 // nothing, by which a sleeping child hears that its parent is there
 )
 
 // A Message is what waits for the radio. Take one from Sender.New, fill in what is exported, and give it back by Enqueue or Free.
@@ -50,9 +51,11 @@ type Message struct {
 	Kind     Kind
 	Command  mle.Command // of a KindMLE
 	Priority Priority
-	Expires  time.Time // zero for never; what has been begun is finished
+	Expires  time.Time // zero for never; what has been begun, and what is held for a sleeping child, is finished
 	// Channel is that of an Announcement, to all networks there. 0 is the node's own.
 	Channel uint8
+	// For is the sleeping child that a copy of a multicast is for, zero otherwise.
+	For ieee802154.ExtAddr
 
 	src, dst netip.Addr      // of a datagram
 	meshDst  mle.RLOC16      // of a KindMeshFrame
@@ -143,6 +146,8 @@ func (a Answer) final() bool { return a == NoRoute || a == Dead }
 type Router interface {
 	// Route returns the way of a datagram.
 	Route(m *Message) (Hop, Answer)
+	// Sleeper reports whether the way of a message ends at a child that sleeps, and polls for what it is sent.
+	Sleeper(m *Message) (child ieee802154.ExtAddr, sleeps bool)
 	// Relay returns the next hop of a frame that passes through to the node dst.
 	Relay(dst mle.RLOC16) (Hop, Answer)
 }

@@ -55,6 +55,8 @@ type radio struct {
 	frame   ieee802154.Frame // in work
 	payload []byte
 	frames  int
+
+	indirect, again int // frames that were polled for, and repetitions of them
 }
 
 func (r *radio) SendOn(_ uint8, f ieee802154.Frame) error {
@@ -74,12 +76,26 @@ func (r *radio) SendOn(_ uint8, f ieee802154.Frame) error {
 	return nil
 }
 
+func (r *radio) SendIndirect(f ieee802154.Frame, kept []byte) ([]byte, error) {
+	if len(kept) > 0 {
+		if r.busy {
+			r.t.Fatal("two frames at a time")
+		}
+		r.busy, r.again = true, r.again+1
+		return kept, nil
+	}
+	r.indirect++
+	err := r.SendOn(0, f)
+	return append([]byte{0x61, 0x98, byte(r.frames)}, r.payload...), err
+}
+
 // roads is a Router that knows the neighbors and who is beyond them; where EIDs are it learns.
 type roads struct {
 	via    map[mle.RLOC16]mle.RLOC16
 	places map[netip.Addr]mle.RLOC16
 	pauses map[mle.RLOC16]time.Time
 	dead   mle.RLOC16
+	sleepy map[ieee802154.ExtAddr]bool
 }
 
 func newRoads() *roads {
@@ -90,8 +106,21 @@ func newRoads() *roads {
 	}
 }
 
+// Sleeper knows children by their link-local addresses.
+func (r *roads) Sleeper(m *Message) (ieee802154.ExtAddr, bool) {
+	if m.For != (ieee802154.ExtAddr{}) {
+		return m.For, true
+	}
+	ext := neighbors.ExtOf(m.Dst())
+	return ext, m.Kind != KindMeshFrame && m.Dst().IsLinkLocalUnicast() && r.sleepy[ext]
+}
+
 func (r *roads) Route(m *Message) (Hop, Answer) {
 	h := Hop{Src: neighbors.ShortAddr(self)}
+	if m.For != (ieee802154.ExtAddr{}) {
+		h.Dst = ieee802154.ExtAddress(m.For)
+		return h, Found
+	}
 	to, isLocator := mle.LocatorOf(m.Dst())
 	switch {
 	case m.Dst().IsMulticast():

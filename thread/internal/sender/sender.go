@@ -14,7 +14,7 @@
 //
 // Each message that is given up goes through one place, with the reason.
 //
-// What is meant for a sleeping child is held here, too: Choose will pass over it until the child polls.
+// What is meant for a sleeping child is held here, too, until the child polls: see held.go.
 package sender
 
 import (
@@ -41,6 +41,9 @@ type MAC interface {
 	// SendOn takes a frame over, to be secured and sent on a channel, 0 for the node's. It is called only after Sent has reported on the
 	// last one.
 	SendOn(channel uint8, f ieee802154.Frame) error
+	// SendIndirect is Send for the answer to a poll. If kept is not empty it is such a frame, as returned before, to be sent again as it
+	// was. It returns the frame as it is on the air, valid until the next is sent.
+	SendIndirect(f ieee802154.Frame, kept []byte) (psdu []byte, err error)
 }
 
 // Timing is the pause after a fragment that goes over several hops: see thread.Timing.
@@ -76,6 +79,8 @@ type Sender struct {
 	waiting []*Message // for an address
 	pool    []*Message
 
+	sleepers []*sleeper // children for which something is held, in the order of their turns
+
 	chosen  choice
 	work    work
 	lastHop ieee802154.Addr // next hop of the last frame
@@ -88,6 +93,7 @@ type Sender struct {
 type choice struct {
 	message *Message
 	hop     Hop
+	sleeper *sleeper // that has polled for it, nil for what goes out by itself
 }
 
 // work is the frame that the MAC has.
@@ -95,6 +101,7 @@ type work struct {
 	message *Message
 	end     int  // how much of the message is sent with it
 	relayed bool // the next hop passes it on
+	sleeper *sleeper
 }
 
 // New returns a Sender that accepts nothing until it is On.
@@ -104,6 +111,11 @@ func New(c *core.Core, t Timing, m MAC, r Router, contexts *lowpan.Contexts) *Se
 
 // Queued and Waiting count what waits for the radio and for an address.
 func (s *Sender) Queued() int { return len(s.queue) }
+
+// Ready reports whether there may be something to send now, and Choose is to be asked.
+func (s *Sender) Ready() bool {
+	return len(s.queue) > 0 || slices.ContainsFunc(s.sleepers, func(sl *sleeper) bool { return sl.polled })
+}
 
 // Waiting counts the datagrams that wait for an address.
 func (s *Sender) Waiting() int { return len(s.waiting) }
@@ -168,8 +180,11 @@ func (s *Sender) check(m *Message) error {
 	return nil
 }
 
-// insert puts a message into the queue by its priority.
+// insert puts a message into the queue by its priority, or holds it for a child that sleeps.
 func (s *Sender) insert(m *Message) error {
+	if child, sleeps := s.router.Sleeper(m); sleeps {
+		return s.hold(child, m)
+	}
 	if !s.makePlace(m) {
 		s.giveUp(m, QueueFull)
 		return core.ErrQueueFull
@@ -228,14 +243,19 @@ func (s *Sender) count(m *Message) (n int) {
 
 // Stop drops everything.
 func (s *Sender) Stop() {
-	queue, waiting := s.queue, s.waiting
-	s.queue, s.waiting = s.queue[:0], s.waiting[:0]
+	queue, waiting, sleepers := s.queue, s.waiting, s.sleepers
+	s.queue, s.waiting, s.sleepers = s.queue[:0], s.waiting[:0], nil
 	s.chosen, s.work = choice{}, work{}
 	for _, m := range queue {
 		s.giveUp(m, Stopped)
 	}
 	for _, m := range waiting {
 		s.giveUp(m, Stopped)
+	}
+	for _, sl := range sleepers {
+		for len(sl.queue) > 0 {
+			s.giveUp(s.shift(sl), Stopped)
+		}
 	}
 }
 
@@ -262,6 +282,9 @@ func (s *Sender) drop(m *Message, reason Reason) {
 // giveUp counts a message that will not be sent, which is in no list any more, and tells of it.
 func (s *Sender) giveUp(m *Message, reason Reason) {
 	switch {
+	case m.Kind == KindEmpty:
+		s.Free(m) // nothing is lost
+		return
 	case reason == QueueFull:
 		s.Counters.QueueFull++
 	case reason == Unresolved:
@@ -295,14 +318,16 @@ func noWay(a Answer) Reason {
 func (s *Sender) Choose() bool {
 	s.chosen = choice{}
 	s.timer = time.Time{}
+	if s.chooseHeld() {
+		return true // who polls does not listen for long
+	}
 	passed := false // an MLE message has been passed over
 	for i := 0; i < len(s.queue); {
 		m := s.queue[i]
 		if s.chosen.message != nil && m.Priority != s.chosen.message.Priority {
 			break
 		}
-		if !m.begun() && s.core.IsDue(m.Expires) {
-			s.drop(m, Expired)
+		if s.leaves(m, i) {
 			continue
 		}
 		if m.after.After(s.core.Now) {
@@ -338,16 +363,30 @@ func (s *Sender) Choose() bool {
 			continue
 		}
 		if hop.Dst != s.lastHop {
-			s.chosen = choice{m, hop}
+			s.chosen = choice{message: m, hop: hop}
 			return true
 		}
 		if s.chosen.message == nil {
-			s.chosen = choice{m, hop}
+			s.chosen = choice{message: m, hop: hop}
 		}
 		passed = passed || m.Kind == KindMLE
 		i++
 	}
 	return s.chosen.message != nil
+}
+
+// leaves takes the i-th message out of the queue if it is too old, or for a child that has fallen asleep.
+func (s *Sender) leaves(m *Message, i int) bool {
+	if !m.begun() && s.core.IsDue(m.Expires) {
+		s.drop(m, Expired)
+		return true
+	}
+	child, sleeps := s.router.Sleeper(m)
+	if sleeps {
+		s.queue = slices.Delete(s.queue, i, i+1)
+		_ = s.hold(child, m) // counted there
+	}
+	return sleeps
 }
 
 // way asks for the way of a message.
@@ -365,28 +404,41 @@ func (s *Sender) pausing(n int, hop ieee802154.Addr) bool {
 
 // Start builds the next frame of the chosen message and hands it to the MAC. What cannot be sent is given up.
 func (s *Sender) Start() {
-	m, hop := s.chosen.message, s.chosen.hop
+	m, hop, sl := s.chosen.message, s.chosen.hop, s.chosen.sleeper
 	s.chosen = choice{}
-	f, end, err := s.frame(m, hop)
-	if err == nil && m.Kind == KindMLE && !m.secured && end < len(m.Data) {
-		// An MLE message that needs fragments is secured by the MAC as well (Thread 1.1 §4.9): nothing else tells
-		// whose fragments they are.
-		m.secured = true
-		f, end, err = s.frame(m, hop)
+	if sl != nil {
+		s.startHeld(sl, hop)
+		return
 	}
+	f, end, err := s.frameOf(m, hop)
 	if err == nil {
 		s.lastHop = hop.Dst
-		s.work = work{m, end, hop.Mesh}
+		s.work = work{message: m, end: end, relayed: hop.Mesh}
 		err = s.mac.SendOn(m.Channel, f)
 	}
 	if err != nil {
 		s.work = work{}
-		reason := Invalid
-		if errors.Is(err, core.ErrStore) {
-			reason = Unsecured
-		}
-		s.drop(m, reason)
+		s.drop(m, refused(err))
 	}
+}
+
+// refused is the reason for which a message is given up that the MAC does not take.
+func refused(err error) Reason {
+	if errors.Is(err, core.ErrStore) {
+		return Unsecured
+	}
+	return Invalid
+}
+
+// frameOf builds a frame for the next part of m, and returns where in m that part ends. An MLE message that needs fragments is secured by the
+// MAC as well (Thread 1.1 §4.9): nothing else tells whose fragments they are.
+func (s *Sender) frameOf(m *Message, hop Hop) (f ieee802154.Frame, end int, err error) {
+	f, end, err = s.frame(m, hop)
+	if err == nil && m.Kind == KindMLE && !m.secured && end < len(m.Data) {
+		m.secured = true
+		f, end, err = s.frame(m, hop)
+	}
+	return f, end, err
 }
 
 // frame builds a frame for the next part of m, and returns where in m that part ends.
@@ -400,6 +452,8 @@ func (s *Sender) frame(m *Message, hop Hop) (f ieee802154.Frame, end int, err er
 		f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex}
 	}
 	switch {
+	case m.Kind == KindEmpty:
+		return f, 0, nil
 	case m.Kind == KindMeshFrame:
 		f.Payload = m.Data
 		return f, len(m.Data), nil
@@ -440,6 +494,8 @@ func (s *Sender) Sent(ok bool) {
 	m := w.message
 	switch {
 	case m == nil:
+	case w.sleeper != nil:
+		s.sentHeld(w.sleeper, ok)
 	case !ok:
 		s.drop(m, NotSent)
 	case w.end < len(m.Data):
@@ -473,6 +529,15 @@ func (s *Sender) DropMLE(dst netip.Addr, command mle.Command) {
 		}
 		i++
 	}
+	for _, sl := range s.sleepers {
+		for i := len(sl.queue) - 1; i >= 0; i-- {
+			if m := sl.queue[i]; m.Kind == KindMLE && m.Command == command && m.dst == dst && !s.fixed(sl, i) {
+				s.Counters.Replaced++
+				s.removeHeld(sl, i)
+			}
+		}
+	}
+	s.tidy()
 }
 
 // Release sends what waited for an address, Refuse gives it up.

@@ -1,0 +1,164 @@
+package thread
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// The way out of the mesh and back, by a node that is a border router.
+//
+//	datagram to an address outside ─► a border router of the network data ─► leaves ─► toOutside ─► PollForward
+//	HandleForward ─► the mesh address that it is for
+
+// CostTo returns the cost of the way to a node, as far as this one knows it, and false if there is none. A child knows the costs of its
+// parent and of the leader alone; to it all others are far.
+func (r *routes) CostTo(server mle.RLOC16) (int, bool) {
+	const hop = 1
+	switch {
+	case server == r.rloc:
+		return 0, true
+	case !server.Valid():
+		return 0, false
+	case r.role == RoleChild:
+		p := &r.neighbors.Parent
+		switch id := server.RouterID(); {
+		case !p.Valid():
+			return 0, false
+		case id == p.RLOC16.RouterID():
+			return hop, true
+		case id == r.leader.LeaderRouterID:
+			return int(p.LeaderCost) + hop, true
+		}
+		return neighbors.MaxRouteCost, true
+	case server.RouterID() == r.ownID():
+		c := r.neighbors.Children.ByRLOC16(server)
+		return hop, c != nil && c.Established()
+	}
+	cost := int(r.neighbors.Routers.PathCost(r.neighbors.Routers.Get(server.RouterID())))
+	if cost >= neighbors.MaxRouteCost {
+		return 0, false
+	}
+	if server.IsChild() {
+		cost += hop
+	}
+	return cost, true
+}
+
+// onMesh reports whether an address is in the mesh: it has the mesh-local prefix, or one of the network data with a border router.
+func (x *meshLayer) onMesh(a netip.Addr) bool { return x.addresses.OnMesh(a) || x.netData.OnMesh(a) }
+
+// serves reports whether this node lets a datagram out of the mesh. One that has the stable subset of the network data alone, in which no
+// server is named, goes by what it has registered.
+func (x *meshLayer) serves(src, dst netip.Addr) bool {
+	switch {
+	case !x.attached() || dst.IsMulticast() || dst.IsLinkLocalUnicast() || src.IsLinkLocalUnicast() || x.onMesh(dst):
+		return false
+	case x.mode.Has(mle.ModeFullNetworkData):
+		return x.netData.Serves(x.rloc, src, dst)
+	}
+	return x.local.Serves(src, dst)
+}
+
+// leaves reports whether a datagram from the mesh is to be let out here: its sender has chosen this node, or left the choice to it and it is
+// the best.
+func (x *meshLayer) leaves(d *ip6.Datagram, r *received) bool {
+	if !r.secured || !x.serves(d.Src, d.Dst) {
+		return false
+	}
+	if r.src.Mode == ieee802154.AddrModeShort && !x.isMinimalChild(mle.RLOC16(r.src.Short)) {
+		return true
+	}
+	return x.out(d.Src, d.Dst)
+}
+
+// out reports whether this node is where a datagram is best let out.
+func (x *meshLayer) out(src, dst netip.Addr) bool {
+	if !x.serves(src, dst) {
+		return false
+	}
+	best, ok := x.netData.Route(src, dst, x.routes)
+	return !ok || best == x.rloc
+}
+
+// toOutside queues a datagram for PollForward. The oldest gives way if the host does not fetch them.
+func (x *ipLayer) toOutside(d *ip6.Datagram) {
+	if d.HopLimit <= 1 {
+		x.counters.IPHopLimit++
+		return
+	}
+	if len(x.outside) >= maxPackets {
+		x.counters.HostQueueFull++
+		x.outside = slices.Delete(x.outside, 0, 1)
+	}
+	x.counters.ForwardedOut++
+	x.outside = append(x.outside, d.Clone())
+}
+
+// refuseForwarded tells the sender of a datagram that this node has no way for it.
+func (x *ipLayer) refuseForwarded(m *sender.Message) {
+	h, err := ip6.ParseHeader(m.Data)
+	if err == nil && x.attached() {
+		x.sendUnreachableTo(h.Src, h, isICMPError(h.NextHeader, m.Data[ip6.HeaderSize:]))
+	}
+}
+
+// PollForward returns the next datagram that leaves the mesh by this node, a border router: whole, with the hop limit that it came with. It
+// is the caller's to keep.
+func (e *Engine) PollForward() (d ip6.Datagram, ok bool) {
+	if len(e.ip.outside) == 0 {
+		return ip6.Datagram{}, false
+	}
+	d = e.ip.outside[0]
+	e.ip.outside = slices.Delete(e.ip.outside, 0, 1)
+	return d, true
+}
+
+// RefuseForward tells the sender of a datagram of PollForward that there is no way for it (RFC 4443 §3.1, code 0).
+func (e *Engine) RefuseForward(now time.Time, d *ip6.Datagram) {
+	e.Advance(now)
+	e.counters.IPNoRoute++
+	if e.attached() {
+		e.ip.sendUnreachableTo(d.Src, d.Header, isICMPError(d.Protocol, d.Payload))
+	}
+	e.settle()
+}
+
+// HandleForward sends a datagram from outside the mesh to an address in one of its on-mesh prefixes: a whole IPv6 datagram of at most 1280
+// bytes. packet is not kept. Nothing is believed of it: ErrPacket is the answer to a source that is an address of the mesh, of a link or a
+// group, ErrNoRoute to a destination that is not in an on-mesh prefix of the network data. The other errors are those of HandlePacket.
+func (e *Engine) HandleForward(now time.Time, packet []byte) error {
+	e.Advance(now)
+	if !e.threadOn {
+		return ErrDisabled
+	}
+	if len(packet) > ip6.MinMTU {
+		return ErrTooLong
+	}
+	d, err := ip6.ParseTransit(packet)
+	switch {
+	case err != nil || d.Src.IsMulticast() || d.Src.IsUnspecified() || d.Src.IsLoopback() || d.Src.IsLinkLocalUnicast() || e.mesh.onMesh(d.Src):
+		return ErrPacket
+	case !e.attached():
+		return ErrDetached
+	case d.Dst.IsMulticast() || !e.netData.OnMesh(d.Dst):
+		return ErrNoRoute
+	case d.HopLimit <= 1:
+		e.counters.IPHopLimit++
+		return ErrPacket
+	}
+	e.counters.ForwardedIn++
+	m := e.sender.New()
+	m.Data = append(m.Data, packet...)
+	ip6.DecrementHopLimit(m.Data)
+	m.Priority = sender.PriorityLow // the mesh's own goes first
+	err = e.ip.send(m)
+	e.settle()
+	return err
+}
