@@ -80,8 +80,9 @@ var layers = []layer{
 	},
 	{
 		packages: []string{
-			"thread/internal/addresses", "thread/internal/dataset", "thread/internal/dhcp", "thread/internal/mac", "thread/internal/networkdata",
-			"thread/internal/polling", "thread/internal/resolver", "thread/internal/sender", "thread/internal/slaac",
+			"thread/internal/addresses", "thread/internal/commissioning", "thread/internal/dataset", "thread/internal/dhcp", "thread/internal/mac",
+			"thread/internal/networkdata", "thread/internal/polling", "thread/internal/resolver", "thread/internal/sender",
+			"thread/internal/slaac",
 		},
 		imports: []string{"thread/...", "internal/lasting"},
 	},

@@ -29,6 +29,12 @@
 // Each node has several IPv6 addresses, see [Node.IPAddrs]. Applications use the mesh-local EID, [Node.MeshLocalEID]: it stays
 // when the topology changes. A datagram to it may have to wait for an address query, some seconds.
 //
+// # The network
+//
+// [Node.Network] tells the network's name and numbers. [Node.ChangeNetwork] gives all nodes of a running mesh others, or another key, at about
+// the same time, and [Node.Events] tells each of them. What has changed so is stored, and goes before the options of New as long as those
+// stay the same.
+//
 // # Sockets
 //
 // [Node.ListenUDP] and [Node.DialUDP] give a [UDPConn], which is a net.PacketConn and, dialled, a net.Conn. Datagrams have at most
@@ -67,5 +73,5 @@
 //
 // # Limits
 //
-// Not implemented yet: changing the operational dataset, commissioning, and network diagnostics.
+// Not implemented yet: joining by commissioning, and network diagnostics.
 package pymesh

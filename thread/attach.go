@@ -19,6 +19,7 @@ const (
 	attachStart
 	attachParentRequestRouters
 	attachParentRequestREEDs
+	attachAnnounce
 	attachChildIDRequest
 )
 
@@ -52,17 +53,21 @@ const (
 //
 // For a better partition who may become a router asks in one round the node alone that it has heard of it: see asksOne.
 //
+//	ParentRequestREEDs ─► a minimal end device, nobody ─► Announce: on each channel, that it is an orphan ─► candidate, or nobody
+//
 //	Synchronize: after a restart, an end device first asks its old parent whether it is still its child.
 type attacher struct {
 	*self
 	change    transitions
 	neighbors *neighbors.Table
 	dataset   *dataset.Active
+	pending   *dataset.Pending
 	mle       *mleMessenger
 	routes    *routes
 	distrib   *distributor
 	keepAlive *keepAlive
 	leading   *leading
+	announcer *announcer
 	ip        *ipLayer
 
 	state       attachState
@@ -75,6 +80,8 @@ type attacher struct {
 	heard       ieee802154.ExtAddr // who was heard of a better partition
 	vain        vainSearches
 	doubtful    bool // nobody answered the search before for the partition that this one is for
+	moving      moving
+	orphanFrom  uint8 // the channel on which this node announces next that it has no parent
 	last        lastParent
 }
 
@@ -98,8 +105,18 @@ func (a *attacher) moved() {
 
 // listens reports whether answers of nodes that are no parent yet may come, to which a sleepy end device has to listen.
 func (a *attacher) listens() bool {
-	return a.state == attachParentRequestRouters || a.state == attachParentRequestREEDs
+	return a.searches()
 }
+
+// moving is where a search looks that is not where the node has been before.
+type moving uint8
+
+const (
+	staysPut       moving = iota
+	mayTryNext            // the first search after a start: the network may have become the pending one meanwhile
+	triesPending          // in the network of the pending dataset
+	triesAnnounced        // on the channel and PAN ID of an Announce
+)
 
 // idle reports whether no search is under way.
 func (a *attacher) idle() bool { return a.state == attachIdle }
@@ -215,13 +232,13 @@ func (a *attacher) HandleTimeout() {
 		return
 	}
 	a.timer = time.Time{}
-	if a.state == attachParentRequestRouters || a.state == attachParentRequestREEDs {
+	if a.searches() {
 		if a.decide() {
 			a.enter(attachChildIDRequest)
 			a.timer = a.Now.Add(a.timing.ParentRequestREEDs)
 			return
 		}
-		if a.Now.Before(a.windowEnd) {
+		if a.state != attachAnnounce && a.Now.Before(a.windowEnd) {
 			a.timer = a.windowEnd
 			return
 		}
@@ -234,16 +251,48 @@ func (a *attacher) HandleTimeout() {
 		a.heardParent = false
 		a.requestParents(attachParentRequestRouters)
 	case attachParentRequestRouters:
-		if !a.asksOne() {
-			a.requestParents(attachParentRequestREEDs)
+		if a.asksOne() {
+			a.giveUp()
 			return
 		}
-		fallthrough
-	case attachParentRequestREEDs, attachChildIDRequest:
-		a.enter(attachIdle)
-		a.neighbors.ClearCandidate()
-		a.failed()
+		a.requestParents(attachParentRequestREEDs)
+	case attachParentRequestREEDs:
+		if !a.isOrphan() {
+			a.giveUp()
+			return
+		}
+		a.requestParents(attachAnnounce)
+		a.orphanFrom, a.timer = 0, a.Now.Add(a.announcer.orphanDelay())
+	case attachAnnounce:
+		next, ok := a.announcer.orphan(a.orphanFrom)
+		if !ok {
+			a.giveUp()
+			return
+		}
+		a.orphanFrom, a.timer = next, a.Now.Add(a.announcer.orphanDelay())
+	case attachChildIDRequest:
+		a.giveUp()
 	}
+}
+
+// searches reports whether Parent Responses are collected.
+func (a *attacher) searches() bool {
+	return a.state == attachParentRequestRouters || a.state == attachParentRequestREEDs || a.state == attachAnnounce
+}
+
+// isOrphan reports whether this node, if it finds no parent, is lost: it cannot lead a partition. The network may be elsewhere.
+//
+// Deviation: for OpenThread it is so from the first search on. When the power comes back, those that will be parents are searching, too.
+func (a *attacher) isOrphan() bool {
+	const patience = 3 // searches
+	return a.counter > patience && a.role == RoleDetached && !a.fullThreadDevice() && a.moving == staysPut && a.announcer.channels() != 0
+}
+
+// giveUp ends a search without result.
+func (a *attacher) giveUp() {
+	a.enter(attachIdle)
+	a.neighbors.ClearCandidate()
+	a.failed()
 }
 
 // decide asks the candidate for an address, if there is one that will do.
@@ -261,7 +310,7 @@ func (a *attacher) requestParents(state attachState) {
 	switch {
 	case a.asksOne():
 		to, mask = neighbors.LinkLocal(a.heard), mle.ScanRouters|mle.ScanEndDevices
-	case state == attachParentRequestREEDs || a.mode == attachSame1 || a.mode == attachSame2:
+	case state != attachParentRequestRouters || a.mode == attachSame1 || a.mode == attachSame2:
 		// Who has lost the leader's partition asks everybody from the first.
 		window, mask = a.timing.ParentRequestREEDs, mle.ScanRouters|mle.ScanEndDevices
 	}
@@ -280,6 +329,9 @@ func (a *attacher) requestParents(state attachState) {
 
 // failed decides what follows a search without result.
 func (a *attacher) failed() {
+	if a.movesOn() {
+		return
+	}
 	switch a.mode {
 	case attachAny:
 		switch a.role {
@@ -298,6 +350,50 @@ func (a *attacher) failed() {
 		a.start(attachAny)
 	}
 	// Deviation: an OpenThread router that finds no parent in its partition, and so is needed there, searches any and founds its own.
+}
+
+// movesOn looks for the network elsewhere after a search without result, or goes back to where it was. It reports whether another search begins.
+func (a *attacher) movesOn() bool {
+	tried := a.moving
+	a.moving = staysPut
+	if a.role != RoleDetached || a.mode != attachAny {
+		return false
+	}
+	switch tried {
+	case mayTryNext:
+		before := a.dataset.Network()
+		tlvs, ok := a.pending.Next()
+		if !ok || a.dataset.Try(tlvs) != nil || !before.Apart(a.dataset.Network()) {
+			return false
+		}
+		a.moving = triesPending
+		a.change.networkChanged()
+		a.enter(attachStart)
+		a.timer = a.Now.Add(time.Millisecond + a.RandomUpTo(attachStartJitter))
+		return true
+	case triesPending:
+		a.change.leaveNetwork()
+	case triesAnnounced:
+		a.announcer.failed()
+		a.change.leaveNetwork()
+		a.start(attachAny)
+		return true
+	}
+	return false
+}
+
+// arrived is for a search that has found the network where it has moved to: there the pending dataset is the active one.
+func (a *attacher) arrived() {
+	switch a.moving {
+	case triesPending:
+		if timestamp, tlvs, ok := a.pending.Take(); ok {
+			_ = a.dataset.Activate(timestamp, tlvs) // it could be tried
+		}
+		a.change.changed()
+	case triesAnnounced:
+		a.announcer.arrived()
+	}
+	a.moving = staysPut
 }
 
 // handleParentResponse weighs an offer.
@@ -322,7 +418,7 @@ func (a *attacher) handleParentResponse(m mle.Message, info mleInfo) error {
 	switch {
 	case a.state == attachParentRequestRouters && offer.Quality < 3 && !a.asksOne():
 		return nil // the first round takes good links only
-	case a.state != attachParentRequestRouters && a.state != attachParentRequestREEDs:
+	case !a.searches():
 		return errMLEUnexpected
 	case !a.prefers(offer, leader):
 		return nil
@@ -336,7 +432,7 @@ func (a *attacher) handleParentResponse(m mle.Message, info mleInfo) error {
 	a.mle.prove(&c.Neighbor, info, linkCounter, mleCounter)
 	c.Link.Reset(a.timing.ReceiveSensitivity, info.rssi)
 	a.neighbors.SetCandidate(c)
-	if a.asksOne() || a.timing.ParentDecision > 0 && a.timer.Equal(a.windowEnd) {
+	if a.asksOne() || a.timing.ParentDecision > 0 && a.state != attachAnnounce && a.timer.Equal(a.windowEnd) {
 		a.timer = a.Now // late already: a parent that forgets early must not wait for the end
 	}
 	return nil
@@ -405,6 +501,7 @@ func (a *attacher) sendChildIDRequest() bool {
 		// Deviation: stock names its dataset always. But each leader makes one without time, and two of them need not be the same.
 		b = a.dataset.AppendTimestamp(b)
 	}
+	b = a.pending.AppendTimestamp(b)
 	a.neighbors.Change(&c.Neighbor, neighbors.Valid)
 	a.mle.send(neighbors.LinkLocal(c.Ext), b)
 	return true
@@ -442,6 +539,10 @@ func (a *attacher) handleChildIDResponse(m mle.Message, info mleInfo) error {
 	if a.distrib.netData.Outdated() {
 		a.distrib.request(info.src, a.RandomUpTo(a.timing.ResponseDelay))
 	}
-	a.distrib.learnDataset(m) // last: of another prefix the parent hears as of all changes
+	a.arrived()
+	if !m.Has(mle.TLVPendingTimestamp) {
+		a.pending.Absent()
+	}
+	a.distrib.manage.learn(m) // last: of another prefix the parent hears as of all changes
 	return nil
 }

@@ -61,6 +61,12 @@ type Config struct {
 	// MeshLocalPrefix is a /64 inside fd00::/8. DefaultMeshLocalPrefix.
 	MeshLocalPrefix netip.Prefix
 	Channel         uint8 // DefaultChannel, 11 to 26: a number in messages, without a meaning for LoRa
+	// PSKc is the key by which a commissioner of the network proves that it may be one. Zero for none.
+	PSKc meshcop.Key
+
+	// MultiChannel says that the radio is on the channel that Engine.RadioChannel tells. Without it, as on LoRa, all channels are one, and
+	// nothing is sent several times because of them.
+	MultiChannel bool
 
 	// Mode is ModeFullThreadDevice by default. A full Thread device must have ModeRxOnWhenIdle.
 	Mode mle.Mode
@@ -132,7 +138,7 @@ func (c *Config) check() error {
 		return fmt.Errorf("thread: Config.RouterUpgradeThreshold %d is not in 1 to %d", c.RouterUpgradeThreshold, maxThreshold)
 	case c.RouterDowngradeThreshold < 1 || c.RouterDowngradeThreshold > maxThreshold:
 		return fmt.Errorf("thread: Config.RouterDowngradeThreshold %d is not in 1 to %d", c.RouterDowngradeThreshold, maxThreshold)
-	case c.PANID == ieee802154.BroadcastPAN:
+	case c.PANID == ieee802154.BroadcastPAN && !c.StoredNetwork: // then a command or a dataset will say which it is
 		return errors.New("thread: Config.PANID 0xffff is the broadcast PAN ID")
 	}
 	if err := c.Timing.Validate(); err != nil {
@@ -151,7 +157,7 @@ func (c *Config) check() error {
 func (c *Config) network() Network {
 	return Network{
 		Key: c.NetworkKey, PANID: c.PANID, Name: c.NetworkName, ExtPANID: c.ExtPANID, MeshLocalPrefix: c.MeshLocalPrefix.Masked(),
-		Channel: c.Channel,
+		Channel: c.Channel, PSKc: c.PSKc,
 	}
 }
 
@@ -166,7 +172,7 @@ func (c *Config) restore() error {
 	}
 	if n := s.Network; ok && n != nil {
 		c.NetworkKey, c.PANID, c.NetworkName, c.ExtPANID = n.Key, n.PANID, n.Name, n.ExtPANID
-		c.MeshLocalPrefix, c.Channel = n.MeshLocalPrefix, n.Channel
+		c.MeshLocalPrefix, c.Channel, c.PSKc = n.MeshLocalPrefix, n.Channel, n.PSKc
 		c.ExtAddr = s.ExtAddr
 		if s.Mode != 0 { // the node has been attached
 			c.Mode = s.Mode

@@ -130,7 +130,11 @@ func (c commands) SetNetwork(n Network) error {
 		return fmt.Errorf("%w: %w", ErrArgument, err)
 	}
 	n.MeshLocalPrefix = n.MeshLocalPrefix.Masked()
+	e.pendingSet.Clear()
 	if n == e.dataset.Network() {
+		e.dataset.SetNetwork(n)
+		e.policyChanged()
+		e.changed()
 		return nil
 	}
 	// All that hangs on the old network is forgotten but this node's frame counters: that they go on does no harm.
@@ -140,6 +144,7 @@ func (c commands) SetNetwork(n Network) error {
 	}
 	e.keeper.settings.Network = nil
 	e.dataset.SetNetwork(n)
+	e.policyChanged()
 	e.forgetPlace()
 	return nil
 }

@@ -1,7 +1,6 @@
 package thread_test
 
 import (
-	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -142,31 +141,44 @@ func TestDataset_Merge(t *testing.T) {
 	pingAll(t, m, time.Second)
 }
 
-// TestDataset_OlderIsRefused: an older dataset does not replace a newer one. A node that so stays with other parameters than its parent
-// says it.
-func TestDataset_OlderIsRefused(t *testing.T) {
+// TestDataset_NewerIsRegistered: a node that comes with a newer dataset than its partition has follows the partition's, and tells the leader. A
+// prefix cannot change at once: after the delay all nodes have it, and nobody is lost.
+func TestDataset_NewerIsRegistered(t *testing.T) {
 	newer := &thread.DatasetSettings{
 		Timestamp: [8]byte{5: 1}, TLVs: append([]byte{0x07, 0x08}, otherPrefix.Addr().AsSlice()[:8]...),
 	}
-	store, log := new(thread.MemoryStore), new(strings.Builder)
-	_ = store.Save(thread.Settings{NetworkKey: meshtest.NetworkKey, ExtAddr: meshtest.ExtAddr(2), Dataset: newer})
-	m := steady(t, ideal(), 1, stock)
-	n := m.Add(1, lorasim.Position{X: 1}, func(c *thread.Config) {
-		endDevice(c)
-		c.Store, c.Logger = store, slog.New(slog.NewTextHandler(log, nil))
-	})
-	if n.Network().MeshLocalPrefix != otherPrefix {
-		t.Fatalf("stored dataset not taken up: %+v", n.Network())
-	}
-	n.Start()
-	m.Until(time.Minute, "child", func() bool { return n.Role() == thread.RoleChild })
-	m.Run(time.Minute)
-	n.Flush()
-	if s, _, _ := store.Load(); s.Dataset == nil || s.Dataset.Timestamp != newer.Timestamp || n.Network().MeshLocalPrefix != otherPrefix {
-		t.Errorf("%+v in %+v", s.Dataset, n.Network())
-	}
-	if !strings.Contains(log.String(), "level=WARN") {
-		t.Errorf("not a word\n%s", log)
+	for name, change := range map[string]func(*thread.Config){"end device": endDevice, "minimal": minimal} {
+		t.Run(name, func(t *testing.T) {
+			store := new(thread.MemoryStore)
+			_ = store.Save(thread.Settings{NetworkKey: meshtest.NetworkKey, ExtAddr: meshtest.ExtAddr(3), Dataset: newer})
+			m := steady(t, ideal(), 2, stock)
+			n := m.Add(1, lorasim.Position{X: 2}, func(c *thread.Config) { change(c); c.Store = store })
+			if n.Network().MeshLocalPrefix != otherPrefix {
+				t.Fatalf("stored dataset not taken up: %+v", n.Network())
+			}
+			n.Start()
+			m.Until(time.Minute, "child", func() bool { return n.Role() == thread.RoleChild })
+			if m.Run(time.Second); n.Network().MeshLocalPrefix != thread.DefaultMeshLocalPrefix {
+				t.Errorf("it is on its own in %v", n.Network().MeshLocalPrefix)
+			}
+			m.Until(2*time.Minute, "all in the new prefix", func() bool {
+				for _, n := range m.Nodes {
+					if n.Network().MeshLocalPrefix != otherPrefix {
+						return false
+					}
+				}
+				return true
+			})
+			m.Run(time.Minute)
+			n.Flush()
+			if s, _, _ := store.Load(); s.Dataset == nil || s.Dataset.Timestamp != newer.Timestamp || s.Pending != nil {
+				t.Errorf("stored %+v, pending %+v", s.Dataset, s.Pending)
+			}
+			if !m.OneMesh() {
+				t.Errorf("not one mesh\n%s", m)
+			}
+			pingAll(t, m, time.Second)
+		})
 	}
 }
 

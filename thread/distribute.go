@@ -1,7 +1,6 @@
 package thread
 
 import (
-	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -27,6 +26,8 @@ type distributor struct {
 	addresses *addresses.Table
 	netData   *networkdata.Data
 	dataset   *dataset.Active
+	pending   *dataset.Pending
+	manage    *management
 	resolver  *resolver.Resolver
 	contexts  *lowpan.Contexts
 	mle       *mleMessenger
@@ -68,6 +69,9 @@ func (d *distributor) setNetworkData(l mle.LeaderData, tlvs []byte) {
 		d.counters.MLEMalformed++
 		return
 	}
+	if d.role == RoleLeader { // it has restarted, and has its partition's data back
+		d.manage.leadAgain()
+	}
 	d.keepAlive.dataKnown()
 	if !d.mode.Has(mle.ModeFullNetworkData) {
 		d.netData.DropTemporary()
@@ -75,24 +79,9 @@ func (d *distributor) setNetworkData(l mle.LeaderData, tlvs []byte) {
 	d.change.networkDataChanged()
 }
 
-// learnDataset keeps the dataset in a message, and reports whether one is announced that is not known and not in the message. The node
-// follows it. Where it cannot, it may be out of reach for others, and says so.
-func (d *distributor) learnDataset(m mle.Message) (missing bool) {
-	network, timestamp := d.dataset.Network(), d.dataset.Timestamp()
-	missing, err := d.dataset.Learn(m)
-	switch {
-	case errors.Is(err, dataset.ErrForeign), errors.Is(err, dataset.ErrOlder):
-		d.Log.Warn("the dataset of the parent is not taken", "err", err)
-	case err != nil:
-		d.counters.MLEMalformed++
-	}
-	if timestamp != d.dataset.Timestamp() {
-		d.change.changed()
-	}
-	if network != d.dataset.Network() {
-		d.change.networkChanged()
-	}
-	return missing
+// appendTimestamps names the datasets.
+func (d *distributor) appendTimestamps(b []byte) []byte {
+	return d.pending.AppendTimestamp(d.dataset.AppendTimestamp(b))
 }
 
 // appendNetworkData tells the network data, unless what is here is of another partition or time.
@@ -191,7 +180,8 @@ func (d *distributor) HandleTimeout() {
 // What a Data Response carries.
 const (
 	dataNetwork = 1 << iota
-	dataDataset
+	dataActive
+	dataPending
 )
 
 // respond sends a Data Response. A newer announcement replaces one that still waits.
@@ -201,7 +191,7 @@ func (d *distributor) respond(dst netip.Addr, content int, delay time.Duration) 
 	}
 	b := mle.AppendSourceAddress(d.mle.start(mle.DataResponse), d.rloc)
 	b = mle.AppendLeaderData(b, d.leaderData())
-	b = d.dataset.AppendTimestamp(b)
+	b = d.appendTimestamps(b)
 	if content&dataNetwork != 0 {
 		full := true
 		if n := d.neighbors.ByIP(dst, d.addresses.Prefix()); n != nil {
@@ -209,8 +199,11 @@ func (d *distributor) respond(dst netip.Addr, content int, delay time.Duration) 
 		}
 		b = d.appendNetworkData(b, full)
 	}
-	if content&dataDataset != 0 {
+	if content&dataActive != 0 {
 		b = d.dataset.AppendTLVs(b)
+	}
+	if content&dataPending != 0 {
+		b = d.pending.AppendTLVs(b)
 	}
 	if delay == 0 {
 		d.mle.send(dst, b)
@@ -223,7 +216,7 @@ func (d *distributor) respond(dst netip.Addr, content int, delay time.Duration) 
 // request asks a neighbor for the network data, once.
 func (d *distributor) request(dst netip.Addr, delay time.Duration) {
 	b := mle.AppendTLVRequest(d.mle.start(mle.DataRequest), mle.TLVNetworkData)
-	b = d.dataset.AppendTimestamp(b)
+	b = d.appendTimestamps(b)
 	d.keepAlive.dataWanted()
 	switch {
 	case delay == 0:
@@ -248,7 +241,10 @@ func (d *distributor) handleRequest(m mle.Message, info mleInfo) error {
 		content |= dataNetwork
 	}
 	if !d.dataset.Same(m) {
-		content |= dataDataset
+		content |= dataActive
+	}
+	if !d.pending.Same(m) {
+		content |= dataPending
 	}
 	d.respond(info.src, content, 0)
 	return nil
@@ -274,7 +270,7 @@ func (d *distributor) handleLeaderData(m mle.Message, info mleInfo) error {
 		d.keepAlive.dataKnown()
 		return nil
 	}
-	missing := d.learnDataset(m)
+	missing := d.manage.learn(m)
 	data, ok := m.Find(mle.TLVNetworkData)
 	if !ok || missing {
 		delay := 10 * time.Millisecond

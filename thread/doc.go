@@ -12,7 +12,9 @@
 //	│ roles       attacher, keepAlive │ parentSide │ links, routes, selection │ leading                  │
 //	│ services    distributor (network data, dataset) │ registrar (what this node offers)                │
 //	│             queries (addresses) │ leases (DHCPv6)                                                  │
-//	│             internal/networkdata, internal/dataset, internal/resolver, internal/slaac, dhcp        │
+//	│             management (datasets), commissioner, announcer                                         │
+//	│             internal/networkdata, internal/dataset, internal/commissioning, internal/resolver      │
+//	│             internal/slaac, dhcp                                                                   │
 //	│ messengers  mleMessenger: command → handler    tmfMessenger: resource → handler                    │
 //	│ ip          ipLayer, internal/addresses, mpl.Domain                                                │
 //	│ 6LoWPAN     meshLayer: fragments, mesh headers, ways    internal/sender: queue, fragments, pauses, │

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/commissioning"
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
 	"github.com/gopymesh/pymesh/thread/internal/keychain"
@@ -53,18 +54,20 @@ type Engine struct {
 	machines []machine // in the order in which they are served, the MAC first
 
 	// The rooms.
-	keys      *keychain.Keychain
-	addresses *addresses.Table
-	neighbors *neighbors.Table
-	dataset   *dataset.Active
-	netData   *networkdata.Data
-	local     *networkdata.Local
-	slaac     *slaac.Table
-	resolver  *resolver.Resolver
-	mpl       *mpl.Domain
-	sender    *sender.Sender
-	polls     *polling.Poller
-	contexts  lowpan.Contexts
+	keys       *keychain.Keychain
+	addresses  *addresses.Table
+	neighbors  *neighbors.Table
+	dataset    *dataset.Active
+	pendingSet *dataset.Pending
+	petitions  *commissioning.Registrar
+	netData    *networkdata.Data
+	local      *networkdata.Local
+	slaac      *slaac.Table
+	resolver   *resolver.Resolver
+	mpl        *mpl.Domain
+	sender     *sender.Sender
+	polls      *polling.Poller
+	contexts   lowpan.Contexts
 
 	// Layers and messengers.
 	mesh meshLayer
@@ -82,6 +85,9 @@ type Engine struct {
 	leading   leading
 	distrib   distributor
 	queries   queries
+	manage    management
+	commiss   commissioner
+	announcer announcer
 	registrar registrar
 	leases    leases
 }

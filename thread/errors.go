@@ -30,7 +30,7 @@ var (
 	// before all nodes have a new network key and an empty store. It does not pass.
 	ErrCounters = errors.New("thread: frame counters used up at the last key sequence")
 	// ErrState says that a command is not possible in the present role, or while the interface is down.
-	ErrState = errors.New("thread: not possible in this state")
+	ErrState = core.ErrState
 	// ErrBusy says that the node is searching for a parent already.
 	ErrBusy = errors.New("thread: busy attaching")
 	// ErrNotCapable says that this node may not become a router.

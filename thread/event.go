@@ -25,11 +25,14 @@ const (
 	EventNeighborRemoved                      //
 	EventNetworkData                          // other network data
 	EventRegistrationRefused                  // the leader has no place for what this node offers
+	EventNetworkPending                       // the network will change after Event.Delay, see Engine.ChangeNetwork
+	EventNetwork                              // the network has changed: Engine.Network tells how
+	EventNetworkRefused                       // a change of the network that this node has asked for is refused, or nobody has answered
 )
 
 func (t EventType) String() string {
 	names := [...]string{"role", "partition", "addresses", "key sequence", "child added", "child removed", "neighbor added",
-		"neighbor removed", "network data", "registration refused"}
+		"neighbor removed", "network data", "registration refused", "network pending", "network", "network refused"}
 	if int(t) < len(names) {
 		return names[t]
 	}
@@ -43,6 +46,7 @@ type Event struct {
 	Role    Role
 	ExtAddr ieee802154.ExtAddr
 	RLOC16  mle.RLOC16
+	Delay   time.Duration
 }
 
 // maxEvents bounds the events that wait for the host.

@@ -264,6 +264,7 @@ func (k *keepAlive) resume(m mle.Message, info mleInfo) error {
 	k.neighbors.Change(&p.Neighbor, neighbors.Valid)
 	k.change.enterPartition(leader)
 	k.change.becomeChild(k.rloc)
+	k.attach.moving = staysPut
 	k.distrib.netData.Invalidate()
 	return nil
 }

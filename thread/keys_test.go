@@ -23,10 +23,11 @@ import (
 type counterLog struct {
 	t        *testing.T
 	mac, mle map[[2]uint32]bool // by key sequence or index, and counter
+	announce map[[2]uint32]bool // under the key that all know
 }
 
 func newCounterLog(t *testing.T) *counterLog {
-	return &counterLog{t: t, mac: map[[2]uint32]bool{}, mle: map[[2]uint32]bool{}}
+	return &counterLog{t: t, mac: map[[2]uint32]bool{}, mle: map[[2]uint32]bool{}, announce: map[[2]uint32]bool{}}
 }
 
 func (l *counterLog) note(psdu []byte) {
@@ -40,9 +41,15 @@ func (l *counterLog) note(psdu []byte) {
 			set[k] = true
 		}
 	}
-	if f.Security.Level != ieee802154.SecurityNone {
+	switch {
+	case f.Security.KeyIDMode == ieee802154.KeyIDModeSource4:
+		use(l.announce, uint32(f.Security.KeyIndex), f.Security.FrameCounter)
+		return
+	case f.Security.Level != ieee802154.SecurityNone:
 		use(l.mac, uint32(f.Security.KeyIndex), f.Security.FrameCounter)
-	} else if h, err := meshtest.OpenMLE(psdu); err == nil {
+		return
+	}
+	if h, err := meshtest.OpenMLE(psdu); err == nil {
 		use(l.mle, uint32(h.KeySequence), h.FrameCounter)
 	}
 }

@@ -2,6 +2,7 @@ package thread
 
 import (
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/commissioning"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
@@ -19,6 +20,8 @@ type leading struct {
 	change    transitions
 	neighbors *neighbors.Table
 	dataset   *dataset.Active
+	pending   *dataset.Pending
+	registrar *commissioning.Registrar
 	resolver  *resolver.Resolver
 	tmf       *tmfMessenger
 	routes    *routes
@@ -47,10 +50,12 @@ func (l *leading) formPartition() bool {
 	l.assign(id, l.Ext)
 	l.neighbors.Change(&l.neighbors.Parent.Neighbor, neighbors.Invalid)
 	l.change.becomeLeader(id)
-	if err := l.dataset.Found(l.timing.KeyRotation); err != nil {
+	if err := l.dataset.Found(); err != nil {
 		l.Log.Error("no dataset", "err", err)
 	}
+	l.pending.Lead()
 	l.distrib.found()
+	l.registrar.Lead()
 	return true
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/commissioning"
 	"github.com/gopymesh/pymesh/thread/internal/mac"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/networkdata"
@@ -437,6 +438,9 @@ func (x *meshLayer) locate(src, dst netip.Addr) (mle.RLOC16, sender.Answer) {
 			return x.leader.LeaderRouterID.RLOC16(), sender.Found
 		case rloc.Valid():
 			return rloc, sender.Found
+		case mle.ALOCCommissionerFirst <= rloc && rloc <= mle.ALOCCommissionerLast:
+			at, ok := commissioning.Locator(x.netData)
+			return at, foundWhere(ok)
 		}
 		rloc, ok = x.netData.Nearest(rloc, x.routes)
 		return rloc, foundWhere(ok)

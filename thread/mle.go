@@ -142,7 +142,10 @@ func (x *mleMessenger) appendResponse(b []byte, challenge mle.Challenge) []byte 
 }
 
 // send queues a message. It is secured when its turn has come.
-func (x *mleMessenger) send(dst netip.Addr, plain []byte) {
+func (x *mleMessenger) send(dst netip.Addr, plain []byte) { x.sendOn(0, dst, plain) }
+
+// sendOn is send on another channel, for an Announcement. 0 is the node's own.
+func (x *mleMessenger) sendOn(channel uint8, dst netip.Addr, plain []byte) {
 	x.scratch = plain[:0]
 	x.counters.TxMLE++
 	command := mle.Command(plain[0])
@@ -156,7 +159,7 @@ func (x *mleMessenger) send(dst netip.Addr, plain []byte) {
 		x.sender.Free(msg)
 		return
 	}
-	msg.Kind, msg.Command = sender.KindMLE, command
+	msg.Kind, msg.Command, msg.Channel = sender.KindMLE, command, channel
 	// What a busy channel holds up for longer asks or answers nothing that still counts, and would hold up what follows.
 	msg.Expires = x.Now.Add(x.timing.LinkRequest)
 	msg.Priority = sender.PriorityNet

@@ -161,7 +161,7 @@ func (l *life) step() (alive bool) {
 			panic(r)
 		}
 	}()
-	switch l.rand.IntN(9) {
+	switch l.rand.IntN(10) {
 	case 0:
 		return false // a crash without warning
 	case 1:
@@ -186,6 +186,11 @@ func (l *life) step() (alive bool) {
 		l.Stop(l.now)
 		l.transmit(time.Second)
 		_ = l.Start(l.now)
+	case 9: // another key by the dataset, and perhaps one that it has had before
+		n := l.Network()
+		n.Key = [keys.Size]byte{byte(l.rand.IntN(2))}
+		_ = l.ChangeNetwork(l.now, n, 0) // while detached it fails
+		l.transmit(6 * time.Minute)
 	case 5:
 		l.transmit(time.Duration(l.rand.IntN(20)) * time.Minute) // messages of its own
 	default:

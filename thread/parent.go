@@ -47,6 +47,7 @@ type parentSide struct {
 	neighbors *neighbors.Table
 	sender    *sender.Sender
 	dataset   *dataset.Active
+	pending   *dataset.Pending
 	mle       *mleMessenger
 	attach    *attacher
 	routes    *routes
@@ -157,7 +158,7 @@ func (p *parentSide) appendUpdate(c *neighbors.Child) []byte {
 	b := mle.AppendSourceAddress(p.mle.start(mle.ChildUpdateRequest), p.rloc)
 	b = mle.AppendLeaderData(b, p.distrib.leaderData())
 	b = p.distrib.appendNetworkData(b, c.FullNetworkData())
-	return p.dataset.AppendTimestamp(b)
+	return p.distrib.appendTimestamps(b)
 }
 
 // careForSleepy sends a child that sleeps what it has missed, or an empty frame if it has had none for long.
@@ -306,7 +307,7 @@ func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
 	for t := range requested.All() {
 		c.Requested = append(c.Requested, t)
 	}
-	c.NeedsDataset = !p.dataset.Same(m)
+	c.NeedsDataset, c.NeedsPending = !p.dataset.Same(m), !p.pending.Same(m)
 	p.register(c, addresses)
 	if p.role == RoleChild {
 		// Become a router first, then answer.
@@ -342,7 +343,7 @@ func (p *parentSide) answerWaiting() {
 func (p *parentSide) sendChildIDResponse(c *neighbors.Child) {
 	b := mle.AppendSourceAddress(p.mle.start(mle.ChildIDResponse), p.rloc)
 	b = mle.AppendLeaderData(b, p.distrib.leaderData())
-	b = p.dataset.AppendTimestamp(b)
+	b = p.distrib.appendTimestamps(b)
 	if c.RLOC16 == 0 || c.RLOC16.RouterID() != p.ownID() {
 		c.RLOC16 = p.neighbors.Children.Allocate(p.rloc)
 	}
@@ -357,6 +358,9 @@ func (p *parentSide) sendChildIDResponse(c *neighbors.Child) {
 	}
 	if c.NeedsDataset {
 		b = p.dataset.AppendTLVs(b)
+	}
+	if c.NeedsPending {
+		b = p.pending.AppendTLVs(b)
 	}
 	if !c.FullThreadDevice() {
 		b = p.appendAddresses(b, c)
@@ -461,7 +465,7 @@ func (p *parentSide) handleUpdateRequest(m mle.Message, info mleInfo) error {
 	}
 	if requested.Contains(mle.TLVNetworkData) {
 		b = p.distrib.appendNetworkData(b, c.FullNetworkData())
-		b = p.dataset.AppendTimestamp(b)
+		b = p.distrib.appendTimestamps(b)
 	}
 	p.mle.send(info.src, b)
 	return nil

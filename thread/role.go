@@ -101,8 +101,12 @@ type transitions interface {
 	setRLOC16(rloc mle.RLOC16)
 	// drop ends the link to a neighbor, whatever it is to this node, with all that follows.
 	drop(n *neighbors.Neighbor)
-	// networkChanged follows a dataset that says otherwise than the configuration.
+	// networkChanged follows a dataset that says otherwise than the configuration, or the dataset before.
 	networkChanged()
+	// leaveNetwork says that the node is in no partition: its own datasets count.
+	leaveNetwork()
+	// policyChanged follows the security policy.
+	policyChanged()
 	// networkDataChanged follows other network data.
 	networkDataChanged()
 	// changed says that what a restart needs to know has changed.

@@ -47,11 +47,16 @@ type Settings struct {
 	// network: under another configuration only the frame counters count.
 	Network *Network
 	Dataset *DatasetSettings
+	// Pending is the Pending Operational Dataset, nil if there is none, and Configured what the node was configured with when both were
+	// stored: to another configuration they do not belong. Stores of earlier versions have neither.
+	Pending    *DatasetSettings
+	Configured *Network
 	// AutoStart says that the node shall be started when the program is.
 	AutoStart bool
 }
 
-// DatasetSettings is an Active Operational Dataset (Thread 1.1 §8.10): its timestamp as an Active Timestamp TLV has it, and its TLVs.
+// DatasetSettings is an Active or Pending Operational Dataset (Thread 1.1 §8.10): its timestamp as an Active or Pending Timestamp TLV has it,
+// and the other TLVs.
 type DatasetSettings struct {
 	Timestamp [8]byte
 	TLVs      []byte
@@ -129,10 +134,15 @@ func (e *Engine) Flush() {
 func (e *Engine) save() bool {
 	s := e.keeper.settings
 	s.NetworkKey, s.ExtAddr = e.dataset.Network().Key, e.Ext
-	s.Dataset = nil
-	if e.dataset.Known() {
-		s.Dataset = &DatasetSettings{Timestamp: e.dataset.Timestamp(), TLVs: e.dataset.TLVs()}
+	s.Dataset, s.Pending = nil, nil
+	if timestamp, tlvs, ok := e.dataset.Own(); ok {
+		s.Dataset = &DatasetSettings{Timestamp: timestamp, TLVs: tlvs}
 	}
+	if timestamp, tlvs, ok := e.pendingSet.Own(); ok {
+		s.Pending = &DatasetSettings{Timestamp: timestamp, TLVs: tlvs}
+	}
+	configured := e.dataset.Configured()
+	s.Configured = &configured
 	s.MeshLocalIID = e.addresses.IID()
 	s.SLAACSecret = e.slaac.Secret()
 	s.SLAACConflicts = nil
@@ -184,19 +194,15 @@ func (e *Engine) restoreSettings() error {
 	e.mle.counter.Restore(s.MLEFrameCounter)
 	e.mpl.Restore(s.MPLSequence)
 	e.keeper.settings.AutoStart, e.keeper.settings.Network = s.AutoStart, s.Network
-	n := e.dataset.Configured()
-	if s.NetworkKey != n.Key {
-		return nil
+	mine, err := e.restoreDatasets(&s)
+	if err != nil {
+		return err
 	}
-	e.keys.Restore(s.KeySequence, s.KeySequenceAge)
-	if s.Network != nil && *s.Network != n {
-		return nil
+	if s.NetworkKey == e.dataset.Network().Key {
+		e.keys.Restore(s.KeySequence, s.KeySequenceAge)
 	}
-	if d := s.Dataset; d != nil {
-		if err := e.dataset.Restore(d.Timestamp, d.TLVs); err != nil {
-			return err
-		}
-		e.applyNetwork()
+	if !mine {
+		return nil
 	}
 	if s.ExtAddr != e.Ext {
 		return nil
@@ -212,6 +218,34 @@ func (e *Engine) restoreSettings() error {
 		e.setRLOC16(s.RLOC16)
 	}
 	return nil
+}
+
+// restoreDatasets takes over the datasets, and reports whether what is stored belongs to the network that is configured.
+func (e *Engine) restoreDatasets(s *Settings) (mine bool, err error) {
+	n := e.dataset.Configured()
+	configured := s.Configured
+	if configured == nil {
+		configured = s.Network
+	}
+	if configured == nil && s.NetworkKey != n.Key || configured != nil && *configured != n {
+		return false, nil
+	}
+	if d := s.Dataset; d != nil {
+		if err := e.dataset.Set(d.Timestamp, d.TLVs, true); err != nil {
+			return false, err
+		}
+	}
+	if d := s.Pending; d != nil {
+		if err := e.pendingSet.Restore(d.Timestamp, d.TLVs); err != nil {
+			return false, err
+		}
+	}
+	if key := e.dataset.Network().Key; key != e.keys.NetworkKey() {
+		e.keys.SetNetworkKey(key)
+	}
+	e.applyNetwork()
+	e.policyChanged()
+	return true, nil
 }
 
 // AutoStart reports whether the store asks for the node to be started when the program is.

@@ -135,6 +135,14 @@ type Timing struct {
 	// CoAPAckTimeout is the wait before a confirmable TMF message is sent again (RFC 7252 §4.8).
 	CoAPAckTimeout time.Duration
 
+	// CommissionerTimeout is the silence after which the leader takes a commissioner for gone (Thread 1.1 §8.11, TIMEOUT_LEAD_PET).
+	CommissionerTimeout time.Duration
+
+	// AnnounceProcess is how long further Announces are awaited before a node moves to where a newer dataset is announced. OrphanAnnounce is
+	// how long a minimal end device without a parent announces on all channels that it is one, and waits for answers; OrphanAnnounceMin the
+	// least time for each channel.
+	AnnounceProcess, OrphanAnnounce, OrphanAnnounceMin time.Duration
+
 	// KeyRotation is the life of a key sequence; KeySwitchGuard the part of it in which the next one is not accepted
 	// (Thread 1.1 §7.1.7).
 	KeyRotation, KeySwitchGuard time.Duration
@@ -199,6 +207,11 @@ func TimingIEEE802154() Timing {
 
 		CoAPAckTimeout: 2 * time.Second,
 
+		CommissionerTimeout: 50 * time.Second,
+		AnnounceProcess:     250 * time.Millisecond,
+		OrphanAnnounce:      1400 * time.Millisecond,
+		OrphanAnnounceMin:   80 * time.Millisecond,
+
 		KeyRotation:    672 * time.Hour,
 		KeySwitchGuard: 624 * time.Hour,
 	}
@@ -218,6 +231,9 @@ func TimingPymesh() Timing {
 	t.KeepAliveAttempts = 6
 	t.FailedChildTransmissions = 6
 	t.LinkRequest = 10 * time.Second
+	t.AnnounceProcess = 2500 * time.Millisecond
+	t.OrphanAnnounce = 5 * time.Second
+	t.OrphanAnnounceMin = 500 * time.Millisecond
 	t.sleepAsPymesh()
 
 	t.FrameTime = pycomFastest

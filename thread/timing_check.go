@@ -83,7 +83,9 @@ func (t *Timing) durations() []namedDuration {
 		{"AddressQueryRetryMax", t.AddressQueryRetryMax, some}, {"AddressNotifyInterval", t.AddressNotifyInterval, none},
 		{"ICMPErrorInterval", t.ICMPErrorInterval, some}, {"Reassembly", t.Reassembly, some},
 		{"MPLInterval", t.MPLInterval, some}, {"MPLSeedLifetime", t.MPLSeedLifetime, some},
-		{"CoAPAckTimeout", t.CoAPAckTimeout, some},
+		{"CoAPAckTimeout", t.CoAPAckTimeout, some}, {"CommissionerTimeout", t.CommissionerTimeout, time.Second},
+		{"AnnounceProcess", t.AnnounceProcess, some}, {"OrphanAnnounce", t.OrphanAnnounce, some},
+		{"OrphanAnnounceMin", t.OrphanAnnounceMin, some},
 		{"KeyRotation", t.KeyRotation, time.Hour}, {"KeySwitchGuard", t.KeySwitchGuard, none},
 	}
 }

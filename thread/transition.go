@@ -9,6 +9,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/dhcp"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/slaac"
+	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/mpl"
 )
@@ -20,7 +21,11 @@ func (e *Engine) setRole(r Role) {
 	old := e.role
 	e.role = r
 	e.neighbors.View = e.view()
+	if r != RoleLeader {
+		e.petitions.Stop()
+	}
 	e.updateAddresses()
+	e.manage.review()
 	if r == old {
 		return
 	}
@@ -53,6 +58,8 @@ func (e *Engine) becomeDisabled() {
 	e.second = time.Time{}
 	e.mle.forget(&e.counters.TxDatagramsStopped)
 	e.tmf.stop()
+	e.commiss.stop()
+	e.announcer.stop()
 	e.selection.reset()
 	e.setRole(RoleDisabled)
 }
@@ -92,12 +99,13 @@ func (e *Engine) becomeRouter(id mle.RouterID) { e.startRouting(id, RoleRouter) 
 func (e *Engine) becomeLeader(id mle.RouterID) {
 	e.startRouting(id, RoleLeader)
 	e.forgetAddresses()
+	e.announcer.leads()
 }
 
 func (e *Engine) startRouting(id mle.RouterID, role Role) {
 	e.setRLOC16(id.RLOC16())
 	e.attach.stop()
-	e.attach.counter = 0
+	e.attach.counter, e.attach.moving = 0, staysPut
 	e.keepAlive.reset()
 	e.selection.reset()
 	e.selection.previousID = id
@@ -205,7 +213,7 @@ func (e *Engine) updateAddresses() {
 func (e *Engine) refreshAddresses() (changed bool) {
 	return e.addresses.Update(addresses.State{
 		Up: e.interfaceOn, Enabled: e.role != RoleDisabled, Attached: e.attached(), FullThreadDevice: e.fullThreadDevice(),
-		Leader: e.role == RoleLeader, RLOC16: e.rloc,
+		Leader: e.role == RoleLeader, RLOC16: e.rloc, CommissionerALOC: e.commissionerALOC(),
 	})
 }
 
@@ -277,24 +285,75 @@ func (e *Engine) applyManaged() {
 	e.addresses.SetAnycast(anycast)
 }
 
+// commissionerALOC is the locator that this node has as the commissioner, mle.InvalidRLOC16 for none.
+func (e *Engine) commissionerALOC() mle.RLOC16 {
+	if aloc, ok := e.commiss.commissioning.ALOC(); ok && e.role != RoleDisabled {
+		return aloc
+	}
+	return mle.InvalidRLOC16
+}
+
 // applyNetwork derives what depends on the network's parameters alone.
 func (e *Engine) applyNetwork() {
 	n := e.dataset.Network()
 	e.sender.PAN = n.PANID
 	e.mac.SetAddress(n.PANID, e.rloc)
+	e.mac.Listen = n.Channel
 	e.addresses.SetPrefix(n.MeshLocalPrefix)
 	e.contexts = e.netData.Contexts(n.MeshLocalPrefix)
 }
 
-// networkChanged follows the dataset, where it says otherwise than the configuration.
+// networkChanged follows the dataset, where it says otherwise than the configuration, or the dataset before.
 func (e *Engine) networkChanged() {
 	n := e.dataset.Network()
-	e.Log.Info("network by the dataset", "name", n.Name, "prefix", n.MeshLocalPrefix, "channel", n.Channel)
+	e.Log.Info("network by the dataset", "name", n.Name, "PAN", n.PANID, "prefix", n.MeshLocalPrefix, "channel", n.Channel,
+		"otherKey", n.Key != e.keys.NetworkKey())
+	if n.Key != e.keys.NetworkKey() {
+		e.rekey(n.Key)
+	}
+	e.events.emit(Event{Type: EventNetwork})
 	e.forgetAddresses()
 	e.applyNetwork()
 	e.updateAddresses()
 	e.keepAlive.addressesChanged()
 	e.changed()
+}
+
+// rekey changes the network key of a node that stays what it is, among neighbors that do the same at about the same time.
+//
+// Neighbors may begin their frame counters anew, as OpenThread of today does.
+//
+// Deviation: OpenThread takes any frame counter of a neighbor for new after that. But the network may come back to a key that it has had: a
+// recording of that time must not count.
+func (e *Engine) rekey(key [keys.Size]byte) {
+	e.neighbors.Rekey(e.keys.Had(key))
+	e.keys.SetNetworkKey(key)
+	e.mle.answers.Forget()
+	if e.threadOn {
+		e.keys.Start()
+	}
+}
+
+// policyChanged follows the security policy: how long a key sequence lasts, and how long the next one is not accepted.
+func (e *Engine) policyChanged() {
+	life := e.dataset.Policy().RotationTime
+	if life == e.keys.Life {
+		return
+	}
+	// Deviation: OpenThread's guard time stays what it is, so that a shorter life leaves no time in which a neighbor is followed.
+	e.keys.Guard = min(e.timing.KeySwitchGuard, life-life/14) // 624 of 672 h
+	e.keys.Life = life
+}
+
+// leaveNetwork says that the node is in no partition: its own datasets count.
+func (e *Engine) leaveNetwork() {
+	before := e.dataset.Network()
+	e.dataset.Leave()
+	e.pendingSet.Absent()
+	if e.dataset.Network() != before {
+		e.networkChanged()
+	}
+	e.policyChanged()
 }
 
 // forgetPlace forgets what the node was in its network, and all others in it: in another network, or with another address, it is nobody
@@ -379,6 +438,7 @@ func (e *Engine) stopThread(now time.Time) {
 	e.becomeDetached()
 	e.becomeDisabled()
 	e.setThread(false)
+	e.leaveNetwork()
 	e.settle()
 }
 
@@ -406,6 +466,7 @@ func (e *Engine) interfaceDown(now time.Time) {
 func (e *Engine) resume() {
 	e.attach.counter = 0
 	e.becomeDetached()
+	e.attach.moving = mayTryNext
 	s := &e.keeper.settings
 	switch {
 	case s.Role < RoleChild || s.Mode != e.mode || s.RLOC16.IsRouter() && !e.routerEligible():

@@ -3,6 +3,7 @@ package thread
 import (
 	"github.com/gopymesh/pymesh/thread/coap"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/commissioning"
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
 	"github.com/gopymesh/pymesh/thread/internal/dhcp"
@@ -16,6 +17,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/slaac"
 	"github.com/gopymesh/pymesh/thread/internal/strangers"
 	"github.com/gopymesh/pymesh/thread/lowpan"
+	"github.com/gopymesh/pymesh/thread/meshcop"
 	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/mpl"
 	"github.com/gopymesh/pymesh/thread/tmf"
@@ -45,10 +47,12 @@ func (e *Engine) wire(c *Config) {
 	e.wireLayers()
 	e.wireChildSide()
 	e.wireRouterSide(c)
+	e.wireManagement(c)
 	e.mle.setCommands(e.commands())
 	e.tmf.resources = e.resources()
 	e.machines = []machine{
 		e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, e.polls, &e.leading, &e.distrib, &e.registrar, &e.leases,
+		&e.manage, &e.commiss, &e.announcer,
 	}
 }
 
@@ -78,7 +82,9 @@ func (e *Engine) wireRooms(c *Config) {
 		self: e.self, client: dhcp.NewClient(e.Core, t.CoAPAckTimeout), netData: e.netData, addresses: e.addresses, ip: &e.ip,
 		update: e.leased,
 	}
-	e.dataset = dataset.New(c.network())
+	e.dataset = dataset.New(c.network(), meshcop.UsualPolicy(t.KeyRotation))
+	e.pendingSet = dataset.NewPending(e.Core)
+	e.petitions = commissioning.NewRegistrar(e.Core, e.netData, t.CommissionerTimeout)
 	e.addresses.NewIID()
 	e.applyNetwork()
 }
@@ -115,14 +121,31 @@ func (e *Engine) wireLayers() {
 	}
 	e.distrib = distributor{
 		self: e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, dataset: e.dataset,
-		resolver: e.resolver, contexts: &e.contexts, mle: &e.mle, keepAlive: &e.keepAlive, parent: &e.parent,
+		resolver: e.resolver, contexts: &e.contexts, mle: &e.mle, pending: e.pendingSet, manage: &e.manage, keepAlive: &e.keepAlive,
+		parent: &e.parent,
+	}
+}
+
+func (e *Engine) wireManagement(c *Config) {
+	e.manage = management{
+		self: e.self, change: e, netData: e.netData, registrar: e.petitions, distrib: &e.distrib, tmf: &e.tmf, emit: e.events.emit,
+		manager: dataset.Manager{Active: e.dataset, Pending: e.pendingSet, MinDelay: dataset.DefaultMinDelay},
+	}
+	e.announcer = announcer{
+		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, mle: &e.mle, attach: &e.attach, parent: &e.parent,
+		routes: &e.routes, multiChannel: c.MultiChannel,
+	}
+	e.commiss = commissioner{
+		self: e.self, commissioning: commissioning.New(e.Core, e.timing.CommissionerTimeout), registrar: e.petitions,
+		distrib: &e.distrib, tmf: &e.tmf, update: e.updateAddresses,
 	}
 }
 
 func (e *Engine) wireChildSide() {
 	e.attach = attacher{
-		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, mle: &e.mle,
-		routes: &e.routes, distrib: &e.distrib, keepAlive: &e.keepAlive, leading: &e.leading, ip: &e.ip,
+		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, pending: e.pendingSet, mle: &e.mle,
+		routes: &e.routes, distrib: &e.distrib, keepAlive: &e.keepAlive, leading: &e.leading,
+		announcer: &e.announcer, ip: &e.ip,
 	}
 	e.keepAlive = keepAlive{
 		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, distrib: &e.distrib,
@@ -131,7 +154,7 @@ func (e *Engine) wireChildSide() {
 
 func (e *Engine) wireRouterSide(c *Config) {
 	e.parent = parentSide{
-		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, dataset: e.dataset, mle: &e.mle, attach: &e.attach,
+		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, dataset: e.dataset, pending: e.pendingSet, mle: &e.mle, attach: &e.attach,
 		routes: &e.routes, selection: &e.selection, distrib: &e.distrib, priority: AutomaticParentPriority,
 	}
 	e.mac.Overheard = e.parent.overheard
@@ -148,7 +171,8 @@ func (e *Engine) wireRouterSide(c *Config) {
 		previousID: mle.InvalidRouterID,
 	}
 	e.leading = leading{
-		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, resolver: e.resolver, tmf: &e.tmf, routes: &e.routes,
+		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, pending: e.pendingSet, registrar: e.petitions,
+		resolver: e.resolver, tmf: &e.tmf, routes: &e.routes,
 		selection: &e.selection, distrib: &e.distrib, weight: *c.LeaderWeight, partitionID: c.PartitionID,
 	}
 	e.registrar = registrar{
@@ -167,6 +191,7 @@ func (e *Engine) commands() []mleCommand {
 		{mle.Advertisement, asAny, strangers, e.routes.handleAdvertisement, e.routes.unneeded},
 		{mle.DataRequest, asChild | asRouter, known, e.distrib.handleRequest, nil},
 		{mle.DataResponse, asAny, known, e.distrib.handleLeaderData, e.mle.fromStranger},
+		{mle.Announce, asAny, strangers, e.announcer.handle, nil},
 		{mle.ParentRequest, asChild | asRouter, strangers, e.parent.handleParentRequest, e.parent.unneeded},
 		{mle.ParentResponse, asAny, strangers, e.attach.handleParentResponse, nil},
 		{mle.ChildIDRequest, asChild | asRouter, strangers, e.parent.handleChildIDRequest, nil},
@@ -187,5 +212,14 @@ func (e *Engine) resources() []tmfResource {
 		{tmf.URIAddressQuery, coap.POST, asAny, nonConfirmableOnly, e.queries.handleQuery},
 		{tmf.URIAddressNotify, coap.POST, asAny, confirmableOnly, e.queries.handleNotify},
 		{tmf.URIAddressError, coap.POST, asAny, anyType, e.queries.handleError},
+		{tmf.URIActiveGet, coap.POST, asAny, confirmableOnly, e.manage.handleActiveGet},
+		{tmf.URIActiveSet, coap.POST, asLeader, confirmableOnly, e.manage.handleActiveSet},
+		{tmf.URIPendingGet, coap.POST, asAny, confirmableOnly, e.manage.handlePendingGet},
+		{tmf.URIPendingSet, coap.POST, asLeader, confirmableOnly, e.manage.handlePendingSet},
+		{tmf.URIDatasetChanged, coap.POST, asAny, confirmableOnly, e.commiss.handleDatasetChanged},
+		{tmf.URILeaderPetition, coap.POST, asLeader, confirmableOnly, e.commiss.handlePetition},
+		{tmf.URILeaderKeepAlive, coap.POST, asLeader, confirmableOnly, e.commiss.handleKeepAlive},
+		{tmf.URICommissionerGet, coap.POST, asLeader, confirmableOnly, e.commiss.handleGet},
+		{tmf.URICommissionerSet, coap.POST, asLeader, confirmableOnly, e.commiss.handleSet},
 	}
 }

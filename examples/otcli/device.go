@@ -134,7 +134,7 @@ func (d *device) end(err error) {
 
 // The rest is wire.Device.
 
-func (d *device) Channel() uint8 { return d.engine.Network().Channel }
+func (d *device) Channel() uint8 { return d.engine.RadioChannel() }
 
 func (d *device) HandleFrame(now time.Time, psdu []byte, rssi int8) {
 	if !d.engine.Listening() {

@@ -190,6 +190,7 @@ func run(o options) error {
 // config is the node as it is made, before settings and commands.
 func (o options) config(logTo io.Writer) (thread.Config, error) {
 	cfg := thread.Config{
+		MultiChannel: !o.sim && o.hat == nil,
 		// OpenThread's default, known to all.
 		NetworkKey:    [16]byte{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff},
 		StoredNetwork: true,

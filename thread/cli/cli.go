@@ -22,6 +22,7 @@ import (
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/console"
+	"github.com/gopymesh/pymesh/thread/meshcop"
 )
 
 // Limits of a command line.
@@ -84,6 +85,7 @@ type Interpreter struct {
 	udp      udpSocket
 	coap     coapService
 	groups   []groupAddr
+	draft    meshcop.Dataset // of the command dataset
 }
 
 // New returns an interpreter for engine. Where [thread.Engine.AutoStart] reports true (command autostart), the driver should call

@@ -17,11 +17,11 @@ var commands = []command{
 	{"childtimeout", (*Interpreter).childtimeout},
 	{"coap", (*Interpreter).coapCommand},
 	{"coaps", notImplemented},
-	{"commissioner", notImplemented},
+	{"commissioner", (*Interpreter).commissioner},
 	{"contextreusedelay", (*Interpreter).contextreusedelay},
 	{"counter", (*Interpreter).counter},
 	{"dataset", (*Interpreter).dataset},
-	{"delaytimermin", constant(delayTimerMin)},
+	{"delaytimermin", (*Interpreter).delaytimermin},
 	{"diag", notImplemented},
 	{"discover", notImplemented},
 	{"dns", notImplemented},
@@ -58,7 +58,7 @@ var commands = []command{
 	{"pollperiod", (*Interpreter).pollperiod},
 	{"promiscuous", (*Interpreter).promiscuous},
 	{"prefix", (*Interpreter).prefix},
-	{"pskc", notImplemented},
+	{"pskc", (*Interpreter).pskc},
 	{"releaserouterid", (*Interpreter).releaserouterid},
 	{"reset", func(i *Interpreter, _ []string) error { return i.request(RequestReset) }},
 	{"rloc16", (*Interpreter).rloc16},
@@ -80,7 +80,7 @@ var commands = []command{
 }
 
 // aliases are words of later versions of OpenThread.
-var aliases = map[string]string{"?": "help", "counters": "counter"}
+var aliases = map[string]string{"?": "help", "counters": "counter", "networkkey": "masterkey"}
 
 // notImplemented answers for what the engine cannot do yet.
 func notImplemented(*Interpreter, []string) error { return NotImplemented }
@@ -94,21 +94,6 @@ func (i *Interpreter) help([]string) error {
 
 func (i *Interpreter) version([]string) error {
 	i.printf("%s\r\n", i.Version)
-	return nil
-}
-
-// dataset has its help, and no data sets yet.
-func (i *Interpreter) dataset(args []string) error {
-	if len(args) == 0 || args[0] != "help" {
-		return NotImplemented
-	}
-	for _, name := range [...]string{
-		"help", "active", "activetimestamp", "channel", "channelmask", "clear", "commit", "delay", "extpanid", "masterkey",
-		"meshlocalprefix", "mgmtgetcommand", "mgmtsetcommand", "networkname", "panid", "pending", "pendingtimestamp", "pskc",
-		"securitypolicy",
-	} {
-		i.printf("%s\r\n", name)
-	}
 	return nil
 }
 

@@ -14,8 +14,7 @@ import (
 
 // What cannot be changed because nothing uses it yet.
 const (
-	delayTimerMin = 30 // seconds
-	joinerPort    = 1000
+	joinerPort = 1000
 )
 
 // constant is a command that shows a value.

@@ -28,6 +28,7 @@ type Network struct {
 	ExtPANID        [8]byte
 	MeshLocalPrefix netip.Prefix // a /64 inside fd00::/8
 	Channel         uint8        // 11 to 26
+	PSKc            Key          // by which a commissioner proves that it may be one; zero for none
 }
 
 // Check fails if the name is too long, the mesh-local prefix none, or the channel none of 2.4 GHz. The error names the field, its value
@@ -49,9 +50,19 @@ func isMeshLocalPrefix(p netip.Prefix) bool {
 	return p.Bits() == 8*meshLocalPrefixSize && p.Addr().As16()[0] == uniqueLocal
 }
 
-// Dataset returns the Active Operational Dataset of a network that has n alone (Thread 1.1 §8.4): on any channel, without a
-// commissioner's PSKc, and with a security policy that allows all. rotation is how long a key sequence lasts, in whole hours.
-func (n Network) Dataset(rotation time.Duration) Dataset {
+// Apart reports whether nodes of n and of m cannot hear or reach each other: another key, PAN ID, channel or mesh-local prefix.
+func (n Network) Apart(m Network) bool {
+	return n.Key != m.Key || n.PANID != m.PANID || n.Channel != m.Channel || n.MeshLocalPrefix != m.MeshLocalPrefix
+}
+
+// UsualPolicy returns the security policy of a network that has none of its own: it forbids nothing. rotation is how long a key sequence
+// lasts, in whole hours.
+func UsualPolicy(rotation time.Duration) SecurityPolicy {
+	return SecurityPolicy{RotationTime: rotation, Flags: allAllowed}
+}
+
+// Dataset returns the Active Operational Dataset of a network that has n alone (Thread 1.1 §8.4), without a timestamp: on any channel.
+func (n Network) Dataset(policy SecurityPolicy) Dataset {
 	return Dataset{
 		Present: HasChannel | HasChannelMask | HasExtendedPANID | HasMeshLocalPrefix | HasNetworkMasterKey | HasNetworkName |
 			HasPANID | HasPSKc | HasSecurityPolicy,
@@ -62,6 +73,7 @@ func (n Network) Dataset(rotation time.Duration) Dataset {
 		NetworkMasterKey: n.Key,
 		NetworkName:      n.Name,
 		PANID:            n.PANID,
-		SecurityPolicy:   SecurityPolicy{RotationTime: rotation, Flags: allAllowed},
+		PSKc:             n.PSKc,
+		SecurityPolicy:   policy,
 	}
 }

@@ -56,7 +56,7 @@ func TestNetworkCheck(t *testing.T) {
 // A network's dataset is, byte for byte, what Pymesh's engine makes for itself as a leader, and has all of the network in it.
 func TestNetworkDataset(t *testing.T) {
 	const rotation = 672 * time.Hour
-	d := openThread.Dataset(rotation)
+	d := openThread.Dataset(UsualPolicy(rotation))
 	b, err := d.AppendBinary(nil)
 	if err != nil || !bytes.Equal(b, unhex(t, generatedDataset)) {
 		t.Errorf("%x, %v\nwant %s", b, err, generatedDataset)
@@ -74,12 +74,12 @@ func TestNetworkDataset(t *testing.T) {
 	} {
 		n := openThread
 		change(&n)
-		b, err := n.Dataset(rotation).AppendBinary(nil)
+		b, err := n.Dataset(UsualPolicy(rotation)).AppendBinary(nil)
 		if err != nil {
 			t.Errorf("%s: %v", field, err)
 			continue
 		}
-		if got, err := ParseDataset(b); err != nil || reflect.DeepEqual(got, d) || !reflect.DeepEqual(got, n.Dataset(rotation)) {
+		if got, err := ParseDataset(b); err != nil || reflect.DeepEqual(got, d) || !reflect.DeepEqual(got, n.Dataset(UsualPolicy(rotation))) {
 			t.Errorf("%s: %+v, %v", field, got, err)
 		}
 	}

@@ -25,7 +25,7 @@ const (
 	MaxManaged = 8
 	MaxAnycast = 16
 
-	maxAddresses = 4 + MaxAdded + MaxManaged + MaxAnycast // one of each other origin, and those
+	maxAddresses = 5 + MaxAdded + MaxManaged + MaxAnycast // one of each other origin, and those
 )
 
 // Origin is where an address comes from.
@@ -33,12 +33,13 @@ type Origin uint8
 
 // Origins of addresses, in the order in which those that come at once are listed.
 const (
-	Managed      Origin = iota // in a prefix of the network data
-	Anycast                    // the locators of what the node offers by the network data
-	LeaderALOC                 // the leader's anycast locator
-	RLOC                       // the routing locator
-	Added                      // by the host
-	MeshLocalEID               // the mesh-local endpoint identifier
+	Managed          Origin = iota // in a prefix of the network data
+	Anycast                        // the locators of what the node offers by the network data
+	LeaderALOC                     // the leader's anycast locator
+	CommissionerALOC               // the commissioner's
+	RLOC                           // the routing locator
+	Added                          // by the host
+	MeshLocalEID                   // the mesh-local endpoint identifier
 	LinkLocal
 )
 
@@ -73,6 +74,7 @@ type State struct {
 	FullThreadDevice bool
 	Leader           bool
 	RLOC16           mle.RLOC16 // InvalidRLOC16 if the node has no place in the mesh
+	CommissionerALOC mle.RLOC16 // of the commissioner; InvalidRLOC16, or 0, on all other nodes
 }
 
 // A Table is the addresses of a node.
@@ -83,6 +85,7 @@ type State struct {
 //	leader ────────────────────────────► leader ALOC     │
 //	SetAnycast ────────────────────────► other ALOCs     ┘
 //	SetManaged ────────────────────────► managed         while Thread runs
+//	commissioner ──────────────────────► its ALOC        the same
 //	Add ───────────────────────────────► added           until Remove or ClearAdded
 //
 // What the node has by itself changes with Update alone: it is called when one of these has changed, the prefix and the identifiers
@@ -152,6 +155,7 @@ func (t *Table) Update(s State) (changed bool) {
 	t.state = s
 	t.setMany(s)
 	t.set(LeaderALOC, s.Leader, mle.ALOCLeader.Addr(t.meshLocal))
+	t.set(CommissionerALOC, s.CommissionerALOC.IsALOC(), s.CommissionerALOC.Addr(t.meshLocal))
 	t.set(RLOC, s.Enabled && s.RLOC16 != mle.InvalidRLOC16, s.RLOC16.Addr(t.meshLocal))
 	t.set(MeshLocalEID, s.Enabled, t.EID())
 	t.set(LinkLocal, s.Up, t.LinkLocal())

@@ -48,6 +48,7 @@ func (v *View) RSSIOf(quality uint8) int8 { return neighbors.RSSIOf(v.Sensitivit
 type Commands interface {
 	Lifecycle
 	Configuration
+	Management
 
 	// Observe tells the node the time without letting it do anything, so that ages are those of now.
 	Observe(now time.Time)

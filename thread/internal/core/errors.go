@@ -12,6 +12,8 @@ var (
 	ErrExists = errors.New("thread: exists already")
 	// ErrTableFull says that there is no place for another entry.
 	ErrTableFull = errors.New("thread: table full")
+	// ErrState says that a command is not possible in the present state.
+	ErrState = errors.New("thread: not possible in this state")
 	// ErrDisabled says that the engine has not been started.
 	ErrDisabled = errors.New("thread: not started")
 	// ErrPacket says that a packet is not an IPv6 datagram from an address of this node.

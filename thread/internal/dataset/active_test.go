@@ -29,9 +29,9 @@ var network = meshcop.Network{
 	MeshLocalPrefix: netip.MustParsePrefix("fdde:ad00:beef::/64"), Channel: 11,
 }
 
-const (
-	rotation = 672 * time.Hour
+var usual = meshcop.UsualPolicy(672 * time.Hour)
 
+const (
 	// generated is what a leader of that network makes, recorded from Pymesh's engine.
 	generated = "000300000b" + "35060004001fffe0" + "0208dead00beef00cafe" + "0708fddead00beef0000" +
 		"05100134c0de1ab51234c0de1ab5ca1a110f" + "030a4f70656e546872656164" + "01021234" +
@@ -74,7 +74,7 @@ func check(t testing.TB, what string, a *Active, timestamp, tlvs string) {
 }
 
 func TestUnknown(t *testing.T) {
-	a := New(network)
+	a := New(network, usual)
 	if a.Known() || len(a.TLVs()) != 0 || a.Timestamp() != [8]byte{} || a.Same(message(t, noTime, "-")) {
 		t.Errorf("%+v", a)
 	}
@@ -84,7 +84,7 @@ func TestUnknown(t *testing.T) {
 }
 
 func TestNetwork(t *testing.T) {
-	a := New(network)
+	a := New(network, usual)
 	if a.Network() != network {
 		t.Errorf("%+v", a.Network())
 	}
@@ -99,32 +99,43 @@ func TestNetwork(t *testing.T) {
 
 // The first leader of a network makes its dataset, with a timestamp older than any (Thread 1.1 §8.4).
 func TestFound(t *testing.T) {
-	a := New(network)
-	if err := a.Found(rotation); err != nil {
+	a := New(network, usual)
+	if err := a.Found(); err != nil {
 		t.Fatal(err)
 	}
 	check(t, "found", a, noTime, generated)
 
 	// Another partition goes on with it.
-	if err := a.Found(rotation); err != nil {
+	if err := a.Found(); err != nil {
 		t.Fatal(err)
 	}
 	check(t, "found again", a, noTime, generated)
 
 	// A leader that knows one does not make its own.
-	a = New(network)
-	if missing, err := a.Learn(message(t, someTime, changed)); missing || err != nil {
+	a = New(network, usual)
+	if missing, err := a.Learn(message(t, someTime, generated)); missing || err != nil {
 		t.Fatal(missing, err)
 	}
-	if err := a.Found(rotation); err != nil {
+	if err := a.Found(); err != nil {
 		t.Fatal(err)
 	}
-	check(t, "learned before", a, someTime, changed)
+	check(t, "learned before", a, someTime, generated)
+
+	// What is not in a node's own dataset comes from the network.
+	a = New(network, usual)
+	if err := a.Set([8]byte(unhex(t, someTime)), unhex(t, changed), true); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Found(); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "completed", a, someTime, strings.Replace(strings.Replace(generated, "030a4f70656e546872656164", "030568656c6c6f", 1),
+		"0c0302a0ff", "0c0302a0f8fe03010203", 1))
 
 	bad := network
 	bad.Name = strings.Repeat("x", 17)
-	a = New(bad)
-	if err := a.Found(rotation); !errors.Is(err, meshcop.ErrTLVValue) || a.Known() {
+	a = New(bad, usual)
+	if err := a.Found(); !errors.Is(err, meshcop.ErrTLVValue) || a.Known() {
 		t.Errorf("%v, %+v", err, a)
 	}
 }
@@ -140,8 +151,8 @@ func TestLearn(t *testing.T) {
 	}{
 		{"another", otherTime, changed, false, otherTime, changed},
 		{"another, empty", otherTime, "", false, otherTime, ""},
-		{"an older one", noTime, generated, false, someTime, generated},
-		{"an older one, announced", noTime, "-", false, someTime, generated},
+		{"an older one", noTime, changed, false, noTime, changed},
+		{"an older one, announced", noTime, "-", true, someTime, generated},
 		{"as old, of an authority", someTime[:15] + "1", changed, false, someTime, generated},
 		{"another, announced", otherTime, "-", true, someTime, generated},
 		{"the same", someTime, changed, false, someTime, generated},
@@ -151,7 +162,7 @@ func TestLearn(t *testing.T) {
 		{"short timestamp", otherTime[2:], changed, false, someTime, generated},
 		{"long timestamp", otherTime + "00", changed, false, someTime, generated},
 	} {
-		a := New(network)
+		a := New(network, usual)
 		if missing, err := a.Learn(message(t, someTime, generated)); missing || err != nil {
 			t.Fatal(missing, err)
 		}
@@ -172,7 +183,7 @@ func TestLearn(t *testing.T) {
 	}
 
 	// Who knows none learns even that without a time.
-	a := New(network)
+	a := New(network, usual)
 	if missing, err := a.Learn(message(t, noTime, "-")); !missing || err != nil || a.Known() {
 		t.Errorf("announced: %v, %v", missing, err)
 	}
@@ -208,30 +219,25 @@ func TestNetworkFollows(t *testing.T) {
 		{"another key", "05100000000000000000000000000000000a", network, ErrForeign},
 		{"another PAN", prefix + "01021235", network, ErrForeign},
 	} {
-		a := New(network)
+		a := New(network, usual)
 		if _, err := a.Learn(message(t, someTime, tt.tlvs)); !errors.Is(err, tt.err) || a.Network() != tt.want || a.Known() != (tt.err == nil) {
 			t.Errorf("%s: %v, %+v", tt.name, err, a.Network())
 		}
 	}
 	for _, bad := range []string{"0708200122334455660a", "0003000009"} {
-		a := New(network)
+		a := New(network, usual)
 		if _, err := a.Learn(message(t, someTime, bad)); err == nil || a.Network() != network || a.Known() {
 			t.Errorf("%s: %v, %+v", bad, err, a.Network())
 		}
 	}
 
-	a := New(network)
+	a := New(network, usual)
 	if _, err := a.Learn(message(t, otherTime, prefix)); err != nil {
 		t.Fatal(err)
 	}
 	before := a.Network()
-	if _, err := a.Learn(message(t, someTime, generated)); !errors.Is(err, ErrOlder) || a.Network() != before {
-		t.Errorf("an older one that contradicts: %v, %+v", err, a.Network())
-	}
-	check(t, "after an older one", a, otherTime, prefix)
-
-	restored := New(network)
-	if err := restored.Restore(a.Timestamp(), a.TLVs()); err != nil || restored.Network() != before {
+	restored := New(network, usual)
+	if err := restored.Set(a.Timestamp(), a.TLVs(), true); err != nil || restored.Network() != before {
 		t.Errorf("restored: %v, %+v", err, restored.Network())
 	}
 	check(t, "restored", restored, otherTime, prefix)
@@ -245,8 +251,130 @@ func TestNetworkFollows(t *testing.T) {
 	}
 }
 
+// A partition has another dataset than the newest that the node knows: the node follows the partition's, keeps its own, and has something to
+// tell the leader. Once the leader has it, they are one again.
+func TestOwn(t *testing.T) {
+	named := func(name string) string { return "03" + hex.EncodeToString(append([]byte{byte(len(name))}, name...)) }
+	a := New(network, usual)
+	own := func(what, timestamp, tlvs string, unregistered bool) {
+		t.Helper()
+		got, b, ok := a.Own()
+		if !ok || hex.EncodeToString(got[:]) != timestamp || hex.EncodeToString(b) != tlvs || a.Unregistered() != unregistered {
+			t.Errorf("%s: %v, %x, %x, unregistered %v", what, ok, got, b, a.Unregistered())
+		}
+	}
+	if err := a.Set([8]byte(unhex(t, otherTime)), unhex(t, named("mine")), true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Learn(message(t, someTime, named("theirs"))); err != nil || a.Network().Name != "theirs" {
+		t.Errorf("%v, %+v", err, a.Network())
+	}
+	own("attached", otherTime, named("mine"), true)
+	if a.Leave(); a.Network().Name != "mine" {
+		t.Errorf("left: %+v", a.Network())
+	}
+	own("left", otherTime, named("mine"), false)
+	if _, err := a.Learn(message(t, someTime, named("theirs"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Learn(message(t, otherTime, named("mine"))); err != nil || a.Network().Name != "mine" {
+		t.Errorf("%v, %+v", err, a.Network())
+	}
+	own("registered", otherTime, named("mine"), false)
+
+	// Set by command while attached it is for the leader to decide.
+	const third = "0000000000030000"
+	if err := a.Set([8]byte(unhex(t, third)), unhex(t, named("new")), false); err != nil || a.Network().Name != "mine" {
+		t.Errorf("%v, %+v", err, a.Network())
+	}
+	own("set", third, named("new"), true)
+}
+
+// A pending dataset becomes the active one. Only with another key it may be older than the own one (Thread 1.1 §8.4.3.6).
+func TestActivate(t *testing.T) {
+	const newKey = "0510000102030405060708090a0b0c0d0e0f"
+	for _, tt := range []struct {
+		name, timestamp, tlvs string
+		own                   string
+	}{
+		{"newer", otherTime, changed, otherTime},
+		{"older", noTime, changed, someTime},
+		{"another key, older", noTime, newKey, noTime},
+	} {
+		a := New(network, usual)
+		if err := a.Set([8]byte(unhex(t, someTime)), unhex(t, generated), true); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Activate([8]byte(unhex(t, tt.timestamp)), unhex(t, tt.tlvs)); err != nil {
+			t.Fatal(err)
+		}
+		check(t, tt.name, a, tt.timestamp, tt.tlvs)
+		if own, _, _ := a.Own(); hex.EncodeToString(own[:]) != tt.own {
+			t.Errorf("%s: own %x", tt.name, own)
+		}
+		if rekeyed := a.Network().Key != network.Key; rekeyed != (tt.tlvs == newKey) {
+			t.Errorf("%s: %+v", tt.name, a.Network())
+		}
+	}
+	a := New(network, usual)
+	if err := a.Activate([8]byte{}, unhex(t, "0003000009")); err == nil || a.Known() || a.Network() != network {
+		t.Errorf("a channel that is none: %v, %+v", err, a.Network())
+	}
+}
+
+// Another place, or another network, is tried, and given up again.
+func TestTry(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		a := New(network, usual)
+		if known {
+			if err := a.Set([8]byte(unhex(t, someTime)), unhex(t, changed), true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := a.Network()
+		if err := a.Try(unhex(t, "01024321"+"0003000014")); err != nil || a.Network().PANID != 0x4321 || a.Network().Channel != 20 {
+			t.Errorf("%v, %+v", err, a.Network())
+		}
+		if a.Leave(); a.Network() != before || a.Known() != known {
+			t.Errorf("back in %+v", a.Network())
+		}
+		if err := a.Move(12, 0xafce); err != nil || a.Network().PANID != 0xafce || a.Network().Channel != 12 {
+			t.Errorf("%v, %+v", err, a.Network())
+		}
+		if err := a.Move(27, 0xafce); err == nil {
+			t.Error("channel 27")
+		}
+		if _, err := a.Learn(message(t, otherTime, "0102afce"+"000300000c")); err != nil || a.Network().PANID != 0xafce {
+			t.Errorf("%v, %+v", err, a.Network())
+		}
+		if a.Leave(); a.Network().PANID != 0xafce {
+			t.Errorf("left for %+v", a.Network())
+		}
+	}
+}
+
+// The security policy of the dataset is in force; none, or one of no time, changes nothing.
+func TestPolicy(t *testing.T) {
+	a := New(network, usual)
+	for _, tt := range []struct {
+		tlvs string
+		want meshcop.SecurityPolicy
+	}{
+		{"0c030002a8", meshcop.SecurityPolicy{RotationTime: 2 * time.Hour, Flags: 0xa8}},
+		{"0c030000ff", meshcop.SecurityPolicy{RotationTime: 2 * time.Hour, Flags: 0xa8}},
+		{"01021234", meshcop.SecurityPolicy{RotationTime: 2 * time.Hour, Flags: 0xa8}},
+	} {
+		if err := a.Set([8]byte{7: 2}, unhex(t, tt.tlvs), true); err != nil || a.Policy() != tt.want {
+			t.Errorf("%s: %v, %+v", tt.tlvs, err, a.Policy())
+		}
+	}
+	if a.SetNetwork(network); a.Policy() != usual {
+		t.Errorf("%+v", a.Policy())
+	}
+}
+
 func TestSame(t *testing.T) {
-	a := New(network)
+	a := New(network, usual)
 	if _, err := a.Learn(message(t, someTime, changed)); err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +391,7 @@ func TestSame(t *testing.T) {
 func TestLearnTruncated(t *testing.T) {
 	for n := range len(generated) / 2 {
 		cut := generated[:2*n]
-		a := New(network)
+		a := New(network, usual)
 		if _, err := a.Learn(message(t, someTime, changed)); err != nil {
 			t.Fatal(err)
 		}
@@ -299,7 +427,7 @@ func TestLearnRefuses(t *testing.T) {
 		{"short key", "050f" + strings.Repeat("00", 15), meshcop.ErrTLVLength},
 		{"half a header", "05", tlv.ErrTruncated},
 	} {
-		a := New(network)
+		a := New(network, usual)
 		if _, err := a.Learn(message(t, someTime, changed)); err != nil {
 			t.Fatal(err)
 		}
@@ -315,8 +443,8 @@ func TestLearnRefuses(t *testing.T) {
 }
 
 func TestNoAllocations(t *testing.T) {
-	a := New(network)
-	if err := a.Found(rotation); err != nil {
+	a := New(network, usual)
+	if err := a.Found(); err != nil {
 		t.Fatal(err)
 	}
 	b, m := make([]byte, 0, 300), message(t, noTime, "-")
@@ -337,7 +465,7 @@ func FuzzLearn(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		a, m := New(network), mle.Message{Command: mle.DataResponse, TLVs: b}
+		a, m := New(network, usual), mle.Message{Command: mle.DataResponse, TLVs: b}
 		if _, err := a.Learn(message(t, someTime, changed)); err != nil {
 			t.Fatal(err)
 		}
@@ -351,7 +479,7 @@ func FuzzLearn(f *testing.F) {
 		if _, err := meshcop.ParseDataset(a.TLVs()); err != nil || len(a.TLVs()) > maxSize {
 			t.Fatalf("%x: learned %x, %v", b, a.TLVs(), err)
 		}
-		other := New(network)
+		other := New(network, usual)
 		passedOn := a.AppendTLVs(a.AppendTimestamp(nil))
 		if missing, err := other.Learn(mle.Message{Command: mle.DataResponse, TLVs: passedOn}); missing || err != nil {
 			t.Fatalf("%x: passed on as %x: missing %v, %v", b, passedOn, missing, err)

@@ -4,6 +4,7 @@ package keychain
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -101,6 +102,10 @@ type Keychain struct {
 	// Under any key, least is the first sequence that the present frame counters may be used with, highest the last that was used.
 	least, highest keys.Sequence
 
+	// former are network keys of before, as a ring.
+	former     [maxFormer][keys.Size]byte
+	nextFormer int
+
 	// sets are the ciphers in use: those of the current sequence and its two neighbors.
 	sets [3]keySet
 	next int // of sets to be overwritten
@@ -115,8 +120,18 @@ func New(c *core.Core, network [keys.Size]byte, moved func()) *Keychain {
 // NetworkKey returns the network key.
 func (k *Keychain) NetworkKey() [keys.Size]byte { return k.network }
 
+// maxFormer is how many network keys are remembered.
+const maxFormer = 16
+
+// Had reports whether the node, since it was made, has had a network key that is not the present one: of the last changes alone.
+func (k *Keychain) Had(key [keys.Size]byte) bool {
+	return key != [keys.Size]byte{} && key != k.network && slices.Contains(k.former[:], key)
+}
+
 // SetNetworkKey changes the network key; the key sequence starts at the least one again.
 func (k *Keychain) SetNetworkKey(key [keys.Size]byte) {
+	k.former[k.nextFormer] = k.network
+	k.nextFormer = (k.nextFormer + 1) % maxFormer
 	_, k.highest = k.Bounds()
 	k.network = key
 	k.sets = [3]keySet{}

@@ -392,3 +392,22 @@ func TestOnlyForward(t *testing.T) {
 		}
 	}
 }
+
+// A network key that comes back is known for one, as long as not too many others came between.
+func TestHad(t *testing.T) {
+	key := func(n int) [keys.Size]byte { return [keys.Size]byte{1, byte(n)} }
+	k := New(core.New(rand.NewChaCha8([32]byte{}), slog.New(slog.DiscardHandler), ieee802154.ExtAddr{1}), key(0), func() {})
+	if k.Had(key(0)) || k.Had(key(1)) || k.Had([keys.Size]byte{}) {
+		t.Error("known from the start")
+	}
+	k.SetNetworkKey(key(1))
+	if !k.Had(key(0)) || k.Had(key(1)) {
+		t.Error("the first one is forgotten")
+	}
+	for n := range maxFormer {
+		k.SetNetworkKey(key(2 + n))
+	}
+	if k.Had(key(0)) || !k.Had(key(1)) {
+		t.Error("not those of the last changes")
+	}
+}

@@ -149,6 +149,8 @@ type MAC struct {
 	Filter Filter
 	// Counter is the frame counter of secured frames.
 	Counter keychain.Counter
+	// Listen is the channel on which the node is when it does not send a frame of another one.
+	Listen uint8
 
 	timing    Timing
 	neighbors Neighbors
@@ -165,6 +167,7 @@ type MAC struct {
 	acked    bool // the acknowledgement overtook the radio's "done"
 	frameSeq uint8
 	wantsAck bool
+	channel  uint8 // that it is for, 0 if it is sent where the node listens
 	dst      ieee802154.Addr
 	effort   effort
 	poll     bool // a data request
@@ -192,6 +195,8 @@ type MAC struct {
 
 	heard heard  // the last frame that was for this node
 	rx    []byte // plaintext of the last secured frame
+
+	announce *ieee802154.CCM
 }
 
 // New returns a MAC that is off and has no short address. It draws one random number, its first sequence number.
@@ -214,6 +219,14 @@ func (m *MAC) SetAddress(pan ieee802154.PANID, short mle.RLOC16) { m.pan, m.shor
 
 // Stuck reports whether the radio was not done with a packet in time, and has shown no sign of life since.
 func (m *MAC) Stuck() bool { return m.stuck }
+
+// Channel is the one on which the radio has to be, by its number: where the node listens, or that of the frame which the radio has.
+func (m *MAC) Channel() uint8 {
+	if m.radio == radioFrame && m.channel != 0 {
+		return m.channel
+	}
+	return m.Listen
+}
 
 // Listening reports whether the receiver must be on. It always must, unless the MAC is Sleepy: then while an acknowledgement is due to or
 // from this node, and while a frame is that the acknowledgement of a data request has promised.

@@ -136,6 +136,14 @@ func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bo
 	}
 	secured := f.Security.Level != ieee802154.SecurityNone
 	payload := f.Payload
+	if secured && f.Security.KeyIDMode == ieee802154.KeyIDModeSource4 {
+		var err error
+		if payload, err = m.openAnnounce(f, psdu); err != nil {
+			m.Counters.RxSecurity++
+			return Received{}, false
+		}
+		secured = false
+	}
 	if secured {
 		payload, ok = m.open(f, psdu, from)
 		switch {

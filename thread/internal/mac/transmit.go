@@ -39,13 +39,19 @@ type Sent struct {
 // has a recording of its request would have this MAC wait for it four times over, before all that is for neighbors. What such a
 // node misses it asks for again.
 //
+// What is secured with a key source is an Announcement, see sealAnnounce.
+//
 // It may be called only when the MAC is idle. It fails with ErrStore or with an error of [ieee802154.Frame.AppendSealed]; then the MAC
 // stays idle.
-func (m *MAC) Send(f ieee802154.Frame) error {
+func (m *MAC) Send(f ieee802154.Frame) error { return m.SendOn(0, f) }
+
+// SendOn is Send on a channel, with its number, on which the node is for this frame alone. 0 is the one where it listens.
+func (m *MAC) SendOn(channel uint8, f ieee802154.Frame) error {
 	if err := m.compose(&f); err != nil {
 		return err
 	}
 	m.begin(f.Dst, effort{m.timing.MaxCSMABackoffs, m.timing.MaxFrameRetries})
+	m.channel = channel
 	return nil
 }
 
@@ -92,15 +98,18 @@ func (m *MAC) compose(f *ieee802154.Frame) (err error) {
 	f.Version = ieee802154.Version2006
 	f.Seq = m.seq
 	f.AckRequest = f.AckRequest && m.neighbors.ByAddr(f.Dst) != nil
-	if f.Security.Level == ieee802154.SecurityNone {
+	switch {
+	case f.Security.Level == ieee802154.SecurityNone:
 		m.psdu, err = f.AppendBinary(m.psdu[:0])
-	} else {
+	case f.Security.KeyIDMode == ieee802154.KeyIDModeSource4:
+		err = m.sealAnnounce(f)
+	default:
 		err = m.seal(f)
 	}
 	if err != nil {
 		return err
 	}
-	m.frameSeq, m.wantsAck = f.Seq, f.AckRequest
+	m.frameSeq, m.wantsAck, m.channel = f.Seq, f.AckRequest, 0
 	m.seq++
 	return nil
 }

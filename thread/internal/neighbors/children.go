@@ -30,6 +30,7 @@ type Child struct {
 	Requested          []mle.TLVType // asked for in the Child ID Request
 	Addresses          []netip.Addr  // registered by a minimal end device
 	NeedsDataset       bool          // it has another one, or none
+	NeedsPending       bool          // the same of the pending one
 
 	// Of a child from before a restart.
 	AskAgain time.Time // when it is asked for its state again

@@ -65,6 +65,8 @@ type Neighbor struct {
 	Link       LinkInfo
 	Challenge  mle.Challenge // ours, that its answer must repeat
 
+	topMAC, topMLE uint32 // the highest frame counters under network keys of before
+
 	kind  Kind
 	state State
 }
@@ -98,6 +100,15 @@ func (n *Neighbor) TwoWayQuality() uint8 { return min(n.Link.Quality, n.QualityO
 // Prove takes over frame counters that the neighbor has proven to be its own: its next frames count up from them.
 func (n *Neighbor) Prove(seq keys.Sequence, mac, mle uint32) {
 	n.MAC, n.MLE = keys.ReplayFrom(seq, mac), keys.ReplayFrom(seq, mle)
+}
+
+func (n *Neighbor) rekey(before bool) {
+	n.topMAC, n.topMLE = max(n.topMAC, n.MAC.Next()), max(n.topMLE, n.MLE.Next())
+	if before {
+		n.MAC, n.MLE = keys.ReplayFrom(0, n.topMAC), keys.ReplayFrom(0, n.topMLE)
+	} else {
+		n.MAC, n.MLE = keys.Replay{}, keys.Replay{}
+	}
 }
 
 // Parent is the router whose child this node is.

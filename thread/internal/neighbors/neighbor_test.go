@@ -106,3 +106,28 @@ func TestWorseThan(t *testing.T) {
 		}
 	}
 }
+
+// TestRekey: under a new network key all neighbors begin with the first key sequence, and with any frame counter. Under one that comes back
+// they go on with their counters: what they have sent under it is no news.
+func TestRekey(t *testing.T) {
+	r := newRouter(t)
+	child, router := r.child(1, Valid), r.link(left, 3)
+	child.Prove(3, 100, 200)
+	router.Prove(7, 10, 20)
+	r.Rekey(false)
+	for _, n := range []*Neighbor{&child.Neighbor, &router.Neighbor} {
+		if n.MAC.Check(0, 0) != nil || n.MLE.Check(0, 0) != nil {
+			t.Errorf("%v: a counter that begins anew is refused", n.Ext)
+		}
+	}
+	child.MAC.Accept(0, 5)
+	r.Rekey(true)
+	for _, n := range []*Neighbor{&child.Neighbor, &router.Neighbor} {
+		if n.MAC.Sequence() != 0 || n.MLE.Sequence() != 0 {
+			t.Errorf("%v: sequences %v, %v", n.Ext, n.MAC.Sequence(), n.MLE.Sequence())
+		}
+	}
+	if child.MAC.Next() != 100 || child.MLE.Next() != 200 || router.MAC.Next() != 10 || router.MLE.Next() != 20 {
+		t.Errorf("counters %v, %v, %v, %v", child.MAC, child.MLE, router.MAC, router.MLE)
+	}
+}

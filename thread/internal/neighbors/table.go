@@ -121,6 +121,20 @@ func (t *Table) ClearChildren() {
 	clear(t.Children.entries)
 }
 
+// Rekey is for another network key: neighbors begin with its first key sequence, and with any frame counter, unless the network has had that
+// key before. Then they must go on with the highest that they had when the key was changed: what is lower may be a recording.
+func (t *Table) Rekey(before bool) {
+	for _, n := range []*Neighbor{&t.Parent.Neighbor, &t.Candidate.Neighbor} {
+		n.rekey(before)
+	}
+	for c := range t.Children.All() {
+		c.rekey(before)
+	}
+	for _, r := range t.Routers.All() {
+		r.rekey(before)
+	}
+}
+
 // Forget forgets everybody.
 func (t *Table) Forget() {
 	t.Parent = Parent{}

@@ -52,6 +52,8 @@ type Message struct {
 	Command  mle.Command // of a KindMLE
 	Priority Priority
 	Expires  time.Time // zero for never; what has been begun, and what is held for a sleeping child, is finished
+	// Channel is that of an Announcement, to all networks there. 0 is the node's own.
+	Channel uint8
 	// For is the sleeping child that a copy of a multicast is for, zero otherwise.
 	For ieee802154.ExtAddr
 

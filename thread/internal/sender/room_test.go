@@ -59,7 +59,7 @@ type radio struct {
 	indirect, again int // frames that were polled for, and repetitions of them
 }
 
-func (r *radio) Send(f ieee802154.Frame) error {
+func (r *radio) SendOn(_ uint8, f ieee802154.Frame) error {
 	switch {
 	case r.busy:
 		r.t.Fatal("two frames at a time")
@@ -85,7 +85,7 @@ func (r *radio) SendIndirect(f ieee802154.Frame, kept []byte) ([]byte, error) {
 		return kept, nil
 	}
 	r.indirect++
-	err := r.Send(f)
+	err := r.SendOn(0, f)
 	return append([]byte{0x61, 0x98, byte(r.frames)}, r.payload...), err
 }
 
