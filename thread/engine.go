@@ -77,6 +77,8 @@ type Engine struct {
 	leading   leading
 	distrib   distributor
 	queries   queries
+
+	diagnostics diagnostics
 }
 
 // New returns an engine in role Disabled.

@@ -50,6 +50,7 @@ func (e *Engine) becomeDisabled() {
 	e.second = time.Time{}
 	e.mle.forget(&e.counters.TxDatagramsStopped)
 	e.tmf.stop()
+	e.diagnostics.stop()
 	e.selection.reset()
 	e.setRole(RoleDisabled)
 }

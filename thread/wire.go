@@ -42,9 +42,10 @@ func (e *Engine) wire(c *Config) {
 	e.wireLayers()
 	e.wireChildSide()
 	e.wireRouterSide(c)
+	e.wireManagement()
 	e.mle.setCommands(e.commands())
 	e.tmf.resources = e.resources()
-	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf}
+	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, &e.diagnostics}
 }
 
 // wireRooms makes what has its door watched by the compiler.
@@ -134,6 +135,15 @@ func (e *Engine) wireRouterSide(c *Config) {
 	}
 }
 
+// wireManagement makes what tells how the mesh is doing, and what surrounds it.
+func (e *Engine) wireManagement() {
+	e.diagnostics = diagnostics{
+		self: e.self, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, distrib: &e.distrib, parent: &e.parent,
+		mac: e.mac, tmf: &e.tmf,
+		answers: core.Limiter{Interval: diagnosticEvery * e.timing.longestAirtime(), Burst: maxDiagnosticAnswers},
+	}
+}
+
 // commands are the MLE commands that this node handles (Thread 1.1 §4.5).
 func (e *Engine) commands() []mleCommand {
 	const strangers, known = true, false
@@ -163,5 +173,9 @@ func (e *Engine) resources() []tmfResource {
 		{tmf.URIAddressQuery, coap.POST, asAny, nonConfirmableOnly, e.queries.handleQuery},
 		{tmf.URIAddressNotify, coap.POST, asAny, confirmableOnly, e.queries.handleNotify},
 		{tmf.URIAddressError, coap.POST, asAny, anyType, e.queries.handleError},
+		{tmf.URIDiagnosticGetRequest, coap.POST, asChild | asRouter, confirmableOnly, e.diagnostics.handleGet},
+		{tmf.URIDiagnosticGetQuery, coap.POST, asChild | asRouter, anyType, e.diagnostics.handleQuery},
+		{tmf.URIDiagnosticGetAnswer, coap.POST, asChild | asRouter, confirmableOnly, e.diagnostics.handleAnswer},
+		{tmf.URIDiagnosticReset, coap.POST, asChild | asRouter, confirmableOnly, e.diagnostics.handleReset},
 	}
 }

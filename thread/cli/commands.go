@@ -48,7 +48,7 @@ var commands = []command{
 	{"neighbor", (*Interpreter).neighbor},
 	{"netdataregister", notImplemented},
 	{"netdatashow", (*Interpreter).netdatashow},
-	{"networkdiagnostic", notImplemented},
+	{"networkdiagnostic", (*Interpreter).networkdiagnostic},
 	{"networkidtimeout", networkIDTimeout},
 	{"networkname", (*Interpreter).networkname},
 	{"panid", (*Interpreter).panid},
