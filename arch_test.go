@@ -81,7 +81,7 @@ var layers = []layer{
 	{
 		packages: []string{
 			"thread/internal/addresses", "thread/internal/dataset", "thread/internal/mac", "thread/internal/networkdata",
-			"thread/internal/resolver", "thread/internal/sender",
+			"thread/internal/resolver", "thread/internal/scan", "thread/internal/sender",
 		},
 		imports: []string{"thread/...", "internal/lasting"},
 	},

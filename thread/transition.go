@@ -51,6 +51,7 @@ func (e *Engine) becomeDisabled() {
 	e.mle.forget(&e.counters.TxDatagramsStopped)
 	e.tmf.stop()
 	e.diagnostics.stop()
+	e.surroundings.stop()
 	e.selection.reset()
 	e.setRole(RoleDisabled)
 }
@@ -299,7 +300,10 @@ func (e *Engine) stopThread(now time.Time) {
 	e.settle()
 }
 
-func (e *Engine) setThread(on bool) { e.threadOn, e.mac.On, e.sender.On = on, on, on }
+func (e *Engine) setThread(on bool) {
+	e.threadOn, e.sender.On = on, on
+	e.tune()
+}
 
 // interfaceUp brings the interface up. Doing it twice does nothing.
 func (e *Engine) interfaceUp(now time.Time) {
@@ -314,7 +318,9 @@ func (e *Engine) interfaceDown(now time.Time) {
 	if !e.interfaceOn {
 		return
 	}
+	e.surroundings.stop() // a scan may be under way that needs no Thread
 	e.interfaceOn = false
+	e.tune()
 	e.addresses.ClearAdded()
 	e.updateAddresses()
 }

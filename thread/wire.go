@@ -10,6 +10,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/networkdata"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
+	"github.com/gopymesh/pymesh/thread/internal/scan"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/internal/strangers"
 	"github.com/gopymesh/pymesh/thread/lowpan"
@@ -42,10 +43,10 @@ func (e *Engine) wire(c *Config) {
 	e.wireLayers()
 	e.wireChildSide()
 	e.wireRouterSide(c)
-	e.wireManagement()
+	e.wireSurvey(c)
 	e.mle.setCommands(e.commands())
 	e.tmf.resources = e.resources()
-	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, &e.diagnostics}
+	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, &e.diagnostics, &e.surroundings}
 }
 
 // wireRooms makes what has its door watched by the compiler.
@@ -135,8 +136,17 @@ func (e *Engine) wireRouterSide(c *Config) {
 	}
 }
 
-// wireManagement makes what tells how the mesh is doing, and what surrounds it.
-func (e *Engine) wireManagement() {
+// wireSurvey makes what tells how the mesh is doing, and what surrounds it.
+func (e *Engine) wireSurvey(c *Config) {
+	e.surroundings = surroundings{
+		self: e.self, mac: e.mac, mle: &e.mle, tmf: &e.tmf, dataset: e.dataset, addresses: e.addresses, netData: e.netData,
+		contexts: &e.contexts, channels: c.Channels, scanner: scan.New(e.Core), energy: scan.NewEnergyServer(e.Core),
+		pans: scan.NewPANIDServer(e.Core), announce: scan.NewAnnouncer(e.Core),
+		beacons:     strangers.NewAnyone(e.Core, e.timing.longestAirtime()),
+		discoveries: strangers.NewAnyone(e.Core, e.timing.longestAirtime()),
+		session:     func() (uint16, bool) { return 0, false }, // a commissioner's comes with commissioning
+	}
+	e.mle.unsecured = e.surroundings.receive
 	e.diagnostics = diagnostics{
 		self: e.self, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, distrib: &e.distrib, parent: &e.parent,
 		mac: e.mac, tmf: &e.tmf,
@@ -177,5 +187,10 @@ func (e *Engine) resources() []tmfResource {
 		{tmf.URIDiagnosticGetQuery, coap.POST, asChild | asRouter, anyType, e.diagnostics.handleQuery},
 		{tmf.URIDiagnosticGetAnswer, coap.POST, asChild | asRouter, confirmableOnly, e.diagnostics.handleAnswer},
 		{tmf.URIDiagnosticReset, coap.POST, asChild | asRouter, confirmableOnly, e.diagnostics.handleReset},
+		{tmf.URIEnergyScan, coap.POST, asChild | asRouter, anyType, e.surroundings.handleEnergyScan},
+		{tmf.URIEnergyReport, coap.POST, asChild | asRouter, confirmableOnly, e.surroundings.handleEnergyReport},
+		{tmf.URIPANIDQuery, coap.POST, asChild | asRouter, anyType, e.surroundings.handlePANIDQuery},
+		{tmf.URIPANIDConflict, coap.POST, asChild | asRouter, confirmableOnly, e.surroundings.handleConflict},
+		{tmf.URIAnnounceBegin, coap.POST, asChild | asRouter, anyType, e.surroundings.handleAnnounceBegin},
 	}
 }

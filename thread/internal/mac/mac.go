@@ -134,6 +134,8 @@ type MAC struct {
 	Filter Filter
 	// Counter is the frame counter of secured frames.
 	Counter keychain.Counter
+	// Listen is the channel on which the node is when it does not send a frame of another one.
+	Listen uint8
 
 	timing    Timing
 	neighbors Neighbors
@@ -149,6 +151,7 @@ type MAC struct {
 	acked    bool // the acknowledgement overtook the radio's "done"
 	frameSeq uint8
 	wantsAck bool
+	channel  uint8 // that it is for, 0 if it is sent where the node listens
 	dst      ieee802154.Addr
 	psdu     []byte
 	spare    []byte // of psdu, while the radio still has that of a frame that was dropped
@@ -170,6 +173,9 @@ type MAC struct {
 
 	heard heard  // the last frame that was for this node
 	rx    []byte // plaintext of the last secured frame
+
+	announce  *ieee802154.CCM
+	announced uint32 // the last counter under it
 }
 
 // New returns a MAC that is off and has no short address. It draws one random number, its first sequence number.
@@ -191,6 +197,17 @@ func (m *MAC) SetAddress(pan ieee802154.PANID, short mle.RLOC16) { m.pan, m.shor
 
 // Stuck reports whether the radio was not done with a packet in time, and has shown no sign of life since.
 func (m *MAC) Stuck() bool { return m.stuck }
+
+// Channel is the one on which the radio has to be, by its number: where the node listens, or that of the frame which the radio has.
+func (m *MAC) Channel() uint8 {
+	if m.radio == radioFrame && m.channel != 0 {
+		return m.channel
+	}
+	return m.Listen
+}
+
+// Acknowledging reports whether an acknowledgement is still to be sent.
+func (m *MAC) Acknowledging() bool { return m.ackLen > 0 }
 
 // Idle reports whether there is no frame in work.
 func (m *MAC) Idle() bool { return m.state == stateIdle }

@@ -37,22 +37,34 @@ type Sent struct {
 // has a recording of its request would have this MAC wait for it four times over, before all that is for neighbors. What such a
 // node misses it asks for again.
 //
+// What is secured with a key source is an Announcement, see sealAnnounce.
+//
 // It may be called only when the MAC is idle. It fails with ErrStore or with an error of [ieee802154.Frame.AppendSealed]; then the MAC
 // stays idle.
-func (m *MAC) Send(f ieee802154.Frame) error {
+func (m *MAC) Send(f ieee802154.Frame) error { return m.SendOn(0, f) }
+
+// SendOn is Send on a channel, with its number, on which the node is for this frame alone. 0 is the one where it listens.
+func (m *MAC) SendOn(channel uint8, f ieee802154.Frame) error {
 	f.Version = ieee802154.Version2006
+	if f.Type == ieee802154.Beacon || f.Type == ieee802154.Command && f.Command == ieee802154.BeaconRequest {
+		f.Version = ieee802154.Version2003 // the standard's of 2006 too
+	}
 	f.Seq = m.seq
 	f.AckRequest = f.AckRequest && m.neighbors.ByAddr(f.Dst) != nil
 	var err error
-	if f.Security.Level == ieee802154.SecurityNone {
+	switch {
+	case f.Security.Level == ieee802154.SecurityNone:
 		m.psdu, err = f.AppendBinary(m.psdu[:0])
-	} else {
+	case f.Security.KeyIDMode == ieee802154.KeyIDModeSource4:
+		err = m.sealAnnounce(&f)
+	default:
 		err = m.seal(&f)
 	}
 	if err != nil {
 		return err
 	}
-	m.frameSeq, m.wantsAck, m.dst = f.Seq, f.AckRequest, f.Dst
+	m.frameSeq, m.wantsAck, m.dst, m.channel = f.Seq, f.AckRequest, f.Dst, channel
+	m.countType(&f)
 	m.seq++
 	m.backoffs, m.retries, m.left, m.acked = 0, 0, false, false
 	m.over = false
@@ -320,5 +332,15 @@ func (m *MAC) Stop() {
 		m.ackLen = 1
 	} else {
 		m.ackLen = 0
+	}
+}
+
+// countType counts what a frame is, where that is nothing usual.
+func (m *MAC) countType(f *ieee802154.Frame) {
+	switch {
+	case f.Type == ieee802154.Beacon:
+		m.Counters.TxBeacons++
+	case f.Type == ieee802154.Command && f.Command == ieee802154.BeaconRequest:
+		m.Counters.TxBeaconRequests++
 	}
 }

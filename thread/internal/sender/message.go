@@ -51,6 +51,8 @@ type Message struct {
 	Command  mle.Command // of a KindMLE
 	Priority Priority
 	Expires  time.Time // zero for never; what has been begun is finished
+	// Channel is that of an Announcement, to all networks there. 0 is the node's own.
+	Channel uint8
 
 	src, dst netip.Addr      // of a datagram
 	meshDst  mle.RLOC16      // of a KindMeshFrame

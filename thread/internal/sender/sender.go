@@ -38,8 +38,9 @@ const (
 
 // A MAC sends frames, one at a time.
 type MAC interface {
-	// Send takes a frame over, to be secured and sent. It is called only after Sent has reported on the last one.
-	Send(f ieee802154.Frame) error
+	// SendOn takes a frame over, to be secured and sent on a channel, 0 for the node's. It is called only after Sent has reported on the
+	// last one.
+	SendOn(channel uint8, f ieee802154.Frame) error
 }
 
 // Timing is the pause after a fragment that goes over several hops: see thread.Timing.
@@ -376,7 +377,7 @@ func (s *Sender) Start() {
 	if err == nil {
 		s.lastHop = hop.Dst
 		s.work = work{m, end, hop.Mesh}
-		err = s.mac.Send(f)
+		err = s.mac.SendOn(m.Channel, f)
 	}
 	if err != nil {
 		s.work = work{}
@@ -398,9 +399,14 @@ func (s *Sender) frame(m *Message, hop Hop) (f ieee802154.Frame, end int, err er
 	if m.Kind != KindMLE || m.secured {
 		f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex}
 	}
-	if m.Kind == KindMeshFrame {
+	switch {
+	case m.Kind == KindMeshFrame:
 		f.Payload = m.Data
 		return f, len(m.Data), nil
+	case m.Kind == KindMLE && m.Command == mle.Announce:
+		// It is for nodes of other networks, which know neither the PAN ID nor the key (Thread 1.1 §4.9).
+		f.DstPAN, f.PANIDCompression = ieee802154.BroadcastPAN, false
+		f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeSource4}
 	}
 	src, dst := hop.Src, hop.Dst
 	payload, room := s.payload[:0], ieee802154.MaxPSDU-f.Overhead()
