@@ -161,10 +161,13 @@ func (x *surroundings) tune() {
 // away reports whether the radio is on a channel where the node's network is not.
 func (x *surroundings) away() bool { return x.mac.Listen != x.home() }
 
-// scanFor is how long a channel is listened to.
+// scanFor is how long a channel is listened to: a radio with several is fast, and away for as long as it looks at others.
 func (x *surroundings) scanFor(d time.Duration) time.Duration {
-	if d > 0 {
+	switch {
+	case d > 0:
 		return min(d, maxScan)
+	case x.channels != 0:
+		return scanDuration
 	}
 	return min(max(scanDuration, scanFrames*x.timing.longestAirtime()), maxScan)
 }
@@ -507,7 +510,10 @@ func (x *surroundings) handleRequest(m mle.Message, src netip.Addr) error {
 		x.counters.ScansRefused++
 		return errMLERefused
 	}
-	jitter := max(discoveryJitter, discoveryFrames*x.timing.longestAirtime())
+	jitter := discoveryJitter
+	if x.channels == 0 {
+		jitter = max(jitter, discoveryFrames*x.timing.longestAirtime())
+	}
 	x.answers = append(x.answers, discoveryAnswer{at: x.Now.Add(x.RandomUpTo(jitter)), to: src, pan: x.mac.SourcePAN()})
 	return nil
 }
@@ -586,6 +592,9 @@ func (e *Engine) Scan(now time.Time, o ScanOptions, found func(ScanResult), over
 // RadioChannel returns the number of the channel on which the radio has to be now: that of the network, but while the node scans, or
 // announces its network, elsewhere. A radio with a single channel can do without.
 func (e *Engine) RadioChannel() uint8 { return e.mac.Channel() }
+
+// RadioChannels are those that the radio can be tuned to: the network's alone, unless Config.Channels has said otherwise.
+func (e *Engine) RadioChannels() meshcop.ChannelMask { return e.surroundings.supported() }
 
 // PollEnergyScan asks whoever drives the engine, once, to measure the power on RadioChannel for a time, one sample if that is 0, and to tell the
 // highest by HandleEnergyScanDone. Who has no such radio need not ask.

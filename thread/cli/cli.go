@@ -72,6 +72,8 @@ type Interpreter struct {
 	// Version is what the command version prints, DefaultVersion unless it is changed.
 	Version string
 
+	// Radio, if set, is the node's.
+	Radio Radio
 	// Notify, if set, is called when an answer from the mesh has printed something, in an input of the engine's. It must not call the
 	// Interpreter.
 	Notify func()
@@ -89,6 +91,7 @@ type Interpreter struct {
 	coap     coapService
 	groups   []groupAddr
 
+	printsFrames    bool   // that the radio hears
 	diagnosticQuery uint32 // the last one to a group
 
 	lines   uint64 // executed

@@ -58,8 +58,12 @@ type Scanner struct {
 // New returns a Scanner that does nothing.
 func New(c *core.Core) *Scanner { return &Scanner{core: c} }
 
-// patience is how long a request may wait for the MAC, or a measurement may take beyond its time, before the channel is given up.
-const patience = time.Minute
+// patience is how long a request may wait for the MAC, and energyPatience how much longer than asked for a measurement may take, before the
+// channel is given up.
+const (
+	patience       = time.Minute
+	energyPatience = 5 * time.Second
+)
 
 // Start begins a scan, of each channel for a time. It reports false, and does nothing, while there is one.
 func (s *Scanner) Start(kind Kind, channels meshcop.ChannelMask, duration time.Duration) bool {
@@ -101,9 +105,14 @@ func (s *Scanner) Duration() time.Duration { return s.duration }
 
 // Begun says that what the scan wants is being done.
 func (s *Scanner) Begun() {
-	if s.phase == waiting {
-		s.phase, s.timer = working, s.core.Now.Add(s.duration+patience)
+	if s.phase != waiting {
+		return
 	}
+	limit := patience
+	if s.kind == Energy {
+		limit = energyPatience
+	}
+	s.phase, s.timer = working, s.core.Now.Add(s.duration+limit)
 }
 
 // Done says that the request has been sent, or not: that it was given up is no reason not to listen. Of an energy scan it says that the

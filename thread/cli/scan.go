@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"math/bits"
+	"net/netip"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/meshcop"
+)
+
+// networkTable is the head of the table of networks that a scan has found.
+const networkTable = "| J | Network Name     | Extended PAN     | PAN  | MAC Address      | Ch | dBm | LQI |\r\n" +
+	"+---+------------------+------------------+------+------------------+----+-----+-----+\r\n"
+
+// scan looks for networks by their beacons, or measures the power on channels: "scan [CHANNEL]", "scan energy [MILLISECONDS]".
+func (i *Interpreter) scan(args []string) error {
+	var o thread.ScanOptions
+	if len(args) > 0 && args[0] == "energy" {
+		o.Kind = thread.ScanEnergy
+		if len(args) > 1 {
+			v, err := parseLong(args[1])
+			if err != nil {
+				return err
+			}
+			o.Duration = time.Duration(uint16(v)) * time.Millisecond
+		}
+		i.printf("| Ch | RSSI |\r\n+----+------+\r\n")
+		return i.startScan(o)
+	}
+	channels, err := scanChannels(args)
+	if err != nil {
+		return err
+	}
+	o.Channels = channels
+	i.printf(networkTable)
+	return i.startScan(o)
+}
+
+// discover looks for networks by MLE Discovery: "discover [CHANNEL]".
+func (i *Interpreter) discover(args []string) error {
+	channels, err := scanChannels(args)
+	if err != nil {
+		return err
+	}
+	i.printf(networkTable)
+	return i.startScan(thread.ScanOptions{Kind: thread.ScanDiscovery, Channels: channels})
+}
+
+func scanChannels(args []string) (meshcop.ChannelMask, error) {
+	if len(args) == 0 {
+		return 0, nil
+	}
+	v, err := parseLong(args[0])
+	if err != nil {
+		return 0, err
+	}
+	// Deviation: OpenThread takes a channel that there is none of for some other one, or for all.
+	if v < 0 || v > 31 {
+		return 0, InvalidArgs
+	}
+	return 1 << v, nil
+}
+
+// startScan scans, and answers when that is over. A radio that has but one channel is said to be such.
+func (i *Interpreter) startScan(o thread.ScanOptions) error {
+	done := i.await()
+	err := i.engine.Scan(i.now, o, func(r thread.ScanResult) { i.scanResult(o.Kind, r) }, func(channels meshcop.ChannelMask) {
+		if own := i.engine.RadioChannels(); bits.OnesCount32(uint32(own)) == 1 {
+			i.printf("only channel %d: this radio has no other\r\n", bits.TrailingZeros32(uint32(own)))
+		}
+		i.printf("Done\r\n")
+		done()
+	})
+	if err != nil {
+		i.awaited--
+		return err
+	}
+	return errNoAnswer
+}
+
+func (i *Interpreter) scanResult(kind thread.ScanKind, r thread.ScanResult) {
+	switch {
+	case kind != thread.ScanEnergy:
+		joinable := 0
+		if r.Joinable {
+			joinable = 1
+		}
+		const quality = 0 // no radio here tells an LQI
+		i.later("| %d | %-16s | %x | %04x | %x | %2d | %3d | %3d |\r\n", joinable, r.NetworkName, r.ExtPANID[:], uint16(r.PANID),
+			r.ExtAddr[:], r.Channel, r.RSSI, quality)
+	case r.RSSI == thread.EnergyUnknown:
+		i.later("| %2d |    ? |\r\n", r.Channel)
+	default:
+		i.later("| %2d | %4d |\r\n", r.Channel, r.RSSI)
+	}
+}
+
+// survey has nodes announce, measure, or look for a PAN ID, as their commissioner: the commands "commissioner announce MASK COUNT PERIOD
+// ADDRESS", "commissioner energy MASK COUNT PERIOD DURATION ADDRESS" and "commissioner panid PANID MASK ADDRESS", times in milliseconds. It
+// reports false for other words.
+func (i *Interpreter) survey(args []string) (ok bool, err error) {
+	numbers := map[string]int{"announce": 3, "energy": 4, "panid": 2}
+	if len(args) == 0 || numbers[args[0]] == 0 {
+		return false, nil
+	}
+	n := numbers[args[0]]
+	if len(args) < n+2 {
+		return true, InvalidArgs
+	}
+	var v [4]int64
+	for k, arg := range args[1 : n+1] {
+		if v[k], err = parseLong(arg); err != nil {
+			return true, err
+		}
+	}
+	to, err := parseAddr(args[n+1])
+	if err != nil {
+		return true, err
+	}
+	s := meshcop.Survey{
+		Channels: meshcop.ChannelMask(v[0]), Count: uint8(v[1]), Period: time.Duration(uint16(v[2])) * time.Millisecond,
+		Duration: time.Duration(uint16(v[3])) * time.Millisecond,
+	}
+	switch args[0] {
+	case "announce":
+		err = i.engine.OrderAnnounce(i.now, to, s)
+	case "energy":
+		err = i.engine.OrderEnergyScan(i.now, to, s, i.energyReport)
+	case "panid":
+		s = meshcop.Survey{PANID: ieee802154.PANID(v[0]), Channels: meshcop.ChannelMask(v[1])}
+		err = i.engine.OrderPANIDQuery(i.now, to, s, i.panIDConflict)
+	}
+	return true, err
+}
+
+func (i *Interpreter) energyReport(_ netip.Addr, s meshcop.Survey) {
+	i.printf("Energy: %08x ", uint32(s.Channels))
+	for _, v := range s.Energy {
+		i.printf("%d ", uint8(v)) // as OpenThread prints it
+	}
+	i.later("\r\n")
+}
+
+func (i *Interpreter) panIDConflict(_ netip.Addr, s meshcop.Survey) {
+	i.later("Conflict: %04x, %08x\r\n", uint16(s.PANID), uint32(s.Channels))
+}
+
+// commissioner has so far what a commissioner asks nodes to find out.
+func (i *Interpreter) commissioner(args []string) error {
+	if ok, err := i.survey(args); ok {
+		return err
+	}
+	return NotImplemented
+}
