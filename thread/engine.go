@@ -265,9 +265,9 @@ func (e *Engine) settle() {
 	e.keepDeadline()
 }
 
-// tune puts the MAC on the channel where it has to be. It works for a scan even if Thread is stopped.
+// tune puts the MAC on the channel where it has to be. It works for a scan even if Thread is stopped, or the interface down.
 func (e *Engine) tune() {
-	e.mac.On = e.threadOn || e.interfaceOn && e.surroundings.scanning()
+	e.mac.On = e.threadOn || e.surroundings.scanning()
 	e.surroundings.tune()
 }
 

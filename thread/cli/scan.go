@@ -3,6 +3,7 @@ package cli
 import (
 	"math/bits"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread"
@@ -44,8 +45,12 @@ func (i *Interpreter) discover(args []string) error {
 	if err != nil {
 		return err
 	}
-	i.printf(networkTable)
-	return i.startScan(thread.ScanOptions{Kind: thread.ScanDiscovery, Channels: channels})
+	start := len(i.out)
+	if err := i.startScan(thread.ScanOptions{Kind: thread.ScanDiscovery, Channels: channels}); err != errNoAnswer {
+		return err
+	}
+	i.out = slices.Insert(i.out, start, []byte(networkTable)...)
+	return errNoAnswer
 }
 
 func scanChannels(args []string) (meshcop.ChannelMask, error) {
