@@ -58,9 +58,9 @@ type Config struct {
 	// MeshLocalPrefix is a /64 inside fd00::/8. DefaultMeshLocalPrefix.
 	MeshLocalPrefix netip.Prefix
 	Channel         uint8 // DefaultChannel, 11 to 26: a number in messages, without a meaning for LoRa
-	// Channels are those that the radio can be tuned to, by [Engine.RadioChannel]. None stands for a radio with one channel, that of the
-	// network, as those of LoRa are.
-	Channels meshcop.ChannelMask
+	// MultiChannel says that the radio is on the channel that Engine.RadioChannel tells. Without it, as on LoRa, all channels are one, and
+	// nothing is sent several times because of them.
+	MultiChannel bool
 
 	// Mode is ModeFullThreadDevice by default. It must have ModeRxOnWhenIdle.
 	Mode mle.Mode

@@ -97,7 +97,7 @@ type surroundings struct {
 	addresses interface{ Prefix() netip.Prefix }
 	netData   *networkdata.Data
 	contexts  *lowpan.Contexts
-	channels  meshcop.ChannelMask // that the radio has; none for that of the network alone
+	multi     bool // the radio has more channels than that of the network
 
 	scanner  *scan.Scanner
 	user     scanUser
@@ -142,12 +142,18 @@ type discoveryAnswer struct {
 // home is the network's channel.
 func (x *surroundings) home() uint8 { return x.dataset.Network().Channel }
 
-// supported are the channels that the radio has.
-func (x *surroundings) supported() meshcop.ChannelMask {
-	if x.channels == 0 {
-		return 1 << x.home()
+// allChannels are those of 2.4 GHz, 11 to 26 (IEEE 802.15.4-2006 §6.1.2.1).
+const allChannels meshcop.ChannelMask = 0x07fff800
+
+// supported are those of some channels on which the radio can be. To a radio with one channel all are that one, whatever their numbers.
+func (x *surroundings) supported(channels meshcop.ChannelMask) meshcop.ChannelMask {
+	switch {
+	case x.multi:
+		return channels & allChannels
+	case channels == 0:
+		return 0
 	}
-	return x.channels
+	return 1 << x.home()
 }
 
 // tune puts the radio on the channel where it has to be.
@@ -166,7 +172,7 @@ func (x *surroundings) scanFor(d time.Duration) time.Duration {
 	switch {
 	case d > 0:
 		return min(d, maxScan)
-	case x.channels != 0:
+	case x.multi:
 		return scanDuration
 	}
 	return min(max(scanDuration, scanFrames*x.timing.longestAirtime()), maxScan)
@@ -174,9 +180,9 @@ func (x *surroundings) scanFor(d time.Duration) time.Duration {
 
 // start begins a scan of the host's.
 func (x *surroundings) start(o ScanOptions, found func(ScanResult), over func(meshcop.ChannelMask)) error {
-	channels := x.supported()
-	if o.Channels != 0 {
-		channels &= o.Channels
+	channels := x.supported(o.Channels)
+	if o.Channels == 0 {
+		channels = x.supported(allChannels)
 	}
 	if o.Duration < 0 || o.Duration > maxScan || o.Kind > ScanEnergy {
 		return ErrArgument
@@ -511,7 +517,7 @@ func (x *surroundings) handleRequest(m mle.Message, src netip.Addr) error {
 		return errMLERefused
 	}
 	jitter := discoveryJitter
-	if x.channels == 0 {
+	if !x.multi {
 		jitter = max(jitter, discoveryFrames*x.timing.longestAirtime())
 	}
 	x.answers = append(x.answers, discoveryAnswer{at: x.Now.Add(x.RandomUpTo(jitter)), to: src, pan: x.mac.SourcePAN()})
@@ -586,12 +592,8 @@ func (e *Engine) Scan(now time.Time, o ScanOptions, found func(ScanResult), over
 	return nil
 }
 
-// RadioChannel returns the number of the channel on which the radio has to be now: that of the network, but while the node scans, or
-// announces its network, elsewhere. A radio with a single channel can do without.
-func (e *Engine) RadioChannel() uint8 { return e.mac.Channel() }
-
-// RadioChannels are those that the radio can be tuned to: the network's alone, unless Config.Channels has said otherwise.
-func (e *Engine) RadioChannels() meshcop.ChannelMask { return e.surroundings.supported() }
+// RadioChannels are those that the radio can be tuned to: the network's alone, unless Config.MultiChannel says that there are more.
+func (e *Engine) RadioChannels() meshcop.ChannelMask { return e.surroundings.supported(allChannels) }
 
 // PollEnergyScan asks whoever drives the engine, once, to measure the power on RadioChannel for a time, one sample if that is 0, and to tell the
 // highest by HandleEnergyScanDone. Who has no such radio need not ask.

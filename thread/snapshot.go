@@ -68,6 +68,10 @@ func (e *Engine) Network() Network { return e.dataset.Network() }
 // Channel returns the channel number.
 func (e *Engine) Channel() uint8 { return e.Network().Channel }
 
+// RadioChannel returns the number of the channel on which the radio has to be, for radios that have several: that of the network, or that of
+// the packet from the last PollTransmit while it is sent.
+func (e *Engine) RadioChannel() uint8 { return e.mac.Channel() }
+
 // MeshLocalEID returns the address that stays when the node moves in the mesh.
 func (e *Engine) MeshLocalEID() netip.Addr { return e.addresses.EID() }
 

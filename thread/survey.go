@@ -52,7 +52,8 @@ func (x *surroundings) tell(to netip.Addr, uri string, payload []byte) {
 func (x *surroundings) handleEnergyScan(ev tmfEvent, p tmf.Payload) error {
 	order, err := meshcop.ParseEnergyScan(p)
 	if err == nil {
-		x.energy.Start(ev.Path.Peer.Addr(), order, x.supported())
+		order.Channels = x.supported(order.Channels)
+		x.energy.Start(ev.Path.Peer.Addr(), order)
 		x.taken(ev)
 	}
 	return err
@@ -62,7 +63,8 @@ func (x *surroundings) handleEnergyScan(ev tmfEvent, p tmf.Payload) error {
 func (x *surroundings) handlePANIDQuery(ev tmfEvent, p tmf.Payload) error {
 	order, err := meshcop.ParsePANIDQuery(p)
 	if err == nil {
-		x.pans.Start(ev.Path.Peer.Addr(), order, x.supported())
+		order.Channels = x.supported(order.Channels)
+		x.pans.Start(ev.Path.Peer.Addr(), order)
 		x.taken(ev)
 	}
 	return err
@@ -88,7 +90,7 @@ func (x *surroundings) taken(ev tmfEvent) {
 
 // beginAnnounce has the network announced on channels, as far as the radio has them.
 func (x *surroundings) beginAnnounce(channels meshcop.ChannelMask, count int, period time.Duration) bool {
-	return x.announce.Start(channels&x.supported(), count, period)
+	return x.announce.Start(x.supported(channels), count, period)
 }
 
 // handleEnergyReport and handleConflict hand on what a node has found out.
@@ -148,7 +150,7 @@ func (x *tmfMessenger) requestWithToken(to netip.Addr, uri string, payload []byt
 
 // OrderEnergyScan has a node, or a group of nodes, measure the power on channels, as its commissioner. report is called by later inputs of the
 // engine's with each report that comes, those to later orders too until there is another function; it must not call the engine. A node whose
-// radio has one channel reports that one.
+// radio has one channel reports that one, whichever it was asked for.
 //
 // The errors are ErrState if this node is not the commissioner, ErrArgument for an address outside the mesh, and ErrBusy, which passes.
 func (e *Engine) OrderEnergyScan(now time.Time, to netip.Addr, s meshcop.Survey, report func(from netip.Addr, s meshcop.Survey)) error {

@@ -194,6 +194,7 @@ func (o options) config(logTo io.Writer) (thread.Config, error) {
 		// OpenThread's default, known to all.
 		NetworkKey:    [16]byte{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff},
 		StoredNetwork: true,
+		MultiChannel:  !o.sim && o.hat == nil,
 		Rand:          o.random(o.id),
 	}
 	timing := o.timing
@@ -254,7 +255,6 @@ func (o options) place(cfg *thread.Config) (place, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Channels = wire.Channels
 	store, err := o.openStore(fmt.Sprintf("%d_%d.json", g.Offset, o.id))
 	if err != nil {
 		return nil, err

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/internal/otsim"
-	"github.com/gopymesh/pymesh/internal/otsim/wire"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -36,7 +35,7 @@ type engineNode struct {
 
 func startEngine(t *testing.T, c *otsim.Controller, id int, timing thread.Timing) *engineNode {
 	t.Helper()
-	return startEngineWith(t, c, id, timing, func(c *thread.Config) { c.Channels = wire.Channels })
+	return startEngineWith(t, c, id, timing, func(c *thread.Config) { c.MultiChannel = true })
 }
 
 // startEngineWith is startEngine with a configuration of its own.

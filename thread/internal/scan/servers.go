@@ -32,7 +32,7 @@ type EnergyServer struct {
 	core     *core.Core
 	to       netip.Addr
 	survey   meshcop.Survey
-	channels meshcop.ChannelMask // that the radio has
+	channels meshcop.ChannelMask // that can be measured
 	left     meshcop.ChannelMask // in this round
 	rounds   int                 // left
 	timer    time.Time
@@ -42,9 +42,9 @@ type EnergyServer struct {
 // NewEnergyServer returns an EnergyServer that does nothing.
 func NewEnergyServer(c *core.Core) *EnergyServer { return &EnergyServer{core: c} }
 
-// Start takes a commissioner's order, in place of the last one. Of its channels those are measured that the radio has.
-func (s *EnergyServer) Start(to netip.Addr, order meshcop.Survey, supported meshcop.ChannelMask) {
-	*s = EnergyServer{core: s.core, to: to, survey: order, channels: order.Channels & supported, rounds: int(order.Count)}
+// Start takes a commissioner's order, in place of the last one. Its channels must be those of the radio.
+func (s *EnergyServer) Start(to netip.Addr, order meshcop.Survey) {
+	*s = EnergyServer{core: s.core, to: to, survey: order, channels: order.Channels, rounds: int(order.Count)}
 	s.survey.Energy = nil
 	s.left = s.channels
 	if n := bits.OnesCount32(uint32(s.channels)); n > 0 {
@@ -126,9 +126,9 @@ type PANIDServer struct {
 // NewPANIDServer returns a PANIDServer that does nothing.
 func NewPANIDServer(c *core.Core) *PANIDServer { return &PANIDServer{core: c} }
 
-// Start takes a commissioner's order, in place of the last one. Of its channels those are scanned that the radio has.
-func (s *PANIDServer) Start(to netip.Addr, order meshcop.Survey, supported meshcop.ChannelMask) {
-	*s = PANIDServer{core: s.core, to: to, pan: order.PANID, mask: order.Channels & supported, timer: s.core.Now.Add(scanDelay)}
+// Start takes a commissioner's order, in place of the last one. Its channels must be those of the radio.
+func (s *PANIDServer) Start(to netip.Addr, order meshcop.Survey) {
+	*s = PANIDServer{core: s.core, to: to, pan: order.PANID, mask: order.Channels, timer: s.core.Now.Add(scanDelay)}
 }
 
 // Stop forgets the order.
