@@ -94,6 +94,10 @@ var layers = []layer{
 		imports:  []string{"thread/...", "internal/lasting"},
 	},
 	{
+		packages: []string{"thread/topology"},
+		imports:  []string{"thread/..."},
+	},
+	{
 		packages: []string{"lora/meshtest"}, // nodes on a simulated air, for tests
 		imports:  []string{"lora/lorasim", "thread/..."},
 	},
