@@ -283,10 +283,15 @@ func (x *diagnostics) append(b []byte, t tmf.DiagnosticType) []byte {
 	return b
 }
 
+// children are this node's, as its Child Table TLV has them.
+//
+// Deviation: Thread 1.1 reserves the bits in which Thread 1.2 tells how well the child is heard. Nobody else knows it.
 func (x *diagnostics) children() (list []tmf.ChildEntry) {
 	for c := range x.neighbors.Children.Established() {
 		if c.Valid() && len(list) < maxDiagnosticChildren {
-			list = append(list, tmf.ChildEntry{Timeout: c.Timeout, ID: c.RLOC16.ChildID(), Mode: c.Mode})
+			list = append(list, tmf.ChildEntry{
+				Timeout: c.Timeout, LinkQualityIn: c.Link.Quality, ID: c.RLOC16.ChildID(), Mode: c.Mode,
+			})
 		}
 	}
 	return list

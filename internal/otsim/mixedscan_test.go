@@ -13,7 +13,9 @@ import (
 	"github.com/gopymesh/pymesh/internal/otsim/wire"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/meshcop"
+	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/tmf"
+	"github.com/gopymesh/pymesh/thread/topology"
 )
 
 // scan scans with an engine, and returns what it has found.
@@ -207,5 +209,103 @@ func survey(t *testing.T, c *otsim.Controller, theirs processNode, ours *engineN
 	}
 	if announces != 2 {
 		t.Errorf("%d announces", announces)
+	}
+}
+
+// TestMixedTopology: our node walks a chain of nodes of both kinds, and finds the way to its end.
+func TestMixedTopology(t *testing.T) {
+	for _, order := range []string{"orro", "orrr", "roor"} {
+		t.Run(order, func(t *testing.T) {
+			c := otsim.NewController(t)
+			c.Program()
+			m := makers(t, c)
+			c.SetFilter(otsim.Chain(1, 2, 3, 4))
+			var nodes []mixedNode
+			for i := range order {
+				n := m[order[i]](i + 1)
+				if i == 0 {
+					await(t, c, n, 60*time.Second, "leader")
+				} else {
+					await(t, c, n, 400*time.Second, "router")
+				}
+				nodes = append(nodes, n)
+			}
+			c.Run(100 * time.Second)
+			first := slices.IndexFunc(nodes, func(n mixedNode) bool { _, ours := n.(*engineNode); return ours })
+			ours := nodes[first].(*engineNode)
+			got := ours.walk()
+			if len(got.Routers) != 4 || len(got.Links) != 3 {
+				t.Fatalf("%+v", got)
+			}
+			for i, n := range nodes {
+				rloc, _ := mle.LocatorOf(n.rloc())
+				r, ok := got.Find(rloc)
+				if !ok || !r.Answered || !slices.Contains(r.Addresses, n.eid()) || r.Leader != (i == 0) {
+					t.Errorf("node %d: %+v, %v", i+1, r, ok)
+				}
+			}
+			for _, l := range got.Links {
+				if l.AtoB.Quality != 3 || l.BtoA.Quality != 3 {
+					t.Errorf("%+v", l)
+				}
+			}
+			to, _ := mle.LocatorOf(nodes[3].rloc())
+			way, err := ours.trace(to.RouterID())
+			var want []mle.RouterID
+			for _, n := range nodes[first+1:] {
+				rloc, _ := mle.LocatorOf(n.rloc())
+				want = append(want, rloc.RouterID())
+			}
+			if err != nil || !slices.Equal(way, want) {
+				t.Errorf("way %v, %v, want %v", way, err, want)
+			}
+		})
+	}
+}
+
+// ask asks a node and waits for its answer.
+func (n *engineNode) ask(rloc mle.RLOC16, types ...tmf.DiagnosticType) (tmf.Diagnostics, bool) {
+	if rloc == n.RLOC16() {
+		return n.OwnDiagnostics(types...), true
+	}
+	var answers []thread.Diagnostic
+	id, err := n.GetDiagnostics(n.c.Now(), rloc.Addr(thread.DefaultMeshLocalPrefix), types, func(d thread.Diagnostic) { answers = append(answers, d) })
+	if err != nil {
+		return nil, false
+	}
+	n.c.RunUntil(time.Minute, func() bool { return len(answers) > 0 })
+	n.CancelDiagnostics(id)
+	return slices.Concat([]thread.Diagnostic{{}}, answers)[len(answers)].TLVs, len(answers) > 0
+}
+
+// walk walks the mesh.
+func (n *engineNode) walk() topology.Topology {
+	w := topology.New(topology.Options{})
+	w.Seed(n.RLOC16(), n.c.Now())
+	for {
+		rloc, ok := w.Next()
+		if !ok {
+			return w.Result(n.c.Now())
+		}
+		if d, ok := n.ask(rloc, topology.Types()...); ok {
+			w.Answer(n.c.Now(), rloc, d)
+		}
+	}
+}
+
+// trace finds the way to a router.
+func (n *engineNode) trace(to mle.RouterID) ([]mle.RouterID, error) {
+	t := topology.NewTracer(n.RLOC16().RouterID(), to)
+	for {
+		id, done, err := t.Step()
+		if done || err != nil {
+			return t.Way(), err
+		}
+		d, _ := n.ask(id.RLOC16(), tmf.DiagnosticRoute64)
+		if route, err := d.Route64(); err == nil {
+			t.Answer(id, route)
+		} else {
+			t.Silent(id)
+		}
 	}
 }

@@ -132,24 +132,11 @@ func (t Topology) MarshalJSON() ([]byte, error) {
 		Answered  bool         `json:"answered"`
 		Age       *float64     `json:"age"`
 	}
-	type direction struct {
-		Quality *int `json:"quality"`
-		RSSI    *int `json:"rssi"`
-	}
 	type link struct {
 		A    string    `json:"a"`
 		B    string    `json:"b"`
 		AtoB direction `json:"a_to_b"`
 		BtoA direction `json:"b_to_a"`
-	}
-	known := func(v, unknown int) *int {
-		if v == unknown {
-			return nil
-		}
-		return &v
-	}
-	way := func(d Direction) direction {
-		return direction{known(d.Quality, Unknown), known(d.RSSI, RSSIUnknown)}
 	}
 	out := struct {
 		Time      time.Time `json:"time"`
@@ -175,7 +162,64 @@ func (t Topology) MarshalJSON() ([]byte, error) {
 		out.Nodes = append(out.Nodes, v)
 	}
 	for _, l := range t.Links {
-		out.Links = append(out.Links, link{l.A.String(), l.B.String(), way(l.AtoB), way(l.BtoA)})
+		out.Links = append(out.Links, link{l.A.String(), l.B.String(), jsonDirection(l.AtoB), jsonDirection(l.BtoA)})
 	}
 	return json.Marshal(out)
+}
+
+// A Way is what a trace has found, from the first hop on.
+type Way []Hop
+
+// WriteText writes a line for each hop.
+func (w Way) WriteText(out io.Writer) error {
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "HOP\tRLOC16\tMAC\tQUALITY\tRSSI\tRTT")
+	for i, h := range w {
+		rtt := "?"
+		if h.RTT > 0 {
+			rtt = h.RTT.Round(time.Millisecond).String()
+		}
+		fmt.Fprintf(tw, "%d\t%v\t%s\t→%s ←%s\t→%s ←%s\t%s\n", i+1, h.RLOC16, mac(h.MAC), quality(h.Forth), quality(h.Back), rssi(h.Forth), rssi(h.Back), rtt)
+	}
+	return tw.Flush()
+}
+
+// MarshalJSON writes RLOC16s and MACs in hexadecimal, times in seconds, and null for what is not known.
+func (w Way) MarshalJSON() ([]byte, error) {
+	type hop struct {
+		RLOC16 string    `json:"rloc16"`
+		MAC    string    `json:"mac,omitempty"`
+		Forth  direction `json:"forth"`
+		Back   direction `json:"back"`
+		RTT    *float64  `json:"rtt"`
+	}
+	list := []hop{}
+	for _, h := range w {
+		v := hop{RLOC16: h.RLOC16.String(), Forth: jsonDirection(h.Forth), Back: jsonDirection(h.Back)}
+		if h.MAC != (ieee802154.ExtAddr{}) {
+			v.MAC = h.MAC.String()
+		}
+		if h.RTT > 0 {
+			seconds := h.RTT.Seconds()
+			v.RTT = &seconds
+		}
+		list = append(list, v)
+	}
+	return json.Marshal(list)
+}
+
+// direction is a Direction in JSON.
+type direction struct {
+	Quality *int `json:"quality"`
+	RSSI    *int `json:"rssi"`
+}
+
+func jsonDirection(d Direction) direction {
+	known := func(v, unknown int) *int {
+		if v == unknown {
+			return nil
+		}
+		return &v
+	}
+	return direction{known(d.Quality, Unknown), known(d.RSSI, RSSIUnknown)}
 }
