@@ -54,6 +54,5 @@
 //
 // # Limits
 //
-// Not implemented yet: border router and on-mesh prefixes, sleepy end devices, changing the operational dataset, commissioning, and
-// network diagnostics.
+// Not implemented yet: border router and on-mesh prefixes, sleepy end devices, changing the operational dataset, and commissioning.
 package pymesh

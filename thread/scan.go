@@ -580,10 +580,14 @@ func (x *surroundings) sendAnnounce(channel uint8) {
 // the node is deaf to its network; a radio with one channel, as those of LoRa, scans that one, and over is told so. found is called for each
 // result, and over at the end with the channels that were scanned, by later inputs of the engine's. They must not call the engine.
 //
-// The power is measured by whoever drives the engine, see PollEnergyScan. A node scans even while its interface is down. The errors are
-// ErrBusy during another scan, of a commissioner's too, and ErrArgument.
+// The power is measured by whoever drives the engine, see PollEnergyScan. A node scans even while its interface is down, but for a
+// discovery, to which it needs an address: then the error is ErrState. Others are ErrBusy during another scan, of a commissioner's too, and
+// ErrArgument.
 func (e *Engine) Scan(now time.Time, o ScanOptions, found func(ScanResult), over func(channels meshcop.ChannelMask)) error {
 	e.Advance(now)
+	if o.Kind == ScanDiscovery && !e.interfaceOn {
+		return ErrState
+	}
 	if err := e.surroundings.start(o, found, over); err != nil {
 		return err
 	}

@@ -12,10 +12,11 @@ import (
 	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/meshcop"
 	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/tlv"
-	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
 // scan scans, and returns what was found, and on which channels.
@@ -33,8 +34,8 @@ func scan(t *testing.T, m *meshtest.Mesh, n *meshtest.Node, o thread.ScanOptions
 	return results, channels
 }
 
-// airs are those on which scans must work.
-func airs() map[string]struct {
+// scanAirs are those on which scans must work.
+func scanAirs() map[string]struct {
 	opt    lorasim.Options
 	change func(*thread.Config)
 } {
@@ -49,7 +50,7 @@ func airs() map[string]struct {
 // TestThread1_1_8_4_4_Discovery: who has no network finds those around it, by beacons and by MLE Discovery, on the one channel that a radio
 // has; who is a child answers to Discovery, but sends no beacon.
 func TestThread1_1_8_4_4_Discovery(t *testing.T) {
-	for name, air := range airs() {
+	for name, air := range scanAirs() {
 		t.Run(name, func(t *testing.T) {
 			m := meshtest.New(t, air.opt)
 			change := func(c *thread.Config) {
@@ -67,7 +68,13 @@ func TestThread1_1_8_4_4_Discovery(t *testing.T) {
 				change(c)
 				c.NetworkKey, c.PANID, c.ExtPANID = [16]byte{9}, 0x4321, [8]byte{9}
 			})
+			if err := stranger.Scan(m.Sim.Now(), thread.ScanOptions{Kind: thread.ScanDiscovery}, nil, nil); !errors.Is(err, thread.ErrState) {
+				t.Error("a discovery without an address:", err)
+			}
 			for _, kind := range []thread.ScanKind{thread.ScanActive, thread.ScanDiscovery} {
+				if kind == thread.ScanDiscovery {
+					stranger.Console().InterfaceUp(m.Sim.Now())
+				}
 				results, channels := scan(t, m, stranger, thread.ScanOptions{Kind: kind})
 				slices.SortFunc(results, func(a, b thread.ScanResult) int { return int(a.ExtAddr[7]) - int(b.ExtAddr[7]) })
 				want := 1 + int(kind)
@@ -156,24 +163,16 @@ func TestEnergyScan(t *testing.T) {
 	}
 }
 
-// order sends a node an order as a commissioner does, and returns the requests that come to the peer within limit.
-func order(m *meshtest.Mesh, n *meshtest.Node, p *meshtest.Peer, uri string, s []byte, limit time.Duration) (answers []string) {
-	before := len(p.Frames)
-	p.SendDatagram(shortAddress(n.RLOC16()), tmfRequest(p, uri, s, 0, 99))
-	m.Run(limit)
-	return tmfPayloads(p.Frames[before:], p)
-}
-
-// TestThread1_1_8_7_9_PANIDQuery and its like: a member of the mesh has a node look around. On a radio with one channel the answer is about
+// TestThread1_1_8_7_Survey: a commissioner has nodes look around. On a radio with one channel the answer is about
 // that one, whichever was asked for.
 func TestThread1_1_8_7_Survey(t *testing.T) {
 	m := steady(t, ideal(), 2, stock)
 	a, b := m.Nodes[0], m.Nodes[1]
-	other := m.Add(1, lorasim.Position{X: 5}, func(c *thread.Config) { stock(c); c.PANID, c.NetworkKey = 0xdead, [16]byte{7} })
+	other := m.Add(1, lorasim.Position{X: 1}, func(c *thread.Config) { stock(c); c.PANID, c.NetworkKey = 0xdead, [16]byte{7} })
 	other.Start()
 	m.Until(time.Minute, "another network", func() bool { return other.Role() == thread.RoleLeader })
 	var conflicts, reports []meshcop.Survey
-	a.Survey(func() (uint16, bool) { return 7, true })
+	a.SetCommissionerSession(7)
 	to := b.RLOC16().Addr(thread.DefaultMeshLocalPrefix)
 	take := func(list *[]meshcop.Survey) func(netip.Addr, meshcop.Survey) {
 		return func(from netip.Addr, s meshcop.Survey) {
@@ -262,4 +261,20 @@ func TestScansAreBounded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unsecuredMLE is a frame to all routers with an MLE message that nothing secures.
+func unsecuredMLE(t *testing.T, from ieee802154.ExtAddr, message []byte) []byte {
+	t.Helper()
+	f := ieee802154.Frame{
+		Type: ieee802154.Data, Version: ieee802154.Version2006, DstPAN: ieee802154.BroadcastPAN, SrcPAN: 0x4321,
+		Dst: ieee802154.ShortAddress(ieee802154.BroadcastAddr), Src: ieee802154.ExtAddress(from),
+	}
+	datagram := must(ip6.AppendUDP(nil, ip6.Header{HopLimit: mle.HopLimit, Src: meshtest.LinkLocal(from), Dst: ip6.LinkLocalAllRouters},
+		mle.UDPPort, mle.UDPPort, append([]byte{byte(mle.SuiteNone)}, message...)))
+	var err error
+	if f.Payload, _, err = (lowpan.Packet{Datagram: datagram, Src: f.Src, Dst: f.Dst}).AppendFrame(nil, 0, 100, new(lowpan.Contexts)); err != nil {
+		t.Fatal(err)
+	}
+	return must(f.AppendBinary(nil))
 }
