@@ -12,6 +12,7 @@
 //	│ roles       attacher, keepAlive │ parentSide │ links, routes, selection │ leading                  │
 //	│ services    distributor (network data, dataset) │ queries (addresses)                              │
 //	│             internal/networkdata, internal/dataset, internal/resolver                              │
+//	│             diagnostics │ surroundings (scans, beacons, Discovery, Announce), internal/scan        │
 //	│ messengers  mleMessenger: command → handler    tmfMessenger: resource → handler                    │
 //	│ ip          ipLayer, internal/addresses, mpl.Domain                                                │
 //	│ 6LoWPAN     meshLayer: fragments, mesh headers, ways    internal/sender: queue, fragments, pauses  │
