@@ -321,7 +321,7 @@ func (x *surroundings) NextTimeout() (next time.Time, ok bool) {
 			next = core.Earliest(next, t)
 		}
 	}
-	if !x.away() && x.mac.Idle() {
+	if !x.away() && x.mac.Idle() && !x.mac.Acknowledging() {
 		for i := range x.answers {
 			next = core.Earliest(next, x.answers[i].at)
 		}

@@ -199,15 +199,7 @@ func TestThread1_1_8_7_Survey(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.Antenna.Touch()
-		end := m.Sim.Now().Add(20 * time.Second)
-		for m.Sim.Now().Before(end) {
-			m.Run(50 * time.Millisecond)
-			if d, ok := b.PollEnergyScan(); ok {
-				m.Run(d)
-				b.HandleEnergyScanDone(m.Sim.Now(), -77)
-				b.Antenna.Touch()
-			}
-		}
+		measure(m, b, 20*time.Second)
 		if len(reports) != 1 || reports[0].Channels != 1<<thread.DefaultChannel || !slices.Equal(reports[0].Energy, []int8{-77, -77}) {
 			t.Errorf("%v: reports %+v", dst, reports)
 		}
@@ -226,6 +218,17 @@ func TestThread1_1_8_7_Survey(t *testing.T) {
 	}
 	if err := b.OrderEnergyScan(m.Sim.Now(), to, meshcop.Survey{}, nil); !errors.Is(err, thread.ErrState) {
 		t.Error("one who is no commissioner:", err)
+	}
+}
+
+// measure plays the radio of a node on which the power is always -77 dBm.
+func measure(m *meshtest.Mesh, n *meshtest.Node, limit time.Duration) {
+	for end := m.Sim.Now().Add(limit); m.Sim.Now().Before(end); m.Run(50 * time.Millisecond) {
+		if d, ok := n.PollEnergyScan(); ok {
+			m.Run(d)
+			n.HandleEnergyScanDone(m.Sim.Now(), -77)
+			n.Antenna.Touch()
+		}
 	}
 }
 

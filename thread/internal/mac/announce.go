@@ -13,10 +13,14 @@ var announceSource = [8]byte{0xff, 0xff, 0xff, 0xff} // four bytes of it
 
 const announceIndex = 0xff
 
-// sealAnnounce secures a frame under the key that everybody knows. Its counters mean nothing: others use them under this key as well.
+// sealAnnounce secures a frame under the key that everybody knows. Its counter means nothing, since others use it under this key as well; but
+// this node does so once at most.
 func (m *MAC) sealAnnounce(f *ieee802154.Frame) (err error) {
-	m.announced++
-	f.Security.FrameCounter, f.Security.KeySource, f.Security.KeyIndex = m.announced, announceSource, announceIndex
+	counter, ok := m.Counter.Take(m.reserve)
+	if !ok {
+		return ErrStore
+	}
+	f.Security.FrameCounter, f.Security.KeySource, f.Security.KeyIndex = counter, announceSource, announceIndex
 	m.psdu, err = f.AppendSealed(m.psdu[:0], m.announceCipher(), keys.Mode2ExtAddr)
 	return err
 }

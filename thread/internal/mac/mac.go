@@ -174,8 +174,7 @@ type MAC struct {
 	heard heard  // the last frame that was for this node
 	rx    []byte // plaintext of the last secured frame
 
-	announce  *ieee802154.CCM
-	announced uint32 // the last counter under it
+	announce *ieee802154.CCM
 }
 
 // New returns a MAC that is off and has no short address. It draws one random number, its first sequence number.
