@@ -97,7 +97,8 @@ type surroundings struct {
 	addresses interface{ Prefix() netip.Prefix }
 	netData   *networkdata.Data
 	contexts  *lowpan.Contexts
-	multi     bool // the radio has more channels than that of the network
+	multi     bool  // the radio has more channels than that of the network
+	home      uint8 // the network's channel
 
 	scanner  *scan.Scanner
 	user     scanUser
@@ -139,9 +140,6 @@ type discoveryAnswer struct {
 	pan ieee802154.PANID
 }
 
-// home is the network's channel.
-func (x *surroundings) home() uint8 { return x.dataset.Network().Channel }
-
 // allChannels are those of 2.4 GHz, 11 to 26 (IEEE 802.15.4-2006 §6.1.2.1).
 const allChannels meshcop.ChannelMask = 0x07fff800
 
@@ -153,19 +151,19 @@ func (x *surroundings) supported(channels meshcop.ChannelMask) meshcop.ChannelMa
 	case channels == 0:
 		return 0
 	}
-	return 1 << x.home()
+	return 1 << x.home
 }
 
 // tune puts the radio on the channel where it has to be.
 func (x *surroundings) tune() {
-	x.mac.Listen = x.home()
+	x.mac.Listen = x.home
 	if channel, ok := x.scanner.Channel(); ok {
 		x.mac.Listen = channel
 	}
 }
 
 // away reports whether the radio is on a channel where the node's network is not.
-func (x *surroundings) away() bool { return x.mac.Listen != x.home() }
+func (x *surroundings) away() bool { return x.mac.Listen != x.home }
 
 // scanFor is how long a channel is listened to: a radio with several is fast, and away for as long as it looks at others.
 func (x *surroundings) scanFor(d time.Duration) time.Duration {

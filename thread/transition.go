@@ -199,6 +199,7 @@ func (e *Engine) updateAddresses() {
 func (e *Engine) applyNetwork() {
 	n := e.dataset.Network()
 	e.sender.PAN = n.PANID
+	e.surroundings.home = n.Channel
 	e.mac.SetAddress(n.PANID, e.rloc)
 	e.addresses.SetPrefix(n.MeshLocalPrefix)
 	e.contexts = e.netData.Contexts(n.MeshLocalPrefix)

@@ -140,7 +140,7 @@ func (e *Engine) wireRouterSide(c *Config) {
 func (e *Engine) wireSurvey(c *Config) {
 	e.surroundings = surroundings{
 		self: e.self, mac: e.mac, mle: &e.mle, tmf: &e.tmf, dataset: e.dataset, addresses: e.addresses, netData: e.netData,
-		contexts: &e.contexts, multi: c.MultiChannel, scanner: scan.New(e.Core), energy: scan.NewEnergyServer(e.Core),
+		contexts: &e.contexts, multi: c.MultiChannel, home: e.dataset.Network().Channel, scanner: scan.New(e.Core), energy: scan.NewEnergyServer(e.Core),
 		pans: scan.NewPANIDServer(e.Core), announce: scan.NewAnnouncer(e.Core),
 		beacons:     strangers.NewAnyone(e.Core, e.timing.longestAirtime()),
 		discoveries: strangers.NewAnyone(e.Core, e.timing.longestAirtime()),
