@@ -102,42 +102,36 @@ func (i *Interpreter) scanResult(kind thread.ScanKind, r thread.ScanResult) {
 	}
 }
 
-// survey has nodes announce, measure, or look for a PAN ID, as their commissioner: the commands "commissioner announce MASK COUNT PERIOD
-// ADDRESS", "commissioner energy MASK COUNT PERIOD DURATION ADDRESS" and "commissioner panid PANID MASK ADDRESS", times in milliseconds. It
-// reports false for other words.
-func (i *Interpreter) survey(args []string) (ok bool, err error) {
-	numbers := map[string]int{"announce": 3, "energy": 4, "panid": 2}
-	if len(args) == 0 || numbers[args[0]] == 0 {
-		return false, nil
-	}
-	n := numbers[args[0]]
-	if len(args) < n+2 {
-		return true, InvalidArgs
-	}
-	var v [4]int64
-	for k, arg := range args[1 : n+1] {
-		if v[k], err = parseLong(arg); err != nil {
-			return true, err
+// survey returns a subcommand of commissioner that has nodes announce, measure, or look for a PAN ID: "announce MASK COUNT PERIOD ADDRESS",
+// "energy MASK COUNT PERIOD DURATION ADDRESS" or "panid PANID MASK ADDRESS", times in milliseconds.
+func survey(word string, numbers int) func(i *Interpreter, args []string) error {
+	return func(i *Interpreter, args []string) (err error) {
+		if len(args) < numbers+1 {
+			return InvalidArgs
 		}
-	}
-	to, err := parseAddr(args[n+1])
-	if err != nil {
-		return true, err
-	}
-	s := meshcop.Survey{
-		Channels: meshcop.ChannelMask(v[0]), Count: uint8(v[1]), Period: time.Duration(uint16(v[2])) * time.Millisecond,
-		Duration: time.Duration(uint16(v[3])) * time.Millisecond,
-	}
-	switch args[0] {
-	case "announce":
-		err = i.engine.OrderAnnounce(i.now, to, s)
-	case "energy":
-		err = i.engine.OrderEnergyScan(i.now, to, s, i.energyReport)
-	case "panid":
+		var v [4]int64
+		for k, arg := range args[:numbers] {
+			if v[k], err = parseLong(arg); err != nil {
+				return err
+			}
+		}
+		to, err := parseAddr(args[numbers])
+		if err != nil {
+			return err
+		}
+		s := meshcop.Survey{
+			Channels: meshcop.ChannelMask(v[0]), Count: uint8(v[1]), Period: time.Duration(uint16(v[2])) * time.Millisecond,
+			Duration: time.Duration(uint16(v[3])) * time.Millisecond,
+		}
+		switch word {
+		case "announce":
+			return i.engine.OrderAnnounce(i.now, to, s)
+		case "energy":
+			return i.engine.OrderEnergyScan(i.now, to, s, i.energyReport)
+		}
 		s = meshcop.Survey{PANID: ieee802154.PANID(v[0]), Channels: meshcop.ChannelMask(v[1])}
-		err = i.engine.OrderPANIDQuery(i.now, to, s, i.panIDConflict)
+		return i.engine.OrderPANIDQuery(i.now, to, s, i.panIDConflict)
 	}
-	return true, err
 }
 
 func (i *Interpreter) energyReport(_ netip.Addr, s meshcop.Survey) {
@@ -152,10 +146,17 @@ func (i *Interpreter) panIDConflict(_ netip.Addr, s meshcop.Survey) {
 	i.later("Conflict: %04x, %08x\r\n", uint16(s.PANID), uint32(s.Channels))
 }
 
+// surveys are the subcommands of commissioner that there are so far.
+var surveys = map[string]func(i *Interpreter, args []string) error{
+	"announce": survey("announce", 3), "energy": survey("energy", 4), "panid": survey("panid", 2),
+}
+
 // commissioner has so far what a commissioner asks nodes to find out.
 func (i *Interpreter) commissioner(args []string) error {
-	if ok, err := i.survey(args); ok {
-		return err
+	if len(args) > 0 {
+		if run, ok := surveys[args[0]]; ok {
+			return run(i, args[1:])
+		}
 	}
 	return NotImplemented
 }
