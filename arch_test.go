@@ -80,8 +80,8 @@ var layers = []layer{
 	},
 	{
 		packages: []string{
-			"thread/internal/addresses", "thread/internal/commissioning", "thread/internal/dataset", "thread/internal/mac", "thread/internal/networkdata",
-			"thread/internal/resolver", "thread/internal/sender",
+			"thread/internal/addresses", "thread/internal/commissioning", "thread/internal/dataset", "thread/internal/mac",
+			"thread/internal/networkdata", "thread/internal/resolver", "thread/internal/scan", "thread/internal/sender",
 		},
 		imports: []string{"thread/...", "internal/lasting"},
 	},
@@ -92,6 +92,10 @@ var layers = []layer{
 	{
 		packages: []string{"thread"},
 		imports:  []string{"thread/...", "internal/lasting"},
+	},
+	{
+		packages: []string{"thread/topology"},
+		imports:  []string{"thread/..."},
 	},
 	{
 		packages: []string{"lora/meshtest"}, // nodes on a simulated air, for tests

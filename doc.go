@@ -60,5 +60,5 @@
 //
 // # Limits
 //
-// Not implemented yet: border router and on-mesh prefixes, sleepy end devices, joining by commissioning, and network diagnostics.
+// Not implemented yet: border router and on-mesh prefixes, sleepy end devices, and joining by commissioning.
 package pymesh

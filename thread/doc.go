@@ -13,6 +13,7 @@
 //	│ services    distributor (network data, dataset) │ queries (addresses)                              │
 //	│             management (datasets), commissioner, announcer                                         │
 //	│             internal/networkdata, internal/dataset, internal/commissioning, internal/resolver      │
+//	│             diagnostics │ surroundings (scans, beacons, Discovery, Announce), internal/scan        │
 //	│ messengers  mleMessenger: command → handler    tmfMessenger: resource → handler                    │
 //	│ ip          ipLayer, internal/addresses, mpl.Domain                                                │
 //	│ 6LoWPAN     meshLayer: fragments, mesh headers, ways    internal/sender: queue, fragments, pauses  │

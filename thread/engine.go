@@ -5,6 +5,7 @@ import (
 	mathrand "math/rand/v2"
 	"time"
 
+	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/commissioning"
 	"github.com/gopymesh/pymesh/thread/internal/core"
@@ -83,6 +84,9 @@ type Engine struct {
 	manage    management
 	commiss   commissioner
 	announcer announcer
+
+	diagnostics  diagnostics
+	surroundings surroundings
 }
 
 // New returns an engine in role Disabled.
@@ -125,11 +129,23 @@ func (e *Engine) HandleFrame(now time.Time, psdu []byte, rssi int8) {
 	unneeded := e.counters.MLEUnneeded
 	f, ok := e.mac.HandleFrame(psdu, rssi)
 	if ok {
-		e.mesh.receive(f)
+		e.receive(f)
 		ok = e.counters.MLEUnneeded == unneeded // or nothing has changed
 	}
 	if sent := e.frameSent(); ok || sent {
 		e.settle()
+	}
+}
+
+// receive takes a frame from the MAC to the room that it is for.
+func (e *Engine) receive(f mac.Received) {
+	switch f.Type {
+	case ieee802154.Beacon:
+		e.surroundings.heardBeacon(f)
+	case ieee802154.Command:
+		e.surroundings.heardRequest()
+	default:
+		e.mesh.receive(f)
 	}
 }
 
@@ -211,7 +227,7 @@ func (e *Engine) keepDeadline() {
 			next = core.Earliest(next, t)
 		}
 	}
-	if t, ok := e.sender.NextTimeout(); ok && e.mac.Idle() {
+	if t, ok := e.sender.NextTimeout(); ok && e.mac.Idle() && !e.surroundings.away() {
 		next = core.Earliest(next, t)
 	}
 	e.deadline = next
@@ -238,7 +254,11 @@ func (e *Engine) HandleTimeout(now time.Time) {
 // settle ends every input: an idle MAC gets its next frame, and the next deadline is known.
 func (e *Engine) settle() {
 	e.frameSent()
-	for e.threadOn && e.mac.Idle() && (e.sender.Queued() > 0 || e.resolver.Asking()) {
+	e.tune()
+	if e.mac.Idle() && e.surroundings.waiting() {
+		e.surroundings.transmit()
+	}
+	for e.threadOn && e.mac.Idle() && !e.surroundings.away() && (e.sender.Queued() > 0 || e.resolver.Asking()) {
 		chosen := e.sender.Choose()
 		if e.queries.ask() {
 			continue // they come first: management traffic
@@ -251,6 +271,12 @@ func (e *Engine) settle() {
 	e.keepDeadline()
 }
 
+// tune puts the MAC on the channel where it has to be. It works for a scan even if Thread is stopped, or the interface down.
+func (e *Engine) tune() {
+	e.mac.On = e.threadOn || e.surroundings.scanning()
+	e.surroundings.tune()
+}
+
 // frameSent tells the sender what became of the frame that the MAC had, and ends the link to a router that does not acknowledge. It reports
 // whether there was one.
 func (e *Engine) frameSent() bool {
@@ -258,6 +284,9 @@ func (e *Engine) frameSent() bool {
 		return false
 	}
 	sent, _ := e.mac.PollSent()
+	if e.surroundings.sent() {
+		return true
+	}
 	e.sender.Sent(sent.Result == mac.Done || sent.Result == mac.Acked)
 	n := sent.Neighbor
 	if sent.Result == mac.NoAck && n != nil && n.RLOC16.IsRouter() && int(n.Failures) >= e.timing.FailedRouterTransmissions {

@@ -11,6 +11,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/networkdata"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
+	"github.com/gopymesh/pymesh/thread/internal/scan"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/internal/strangers"
 	"github.com/gopymesh/pymesh/thread/lowpan"
@@ -44,10 +45,14 @@ func (e *Engine) wire(c *Config) {
 	e.wireLayers()
 	e.wireChildSide()
 	e.wireRouterSide(c)
+	e.wireSurvey(c)
 	e.wireManagement(c)
 	e.mle.setCommands(e.commands())
 	e.tmf.resources = e.resources()
-	e.machines = []machine{e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, &e.manage, &e.commiss, &e.announcer}
+	e.machines = []machine{
+		e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, &e.diagnostics, &e.surroundings, &e.manage, &e.commiss,
+		&e.announcer,
+	}
 }
 
 // wireRooms makes what has its door watched by the compiler.
@@ -156,6 +161,24 @@ func (e *Engine) wireRouterSide(c *Config) {
 	}
 }
 
+// wireSurvey makes what tells how the mesh is doing, and what surrounds it.
+func (e *Engine) wireSurvey(c *Config) {
+	e.surroundings = surroundings{
+		self: e.self, mac: e.mac, mle: &e.mle, tmf: &e.tmf, dataset: e.dataset, addresses: e.addresses, netData: e.netData,
+		contexts: &e.contexts, multi: c.MultiChannel, home: e.dataset.Network().Channel, scanner: scan.New(e.Core), energy: scan.NewEnergyServer(e.Core),
+		pans: scan.NewPANIDServer(e.Core), announce: scan.NewAnnouncer(e.Core),
+		beacons:     strangers.NewAnyone(e.Core, e.timing.longestAirtime()),
+		discoveries: strangers.NewAnyone(e.Core, e.timing.longestAirtime()),
+		session:     func() (uint16, bool) { return e.commiss.session() },
+	}
+	e.mle.unsecured = e.surroundings.receive
+	e.diagnostics = diagnostics{
+		self: e.self, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, distrib: &e.distrib, parent: &e.parent,
+		mac: e.mac, tmf: &e.tmf,
+		answers: core.Limiter{Interval: diagnosticEvery * e.timing.longestAirtime(), Burst: maxDiagnosticAnswers},
+	}
+}
+
 // commands are the MLE commands that this node handles (Thread 1.1 §4.5).
 func (e *Engine) commands() []mleCommand {
 	const strangers, known = true, false
@@ -195,5 +218,14 @@ func (e *Engine) resources() []tmfResource {
 		{tmf.URILeaderKeepAlive, coap.POST, asLeader, confirmableOnly, e.commiss.handleKeepAlive},
 		{tmf.URICommissionerGet, coap.POST, asLeader, confirmableOnly, e.commiss.handleGet},
 		{tmf.URICommissionerSet, coap.POST, asLeader, confirmableOnly, e.commiss.handleSet},
+		{tmf.URIDiagnosticGetRequest, coap.POST, asChild | asRouter, confirmableOnly, e.diagnostics.handleGet},
+		{tmf.URIDiagnosticGetQuery, coap.POST, asChild | asRouter, anyType, e.diagnostics.handleQuery},
+		{tmf.URIDiagnosticGetAnswer, coap.POST, asChild | asRouter, confirmableOnly, e.diagnostics.handleAnswer},
+		{tmf.URIDiagnosticReset, coap.POST, asChild | asRouter, confirmableOnly, e.diagnostics.handleReset},
+		{tmf.URIEnergyScan, coap.POST, asChild | asRouter, anyType, e.surroundings.handleEnergyScan},
+		{tmf.URIEnergyReport, coap.POST, asChild | asRouter, confirmableOnly, e.surroundings.handleEnergyReport},
+		{tmf.URIPANIDQuery, coap.POST, asChild | asRouter, anyType, e.surroundings.handlePANIDQuery},
+		{tmf.URIPANIDConflict, coap.POST, asChild | asRouter, confirmableOnly, e.surroundings.handleConflict},
+		{tmf.URIAnnounceBegin, coap.POST, asChild | asRouter, anyType, e.surroundings.handleAnnounceBegin},
 	}
 }

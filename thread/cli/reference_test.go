@@ -96,6 +96,8 @@ var masks = []struct {
 	{regexp.MustCompile(`^\| +\d+ (\| 0xXX00 \|) +(?:[1-5]?\d|6[0-2]) (\| +\d+ \| +\d \| +\d \|) +\d+ (\|)`), "| N $1 N $2 N $3"},
 	{regexp.MustCompile(`^\| +\d+ (\| 0xXX00 \| +63 \| +\d+ \| +\d \| +\d \|) +\d+ (\|)`), "| N $1 N $2"},
 	{regexp.MustCompile(`^08040b02[0-9a-f]{4}$`), "08040b02X"},
+	// diagnostics: the ID sequence in a Connectivity TLV
+	{regexp.MustCompile(`(DIAG_GET.*040a(?:[0-9a-f]{2}){5})[0-9a-f]{2}`), "${1}XX"},
 	{regexp.MustCompile(`^(\d: )?[0-9a-f]{4}$`), "${1}XXXX"},
 }
 

@@ -205,6 +205,9 @@ func (m *MAC) Channel() uint8 {
 	return m.Listen
 }
 
+// Acknowledging reports whether an acknowledgement is still to be sent.
+func (m *MAC) Acknowledging() bool { return m.ackLen > 0 }
+
 // Idle reports whether there is no frame in work.
 func (m *MAC) Idle() bool { return m.state == stateIdle }
 

@@ -46,6 +46,9 @@ func (m *MAC) Send(f ieee802154.Frame) error { return m.SendOn(0, f) }
 // SendOn is Send on a channel, with its number, on which the node is for this frame alone. 0 is the one where it listens.
 func (m *MAC) SendOn(channel uint8, f ieee802154.Frame) error {
 	f.Version = ieee802154.Version2006
+	if f.Type == ieee802154.Beacon || f.Type == ieee802154.Command && f.Command == ieee802154.BeaconRequest {
+		f.Version = ieee802154.Version2003 // the standard's of 2006 too
+	}
 	f.Seq = m.seq
 	f.AckRequest = f.AckRequest && m.neighbors.ByAddr(f.Dst) != nil
 	var err error
@@ -61,6 +64,7 @@ func (m *MAC) SendOn(channel uint8, f ieee802154.Frame) error {
 		return err
 	}
 	m.frameSeq, m.wantsAck, m.dst, m.channel = f.Seq, f.AckRequest, f.Dst, channel
+	m.countType(&f)
 	m.seq++
 	m.backoffs, m.retries, m.left, m.acked = 0, 0, false, false
 	m.over = false
@@ -328,5 +332,15 @@ func (m *MAC) Stop() {
 		m.ackLen = 1
 	} else {
 		m.ackLen = 0
+	}
+}
+
+// countType counts what a frame is, where that is nothing usual.
+func (m *MAC) countType(f *ieee802154.Frame) {
+	switch {
+	case f.Type == ieee802154.Beacon:
+		m.Counters.TxBeacons++
+	case f.Type == ieee802154.Command && f.Command == ieee802154.BeaconRequest:
+		m.Counters.TxBeaconRequests++
 	}
 }
