@@ -81,8 +81,8 @@ var layers = []layer{
 	{
 		packages: []string{
 			"thread/internal/addresses", "thread/internal/commissioning", "thread/internal/dataset", "thread/internal/dhcp", "thread/internal/mac",
-			"thread/internal/networkdata", "thread/internal/polling", "thread/internal/resolver", "thread/internal/sender",
-			"thread/internal/slaac",
+			"thread/internal/networkdata", "thread/internal/polling", "thread/internal/resolver", "thread/internal/scan",
+			"thread/internal/sender", "thread/internal/slaac",
 		},
 		imports: []string{"thread/...", "internal/lasting"},
 	},
@@ -93,6 +93,10 @@ var layers = []layer{
 	{
 		packages: []string{"thread"},
 		imports:  []string{"thread/...", "internal/lasting"},
+	},
+	{
+		packages: []string{"thread/topology"},
+		imports:  []string{"thread/..."},
 	},
 	{
 		packages: []string{"lora/meshtest"}, // nodes on a simulated air, for tests

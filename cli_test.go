@@ -63,12 +63,35 @@ func TestCLI(t *testing.T) {
 	})
 }
 
+// TestCLIScans waits for what a scan finds and for the answers of other nodes. A LoRa radio has one channel, and the answer says so.
+func TestCLIScans(t *testing.T) {
+	inMesh(t, func(t *testing.T, m *mesh) {
+		a, b := m.attached(), m.attached()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+		defer cancel()
+		for line, want := range map[string]string{
+			"scan": "| 1234 | " + a.MAC().String() + " | 11 |", "discover": "| OpenThread       | dead00beef00cafe | 1234 | " + a.MAC().String(),
+			"scan energy 20000": "| 11 |",
+			"networkdiagnostic get fdde:ad00:beef::ff:fe00:fc00 0": "DIAG_GET.rsp/ans: 0008" + a.MAC().String() + "\r\n",
+			"txpower": " dBm\r\n",
+		} {
+			text, err := b.CLI(ctx, line)
+			if err != nil || !strings.Contains(text, want) {
+				t.Errorf("%s: %q, %v", line, text, err)
+			}
+			if strings.HasPrefix(line, "scan") && !strings.Contains(text, "only channel 11: this radio has no other\r\n") {
+				t.Errorf("%s: %q", line, text)
+			}
+		}
+	})
+}
+
 func TestCLIErrors(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		n := m.attached()
 		ctx := context.Background()
 		for line, want := range map[string]cli.Error{
-			"panid 1": cli.InvalidState, "scan": cli.NotImplemented, "x": cli.Parse, "ping": cli.InvalidArgs, "": 0,
+			"panid 1": cli.InvalidState, "sntp": cli.NotImplemented, "x": cli.Parse, "ping": cli.InvalidArgs, "": 0,
 		} {
 			text, err := n.CLI(ctx, line)
 			var e cli.Error

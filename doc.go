@@ -73,5 +73,5 @@
 //
 // # Limits
 //
-// Not implemented yet: joining by commissioning, and network diagnostics.
+// Not implemented yet: joining by commissioning.
 package pymesh

@@ -495,3 +495,40 @@ func ExampleWithCapture() {
 	// Output:
 	// true true
 }
+
+// Who is in the mesh, and how well do they hear each other?
+func ExampleNode_Topology() {
+	node, _ := twoNodes()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	t, err := node.Topology(ctx, pymesh.TopologyOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range t.Routers {
+		fmt.Println(r.MAC, r.Answered)
+	}
+	for _, l := range t.Links {
+		fmt.Println("qualities", l.AtoB.Quality, l.BtoA.Quality)
+	}
+	// Unordered output:
+	// 0000000000000001 true
+	// 0000000000000002 true
+	// qualities 3 3
+}
+
+// Which way do datagrams take to a node?
+func ExampleNode_Trace() {
+	node, other := twoNodes()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	hops, err := node.Trace(ctx, other.MeshLocalEID())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i, h := range hops {
+		fmt.Println(i+1, h.MAC)
+	}
+	// Output:
+	// 1 0000000000000002
+}

@@ -73,6 +73,11 @@ func (c *commissioner) answered(q commissioning.Question, payload []byte, ok boo
 	}
 }
 
+// session is this node's as the commissioner, and false if it is none.
+func (c *commissioner) session() (uint16, bool) {
+	return c.commissioning.Session(), c.commissioning.State() == commissioning.Active
+}
+
 // stop ends what this node is in the partition.
 func (c *commissioner) stop() {
 	c.commissioning.Leave()

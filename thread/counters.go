@@ -24,6 +24,10 @@ type Counters struct {
 
 	// MAC receptions: RxFrames counts all, the others what became of them while the interface was up.
 	RxFrames, RxAcks, RxData, RxCommands, RxBeacons uint64
+	// RxBeaconRequests are some of RxCommands; TxBeacons and TxBeaconRequests some of TxFrames.
+	RxBeaconRequests, TxBeacons, TxBeaconRequests uint64
+	// ScansRefused counts Beacon Requests and Discovery Requests that were not answered since the answers have a bounded rate.
+	ScansRefused uint64
 	// RxUnicast and RxBroadcast count the frames that the address filter let pass, before they were authenticated.
 	RxUnicast, RxBroadcast uint64
 	// Dropped by the MAC.
@@ -95,6 +99,7 @@ func (c *Counters) addMAC(m *mac.Counters) {
 	c.TxPolls, c.PollsMissed = m.TxPolls, m.PollsMissed
 	c.TxUnicast, c.TxBroadcast, c.TxAckRequested = m.TxUnicast, m.TxBroadcast, m.TxAckRequested
 	c.RxFrames, c.RxAcks, c.RxData, c.RxCommands, c.RxBeacons = m.RxFrames, m.RxAcks, m.RxData, m.RxCommands, m.RxBeacons
+	c.RxBeaconRequests, c.TxBeacons, c.TxBeaconRequests = m.RxBeaconRequests, m.TxBeacons, m.TxBeaconRequests
 	c.RxUnicast, c.RxBroadcast = m.RxUnicast, m.RxBroadcast
 	c.RxMalformed, c.RxOtherDestination, c.RxOwnSource = m.RxMalformed, m.RxOtherDestination, m.RxOwnSource
 	c.RxUnknownNeighbor, c.RxFiltered, c.RxSecurity = m.RxUnknownNeighbor, m.RxFiltered, m.RxSecurity

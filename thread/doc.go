@@ -15,6 +15,7 @@
 //	│             management (datasets), commissioner, announcer                                         │
 //	│             internal/networkdata, internal/dataset, internal/commissioning, internal/resolver      │
 //	│             internal/slaac, dhcp                                                                   │
+//	│             diagnostics │ surroundings (scans, beacons, Discovery, Announce), internal/scan        │
 //	│ messengers  mleMessenger: command → handler    tmfMessenger: resource → handler                    │
 //	│ ip          ipLayer, internal/addresses, mpl.Domain                                                │
 //	│ 6LoWPAN     meshLayer: fragments, mesh headers, ways    internal/sender: queue, fragments, pauses, │

@@ -5,6 +5,7 @@ import (
 	mathrand "math/rand/v2"
 	"time"
 
+	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/commissioning"
 	"github.com/gopymesh/pymesh/thread/internal/core"
@@ -90,6 +91,9 @@ type Engine struct {
 	announcer announcer
 	registrar registrar
 	leases    leases
+
+	diagnostics  diagnostics
+	surroundings surroundings
 }
 
 // New returns an engine in role Disabled.
@@ -131,16 +135,26 @@ func (e *Engine) HandleFrame(now time.Time, psdu []byte, rssi int8) {
 	e.Advance(now)
 	unneeded := e.counters.MLEUnneeded
 	f, ok := e.mac.HandleFrame(psdu, rssi)
-	switch {
-	case !ok:
-	case f.Poll:
-		e.parent.polled(f)
-	default:
-		e.mesh.receive(f)
+	if ok {
+		e.receive(f)
 		ok = e.counters.MLEUnneeded == unneeded // or nothing has changed
 	}
 	if sent := e.frameSent(); ok || sent {
 		e.settle()
+	}
+}
+
+// receive takes a frame from the MAC to the room that it is for.
+func (e *Engine) receive(f mac.Received) {
+	switch {
+	case f.Poll:
+		e.parent.polled(f)
+	case f.Type == ieee802154.Beacon:
+		e.surroundings.heardBeacon(f)
+	case f.Type == ieee802154.Command:
+		e.surroundings.heardRequest()
+	default:
+		e.mesh.receive(f)
 	}
 }
 
@@ -222,7 +236,7 @@ func (e *Engine) keepDeadline() {
 			next = core.Earliest(next, t)
 		}
 	}
-	if t, ok := e.sender.NextTimeout(); ok && e.mac.Idle() {
+	if t, ok := e.sender.NextTimeout(); ok && e.mac.Idle() && !e.surroundings.away() {
 		next = core.Earliest(next, t)
 	}
 	e.deadline = next
@@ -250,7 +264,11 @@ func (e *Engine) HandleTimeout(now time.Time) {
 func (e *Engine) settle() {
 	e.frameSent()
 	e.rest()
-	for e.threadOn && e.mac.Idle() && (e.sender.Ready() || e.resolver.Asking()) {
+	e.tune()
+	if e.mac.Idle() && e.surroundings.waiting() {
+		e.surroundings.transmit()
+	}
+	for e.threadOn && e.mac.Idle() && !e.surroundings.away() && (e.sender.Ready() || e.resolver.Asking()) {
 		chosen := e.sender.Choose()
 		if e.queries.ask() {
 			continue // they come first: management traffic
@@ -266,6 +284,12 @@ func (e *Engine) settle() {
 	e.keepDeadline()
 }
 
+// tune puts the MAC on the channel where it has to be. It works for a scan even if Thread is stopped, or the interface down.
+func (e *Engine) tune() {
+	e.mac.On = e.threadOn || e.surroundings.scanning()
+	e.surroundings.tune()
+}
+
 // frameSent tells the sender what became of the frame that the MAC had, and ends the link to a router that does not acknowledge. It reports
 // whether there was one.
 func (e *Engine) frameSent() bool {
@@ -276,6 +300,9 @@ func (e *Engine) frameSent() bool {
 		return e.mac.Sleepy
 	}
 	sent, _ := e.mac.PollSent()
+	if e.surroundings.sent() {
+		return true
+	}
 	if ok := sent.Result == mac.Done || sent.Result == mac.Acked; sent.Poll {
 		e.polls.Sent(ok)
 	} else {

@@ -31,8 +31,10 @@ var (
 	ErrCounters = errors.New("thread: frame counters used up at the last key sequence")
 	// ErrState says that a command is not possible in the present role, or while the interface is down.
 	ErrState = core.ErrState
-	// ErrBusy says that the node is searching for a parent already.
-	ErrBusy = errors.New("thread: busy attaching")
+	// ErrRejected says that another node has refused what it was asked for.
+	ErrRejected = errors.New("thread: rejected by the other node")
+	// ErrBusy says that the node is doing it already, searching for a parent or scanning, or has as many requests open as it can.
+	ErrBusy = errors.New("thread: busy")
 	// ErrNotCapable says that this node may not become a router.
 	ErrNotCapable = errors.New("thread: the router role is disabled")
 	// ErrUnsupported says that this version cannot do it.

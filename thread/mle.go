@@ -96,6 +96,7 @@ type mleMessenger struct {
 	answers    *strangers.Answers
 	vouch      func(ext ieee802154.ExtAddr) // tells the MAC who has sent the frame in work
 	expect     func(polls int)              // an answer is due, for which a sleepy end device must poll
+	unsecured  func(m mle.Message, src netip.Addr, rssi int8) error
 
 	twin    lasting.Condition // another node with this one's address
 	delayed []delayedMessage
@@ -267,8 +268,7 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 		x.counters.MLEMalformed++ // only a neighbor's message has not passed a router
 		return
 	case h.Suite == mle.SuiteNone:
-		// Discovery, unsecured by nature, comes with scanning.
-		x.counters.MLEUnexpected++
+		x.receiveUnsecured(payload[h.Size():], src, rssi)
 		return
 	case x.role == RoleDisabled:
 		x.counters.MLEUnexpected++
@@ -348,6 +348,15 @@ func (x *mleMessenger) unneeded(h mle.Header, payload []byte, ccm *ieee802154.CC
 // fromStranger is unneeded of a command that makes sense from a neighbor alone, and begins with its Source Address.
 func (x *mleMessenger) fromStranger(beginning mle.Message, _ mleInfo) bool {
 	return beginning.Has(mle.TLVSourceAddress)
+}
+
+// receiveUnsecured handles a message that nothing secures: Discovery, by which those find a network that have no key yet.
+func (x *mleMessenger) receiveUnsecured(payload []byte, src netip.Addr, rssi int8) {
+	m, err := mle.ParseMessage(payload)
+	if err == nil {
+		err = x.unsecured(m, src, rssi)
+	}
+	x.count(err)
 }
 
 // receiveOwn says so in the log if an MLE message from this node's own address is authentic and no echo of this node's: it has a frame
@@ -447,20 +456,28 @@ func (x *mleMessenger) dispatch(m mle.Message, info mleInfo) {
 		x.counters.MLEUnexpected++
 		return
 	}
-	switch err := command.handle(m, info); {
-	case err == nil && info.doubtful:
-	case err == nil:
+	err := command.handle(m, info)
+	if err == nil && !info.doubtful {
 		x.vouch(info.ext) // it belongs to a handshake that is open, if its sender is no neighbor yet
+	}
+	if !x.count(err) && x.Debug {
+		x.Log.Debug("MLE dropped", "command", m.Command, "from", info.src, "err", err)
+	}
+}
+
+// count counts a message that was dropped. It reports false for one that was malformed.
+func (x *mleMessenger) count(err error) bool {
+	switch {
+	case err == nil:
 	case errors.Is(err, errMLEUnexpected):
 		x.counters.MLEUnexpected++
 	case errors.Is(err, errMLERefused):
 		x.counters.MLERefused++
 	default:
 		x.counters.MLEMalformed++
-		if x.Debug {
-			x.Log.Debug("MLE dropped", "command", m.Command, "from", info.src, "err", err)
-		}
+		return false
 	}
+	return true
 }
 
 // find returns what this node does with a command in its present role, nil if that is nothing.

@@ -60,6 +60,8 @@ func (e *Engine) becomeDisabled() {
 	e.tmf.stop()
 	e.commiss.stop()
 	e.announcer.stop()
+	e.diagnostics.stop()
+	e.surroundings.stop()
 	e.selection.reset()
 	e.setRole(RoleDisabled)
 }
@@ -297,6 +299,7 @@ func (e *Engine) commissionerALOC() mle.RLOC16 {
 func (e *Engine) applyNetwork() {
 	n := e.dataset.Network()
 	e.sender.PAN = n.PANID
+	e.surroundings.home = n.Channel
 	e.mac.SetAddress(n.PANID, e.rloc)
 	e.mac.Listen = n.Channel
 	e.addresses.SetPrefix(n.MeshLocalPrefix)
@@ -442,7 +445,10 @@ func (e *Engine) stopThread(now time.Time) {
 	e.settle()
 }
 
-func (e *Engine) setThread(on bool) { e.threadOn, e.mac.On, e.sender.On = on, on, on }
+func (e *Engine) setThread(on bool) {
+	e.threadOn, e.sender.On = on, on
+	e.tune()
+}
 
 // interfaceUp brings the interface up. Doing it twice does nothing.
 func (e *Engine) interfaceUp(now time.Time) {
@@ -457,7 +463,9 @@ func (e *Engine) interfaceDown(now time.Time) {
 	if !e.interfaceOn {
 		return
 	}
+	e.surroundings.stop() // a scan may be under way that needs no Thread
 	e.interfaceOn = false
+	e.tune()
 	e.addresses.ClearAdded()
 	e.updateAddresses()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/networkdata"
 	"github.com/gopymesh/pymesh/thread/internal/polling"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
+	"github.com/gopymesh/pymesh/thread/internal/scan"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/internal/slaac"
 	"github.com/gopymesh/pymesh/thread/internal/strangers"
@@ -47,12 +48,13 @@ func (e *Engine) wire(c *Config) {
 	e.wireLayers()
 	e.wireChildSide()
 	e.wireRouterSide(c)
+	e.wireSurvey(c)
 	e.wireManagement(c)
 	e.mle.setCommands(e.commands())
 	e.tmf.resources = e.resources()
 	e.machines = []machine{
 		e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, e.polls, &e.leading, &e.distrib, &e.registrar, &e.leases,
-		&e.manage, &e.commiss, &e.announcer,
+		&e.diagnostics, &e.surroundings, &e.manage, &e.commiss, &e.announcer,
 	}
 }
 
@@ -181,6 +183,24 @@ func (e *Engine) wireRouterSide(c *Config) {
 	}
 }
 
+// wireSurvey makes what tells how the mesh is doing, and what surrounds it.
+func (e *Engine) wireSurvey(c *Config) {
+	e.surroundings = surroundings{
+		self: e.self, mac: e.mac, mle: &e.mle, tmf: &e.tmf, dataset: e.dataset, addresses: e.addresses, netData: e.netData,
+		contexts: &e.contexts, multi: c.MultiChannel, home: e.dataset.Network().Channel, scanner: scan.New(e.Core), energy: scan.NewEnergyServer(e.Core),
+		pans: scan.NewPANIDServer(e.Core), announce: scan.NewAnnouncer(e.Core),
+		beacons:     strangers.NewAnyone(e.Core, 2*e.timing.FrameTime),
+		discoveries: strangers.NewAnyone(e.Core, 2*e.timing.FrameTime),
+		session:     func() (uint16, bool) { return e.commiss.session() },
+	}
+	e.mle.unsecured = e.surroundings.receive
+	e.diagnostics = diagnostics{
+		self: e.self, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, distrib: &e.distrib, parent: &e.parent,
+		mac: e.mac, tmf: &e.tmf,
+		answers: core.Limiter{Interval: diagnosticEvery * 2 * e.timing.FrameTime, Burst: maxDiagnosticAnswers},
+	}
+}
+
 // commands are the MLE commands that this node handles (Thread 1.1 §4.5).
 func (e *Engine) commands() []mleCommand {
 	const strangers, known = true, false
@@ -221,5 +241,14 @@ func (e *Engine) resources() []tmfResource {
 		{tmf.URILeaderKeepAlive, coap.POST, asLeader, confirmableOnly, e.commiss.handleKeepAlive},
 		{tmf.URICommissionerGet, coap.POST, asLeader, confirmableOnly, e.commiss.handleGet},
 		{tmf.URICommissionerSet, coap.POST, asLeader, confirmableOnly, e.commiss.handleSet},
+		{tmf.URIDiagnosticGetRequest, coap.POST, asChild | asRouter, confirmableOnly, e.diagnostics.handleGet},
+		{tmf.URIDiagnosticGetQuery, coap.POST, asChild | asRouter, anyType, e.diagnostics.handleQuery},
+		{tmf.URIDiagnosticGetAnswer, coap.POST, asChild | asRouter, confirmableOnly, e.diagnostics.handleAnswer},
+		{tmf.URIDiagnosticReset, coap.POST, asChild | asRouter, confirmableOnly, e.diagnostics.handleReset},
+		{tmf.URIEnergyScan, coap.POST, asChild | asRouter, anyType, e.surroundings.handleEnergyScan},
+		{tmf.URIEnergyReport, coap.POST, asChild | asRouter, confirmableOnly, e.surroundings.handleEnergyReport},
+		{tmf.URIPANIDQuery, coap.POST, asChild | asRouter, anyType, e.surroundings.handlePANIDQuery},
+		{tmf.URIPANIDConflict, coap.POST, asChild | asRouter, confirmableOnly, e.surroundings.handleConflict},
+		{tmf.URIAnnounceBegin, coap.POST, asChild | asRouter, anyType, e.surroundings.handleAnnounceBegin},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/runner"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/cli"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -19,6 +20,8 @@ type device struct {
 	err      error // why it ended by itself
 	engine   *thread.Engine
 	shell    *cli.Interpreter
+	energy   runner.Energy
+	radio    cli.Radio
 	starting bool // the settings ask for a start
 }
 
@@ -28,8 +31,8 @@ type eraser interface {
 }
 
 // newDevice returns a device that calls exit at its end.
-func newDevice(cfg thread.Config, eui64 ieee802154.ExtAddr, out io.Writer, exit func()) (*device, error) {
-	d := &device{cfg: cfg, eui64: eui64, out: out, exit: exit}
+func newDevice(cfg thread.Config, eui64 ieee802154.ExtAddr, radio cli.Radio, out io.Writer, exit func()) (*device, error) {
+	d := &device{cfg: cfg, eui64: eui64, out: out, exit: exit, radio: radio}
 	if err := d.boot(); err != nil {
 		return nil, err
 	}
@@ -53,7 +56,8 @@ func (d *device) boot() error {
 		return err
 	}
 	d.engine, d.shell = engine, cli.New(engine)
-	d.shell.EUI64 = d.eui64
+	d.shell.EUI64, d.shell.Radio = d.eui64, d.radio
+	d.energy = runner.Energy{Floor: quiet}
 	d.starting = engine.AutoStart()
 	return nil
 }
@@ -75,6 +79,7 @@ func (d *device) handleLine(now time.Time, line string) {
 
 // finish fetches what the engine and the command line have put out.
 func (d *device) finish(now time.Time) {
+	d.energy.Poll(now, d.engine)
 	for {
 		packet, ok := d.engine.PollPacket()
 		if !ok {
@@ -140,6 +145,8 @@ func (d *device) HandleFrame(now time.Time, psdu []byte, rssi int8) {
 	if !d.engine.Listening() {
 		return // as a sleeping radio
 	}
+	d.shell.HandleFrame(psdu)
+	d.energy.Heard(rssi)
 	d.engine.HandleFrame(now, psdu, rssi)
 	d.finish(now)
 }
@@ -157,7 +164,10 @@ func (d *device) NextTimeout() (time.Time, bool) {
 	}
 	at, ok := d.engine.NextTimeout()
 	if other, too := d.shell.NextTimeout(); too && (!ok || other.Before(at)) {
-		return other, true
+		at, ok = other, true
+	}
+	if other, too := d.energy.NextTimeout(); too && (!ok || other.Before(at)) {
+		at, ok = other, true
 	}
 	return at, ok
 }
@@ -176,5 +186,6 @@ func (d *device) HandleTimeout(now time.Time) {
 	if at, ok := d.shell.NextTimeout(); ok && !at.After(now) {
 		d.shell.HandleTimeout(now)
 	}
+	d.energy.HandleTimeout(now, d.engine)
 	d.finish(now)
 }

@@ -33,6 +33,7 @@ import (
 	"github.com/gopymesh/pymesh/examples/internal/hat"
 	"github.com/gopymesh/pymesh/internal/otsim/wire"
 	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/cli"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 )
 
@@ -157,7 +158,7 @@ func run(o options) error {
 		return err
 	}
 	defer p.Close()
-	d, err := newDevice(cfg, o.eui64(), console, cancel)
+	d, err := newDevice(cfg, o.eui64(), powerOf(p), console, cancel)
 	if err != nil {
 		return err
 	}
@@ -229,6 +230,17 @@ func (o options) config(logTo io.Writer) (thread.Config, error) {
 // eui64 is the factory address: that of OpenThread's simulation with the node id.
 func (o options) eui64() ieee802154.ExtAddr {
 	return ieee802154.ExtAddr{0x18, 0xb4, 0x30, 7: byte(o.id)}
+}
+
+// powerOf is what the command txpower shows.
+func powerOf(p place) cli.Radio {
+	if s, ok := p.(storedPlace); ok {
+		p = s.place
+	}
+	if p, ok := p.(radioPlace); ok {
+		return fixedPower(p.radio.Config().TxPower)
+	}
+	return new(power)
 }
 
 // place opens the node's place and completes its configuration with what depends on it.

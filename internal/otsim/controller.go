@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/internal/otsim/wire"
+	"github.com/gopymesh/pymesh/internal/runner"
 	"github.com/gopymesh/pymesh/lora/lorasim"
 )
 
@@ -25,6 +26,8 @@ const (
 const (
 	// Channel is that of all stations. Programs use it unless told otherwise.
 	Channel = 11
+	// quiet is the power in dBm that stations measure where nobody sends.
+	quiet = -98
 	// patience is how long a program may take, in real time, before it is taken for
 	// dead.
 	patience = 10 * time.Second
@@ -112,7 +115,7 @@ func (c *Controller) SetFilter(f Filter) { c.filter = f }
 // AddStation puts a state machine of this process on the air as node id, 1 to 33.
 func (c *Controller) AddStation(id int, s lorasim.Station) {
 	c.t.Helper()
-	c.add(&station{c: c, id: id, machine: s})
+	c.add(&station{c: c, id: id, machine: s, energy: runner.Energy{Floor: quiet}})
 }
 
 func (c *Controller) add(n node) {

@@ -35,6 +35,12 @@ type engineNode struct {
 
 func startEngine(t *testing.T, c *otsim.Controller, id int, timing thread.Timing) *engineNode {
 	t.Helper()
+	return startEngineWith(t, c, id, timing, func(c *thread.Config) { c.MultiChannel = true })
+}
+
+// startEngineWith is startEngine with a configuration of its own.
+func startEngineWith(t *testing.T, c *otsim.Controller, id int, timing thread.Timing, change func(*thread.Config)) *engineNode {
+	t.Helper()
 	var seed [32]byte
 	binary.BigEndian.PutUint64(seed[:], uint64(id))
 	var key [16]byte
@@ -45,6 +51,7 @@ func startEngine(t *testing.T, c *otsim.Controller, id int, timing thread.Timing
 		ExtAddr:    ieee802154.ExtAddr{0x70, 0xb3, 0xd5, 0x49, 0x90, 0, 0, byte(id)},
 		Rand:       rand.NewChaCha8(seed), Timing: timing, Store: new(thread.MemoryStore),
 	}}
+	change(&n.cfg)
 	n.boot(t)
 	return n
 }
@@ -156,12 +163,19 @@ func pingAll(t *testing.T, a, b mixedNode) {
 	}
 }
 
+// peersTiming is the timing of the real nodes.
+func peersTiming() thread.Timing {
+	if os.Getenv("PYMESH_OT_TIMING") == "stock" {
+		return thread.TimingIEEE802154()
+	}
+	return thread.TimingPymesh()
+}
+
+func mustAddr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
 // makers are the ways to make a node.
 func makers(t *testing.T, c *otsim.Controller) map[byte]func(id int) mixedNode {
-	timing := thread.TimingPymesh()
-	if os.Getenv("PYMESH_OT_TIMING") == "stock" {
-		timing = thread.TimingIEEE802154()
-	}
+	timing := peersTiming()
 	return map[byte]func(id int) mixedNode{
 		'o': func(id int) mixedNode { return startEngine(t, c, id, timing) },
 		'r': func(id int) mixedNode { return processNode{startPeer(c, id)} },

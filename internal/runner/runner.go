@@ -63,6 +63,7 @@ type Runner struct {
 	hooks  Hooks
 	last   time.Time // of the last input; the runner's own
 	mute   lasting.Condition
+	energy Energy
 
 	ready, sending transmission // the packet for the sender, and the one that it has; the runner's own
 
@@ -112,7 +113,7 @@ func Start(engine *thread.Engine, radio lora.Radio, log *slog.Logger, hooks Hook
 		engine: engine, radio: radio, clock: steady.New(lora.ClockOf(radio)), log: log, hooks: hooks,
 		calls: make(chan func(time.Time)), rx: make(chan *reception, receptions), free: make(chan *reception, receptions),
 		tx: make(chan transmission), txDone: make(chan error, 1),
-		ctx: ctx, cancel: cancel, done: make(chan struct{}),
+		ctx: ctx, cancel: cancel, done: make(chan struct{}), energy: Energy{Floor: thread.EnergyUnknown},
 	}
 	r.sleeper, _ = radio.(lora.Sleeper)
 	for range receptions {
@@ -264,6 +265,7 @@ func (r *Runner) fetch() chan<- transmission {
 func (r *Runner) heard(p *reception) {
 	t := r.now()
 	r.frame(t, p.buf[:p.n])
+	r.energy.Heard(rssi(p.rssi))
 	r.engine.HandleFrame(t, p.buf[:p.n], rssi(p.rssi))
 	r.free <- p
 }
@@ -288,6 +290,7 @@ func (r *Runner) sent(err error) {
 func (r *Runner) timeout() {
 	t := r.now()
 	r.engine.HandleTimeout(t)
+	r.energy.HandleTimeout(t, r.engine)
 	if r.hooks.Timer != nil {
 		r.hooks.Timer.HandleTimeout(t)
 	}
@@ -304,6 +307,9 @@ func (r *Runner) rest(asleep bool) {
 // nextTimeout returns the first deadline of all.
 func (r *Runner) nextTimeout() (time.Time, bool) {
 	next, ok := r.engine.NextTimeout()
+	if t, too := r.energy.NextTimeout(); too && (!ok || t.Before(next)) {
+		next, ok = t, true
+	}
 	if r.hooks.Timer != nil {
 		if t, too := r.hooks.Timer.NextTimeout(); too && (!ok || t.Before(next)) {
 			return t, true
@@ -314,6 +320,7 @@ func (r *Runner) nextTimeout() (time.Time, bool) {
 
 // poll hands on what the engine has for the host.
 func (r *Runner) poll() {
+	r.energy.Poll(r.last, r.engine)
 	for {
 		packet, ok := r.engine.PollPacket()
 		if !ok {

@@ -120,6 +120,20 @@ var attacks = []attack{
 			p.SendSealedMLE(ip6.LinkLocalAllNodes, append([]byte{255}, goneAdvertisement(p)...)) // security suite 255 is none
 		}))
 	}},
+	{name: "Beacon Requests", every: time.Second, prepare: func(a *arena) func() {
+		return func() {
+			a.transmit(&ieee802154.Frame{
+				Type: ieee802154.Command, Command: ieee802154.BeaconRequest, Seq: uint8(a.rand.Uint32()),
+				DstPAN: ieee802154.BroadcastPAN, Dst: ieee802154.ShortAddress(ieee802154.BroadcastAddr),
+			})
+		}
+	}},
+	{name: "Discovery Requests", every: 2 * time.Second, prepare: func(a *arena) func() {
+		return a.replayInTurn(a.record(func(p *meshtest.Peer) {
+			// Security suite 255 is none, command 16 a Discovery Request, TLV 26 what it asks.
+			p.SendSealedMLE(ip6.LinkLocalAllRouters, []byte{255, 16, 26, 4, 128, 2, 0x20, 0})
+		}))
+	}},
 
 	// Everything at random, as much as the duty allows.
 	{name: "replays of everything", every: time.Second, prepare: func(a *arena) func() {

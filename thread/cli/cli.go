@@ -73,6 +73,12 @@ type Interpreter struct {
 	// Version is what the command version prints, DefaultVersion unless it is changed.
 	Version string
 
+	// Radio, if set, is the node's.
+	Radio Radio
+	// Notify, if set, is called when an answer from the mesh has printed something, in an input of the engine's. It must not call the
+	// Interpreter.
+	Notify func()
+
 	engine   *thread.Engine
 	view     *console.View
 	commands []command
@@ -86,6 +92,12 @@ type Interpreter struct {
 	coap     coapService
 	groups   []groupAddr
 	draft    meshcop.Dataset // of the command dataset
+
+	printsFrames    bool   // that the radio hears
+	diagnosticQuery uint32 // the last one to a group
+
+	lines   uint64 // executed
+	awaited int    // answers that the last one still waits for
 }
 
 // New returns an interpreter for engine. Where [thread.Engine.AutoStart] reports true (command autostart), the driver should call
@@ -99,6 +111,8 @@ func New(engine *thread.Engine) *Interpreter {
 // HandleLine executes a command line. Its end ("\r", "\n") may be there or not; an empty line does nothing and has no answer.
 func (i *Interpreter) HandleLine(now time.Time, line string) {
 	i.now, i.err = now, nil
+	i.lines++
+	i.awaited = 0
 	i.view.Observe(now)
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {

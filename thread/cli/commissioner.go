@@ -12,9 +12,9 @@ var commissionerCommands = map[string]func(i *Interpreter, args []string) error{
 	"stop":            func(i *Interpreter, _ []string) error { return i.view.StopCommissioner(i.now) },
 	"joiner":          notImplemented,
 	"provisioningurl": notImplemented,
-	"announce":        notImplemented,
-	"energy":          notImplemented,
-	"panid":           notImplemented,
+	"announce":        survey("announce", 3),
+	"energy":          survey("energy", 4),
+	"panid":           survey("panid", 2),
 	"mgmtget":         (*Interpreter).commissionerMgmtGet,
 	"mgmtset":         (*Interpreter).commissionerMgmtSet,
 	"sessionid": func(i *Interpreter, _ []string) error {

@@ -172,8 +172,6 @@ func (i *Interpreter) routerrole(args []string) error {
 	})
 }
 
-func (i *Interpreter) promiscuous(args []string) error { return i.onOff(args, false, onlyOff) }
-
 func (i *Interpreter) keysequence(args []string) error {
 	if len(args) != 1 && len(args) != 2 {
 		return InvalidArgs

@@ -48,8 +48,11 @@ func (p *ping) stop() error {
 	return nil
 }
 
-// Waiting reports whether answers to the last ping are still to come: requests that are to be sent, or that have no reply.
-func (i *Interpreter) Waiting() bool { return !i.ping.timer.IsZero() || len(i.ping.open) > 0 }
+// Waiting reports whether answers to the last command are still to come: to a ping, of which requests are to be sent, or have no reply; to a
+// question to another node; or of a scan.
+func (i *Interpreter) Waiting() bool {
+	return !i.ping.timer.IsZero() || len(i.ping.open) > 0 || i.awaited > 0
+}
 
 func (i *Interpreter) pingCommand(args []string) error {
 	p := &i.ping

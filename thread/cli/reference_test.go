@@ -100,6 +100,8 @@ var masks = []struct {
 	{regexp.MustCompile(`[0-9a-f]{2}00(7300|f300)`), "XX00$1"},
 	{regexp.MustCompile(`0103[0-9a-f]{2}00`), "0103XX00"},
 	{regexp.MustCompile(`0d05[0-9a-f]{2}00`), "0d05XX00"},
+	// diagnostics: the ID sequence in a Connectivity TLV
+	{regexp.MustCompile(`(DIAG_GET.*040a(?:[0-9a-f]{2}){5})[0-9a-f]{2}`), "${1}XX"},
 	{regexp.MustCompile(`^(\d: )?[0-9a-f]{4}$`), "${1}XXXX"},
 }
 

@@ -194,6 +194,7 @@ func newDevice(t testing.TB, id int) *device {
 		NetworkKey: [16]byte{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff},
 		ExtAddr:    ieee802154.ExtAddr{0x18, 0xb4, 0x30, 0, 0, 0, 0, byte(id)},
 		Timing:     thread.TimingIEEE802154(), StoredNetwork: true, Store: new(thread.MemoryStore), Rand: rand.NewChaCha8(seed),
+		MultiChannel: true,
 	}}
 	d.boot()
 	n := d.Network()
@@ -265,6 +266,7 @@ func (d *device) HandleTimeout(now time.Time) {
 }
 
 func (d *device) HandleFrame(now time.Time, psdu []byte, rssi int8) {
+	d.shell.HandleFrame(psdu)
 	d.Engine.HandleFrame(now, psdu, rssi)
 	d.finish(now)
 }

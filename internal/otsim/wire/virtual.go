@@ -15,10 +15,13 @@ import (
 // RSSI is the strength of every frame in dBm.
 const RSSI = -20
 
+// Channels are those of the simulated radios, 11 to 26, a bit each.
+const Channels = 0x07fff800
+
 // A Device is what stands behind the wire: an engine and its command line.
 type Device interface {
 	lorasim.Station
-	// Channel returns the channel that the device uses, 11 to 26.
+	// Channel returns the channel on which the device is now, 11 to 26: where it listens, or that of the frame that PollTransmit has returned.
 	Channel() uint8
 }
 

@@ -7,6 +7,8 @@ type Counters struct {
 	RxFrames, RxOtherDestination uint64
 	// What became of the rest.
 	RxAcks, RxData, RxCommands, RxBeacons uint64
+	// RxBeaconRequests are some of RxCommands; TxBeacons and TxBeaconRequests some of TxFrames.
+	RxBeaconRequests, TxBeacons, TxBeaconRequests uint64
 	// RxUnicast and RxBroadcast count the frames that the address filter let pass, before they were authenticated.
 	RxUnicast, RxBroadcast uint64
 	// Dropped.

@@ -234,6 +234,9 @@ func (m *MAC) Listening() bool {
 	return !m.Sleepy || m.On && (m.radio != radioIdle || m.ackLen > 0 || m.state >= stateReady)
 }
 
+// Acknowledging reports whether an acknowledgement is still to be sent.
+func (m *MAC) Acknowledging() bool { return m.ackLen > 0 }
+
 // Idle reports whether there is no frame in work.
 func (m *MAC) Idle() bool { return m.state == stateIdle }
 

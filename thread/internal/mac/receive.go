@@ -14,8 +14,10 @@ import (
 // errSecurity says that a frame is not secured as Thread secures frames, or by nobody who is known.
 var errSecurity = errors.New("thread: frame security")
 
-// Received is the payload of a data frame, and what the MAC knows of the frame.
+// Received is the payload of a frame, and what the MAC knows of the frame.
 type Received struct {
+	// Type is that of the frame: Data, a Beacon, or a Command which is a Beacon Request.
+	Type ieee802154.FrameType
 	// Payload is valid until the next HandleFrame, and as long as the psdu of this one.
 	Payload  []byte
 	Src, Dst ieee802154.Addr
@@ -50,7 +52,8 @@ func (m *MAC) Ignore(now time.Time, psdu []byte) bool {
 }
 
 // HandleFrame takes a packet that the radio received, a whole PSDU with its two FCS bytes, which are not checked. rssi is in dBm, 127 if
-// not known. It returns the payload of a data frame that is for this node and has one, or of one that is Own.
+// not known. It returns the payload of a data frame that is for this node and has one, or of one that is Own; and Beacons and Beacon
+// Requests.
 func (m *MAC) HandleFrame(psdu []byte, rssi int8) (Received, bool) {
 	if m.Ignore(m.core.Now, psdu) {
 		return Received{}, false
@@ -118,7 +121,7 @@ func (m *MAC) takesExt(pan ieee802154.PANID, a ieee802154.ExtAddr) bool {
 // receive handles a frame that is for this node.
 func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bool) {
 	m.acknowledgeUnproven() // the last one
-	m.heard = heard{seq: f.Seq, asks: f.AckRequest && !f.Dst.IsNone() && !f.Dst.IsBroadcast()}
+	m.heard = heard{pan: f.SrcPAN, seq: f.Seq, asks: f.AckRequest && !f.Dst.IsNone() && !f.Dst.IsBroadcast()}
 	poll := f.Type == ieee802154.Command && f.Command == ieee802154.DataRequest
 	if poll {
 		m.heard.poller = f.Src
@@ -127,7 +130,7 @@ func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bo
 	if !ok {
 		own := f.Src == ieee802154.ExtAddress(m.core.Ext) && f.Type == ieee802154.Data &&
 			f.Security.Level == ieee802154.SecurityNone && len(f.Payload) > 0
-		return Received{Payload: f.Payload, Src: f.Src, Dst: f.Dst, PAN: f.SrcPAN, RSSI: rssi, Own: own}, own
+		return Received{Type: f.Type, Payload: f.Payload, Src: f.Src, Dst: f.Dst, PAN: f.SrcPAN, RSSI: rssi, Own: own}, own
 	}
 	if f.Dst.IsBroadcast() {
 		m.Counters.RxBroadcast++
@@ -166,25 +169,35 @@ func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bo
 		m.Counters.RxData++
 		m.fetch(f.FramePending)
 		if len(payload) > 0 {
-			return Received{Payload: payload, Src: f.Src, Dst: f.Dst, PAN: f.SrcPAN, RSSI: from.rssi, Secured: secured}, true
+			return Received{Type: f.Type, Payload: payload, Src: f.Src, Dst: f.Dst, PAN: f.SrcPAN, RSSI: from.rssi, Secured: secured}, true
 		}
 	case ieee802154.Command:
-		// Beacon requests belong to scans, which come later.
 		m.Counters.RxCommands++
-		if poll && secured {
-			return Received{Src: f.Src, RSSI: from.rssi, Secured: true, Poll: true}, true
+		switch {
+		case poll && secured:
+			return Received{Type: f.Type, Src: f.Src, RSSI: from.rssi, Secured: true, Poll: true}, true
+		case f.Command == ieee802154.BeaconRequest && !secured:
+			m.Counters.RxBeaconRequests++
+			return Received{Type: f.Type, RSSI: from.rssi}, true
 		}
 	case ieee802154.Beacon:
 		m.Counters.RxBeacons++
+		if !secured {
+			return Received{Type: f.Type, Payload: payload, Src: f.Src, PAN: f.SrcPAN, RSSI: from.rssi}, true
+		}
 	default:
 		m.Counters.RxUnsupported++
 	}
 	return Received{}, false
 }
 
+// SourcePAN returns the source PAN ID of the frame that HandleFrame has just returned.
+func (m *MAC) SourcePAN() ieee802154.PANID { return m.heard.pan }
+
 // heard is what is left to be done for a frame once it is known to be authentic, or that it will never be.
 type heard struct {
-	from source // of an unsecured one, a neighbor
+	from source           // of an unsecured one, a neighbor
+	pan  ieee802154.PANID // of its source
 	seq  uint8
 	asks bool // for an acknowledgement, which it has not got yet
 

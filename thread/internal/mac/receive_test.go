@@ -287,7 +287,7 @@ func TestDrops(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, timing)
-			if got, ok := n.HandleFrame(tt.psdu(n), -70); ok && !got.Own || ok != (tt.counter == "RxOwnSource") {
+			if got, ok := n.HandleFrame(tt.psdu(n), -70); ok && !got.Own && got.Type == ieee802154.Data || ok != (tt.counter == "RxOwnSource" || tt.counter == "RxBeacons") {
 				t.Errorf("goes up: %+v, %v", got, ok)
 			}
 			for _, d := range drops {

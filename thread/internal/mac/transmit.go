@@ -96,6 +96,9 @@ type effort struct{ backoffs, retries int }
 // compose builds the frame in work.
 func (m *MAC) compose(f *ieee802154.Frame) (err error) {
 	f.Version = ieee802154.Version2006
+	if f.Type == ieee802154.Beacon || f.Type == ieee802154.Command && f.Command == ieee802154.BeaconRequest {
+		f.Version = ieee802154.Version2003 // the standard's of 2006 too
+	}
 	f.Seq = m.seq
 	f.AckRequest = f.AckRequest && m.neighbors.ByAddr(f.Dst) != nil
 	switch {
@@ -110,6 +113,7 @@ func (m *MAC) compose(f *ieee802154.Frame) (err error) {
 		return err
 	}
 	m.frameSeq, m.wantsAck, m.channel = f.Seq, f.AckRequest, 0
+	m.countType(f)
 	m.seq++
 	return nil
 }
@@ -412,5 +416,15 @@ func (m *MAC) Stop() {
 		m.ackLen = 1
 	} else {
 		m.ackLen = 0
+	}
+}
+
+// countType counts what a frame is, where that is nothing usual.
+func (m *MAC) countType(f *ieee802154.Frame) {
+	switch {
+	case f.Type == ieee802154.Beacon:
+		m.Counters.TxBeacons++
+	case f.Type == ieee802154.Command && f.Command == ieee802154.BeaconRequest:
+		m.Counters.TxBeaconRequests++
 	}
 }

@@ -53,13 +53,14 @@ type radio struct {
 	busy    bool
 	err     error            // of Send
 	frame   ieee802154.Frame // in work
+	channel uint8
 	payload []byte
 	frames  int
 
 	indirect, again int // frames that were polled for, and repetitions of them
 }
 
-func (r *radio) SendOn(_ uint8, f ieee802154.Frame) error {
+func (r *radio) SendOn(channel uint8, f ieee802154.Frame) error {
 	switch {
 	case r.busy:
 		r.t.Fatal("two frames at a time")
@@ -69,7 +70,7 @@ func (r *radio) SendOn(_ uint8, f ieee802154.Frame) error {
 		return errTooLong
 	}
 	r.payload = append(r.payload[:0], f.Payload...)
-	r.frame = f
+	r.frame, r.channel = f, channel
 	r.frame.Payload = r.payload
 	r.busy = true
 	r.frames++
