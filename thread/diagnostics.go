@@ -337,30 +337,30 @@ func subtract(c, base tmf.MACCounters) tmf.MACCounters {
 // given.
 //
 // The errors are ErrDetached, ErrArgument for an address that is no node's, and ErrBusy, which passes.
-func (e *Engine) GetDiagnostics(now time.Time, to netip.Addr, types []tmf.DiagnosticType, answer func(Diagnostic)) (id uint32, err error) {
-	e.Advance(now)
-	id, err = e.diagnostics.get(to, types, answer)
-	e.settle()
+func (v surveys) GetDiagnostics(now time.Time, to netip.Addr, types []tmf.DiagnosticType, answer func(Diagnostic)) (id uint32, err error) {
+	v.e.Advance(now)
+	id, err = v.e.diagnostics.get(to, types, answer)
+	v.e.settle()
 	return id, err
 }
 
 // CancelDiagnostics ends the wait for answers to a GetDiagnostics.
-func (e *Engine) CancelDiagnostics(id uint32) { e.diagnostics.cancel(id) }
+func (v surveys) CancelDiagnostics(id uint32) { v.e.diagnostics.cancel(id) }
 
 // OwnDiagnostics returns what this node would answer to GetDiagnostics.
-func (e *Engine) OwnDiagnostics(types ...tmf.DiagnosticType) tmf.Diagnostics {
+func (v surveys) OwnDiagnostics(types ...tmf.DiagnosticType) tmf.Diagnostics {
 	list := make(tmf.TypeList, len(types))
 	for i, t := range types {
 		list[i] = byte(t)
 	}
-	return e.diagnostics.fill(nil, list)
+	return v.e.diagnostics.fill(nil, list)
 }
 
 // ResetDiagnostics asks a node to count its MAC counters anew, if types has tmf.DiagnosticMACCounters; all others are not reset by anybody. The
 // errors are those of GetDiagnostics. Whether the node has done so its counters tell.
-func (e *Engine) ResetDiagnostics(now time.Time, to netip.Addr, types []tmf.DiagnosticType) error {
-	e.Advance(now)
-	err := e.diagnostics.reset(to, types)
-	e.settle()
+func (v surveys) ResetDiagnostics(now time.Time, to netip.Addr, types []tmf.DiagnosticType) error {
+	v.e.Advance(now)
+	err := v.e.diagnostics.reset(to, types)
+	v.e.settle()
 	return err
 }

@@ -41,6 +41,11 @@ type Engine struct {
 	mac      *mac.MAC
 	deadline time.Time // when the next timer is due, zero if none runs
 
+	// What the host asks and orders, by subject.
+	snapshot
+	offers
+	surveys
+
 	timing   Timing
 	counters Counters // of package thread; the rooms have theirs
 	events   eventQueue
@@ -106,6 +111,7 @@ func New(c Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{timing: c.Timing, keeper: keeper{store: c.Store}}
+	e.snapshot.e, e.offers.e, e.surveys.e = e, e, e
 	e.wire(&c)
 	if err := e.restoreSettings(); err != nil {
 		return nil, fmt.Errorf("thread: loading settings: %w", err)

@@ -9,7 +9,9 @@ import (
 	"github.com/gopymesh/pymesh/thread/netdata"
 )
 
-// What this node offers to its partition. It is not stored: a program that starts again offers it again.
+// offers is the part of the engine by which the host offers something to the partition. It is not stored: a program that starts again
+// offers it again.
+type offers struct{ e *Engine }
 
 // OnMeshPrefix is a prefix from which the nodes of a partition have addresses, by this node (Thread 1.1 §5.18.3).
 type OnMeshPrefix struct {
@@ -38,19 +40,19 @@ type Service struct {
 // AddPrefix offers a prefix, in place of an earlier offer for the same. Nobody hears of it before RegisterNetworkData. It fails with
 // ErrArgument for what is no IPv6 prefix, or the mesh-local one, and with ErrTableFull if all that the node offers is more than network
 // data can hold, 254 bytes.
-func (e *Engine) AddPrefix(p OnMeshPrefix) error {
-	if err := e.checkPrefix(p.Prefix); err != nil {
+func (o offers) AddPrefix(p OnMeshPrefix) error {
+	if err := o.e.checkPrefix(p.Prefix); err != nil {
 		return err
 	}
-	if e.addresses.Prefix().Overlaps(p.Prefix) && p.Prefix.Bits() >= e.addresses.Prefix().Bits() {
+	if o.e.addresses.Prefix().Overlaps(p.Prefix) && p.Prefix.Bits() >= o.e.addresses.Prefix().Bits() {
 		return fmt.Errorf("%w: %v is in the mesh-local prefix", ErrArgument, p.Prefix)
 	}
-	return e.local.Set(networkdata.Entry{
+	return o.e.local.Set(networkdata.Entry{
 		Kind: networkdata.OnMeshPrefix, Prefix: p.Prefix.Masked(), Preference: p.Preference, Flags: p.Flags, Stable: p.Stable,
 	})
 }
 
-func (e *Engine) checkPrefix(p netip.Prefix) error {
+func (o offers) checkPrefix(p netip.Prefix) error {
 	if !p.IsValid() || !p.Addr().Is6() || p.Addr().Is4In6() {
 		return fmt.Errorf("%w: %v is no IPv6 prefix", ErrArgument, p)
 	}
@@ -58,14 +60,14 @@ func (e *Engine) checkPrefix(p netip.Prefix) error {
 }
 
 // RemovePrefix takes back AddPrefix, once RegisterNetworkData follows. It fails with ErrNotFound.
-func (e *Engine) RemovePrefix(p netip.Prefix) error {
-	return e.local.Remove(networkdata.Entry{Kind: networkdata.OnMeshPrefix, Prefix: p.Masked()})
+func (o offers) RemovePrefix(p netip.Prefix) error {
+	return o.e.local.Remove(networkdata.Entry{Kind: networkdata.OnMeshPrefix, Prefix: p.Masked()})
 }
 
 // Prefixes returns the prefixes that this node offers, in the order in which they came.
-func (e *Engine) Prefixes() []OnMeshPrefix {
+func (o offers) Prefixes() []OnMeshPrefix {
 	var list []OnMeshPrefix
-	for _, o := range e.local.Entries() {
+	for _, o := range o.e.local.Entries() {
 		if o.Kind == networkdata.OnMeshPrefix {
 			list = append(list, OnMeshPrefix{Prefix: o.Prefix, Preference: o.Preference, Flags: o.Flags, Stable: o.Stable})
 		}
@@ -74,24 +76,24 @@ func (e *Engine) Prefixes() []OnMeshPrefix {
 }
 
 // AddRoute offers a route, in place of an earlier offer for the same prefix. It fails as AddPrefix does.
-func (e *Engine) AddRoute(r ExternalRoute) error {
-	if err := e.checkPrefix(r.Prefix); err != nil {
+func (o offers) AddRoute(r ExternalRoute) error {
+	if err := o.e.checkPrefix(r.Prefix); err != nil {
 		return err
 	}
-	return e.local.Set(networkdata.Entry{
+	return o.e.local.Set(networkdata.Entry{
 		Kind: networkdata.ExternalRoute, Prefix: r.Prefix.Masked(), Preference: r.Preference, Stable: r.Stable,
 	})
 }
 
 // RemoveRoute takes back AddRoute, once RegisterNetworkData follows. It fails with ErrNotFound.
-func (e *Engine) RemoveRoute(p netip.Prefix) error {
-	return e.local.Remove(networkdata.Entry{Kind: networkdata.ExternalRoute, Prefix: p.Masked()})
+func (o offers) RemoveRoute(p netip.Prefix) error {
+	return o.e.local.Remove(networkdata.Entry{Kind: networkdata.ExternalRoute, Prefix: p.Masked()})
 }
 
 // ExternalRoutes returns the routes that this node offers, in the order in which they came.
-func (e *Engine) ExternalRoutes() []ExternalRoute {
+func (o offers) ExternalRoutes() []ExternalRoute {
 	var list []ExternalRoute
-	for _, o := range e.local.Entries() {
+	for _, o := range o.e.local.Entries() {
 		if o.Kind == networkdata.ExternalRoute {
 			list = append(list, ExternalRoute{Prefix: o.Prefix, Preference: o.Preference, Stable: o.Stable})
 		}
@@ -100,40 +102,40 @@ func (e *Engine) ExternalRoutes() []ExternalRoute {
 }
 
 // AddService offers a service, in place of an earlier offer of the same. It fails with ErrTableFull as AddPrefix does.
-func (e *Engine) AddService(s Service) error {
-	return e.local.Set(networkdata.Entry{
+func (o offers) AddService(s Service) error {
+	return o.e.local.Set(networkdata.Entry{
 		Kind: networkdata.Service, Enterprise: s.Enterprise, ServiceData: string(s.Data), ServerData: string(s.ServerData), Stable: s.Stable,
 	})
 }
 
 // RemoveService takes back AddService, once RegisterNetworkData follows. It fails with ErrNotFound.
-func (e *Engine) RemoveService(enterprise uint32, data []byte) error {
-	return e.local.Remove(networkdata.Entry{Kind: networkdata.Service, Enterprise: enterprise, ServiceData: string(data)})
+func (o offers) RemoveService(enterprise uint32, data []byte) error {
+	return o.e.local.Remove(networkdata.Entry{Kind: networkdata.Service, Enterprise: enterprise, ServiceData: string(data)})
 }
 
 // RegisterNetworkData tells the leader of what this node offers now. From then on it is told again whenever it has to be: after a change of
 // place, leader or partition, and if it does not answer. It fails with ErrState where the first time has to wait, until the node is attached
 // or has become a router; that happens by itself. If the leader has no place for it, EventRegistrationRefused follows.
-func (e *Engine) RegisterNetworkData(now time.Time) error {
-	e.Advance(now)
-	err := e.registrar.register()
-	e.settle()
+func (o offers) RegisterNetworkData(now time.Time) error {
+	o.e.Advance(now)
+	err := o.e.registrar.register()
+	o.e.settle()
 	return err
 }
 
 // Registered reports whether the network data have all that this node offers, and nothing that it does not offer any more.
-func (e *Engine) Registered() bool {
-	return e.attached() && !e.netData.Outdated() && e.registrar.settled()
+func (o offers) Registered() bool {
+	return o.e.attached() && !o.e.netData.Outdated() && o.e.registrar.settled()
 }
 
 // NetworkData returns the network data of the partition as far as this node knows them, in the form of package netdata.
-func (e *Engine) NetworkData() []byte { return append([]byte(nil), e.netData.TLVs()...) }
+func (o offers) NetworkData() []byte { return append([]byte(nil), o.e.netData.TLVs()...) }
 
 // ContextReuseDelay returns how long the leader keeps the ID of a 6LoWPAN context from others whose prefix nobody offers any more.
-func (e *Engine) ContextReuseDelay() time.Duration { return e.netData.ReuseDelay }
+func (o offers) ContextReuseDelay() time.Duration { return o.e.netData.ReuseDelay }
 
 // SetContextReuseDelay changes it: 48 hours, if it is not changed (Thread 1.1 §5.18.6).
-func (e *Engine) SetContextReuseDelay(d time.Duration) {
-	e.netData.ReuseDelay = max(d, 0)
-	e.keepDeadline()
+func (o offers) SetContextReuseDelay(d time.Duration) {
+	o.e.netData.ReuseDelay = max(d, 0)
+	o.e.keepDeadline()
 }

@@ -422,18 +422,10 @@ func (p *parentSide) handleUpdateRequest(m mle.Message, info mleInfo) error {
 	c := p.neighbors.Children.ByExt(info.ext)
 	if c == nil || !c.Established() || c.Valid() && hasSource && source != c.RLOC16 {
 		// The last of these has missed the answer that gave it another place, and resumed its old one: nothing would reach it.
-		if mode.Has(mle.ModeRxOnWhenIdle) { // one that sleeps would not hear it
-			if !p.mle.mayAnswer(info, strangers.ForChildren) {
-				return errMLERefused
-			}
-			b := mle.AppendSourceAddress(p.mle.start(mle.ChildUpdateResponse), p.rloc)
-			b = mle.AppendStatus(b, mle.StatusError)
-			if hasChallenge {
-				b = mle.AppendResponse(b, challenge) // so that it knows this for no recording
-			}
-			p.mle.send(info.src, b)
+		if !mode.Has(mle.ModeRxOnWhenIdle) {
+			return nil // it would not hear the answer
 		}
-		return nil
+		return p.disown(info, challenge, hasChallenge)
 	}
 	if !hasTimeout {
 		timeout = c.Timeout
@@ -466,6 +458,20 @@ func (p *parentSide) handleUpdateRequest(m mle.Message, info mleInfo) error {
 	if requested.Contains(mle.TLVNetworkData) {
 		b = p.distrib.appendNetworkData(b, c.FullNetworkData())
 		b = p.distrib.appendTimestamps(b)
+	}
+	p.mle.send(info.src, b)
+	return nil
+}
+
+// disown tells a node that takes this one for its parent that it is not.
+func (p *parentSide) disown(info mleInfo, challenge mle.Challenge, hasChallenge bool) error {
+	if !p.mle.mayAnswer(info, strangers.ForChildren) {
+		return errMLERefused
+	}
+	b := mle.AppendSourceAddress(p.mle.start(mle.ChildUpdateResponse), p.rloc)
+	b = mle.AppendStatus(b, mle.StatusError)
+	if hasChallenge {
+		b = mle.AppendResponse(b, challenge) // so that it knows this for no recording
 	}
 	p.mle.send(info.src, b)
 	return nil

@@ -581,29 +581,29 @@ func (x *surroundings) sendAnnounce(channel uint8) {
 // The power is measured by whoever drives the engine, see PollEnergyScan. A node scans even while its interface is down, but for a
 // discovery, to which it needs an address: then the error is ErrState. Others are ErrBusy during another scan, of a commissioner's too, and
 // ErrArgument.
-func (e *Engine) Scan(now time.Time, o ScanOptions, found func(ScanResult), over func(channels meshcop.ChannelMask)) error {
-	e.Advance(now)
-	if o.Kind == ScanDiscovery && !e.interfaceOn {
+func (v surveys) Scan(now time.Time, o ScanOptions, found func(ScanResult), over func(channels meshcop.ChannelMask)) error {
+	v.e.Advance(now)
+	if o.Kind == ScanDiscovery && !v.e.interfaceOn {
 		return ErrState
 	}
-	if err := e.surroundings.start(o, found, over); err != nil {
+	if err := v.e.surroundings.start(o, found, over); err != nil {
 		return err
 	}
-	e.surroundings.finish() // there may be no channel
-	e.settle()
+	v.e.surroundings.finish() // there may be no channel
+	v.e.settle()
 	return nil
 }
 
 // RadioChannels are those that the radio can be tuned to: the network's alone, unless Config.MultiChannel says that there are more.
-func (e *Engine) RadioChannels() meshcop.ChannelMask { return e.surroundings.supported(allChannels) }
+func (v surveys) RadioChannels() meshcop.ChannelMask { return v.e.surroundings.supported(allChannels) }
 
 // PollEnergyScan asks whoever drives the engine, once, to measure the power on RadioChannel for a time, one sample if that is 0, and to tell the
 // highest by HandleEnergyScanDone. Who has no such radio need not ask.
-func (e *Engine) PollEnergyScan() (d time.Duration, ok bool) { return e.surroundings.pollEnergy() }
+func (v surveys) PollEnergyScan() (d time.Duration, ok bool) { return v.e.surroundings.pollEnergy() }
 
 // HandleEnergyScanDone takes the power that PollEnergyScan has asked for, in dBm; EnergyUnknown if the radio cannot tell.
-func (e *Engine) HandleEnergyScanDone(now time.Time, rssi int8) {
-	e.Advance(now)
-	e.surroundings.energyDone(rssi)
-	e.settle()
+func (v surveys) HandleEnergyScanDone(now time.Time, rssi int8) {
+	v.e.Advance(now)
+	v.e.surroundings.energyDone(rssi)
+	v.e.settle()
 }

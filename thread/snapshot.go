@@ -9,6 +9,9 @@ import (
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
+// snapshot is the part of the engine that tells the host what is.
+type snapshot struct{ e *Engine }
+
 // NeighborInfo describes a node with a direct radio link.
 type NeighborInfo struct {
 	ExtAddr ieee802154.ExtAddr
@@ -51,100 +54,100 @@ type LeaderInfo struct {
 }
 
 // Role returns the node's role.
-func (e *Engine) Role() Role { return e.role }
+func (v snapshot) Role() Role { return v.e.role }
 
 // RLOC16 returns the node's place in the mesh, mle.InvalidRLOC16 if it has none.
-func (e *Engine) RLOC16() mle.RLOC16 { return e.rloc }
+func (v snapshot) RLOC16() mle.RLOC16 { return v.e.rloc }
 
 // ExtAddr returns the node's extended address.
-func (e *Engine) ExtAddr() ieee802154.ExtAddr { return e.Ext }
+func (v snapshot) ExtAddr() ieee802154.ExtAddr { return v.e.Ext }
 
 // Mode returns the node's mode.
-func (e *Engine) Mode() mle.Mode { return e.mode }
+func (v snapshot) Mode() mle.Mode { return v.e.mode }
 
 // Network returns the parameters of the network.
-func (e *Engine) Network() Network { return e.dataset.Network() }
+func (v snapshot) Network() Network { return v.e.dataset.Network() }
 
 // Channel returns the channel number.
-func (e *Engine) Channel() uint8 { return e.Network().Channel }
+func (v snapshot) Channel() uint8 { return v.e.Network().Channel }
 
 // RadioChannel returns the number of the channel on which the radio has to be, for radios that have several: that of the network, or that of
 // the packet from the last PollTransmit while it is sent.
-func (e *Engine) RadioChannel() uint8 { return e.mac.Channel() }
+func (v snapshot) RadioChannel() uint8 { return v.e.mac.Channel() }
 
 // MeshLocalEID returns the address that stays when the node moves in the mesh.
-func (e *Engine) MeshLocalEID() netip.Addr { return e.addresses.EID() }
+func (v snapshot) MeshLocalEID() netip.Addr { return v.e.addresses.EID() }
 
 // Addresses returns the unicast addresses of this node, the newest first: the leader's anycast locator, RLOC, mesh-local EID, link-local,
 // and those added.
-func (e *Engine) Addresses() []netip.Addr { return e.addresses.All() }
+func (v snapshot) Addresses() []netip.Addr { return v.e.addresses.All() }
 
 // SelectSource returns the address from which a datagram to dst is sent (RFC 6724): the one whose scope fits; of the mesh-local
 // ones the EID, which stays when the node moves.
-func (e *Engine) SelectSource(dst netip.Addr) netip.Addr { return e.addresses.SelectSource(dst) }
+func (v snapshot) SelectSource(dst netip.Addr) netip.Addr { return v.e.addresses.SelectSource(dst) }
 
 // Subscribe makes the node listen to a multicast address, until Unsubscribe has been called as often. It fails with ErrArgument for another
 // address, and with ErrTableFull if the node listens to 64 groups that were subscribed to already.
-func (e *Engine) Subscribe(group netip.Addr) error {
-	if err := e.addresses.Subscribe(group); err != nil {
+func (v snapshot) Subscribe(group netip.Addr) error {
+	if err := v.e.addresses.Subscribe(group); err != nil {
 		return err
 	}
-	e.groupsChanged()
+	v.e.groupsChanged()
 	return nil
 }
 
 // Unsubscribe undoes one Subscribe.
-func (e *Engine) Unsubscribe(group netip.Addr) {
-	e.addresses.Unsubscribe(group)
-	e.groupsChanged()
+func (v snapshot) Unsubscribe(group netip.Addr) {
+	v.e.addresses.Unsubscribe(group)
+	v.e.groupsChanged()
 }
 
 // Single reports whether this node is the only router of its partition, or alone.
-func (e *Engine) Single() bool { return e.routes.single() }
+func (v snapshot) Single() bool { return v.e.routes.single() }
 
 // Neighbors returns children and routers with a link to this node, or the parent.
-func (e *Engine) Neighbors() []NeighborInfo {
+func (v snapshot) Neighbors() []NeighborInfo {
 	var list []NeighborInfo
-	if p := &e.neighbors.Parent; e.role == RoleChild && p.Valid() {
-		list = append(list, e.neighborInfo(&p.Neighbor, RoleRouter, 0))
+	if p := &v.e.neighbors.Parent; v.e.role == RoleChild && p.Valid() {
+		list = append(list, v.e.neighborInfo(&p.Neighbor, RoleRouter, 0))
 	}
-	if !e.isRouter() {
+	if !v.e.isRouter() {
 		return list
 	}
-	for c := range e.neighbors.Children.Established() {
+	for c := range v.e.neighbors.Children.Established() {
 		if c.Valid() {
-			list = append(list, e.neighborInfo(&c.Neighbor, RoleChild, c.Timeout))
+			list = append(list, v.e.neighborInfo(&c.Neighbor, RoleChild, c.Timeout))
 		}
 	}
-	for _, r := range e.neighbors.Routers.Linked() {
-		list = append(list, e.neighborInfo(&r.Neighbor, RoleRouter, 0))
+	for _, r := range v.e.neighbors.Routers.Linked() {
+		list = append(list, v.e.neighborInfo(&r.Neighbor, RoleRouter, 0))
 	}
 	return list
 }
 
-func (e *Engine) neighborInfo(n *neighbors.Neighbor, r Role, timeout time.Duration) NeighborInfo {
+func (v snapshot) neighborInfo(n *neighbors.Neighbor, r Role, timeout time.Duration) NeighborInfo {
 	return NeighborInfo{
 		ExtAddr: n.Ext, RLOC16: n.RLOC16, Role: r, Mode: n.Mode, RSSI: n.Link.RSSI(), LastRSSI: n.Link.Last,
-		LinkQualityIn: n.Link.Quality, LinkQualityOut: n.QualityOut, Age: e.AgeOf(n.LastHeard), Timeout: timeout,
+		LinkQualityIn: n.Link.Quality, LinkQualityOut: n.QualityOut, Age: v.e.AgeOf(n.LastHeard), Timeout: timeout,
 	}
 }
 
 // Routers returns all routers of the partition, by router ID.
-func (e *Engine) Routers() []RouterInfo {
-	if !e.attached() {
+func (v snapshot) Routers() []RouterInfo {
+	if !v.e.attached() {
 		return nil
 	}
 	var list []RouterInfo
-	for id, r := range e.neighbors.Routers.All() {
+	for id, r := range v.e.neighbors.Routers.All() {
 		info := RouterInfo{
 			ID: id, RLOC16: r.RLOC16, ExtAddr: r.Ext, NextHop: r.NextHop, PathCost: r.Cost, LinkEstablished: r.Valid(),
-			LinkQualityIn: r.Link.Quality, LinkQualityOut: r.QualityOut, Age: e.AgeOf(r.LastHeard),
+			LinkQualityIn: r.Link.Quality, LinkQualityOut: r.QualityOut, Age: v.e.AgeOf(r.LastHeard),
 		}
-		switch p := &e.neighbors.Parent; {
-		case r.RLOC16 == e.rloc:
-			info.ExtAddr, info.Age = e.Ext, 0
-		case e.role == RoleChild && r.RLOC16 == p.RLOC16:
-			info.ExtAddr, info.Age, info.LinkEstablished = p.Ext, e.AgeOf(p.LastHeard), p.Valid()
+		switch p := &v.e.neighbors.Parent; {
+		case r.RLOC16 == v.e.rloc:
+			info.ExtAddr, info.Age = v.e.Ext, 0
+		case v.e.role == RoleChild && r.RLOC16 == p.RLOC16:
+			info.ExtAddr, info.Age, info.LinkEstablished = p.Ext, v.e.AgeOf(p.LastHeard), p.Valid()
 			info.LinkQualityIn, info.LinkQualityOut = p.Link.Quality, p.QualityOut
 		}
 		list = append(list, info)
@@ -153,18 +156,18 @@ func (e *Engine) Routers() []RouterInfo {
 }
 
 // Leader returns the partition and its leader, and false if the node is not attached.
-func (e *Engine) Leader() (LeaderInfo, bool) {
-	if !e.attached() {
+func (v snapshot) Leader() (LeaderInfo, bool) {
+	if !v.e.attached() {
 		return LeaderInfo{}, false
 	}
-	info := LeaderInfo{LeaderData: e.distrib.leaderData(), RLOC16: e.leader.LeaderRouterID.RLOC16()}
-	switch p := &e.neighbors.Parent; {
-	case e.role == RoleLeader:
-		info.ExtAddr = e.Ext
-	case e.role == RoleChild && p.RLOC16 == info.RLOC16:
+	info := LeaderInfo{LeaderData: v.e.distrib.leaderData(), RLOC16: v.e.leader.LeaderRouterID.RLOC16()}
+	switch p := &v.e.neighbors.Parent; {
+	case v.e.role == RoleLeader:
+		info.ExtAddr = v.e.Ext
+	case v.e.role == RoleChild && p.RLOC16 == info.RLOC16:
 		info.ExtAddr = p.Ext
 	default:
-		if r := e.neighbors.Routers.Get(e.leader.LeaderRouterID); r != nil {
+		if r := v.e.neighbors.Routers.Get(v.e.leader.LeaderRouterID); r != nil {
 			info.ExtAddr = r.Ext
 		}
 	}

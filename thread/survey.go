@@ -12,6 +12,9 @@ import (
 
 // What a commissioner asks nodes to find out, and how they do it (Thread 1.1 §8.7.8 to §8.7.10): the sides of surroundings that speak TMF.
 
+// surveys is the part of the engine by which the host finds out how the mesh is doing, and what surrounds it.
+type surveys struct{ e *Engine }
+
 // serve begins what the servers want, if no other scan is under way.
 func (x *surroundings) serve() {
 	if channel, d, ok := x.energy.Wants(); ok {
@@ -153,42 +156,42 @@ func (x *tmfMessenger) requestWithToken(to netip.Addr, uri string, payload []byt
 // radio has one channel reports that one, whichever it was asked for.
 //
 // The errors are ErrState if this node is not the commissioner, ErrArgument for an address outside the mesh, and ErrBusy, which passes.
-func (e *Engine) OrderEnergyScan(now time.Time, to netip.Addr, s meshcop.Survey, report func(from netip.Addr, s meshcop.Survey)) error {
-	e.Advance(now)
-	err := e.surroundings.order(to, tmf.URIEnergyScan, s, meshcop.Survey.AppendEnergyScan)
+func (v surveys) OrderEnergyScan(now time.Time, to netip.Addr, s meshcop.Survey, report func(from netip.Addr, s meshcop.Survey)) error {
+	v.e.Advance(now)
+	err := v.e.surroundings.order(to, tmf.URIEnergyScan, s, meshcop.Survey.AppendEnergyScan)
 	if err == nil {
-		e.surroundings.onEnergy = report
+		v.e.surroundings.onEnergy = report
 	}
-	e.settle()
+	v.e.settle()
 	return err
 }
 
 // OrderPANIDQuery has a node, or a group of nodes, look whether other networks use a PAN ID, as its commissioner. Those that find one report it;
 // report and the errors are as with OrderEnergyScan.
-func (e *Engine) OrderPANIDQuery(now time.Time, to netip.Addr, s meshcop.Survey, report func(from netip.Addr, s meshcop.Survey)) error {
-	e.Advance(now)
-	err := e.surroundings.order(to, tmf.URIPANIDQuery, s, meshcop.Survey.AppendPANIDQuery)
+func (v surveys) OrderPANIDQuery(now time.Time, to netip.Addr, s meshcop.Survey, report func(from netip.Addr, s meshcop.Survey)) error {
+	v.e.Advance(now)
+	err := v.e.surroundings.order(to, tmf.URIPANIDQuery, s, meshcop.Survey.AppendPANIDQuery)
 	if err == nil {
-		e.surroundings.onConflict = report
+		v.e.surroundings.onConflict = report
 	}
-	e.settle()
+	v.e.settle()
 	return err
 }
 
 // OrderAnnounce has a node, or a group of nodes, announce the network on channels, as its commissioner. The errors are as with
 // OrderEnergyScan.
-func (e *Engine) OrderAnnounce(now time.Time, to netip.Addr, s meshcop.Survey) error {
-	e.Advance(now)
-	err := e.surroundings.order(to, tmf.URIAnnounceBegin, s, meshcop.Survey.AppendAnnounceBegin)
-	e.settle()
+func (v surveys) OrderAnnounce(now time.Time, to netip.Addr, s meshcop.Survey) error {
+	v.e.Advance(now)
+	err := v.e.surroundings.order(to, tmf.URIAnnounceBegin, s, meshcop.Survey.AppendAnnounceBegin)
+	v.e.settle()
 	return err
 }
 
 // Announce tells on channels, as far as the radio has them, where this node's network is: count times on each, a period apart. Nodes that were
 // away while a dataset changed come back by it. It reports false if there is nothing to do.
-func (e *Engine) Announce(now time.Time, channels meshcop.ChannelMask, count int, period time.Duration) bool {
-	e.Advance(now)
-	ok := e.attached() && e.surroundings.beginAnnounce(channels, count, period)
-	e.settle()
+func (v surveys) Announce(now time.Time, channels meshcop.ChannelMask, count int, period time.Duration) bool {
+	v.e.Advance(now)
+	ok := v.e.attached() && v.e.surroundings.beginAnnounce(channels, count, period)
+	v.e.settle()
 	return ok
 }

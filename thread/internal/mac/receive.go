@@ -122,8 +122,7 @@ func (m *MAC) takesExt(pan ieee802154.PANID, a ieee802154.ExtAddr) bool {
 func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bool) {
 	m.acknowledgeUnproven() // the last one
 	m.heard = heard{pan: f.SrcPAN, seq: f.Seq, asks: f.AckRequest && !f.Dst.IsNone() && !f.Dst.IsBroadcast()}
-	poll := f.Type == ieee802154.Command && f.Command == ieee802154.DataRequest
-	if poll {
+	if isPoll(f) {
 		m.heard.poller = f.Src
 	}
 	from, ok := m.identify(f, rssi)
@@ -137,33 +136,52 @@ func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bo
 	} else {
 		m.Counters.RxUnicast++
 	}
-	secured := f.Security.Level != ieee802154.SecurityNone
-	payload := f.Payload
-	if secured && f.Security.KeyIDMode == ieee802154.KeyIDModeSource4 {
-		var err error
-		if payload, err = m.openAnnounce(f, psdu); err != nil {
-			m.Counters.RxSecurity++
-			return Received{}, false
-		}
-		secured = false
+	payload, secured, ok := m.unseal(f, psdu, from)
+	switch {
+	case !ok:
+		return Received{}, false
+	case m.heard.restored:
+		m.Counters.RxCommands++
+		return Received{Src: f.Src, Poll: true}, true
 	}
-	if secured {
-		payload, ok = m.open(f, psdu, from)
-		switch {
-		case !ok:
-			return Received{}, false
-		case poll && from.record.Kind() == neighbors.KindChild && !from.record.Valid() && from.record.Established():
-			// It will prove itself by its answer to what is waiting for it.
-			m.heard.restored = true
-			m.Counters.RxCommands++
-			return Received{Src: f.Src, Poll: true}, true
-		case !m.note(from):
-			return Received{}, false
-		}
-	} else if from.record != nil && from.record.Valid() {
-		m.heard.from = from
-	}
+	return m.handUp(f, payload, secured, from)
+}
 
+// isPoll reports whether a frame is a data request (IEEE 802.15.4-2006 §7.3.4).
+func isPoll(f *ieee802154.Frame) bool {
+	return f.Type == ieee802154.Command && f.Command == ieee802154.DataRequest
+}
+
+// unseal opens a frame, if it is secured. It reports false, and has counted it, for one that is forged or a recording. Under the key that everybody
+// knows a frame counts as not secured.
+func (m *MAC) unseal(f *ieee802154.Frame, psdu []byte, from source) (payload []byte, secured, ok bool) {
+	switch {
+	case f.Security.Level == ieee802154.SecurityNone:
+		if from.record != nil && from.record.Valid() {
+			m.heard.from = from
+		}
+		return f.Payload, false, true
+	case f.Security.KeyIDMode == ieee802154.KeyIDModeSource4:
+		payload, err := m.openAnnounce(f, psdu)
+		if err != nil {
+			m.Counters.RxSecurity++
+		} else if from.record != nil && from.record.Valid() {
+			m.heard.from = from
+		}
+		return payload, false, err == nil
+	}
+	if payload, ok = m.open(f, psdu, from); !ok {
+		return nil, false, false
+	}
+	if isPoll(f) && from.record.Kind() == neighbors.KindChild && !from.record.Valid() && from.record.Established() {
+		m.heard.restored = true // it will prove itself by its answer to what is waiting for it
+		return nil, true, true
+	}
+	return payload, true, m.note(from)
+}
+
+// handUp counts a frame by its type, and returns what of it is for the layers above.
+func (m *MAC) handUp(f *ieee802154.Frame, payload []byte, secured bool, from source) (Received, bool) {
 	switch f.Type {
 	case ieee802154.Data:
 		m.Counters.RxData++
@@ -174,7 +192,7 @@ func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bo
 	case ieee802154.Command:
 		m.Counters.RxCommands++
 		switch {
-		case poll && secured:
+		case isPoll(f) && secured:
 			return Received{Type: f.Type, Src: f.Src, RSSI: from.rssi, Secured: true, Poll: true}, true
 		case f.Command == ieee802154.BeaconRequest && !secured:
 			m.Counters.RxBeaconRequests++

@@ -1,0 +1,97 @@
+package thread
+
+import "time"
+
+// What LoRa makes necessary beyond what Pycom changed. Most of it is a node's own affair.
+
+// sendSlowly is what concerns the channel.
+func (t *Timing) sendSlowly() {
+	t.FrameTime = pycomFastest
+	// Deviation: a Pymesh node waits 2 s, and its MAC does nothing else meanwhile. An acknowledgement takes 31 ms at SF7 and comes 4 to
+	// 8 ms after the frame, from boards too. In a field of 4 × 4 nodes pings took a third less time with this than with 2 s.
+	t.AckWait = 150 * time.Millisecond
+	// Deviation: stock sends again three times, which with such a wait is over within two seconds: somebody who is too far away to be heard
+	// by this node, but not by the next hop, may send fragments for as long.
+	t.MaxFrameRetries = 7
+	// Deviation: stock has no such pause. A LoRa receiver does not know of an acknowledgement before five symbols of its preamble are
+	// over, and who waited for the frame to end would start within that time.
+	t.AckRoom = 15 * time.Millisecond
+	// Deviation: stock backs off in units of 0.32 ms, which no LoRa receiver can tell from zero: all who waited for the same frame
+	// to end would start within its preamble. A LoRa preamble at SF7 lasts 12.5 ms.
+	t.BackoffUnit = 8 * time.Millisecond
+	// Deviation: stock ends at 5. Two senders that do not hear each other lose both frames, wait the same AckWait, and try again at the
+	// same time: the spread must grow beyond the length of a frame, 210 ms.
+	t.MaxBE = 7
+	// Deviation: two nodes whose frames met wait for an acknowledgement equally long. Stock's backoff then spreads them over less than
+	// an airtime, and listening before talking does not hear weak signals: they would meet again.
+	t.RetryJitter = 200 * time.Millisecond
+	// Deviation: stock sends fragment after fragment. The second next hop, which this node does not hear, then sends at the same
+	// time, and each collision costs AckWait: measured over three hops at SF7, 200 bytes there and back took 11 s without a gap
+	// and 5 s with this one, with a third of the retries. Boards reassemble for 5 s, which leaves large datagrams small gaps.
+	t.FragmentGap, t.FragmentGaps = 600*time.Millisecond, 1800*time.Millisecond
+}
+
+// attachSlowly is what concerns the search for a parent, and links.
+func (t *Timing) attachSlowly() {
+	// Deviation: stock answers in any case. Who asks needs one parent.
+	t.ParentOffers = 2
+	// Deviation: stock asks at once. All who heard the same Advertisement, and are too far apart to hear each other, would ask at the same
+	// time, in vain, whenever they hear the next one: a request to who is no neighbor is sent once.
+	t.LinkRequestJitter = 2 * time.Second
+	// Deviation: a Pymesh node listens for Parent Responses during its whole 10 s; a stock OpenThread parent has forgotten it after
+	// 5 s. With a candidate at hand this node answers in time for both.
+	t.ParentDecision = 4 * time.Second
+	// Deviation: Pycom's parents answer within a second, as stock's do where end devices are asked as well. Ten answers of 0.2 s would meet.
+	t.ParentResponseRouters, t.ParentResponseAll = 2*time.Second, 4*time.Second
+	// Deviation: stock waits up to 20 minutes. A node that lost some answers on a busy channel would be away for as long.
+	t.AttachBackoffMax = 2 * time.Minute
+	// Deviation: stock searches 1 ms after it heard of a better partition; all who heard the same Advertisement would ask at once.
+	t.SearchJitter = 3 * time.Second
+	// Deviation: stock repeats a keep-alive every second, faster than the MAC can report the loss of one.
+	t.ChildUpdateRetry = 4 * time.Second
+}
+
+// routeSlowly is what concerns routers and their news.
+func (t *Timing) routeSlowly() {
+	// Deviation: stock waits up to 2 min, at each hop of a chain.
+	t.RouterSelectionJitter = 30 * time.Second
+	// Deviation: stock knows the number of routers alone. In a dense cell all would be routers, tell each other so, and ask each
+	// other for links; who hears four of them adds no way that is not there.
+	t.RouterNeighbors = 4
+	// Deviation: stock begins with 1 s. Ten routers that hear of the same change would send their Advertisements within half a second.
+	t.AdvertiseMin = 4 * time.Second
+	// Deviation: stock waits 90 s until it gives up a router to which no way is known. Advertisements tell of the ways, hop by hop, and of
+	// those some get lost: new routers would lose their place again.
+	t.LeaderToRouter = 150 * time.Second
+	// Deviation: stock passes new network data on within 500 ms, two airtimes of the message: of routers that do not hear each other most
+	// would send at the same time. Nor does its leader say again what nobody acknowledges: where its only message met another, all wait for
+	// its next Advertisement, half a minute. Measured over a grid of 16 at SF7: the last node has the data 21 s after the leader on the
+	// average instead of 29, at most 51 s instead of 119, and with two thirds of the frames.
+	t.DataResponseJitter, t.DataResponseRepeat = 6*time.Second, 8*time.Second
+}
+
+// askSlowly is what concerns multicasts, addresses and datagrams.
+func (t *Timing) askSlowly() {
+	// Deviation: stock sends each multicast on twice, whoever has done so already: 28 frames for a question in a field of 4 × 4 nodes.
+	t.MPLRedundancy = 2
+	// Deviation: stock repeats after 64 ms at most, less than one frame's airtime, so that routers in range of each other collide.
+	t.MPLInterval = time.Second
+	// Deviation: stock forgets a seed after 5 s. A multicast that waits longer in a LoRa node's queue would then be new to all who
+	// sent it on already, and circulate.
+	t.MPLSeedLifetime = 30 * time.Second
+	// Deviation: stock waits 3 s; a query and its answer over several LoRa hops with a lost frame (2 s until it is sent
+	// again) take longer.
+	t.AddressQuery = 8 * time.Second
+	// Deviation: stock does not ask again for up to 8 h for what nobody answered to. On the air questions and answers get lost, and nodes come
+	// back: nobody would reach them.
+	t.AddressQueryRetryMax = 2 * time.Minute
+	// Deviation: stock answers whoever asks, as often as asked. Each answer takes some frames, and four times as many where it is not
+	// acknowledged; an honest node asks for an address three times a minute at most.
+	t.AddressNotifyInterval = 4 * time.Second
+	t.ICMPErrorInterval = 2 * time.Second // as many frames as an Advertisement each 10 s
+	// Deviation: stock gives up 5 s after the first fragment. Twelve fragments over three hops, whose forwarders cannot hear each other,
+	// take half a minute: this is the most that RFC 4944 §5.3 allows.
+	t.Reassembly = 60 * time.Second
+	// Deviation: stock sends a confirmable request again after 2 s, while the first may still be in the MAC with its retries.
+	t.CoAPAckTimeout = 6 * time.Second
+}
