@@ -17,7 +17,7 @@ func TestHatOptions(t *testing.T) {
 	}{
 		{"-sx1276 dragino 7", thread.TimingPymesh()},
 		{"-vt -sx1276 dragino -sf 12 7", thread.TimingFor(lora.Config{SpreadingFactor: lora.SF12}.Airtime)},
-		{"-sx1276 dragino -sf 12 -timing pymesh 7", thread.TimingPymesh()},
+		{"-sx1276 dragino -sf 12 -timing pymesh 7", thread.TimingForBoards(lora.Config{SpreadingFactor: lora.SF12}.Airtime)},
 	} {
 		t.Setenv(timingVariable, "")
 		o, err := parseOptions(strings.Fields(tt.args), io.Discard)

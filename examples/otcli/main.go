@@ -205,12 +205,15 @@ func (o options) config(logTo io.Writer) (thread.Config, error) {
 		}
 	}
 	switch {
-	case o.timing == "" && o.hat != nil:
+	case o.hat != nil && (timing == "pymesh" || o.timing == ""):
 		radio, err := o.hat.Config()
 		if err != nil {
 			return cfg, err
 		}
 		cfg.Timing = thread.TimingFor(radio.Airtime)
+		if o.timing != "" {
+			cfg.Timing = thread.TimingForBoards(radio.Airtime)
+		}
 	case timing == "ieee802154":
 		cfg.Timing = thread.TimingIEEE802154()
 	case timing == "pymesh":
