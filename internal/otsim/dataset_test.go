@@ -20,10 +20,10 @@ var changed = thread.Network{
 	MeshLocalPrefix: netip.MustParsePrefix("fd00:db9::/64"),
 }
 
-// key is the network key of a peer, by the word of 2018 or that of today.
-func (n processNode) key() string {
+// keyOf returns the network key of a peer, by the word of 2018 or that of today.
+func keyOf(p *otsim.Process) string {
 	for _, word := range []string{"masterkey", "networkkey"} {
-		if lines, err := n.TryCommand("%s", word); err == nil && len(lines) > 0 {
+		if lines, err := p.TryCommand("%s", word); err == nil && len(lines) > 0 {
 			return lines[len(lines)-1]
 		}
 	}
@@ -42,7 +42,7 @@ func has(n mixedNode) bool {
 		w := n.Network()
 		return w.Key == changed.Key && w.PANID == changed.PANID && w.Name == changed.Name && w.MeshLocalPrefix == changed.MeshLocalPrefix
 	case processNode:
-		return n.key() == hex.EncodeToString(changed.Key[:]) && strings.TrimPrefix(n.last("panid"), "0x") == "abcd" &&
+		return keyOf(n.Process) == hex.EncodeToString(changed.Key[:]) && strings.TrimPrefix(n.last("panid"), "0x") == "abcd" &&
 			n.last("networkname") == "changed" && strings.Contains(strings.Join(n.Command("ipaddr"), " "), "fd00:db9:")
 	}
 	return false

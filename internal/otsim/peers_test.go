@@ -123,7 +123,7 @@ func TestPeerReset(t *testing.T) {
 	if got := p.Command("state"); !slices.Equal(got, []string{"disabled"}) {
 		t.Errorf("state after reset: %q", got)
 	}
-	if got := p.Command("masterkey"); !slices.Equal(got, []string{networkKey}) {
+	if got := keyOf(p); got != networkKey {
 		t.Errorf("key after reset: %q", got)
 	}
 	p.Command("ifconfig up")
