@@ -31,7 +31,8 @@
 //  1. Engine.HandleFrame: mac.Ignore counts a frame for another node, which is most of them, and that is all.
 //  2. mac.HandleFrame parses it, queues the acknowledgement, and asks neighbors whose it is.
 //  3. The MAC's filter, replay check and cipher (keychain) let it pass; the neighbor's link quality learns of it.
-//  4. meshLayer.receive: a mesh header for another node goes to relay, and so back to the sender with one hop less.
+//  4. Engine.receive: a child's poll goes to parentSide, beacons and requests for them to surroundings, all else to
+//     meshLayer.receive: a mesh header for another node goes to relay, and so back to the sender with one hop less.
 //  5. meshLayer.arrive collects fragments, or decompresses the datagram; handUp parses it, as far as is seen on the way.
 //  6. The resolver learns where its source is.
 //  7. ipLayer.receive: for this node, for a group of it, or for a child, to which it is forwarded; multicasts pass mpl.Domain.
@@ -48,7 +49,7 @@
 //  4. Engine.settle: sender.Choose takes the message whose turn it is, once the MAC is idle.
 //  5. meshLayer.Route tells its way: this link, the parent, a neighbor, or a router by neighbors.Routers.NextHop.
 //  6. An address whose place is unknown is asked for (resolver, queries); the datagram waits, for Release or Refuse.
-//  7. sender.Start compresses it, and cuts a fragment if it must; a mesh header leads on from the next hop.
+//  7. sender.Start has an MLE message secured (mleMessenger.secure), compresses the datagram, and cuts a fragment if it must; a mesh header leads on from the next hop.
 //  8. mac.Send secures the frame under the next frame counter, and backs off.
 //  9. PollTransmit hands it to the radio; HandleTransmitDone and the acknowledgement end it, or it is tried again.
 //  10. mac.PollSent tells sender.Sent: the next fragment follows, or the message is done.
