@@ -167,6 +167,42 @@ func TestRFC7731_9_2_RouterSendsTwice(t *testing.T) {
 	}
 }
 
+// TestRFC6206_4_2_Redundancy: what enough neighbors have sent in an interval is not sent in that one; once it has been sent here, one copy
+// is enough. Copies of other datagrams count for nothing, and without Redundancy none does.
+func TestRFC6206_4_2_Redundancy(t *testing.T) {
+	for _, tt := range []struct {
+		redundancy, first, second int // copies heard in each interval
+		want                      int // transmissions
+	}{
+		{0, 9, 9, 2}, {2, 0, 0, 2}, {2, 1, 0, 2}, {2, 2, 0, 1}, {2, 0, 1, 1}, {2, 1, 1, 1}, {2, 2, 1, 0},
+	} {
+		c := router()
+		c.Redundancy = tt.redundancy
+		b := newBuffer(1, c)
+		b.Forward(epoch, datagram(t, 64, "x"), 1, 1)
+		sent := 0
+		for _, copies := range []int{tt.first, tt.second} {
+			for range copies {
+				b.Hear(1, 1)
+			}
+			for range 9 {
+				b.Hear(2, 1)
+				b.Hear(1, 2)
+			}
+			now, ok := b.NextTimeout()
+			if !ok {
+				t.Fatalf("%+v: given up", tt)
+			}
+			if _, ok := b.Poll(now); ok {
+				sent++
+			}
+		}
+		if sent != tt.want || b.Len() != 0 {
+			t.Errorf("%+v: sent %d times, %d left", tt, sent, b.Len())
+		}
+	}
+}
+
 // TestRFC7731_9_1_SeedSendsAgain: what a router has put into the mesh it sends once more.
 func TestRFC7731_9_1_SeedSendsAgain(t *testing.T) {
 	d := datagram(t, 64, "x")

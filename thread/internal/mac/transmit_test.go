@@ -143,6 +143,32 @@ func TestAckWait(t *testing.T) {
 	}
 }
 
+// After a frame for another node that asks for an acknowledgement nothing is begun for AckRoom; after one that does not, nothing changes.
+func TestAckRoom(t *testing.T) {
+	other := letterFrom(fromFar, farExt).with(func(f *ieee802154.Frame) { f.Dst = ieee802154.ExtAddress(stranger) })
+	for _, asks := range []bool{true, false} {
+		t.Run(fmt.Sprint("asks: ", asks), func(t *testing.T) {
+			n := newNode(t, timing)
+			n.send(frame(toChild))
+			next, _ := n.NextTimeout()
+			n.core.Advance(next)
+			n.hear(other.with(func(f *ieee802154.Frame) { f.AckRequest = asks }))
+			heard := n.core.Now
+			n.HandleTimeout()
+			if _, ok := n.PollTransmit(); ok == asks {
+				t.Fatalf("sent at once: %v", ok)
+			}
+			if !asks {
+				return
+			}
+			most := timing.AckRoom + timing.BackoffUnit<<timing.MinBE
+			if n.try(); n.core.Now.Sub(heard) < timing.AckRoom || n.core.Now.Sub(heard) > most {
+				t.Errorf("sent after %v", n.core.Now.Sub(heard))
+			}
+		})
+	}
+}
+
 // §7.5.6.4.2: an acknowledgement is known by its sequence number, whatever else is in it. It may overtake the radio's "done".
 func TestAck(t *testing.T) {
 	const early, late = "before done", "after done"

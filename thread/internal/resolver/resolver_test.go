@@ -3,6 +3,7 @@ package resolver
 import (
 	"encoding/binary"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -536,5 +537,27 @@ func (m *model) check() {
 	asks, ends := len(m.Resolver.asks), len(m.Resolver.effects)
 	if asks > asking || asking+ends > maxAddresses || asking+ends != len(m.open) {
 		m.t.Fatalf("%d questions to be sent, %d open, %d ends; %d expected", asks, asking, ends, len(m.open))
+	}
+}
+
+// TestLearnNew: an address of which nobody knew is known once it has been learned, and is not by a datagram that only passed.
+func TestLearnNew(t *testing.T) {
+	r, target := newRoom(t), eid(1)
+	if r.Correct(target, rloc); len(maps.Collect(r.Cached())) != 0 {
+		t.Error("what passed is kept")
+	}
+	r.Learn(target, rloc)
+	if got, answer := r.Resolve(target); got != rloc || answer != Known {
+		t.Errorf("learned: %v, %v", got, answer)
+	}
+	r.Correct(target, otherRLOC)
+	if got, answer := r.Resolve(target); got != otherRLOC || answer != Known {
+		t.Errorf("corrected: %v, %v", got, answer)
+	}
+	for i := range 3 * maxAddresses {
+		r.Learn(eid(100+i), rloc)
+	}
+	if n := len(maps.Collect(r.Cached())); n != maxAddresses {
+		t.Errorf("%d addresses kept", n)
 	}
 }
