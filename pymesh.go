@@ -139,8 +139,9 @@ func start(radio lora.Radio, c *config, ended func()) (*Node, error) {
 	}
 	n.shell.Radio, n.shell.Notify = fixedPower(radio.Config().TxPower), n.shellOutput
 	n.sockets.init(n, c.maxSockets)
+	n.sockets.refuse = c.refusePort
 	n.forwards.node = n
-	hooks := runner.Hooks{Packet: n.handlePacket, Forward: n.handleForward, Event: n.handleEvent, Timer: n.shell, End: ended}
+	hooks := runner.Hooks{Packet: n.handlePacket, Room: n.sockets.writeOn, Forward: n.handleForward, Event: n.handleEvent, Timer: n.shell, End: ended}
 	if c.capture != nil {
 		if n.capture, err = pcap.NewWriter(c.capture, pcap.IEEE802154); err != nil {
 			return nil, fmt.Errorf("pymesh: WithCapture: %w", err)
@@ -235,15 +236,18 @@ func (n *Node) RLOC16() uint16 {
 func (n *Node) Counters() thread.Counters { return get(n, (*thread.Engine).Counters) }
 
 // handlePacket takes a datagram from the engine.
-func (n *Node) handlePacket(now time.Time, d *ip6.Datagram) {
+func (n *Node) handlePacket(now time.Time, d *ip6.Datagram, rssi int8) {
 	if n.shell.HandlePacket(now, d) {
 		n.shellOutput()
 	}
 	switch d.Protocol {
 	case ip6.ProtocolUDP:
-		n.sockets.deliver(d)
+		n.sockets.receive(now, d, rssi)
 	case ip6.ProtocolICMPv6:
 		m, err := ip6.ParseICMPv6(d.Payload)
+		if err == nil && m.Type.IsError() {
+			n.sockets.refused(now, d.Src, m)
+		}
 		if err != nil || m.Type != ip6.ICMPv6EchoReply {
 			return
 		}
