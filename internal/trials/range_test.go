@@ -1,77 +1,49 @@
 package trials
 
 import (
-	"math"
-	"math/rand/v2"
 	"os"
 	"testing"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/fields"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
-	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 )
 
-// TestRange has rows of four whose links are so much above what the radio can receive at its spreading factor, and pings between random
+// TestRange has rows of four whose links are 3 dB above what the radio can receive at its spreading factor, and pings between random
 // nodes of them, with pauses that suit: a mesh reaches as far as its radios.
 func TestRange(t *testing.T) {
-	seeds, pings := 1, 20
+	seeds, hour := 1, 10*time.Minute
 	if os.Getenv("PYMESH_RANGE") != "" {
-		seeds, pings = 10, 100
+		seeds, hour = 10, time.Hour
 	}
 	for _, sf := range []lora.SpreadingFactor{lora.SF7, lora.SF9, lora.SF10, lora.SF12} {
 		t.Run(sf.String(), func(t *testing.T) {
-			var sum survey
+			cfg := lora.Config{SpreadingFactor: sf}
+			stretch := cfg.Airtime(127).Seconds() / lora.Config{}.Airtime(127).Seconds()
+			slow := func(d time.Duration) time.Duration { return time.Duration(stretch * float64(d)) }
+			var surveys []fields.Survey
 			for seed := range uint64(seeds) {
-				sum.add(surveyRange(t, sf, 3, pings, seed+1))
+				s, err := fields.Run(t.Context(), fields.Trial{
+					Field: fields.Field{Name: "row", Places: fields.Chain(4), Propagation: fields.Within(fields.Reach, cfg.Sensitivity()+3)},
+					Seed:  seed + 1, Air: lorasim.Options{Config: cfg}, FormLimit: slow(time.Hour), Settle: slow(2 * time.Minute), Measure: slow(hour),
+					Traffic: fields.Traffic{Pattern: fields.Pairs, Period: slow(20 * time.Second), Size: 16, Limit: slow(20 * time.Second)},
+					Change: func(_ int, c *thread.Config) {
+						c.Timing = thread.TimingFor(cfg.Airtime)
+						c.Timing.SetSensitivity(cfg.Sensitivity())
+					},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				surveys = append(surveys, s)
 			}
+			sum := fields.Summarize(surveys...)
 			t.Log(&sum)
-			if len(sum.formed) < sum.meshes || float64(len(sum.trips)) < 0.95*float64(sum.asked) {
+			if len(sum.Formed) < sum.Trials || sum.Answered() < 0.95 {
 				t.Errorf("too few are one mesh, or are answered: %v", &sum)
 			}
 		})
 	}
-}
-
-// surveyRange has a row of four with links a few dB above the sensitivity.
-func surveyRange(t testing.TB, sf lora.SpreadingFactor, above float64, pings int, seed uint64) survey {
-	cfg := lora.Config{SpreadingFactor: sf}
-	stretch := max(float64(cfg.Airtime(127))/float64(lora.Config{}.Airtime(127)), 1)
-	slow := func(d time.Duration) time.Duration { return time.Duration(stretch * float64(d)) }
-	m := meshtest.New(t, lorasim.Options{Seed: seed, Config: cfg, Propagation: func(_ float64, a, b lorasim.Position) float64 {
-		if a.Distance(b) > fieldReach {
-			return math.Inf(-1)
-		}
-		return cfg.Sensitivity() + above
-	}})
-	r := rand.New(rand.NewPCG(seed, 5))
-	start := m.Sim.Now()
-	for _, p := range places(t, "chain4", seed) {
-		n := m.Add(seed, p, func(c *thread.Config) {
-			c.Timing = thread.TimingFor(cfg.Airtime)
-			c.Timing.SetSensitivity(cfg.Sensitivity())
-		})
-		m.Sim.After(time.Duration(r.Int64N(int64(time.Minute))), n.Start)
-	}
-	s := survey{meshes: 1}
-	if m.Sim.RunUntil(m.OneMesh, slow(time.Hour)) {
-		s.formed = []time.Duration{m.Sim.Now().Sub(start)}
-	}
-	m.Run(slow(2 * time.Minute))
-	before, start := m.Sim.Stats().Airtime, m.Sim.Now()
-	for number := range uint16(pings) {
-		i, j := r.IntN(len(m.Nodes)), r.IntN(len(m.Nodes)-1)
-		if j >= i {
-			j++
-		}
-		s.asked++
-		next := m.Sim.Now().Add(slow(20 * time.Second))
-		if trip, ok := echo(m, m.Nodes[i], m.Nodes[j].MeshLocalEID(), number, 16, slow(20*time.Second)); ok {
-			s.trips = append(s.trips, trip)
-		}
-		m.Run(max(next.Sub(m.Sim.Now()), 0))
-	}
-	s.air = float64(m.Sim.Stats().Airtime-before) / float64(m.Sim.Now().Sub(start))
-	return s
 }
