@@ -9,8 +9,8 @@ import (
 )
 
 // receive takes a datagram from the mesh, or from this node to itself.
-func (s *sockets) receive(now time.Time, d *ip6.Datagram, rssi int8) {
-	if s.deliver(d, int(rssi)) || d.Dst.IsMulticast() {
+func (s *sockets) receive(now time.Time, d *ip6.Datagram, rssi int) {
+	if s.deliver(d, rssi) || d.Dst.IsMulticast() {
 		return
 	}
 	// As the firmware, no ICMPv6 error to others, unless that is asked for.

@@ -237,7 +237,7 @@ func (n *Node) RLOC16() uint16 {
 func (n *Node) Counters() thread.Counters { return get(n, (*thread.Engine).Counters) }
 
 // handlePacket takes a datagram from the engine.
-func (n *Node) handlePacket(now time.Time, d *ip6.Datagram, rssi int8) {
+func (n *Node) handlePacket(now time.Time, d *ip6.Datagram, rssi int) {
 	if n.shell.HandlePacket(now, d) {
 		n.shellOutput()
 	}

@@ -239,7 +239,7 @@ func (e *Engine) PollPacket() (d ip6.Datagram, ok bool) { return e.ip.poll() }
 
 // PacketRSSI returns the power in dBm of the frame with which the last packet from PollPacket came, the last one if there were several; 127
 // if it did not come over the air.
-func (e *Engine) PacketRSSI() int8 { return e.ip.rssi }
+func (e *Engine) PacketRSSI() int { return e.ip.rssi }
 
 // PollEvent returns the next event. At most 256 are kept, the latest.
 func (e *Engine) PollEvent() (Event, bool) { return e.events.poll() }

@@ -49,8 +49,8 @@ type ipLayer struct {
 	leases    *leases
 
 	packets []ip6.Datagram // for the host
-	rssis   []int8         // with which they came
-	rssi    int8           // of the last one that the host has fetched
+	rssis   []int          // with which they came
+	rssi    int            // of the last one that the host has fetched
 	outside []ip6.Datagram // for the host to let out of the mesh
 	errors  core.Limiter   // of ICMPv6 errors
 }
@@ -219,7 +219,7 @@ func (x *ipLayer) deliverUDP(d *ip6.Datagram, rssi int) {
 	}
 }
 
-func (x *ipLayer) deliverICMP(d *ip6.Datagram, rssi int8) {
+func (x *ipLayer) deliverICMP(d *ip6.Datagram, rssi int) {
 	if ip6.VerifyICMPv6(d.Src, d.Dst, d.Payload) != nil {
 		x.counters.IPBadChecksum++
 		return
@@ -264,7 +264,7 @@ func (x *ipLayer) answerEcho(body []byte, d *ip6.Datagram) {
 }
 
 // toHost queues a datagram for PollPacket. The oldest gives way if the host does not fetch them.
-func (x *ipLayer) toHost(d *ip6.Datagram, rssi int8) {
+func (x *ipLayer) toHost(d *ip6.Datagram, rssi int) {
 	if len(x.packets) >= maxPackets {
 		x.counters.HostQueueFull++
 		x.packets, x.rssis = slices.Delete(x.packets, 0, 1), slices.Delete(x.rssis, 0, 1)

@@ -34,7 +34,7 @@ const (
 // Hooks are what a Runner calls, always from its own goroutine. They must not block and must not call Do. Nil hooks are skipped.
 type Hooks struct {
 	// Packet takes an IPv6 datagram for the host, and the power in dBm of the frame that it came with, 127 if it came with none.
-	Packet func(now time.Time, d *ip6.Datagram, rssi int8)
+	Packet func(now time.Time, d *ip6.Datagram, rssi int)
 	// Room comes after each input: there may be room for what the engine has refused before with thread.ErrQueueFull.
 	Room func(now time.Time)
 	// Forward takes an IPv6 datagram that leaves the mesh by this node. Without it, and where it reports false, the sender is told that
