@@ -19,7 +19,17 @@ const (
 // emulate runs the node on an emulated chip, in a row with simulated nodes.
 func (p *program) emulate(ctx context.Context) error {
 	e := p.hat.Emulate(emulatedSpeed, p.log)
-	p.store = "in memory"
+	var store stores = new(memory)
+	if p.keepStore {
+		file, err := p.openStore()
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		store = file
+	} else {
+		p.store = "in memory"
+	}
 	var others []*pymesh.Node
 	for i := range peers {
 		cfg, err := p.hat.Config()
@@ -27,11 +37,7 @@ func (p *program) emulate(ctx context.Context) error {
 			return err
 		}
 		radio := e.Air.Radio(cfg, lorasim.Position{X: float64(i+1) * spacing})
-		options := []pymesh.Option{}
-		if p.key != nil {
-			options = append(options, pymesh.WithKey(p.key))
-		}
-		other, err := pymesh.New(radio, options...)
+		other, err := pymesh.New(radio, pymesh.WithKey(p.key))
 		if err != nil {
 			return err
 		}
@@ -43,7 +49,7 @@ func (p *program) emulate(ctx context.Context) error {
 		return err
 	}
 	clock := e.Air.Clock()
-	return p.live(ctx, chip, new(memory), func(ctx context.Context, node *pymesh.Node) {
+	return p.live(ctx, chip, store, func(ctx context.Context, node *pymesh.Node) {
 		for _, other := range others {
 			p.meet(ctx, clock, other, node)
 		}
