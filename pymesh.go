@@ -325,6 +325,7 @@ func (c *config) complete() error {
 type Node struct {
 	engine  *thread.Engine
 	run     *runner.Runner
+	radio   lora.Radio
 	log     *slog.Logger
 	mac     MAC
 	capture *pcap.Writer
@@ -335,6 +336,8 @@ type Node struct {
 	mu       sync.Mutex
 	sockets  sockets
 	forwards forwards
+	packets  handoff[[]byte]
+	groups   []netip.Addr // of JoinGroup; the runner's
 	pings    map[uint16]chan pong
 	pingSeq  uint16
 	pingID   uint16
@@ -392,7 +395,7 @@ func start(radio lora.Radio, c *config, ended func()) (*Node, error) {
 		return nil, fmt.Errorf("pymesh: %w", err)
 	}
 	n := &Node{
-		engine: engine, log: c.Logger, mac: macOf(c.ExtAddr), clock: lora.ClockOf(radio), frame: radio.Config().Airtime(ieee802154.MaxPSDU),
+		engine: engine, radio: radio, log: c.Logger, mac: macOf(c.ExtAddr), clock: lora.ClockOf(radio), frame: radio.Config().Airtime(ieee802154.MaxPSDU),
 		pings: map[uint16]chan pong{}, pingID: binary.BigEndian.Uint16(id[:]), watch: map[*watcher]struct{}{},
 		shell: cli.New(engine), shellTurn: make(chan struct{}, 1), shellPrinted: make(chan struct{}, 1),
 	}
@@ -444,6 +447,7 @@ func (n *Node) ended() {
 	n.mu.Unlock()
 	n.sockets.closeAll()
 	n.forwards.close()
+	n.packets.close()
 }
 
 // Err returns nil while the node runs and after Close, or why it stopped by itself: its radio was closed.
@@ -815,7 +819,7 @@ func (n *Node) BorderRouter(prefix netip.Prefix, preference Preference) error {
 		return fmt.Errorf("pymesh: BorderRouter: %w", err)
 	}
 	err := ErrClosed
-	n.run.Do(func(now time.Time) { err = n.addBorderRouter(now, prefix, preference) })
+	n.run.Do(func(now time.Time) { err = n.addBorderRouter(now, prefix, preference, borderRouterFlags, false) })
 	if err != nil && err != ErrClosed {
 		return fmt.Errorf("pymesh: BorderRouter: %w", err)
 	}
@@ -844,13 +848,16 @@ func checkBorderRouter(p netip.Prefix, preference Preference) error {
 }
 
 // addBorderRouter is the part that knows the node; the runner's.
-func (n *Node) addBorderRouter(now time.Time, prefix netip.Prefix, preference Preference) error {
+func (n *Node) addBorderRouter(now time.Time, prefix netip.Prefix, preference Preference, flags netdata.BorderRouterFlags, change bool) error {
 	if meshLocal := n.engine.Network().MeshLocalPrefix; meshLocal.Overlaps(prefix) {
 		return fmt.Errorf("%v is the mesh-local prefix, which every node has: another one is accepted", prefix)
 	}
 	have := n.engine.Prefixes()
 	for _, p := range have {
 		if p.Prefix == prefix {
+			if change {
+				return n.changeBorderRouter(now, p, preference, flags)
+			}
 			return fmt.Errorf("%v is there already, with preference %v: RemoveBorderRouter goes before a change", prefix, Preference(p.Preference))
 		}
 	}
@@ -858,7 +865,7 @@ func (n *Node) addBorderRouter(now time.Time, prefix netip.Prefix, preference Pr
 		return fmt.Errorf("this node serves %d prefixes, which is the most: RemoveBorderRouter goes before another", len(have))
 	}
 	err := n.engine.AddPrefix(thread.OnMeshPrefix{
-		Prefix: prefix, Preference: netdata.Preference(preference), Flags: borderRouterFlags, Stable: true,
+		Prefix: prefix, Preference: netdata.Preference(preference), Flags: flags, Stable: true,
 	})
 	if errors.Is(err, thread.ErrTableFull) {
 		return errors.New("all that this node offers would take more than the 254 bytes of network data")
@@ -867,6 +874,22 @@ func (n *Node) addBorderRouter(now time.Time, prefix netip.Prefix, preference Pr
 		n.registerNetworkData(now)
 	}
 	return err
+}
+
+// changeBorderRouter replaces a prefix that this node serves.
+func (n *Node) changeBorderRouter(now time.Time, p thread.OnMeshPrefix, preference Preference, flags netdata.BorderRouterFlags) error {
+	if Preference(p.Preference) == preference && p.Flags == flags {
+		return nil
+	}
+	if err := n.engine.RemovePrefix(p.Prefix); err != nil {
+		return err
+	}
+	p.Preference, p.Flags = netdata.Preference(preference), flags
+	if err := n.engine.AddPrefix(p); err != nil {
+		return err
+	}
+	n.registerNetworkData(now)
+	return nil
 }
 
 // registerNetworkData tells the mesh. Where that has to wait, it is done by itself.
@@ -1059,30 +1082,40 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 
 // handlePacket takes a datagram from the engine.
 func (n *Node) handlePacket(now time.Time, d *ip6.Datagram) {
-	if n.shell.HandlePacket(now, d) {
+	taken := n.shell.HandlePacket(now, d)
+	if taken {
 		n.shellOutput()
 	}
 	switch d.Protocol {
 	case ip6.ProtocolUDP:
-		n.sockets.deliver(d)
+		taken = n.sockets.deliver(d) || taken
 	case ip6.ProtocolICMPv6:
-		m, err := ip6.ParseICMPv6(d.Payload)
-		if err != nil || m.Type != ip6.ICMPv6EchoReply {
-			return
-		}
-		echo, err := ip6.ParseEcho(m.Body)
-		if err != nil || echo.Identifier != n.pingID {
-			return
-		}
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if c, ok := n.pings[echo.Sequence]; ok {
-			select {
-			case c <- pong{from: d.Src, size: len(echo.Data), hopLimit: int(d.HopLimit), at: now}:
-			default: // a second answer to a multicast
-			}
+		taken = n.handleEcho(now, d) || taken
+	}
+	if !taken {
+		n.packets.put(d.Bytes)
+	}
+}
+
+// handleEcho gives the answer to a ping to who waits for it, and reports whether it was one of this node's.
+func (n *Node) handleEcho(now time.Time, d *ip6.Datagram) bool {
+	m, err := ip6.ParseICMPv6(d.Payload)
+	if err != nil || m.Type != ip6.ICMPv6EchoReply {
+		return false
+	}
+	echo, err := ip6.ParseEcho(m.Body)
+	if err != nil || echo.Identifier != n.pingID {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c, ok := n.pings[echo.Sequence]; ok {
+		select {
+		case c <- pong{from: d.Src, size: len(echo.Data), hopLimit: int(d.HopLimit), at: now}:
+		default: // a second answer to a multicast
 		}
 	}
+	return true
 }
 
 // CLI executes a command of OpenThread's command line, see package [github.com/gopymesh/pymesh/thread/cli], and returns what it

@@ -210,10 +210,10 @@ func (s *sockets) freePort(addr netip.Addr) uint16 {
 }
 
 // deliver puts a received datagram into the socket that it is for: a dialled one first, then one bound to the address.
-func (s *sockets) deliver(d *ip6.Datagram) {
+func (s *sockets) deliver(d *ip6.Datagram) bool {
 	h, err := ip6.ParseUDPHeader(d.Payload)
 	if err != nil {
-		return
+		return false
 	}
 	from := netip.AddrPortFrom(d.Src, h.SrcPort)
 	s.mu.Lock()
@@ -239,12 +239,13 @@ func (s *sockets) deliver(d *ip6.Datagram) {
 	}
 	s.mu.Unlock()
 	if best == nil {
-		return // no one listens: as the firmware, no ICMPv6 error
+		return false // no one listens: as the firmware, no ICMPv6 error
 	}
 	best.put(datagram{from: from, payload: slices.Clone(d.Payload[ip6.UDPHeaderSize:h.Length])})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.schedule(best)
+	return true
 }
 
 // schedule has the handler of OnReceive called for c, once for each datagram there at most. s.mu is held.

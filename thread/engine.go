@@ -189,6 +189,15 @@ func (e *Engine) RadioStuck() bool { return e.mac.Stuck() }
 // destination beyond the link, ErrNoRoute, ErrCounters, ErrTooLong and ErrPacket. What was taken is on its way, and gets
 // lost only on the air, or if nobody answers to the question where its destination is.
 func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
+	return e.handlePacket(now, packet, sender.PriorityHigh)
+}
+
+// HandleBackground is HandlePacket for a datagram that goes after all others, whatever its traffic class.
+func (e *Engine) HandleBackground(now time.Time, packet []byte) error {
+	return e.handlePacket(now, packet, sender.PriorityLow)
+}
+
+func (e *Engine) handlePacket(now time.Time, packet []byte, most sender.Priority) error {
 	e.Advance(now)
 	if !e.threadOn && !e.interfaceOn {
 		return ErrDisabled
@@ -212,7 +221,7 @@ func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 	}
 	m := e.sender.New()
 	m.Data = append(m.Data, packet...)
-	m.Priority = min(sender.PriorityOf(d.TrafficClass), sender.PriorityHigh)
+	m.Priority = min(sender.PriorityOf(d.TrafficClass), most)
 	err = e.ip.send(m)
 	e.settle()
 	return err

@@ -1,0 +1,141 @@
+package pymesh
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/thread/netdata"
+)
+
+// handoff gives values to a handler, one at a time, in a goroutine of its own; the oldest give way if it is slow.
+type handoff[T any] struct {
+	mu      sync.Mutex
+	handler func(T)
+	queue   []T
+	calling bool // a goroutine makes the calls
+	closed  bool
+	dropped uint64
+}
+
+// set replaces the handler; nil ends the calls.
+func (h *handoff[T]) set(handler func(T)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.handler, h.queue = handler, nil
+}
+
+// put queues a value and reports false if there is no handler.
+func (h *handoff[T]) put(v T) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.handler == nil || h.closed {
+		return false
+	}
+	if len(h.queue) >= receiveQueue {
+		h.queue = slices.Delete(h.queue, 0, 1)
+		h.dropped++
+	}
+	h.queue = append(h.queue, v)
+	if !h.calling {
+		h.calling = true
+		go h.call() // not waited for: the handler may close the node
+	}
+	return true
+}
+
+// call runs the handler until nothing waits.
+func (h *handoff[T]) call() {
+	for {
+		h.mu.Lock()
+		if len(h.queue) == 0 || h.closed {
+			h.calling = false
+			h.mu.Unlock()
+			return
+		}
+		handler, v := h.handler, h.queue[0]
+		h.queue = slices.Delete(h.queue, 0, 1)
+		h.mu.Unlock()
+		handler(v)
+	}
+}
+
+func (h *handoff[T]) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed, h.queue = true, nil
+}
+
+// OnPacket sets the function that gets the datagrams for this node, or for a group of its, that nothing in it has taken: no socket, no ping,
+// not the engine itself (which answers pings). They are whole IPv6 datagrams, for an IP stack beside the node's own: package
+// [github.com/gopymesh/pymesh/netif] gives them to the host's. There is one call at a time, in a goroutine of its own; 64 datagrams wait for
+// a slow one, and the oldest are lost then. A new handler replaces the old one, nil ends the calls.
+func (n *Node) OnPacket(handler func(packet []byte)) { n.packets.set(handler) }
+
+// SendPacket sends a datagram of another IP stack beside the node's own: a whole IPv6 datagram of at most 1280 bytes, whose source is one of
+// [Node.IPAddrs]; what follows its header may be anything. It goes after all that the node's own sockets send. It does not wait for the mesh;
+// errors are those of the engine's HandlePacket (thread.ErrQueueFull passes, thread.ErrPacket, thread.ErrTooLong, thread.ErrDetached and
+// thread.ErrNoRoute do not), and ErrClosed.
+func (n *Node) SendPacket(packet []byte) error {
+	err := ErrClosed
+	n.run.Do(func(now time.Time) { err = n.engine.HandleBackground(now, packet) })
+	if err != nil && err != ErrClosed {
+		return fmt.Errorf("pymesh: SendPacket: %w", err)
+	}
+	return err
+}
+
+// Radio returns the radio that the node was made with.
+func (n *Node) Radio() lora.Radio { return n.radio }
+
+// OnMeshPrefix is [Node.BorderRouter] with a choice: without defaultRoute the nodes of the mesh have addresses in the prefix, but send what is
+// for the outside elsewhere, or get an error at once. For a prefix that this node serves already it changes preference and default route.
+func (n *Node) OnMeshPrefix(prefix netip.Prefix, preference Preference, defaultRoute bool) error {
+	if err := checkBorderRouter(prefix, preference); err != nil {
+		return fmt.Errorf("pymesh: OnMeshPrefix: %w", err)
+	}
+	flags := borderRouterFlags
+	if !defaultRoute {
+		flags &^= netdata.FlagDefaultRoute
+	}
+	err := ErrClosed
+	n.run.Do(func(now time.Time) { err = n.addBorderRouter(now, prefix, preference, flags, true) })
+	if err != nil && err != ErrClosed {
+		return fmt.Errorf("pymesh: OnMeshPrefix: %w", err)
+	}
+	return err
+}
+
+// JoinGroup has the node receive what is sent to a multicast group, for [Node.OnPacket]. Joining twice is no error; sockets have
+// [UDPConn.JoinGroup].
+func (n *Node) JoinGroup(group netip.Addr) error {
+	if !isIPv6(group) || !group.IsMulticast() {
+		return fmt.Errorf("pymesh: JoinGroup: %v is no multicast group", group)
+	}
+	err := ErrClosed
+	n.run.Do(func(time.Time) {
+		if err = nil; slices.Contains(n.groups, group) {
+			return
+		}
+		if err = n.engine.Subscribe(group); err == nil {
+			n.groups = append(n.groups, group)
+		}
+	})
+	if err != nil && err != ErrClosed {
+		return fmt.Errorf("pymesh: JoinGroup: %w", err)
+	}
+	return err
+}
+
+// LeaveGroup undoes [Node.JoinGroup].
+func (n *Node) LeaveGroup(group netip.Addr) {
+	n.run.Do(func(time.Time) {
+		if i := slices.Index(n.groups, group); i >= 0 {
+			n.groups = slices.Delete(n.groups, i, i+1)
+			n.engine.Unsubscribe(group)
+		}
+	})
+}
