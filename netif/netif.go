@@ -436,7 +436,7 @@ func (i *Interface) handleHost(now time.Time, b []byte) {
 	switch {
 	case len(b) > mtu:
 		v = TooLong
-	case i.fence != nil && !i.isOwn(p.Src) && (i.fence.prefix.Contains(p.Dst) || !p.Dst.IsMulticast() && !p.Src.IsUnspecified()):
+	case i.fence != nil && !i.isOwn(p.Src) && !p.Src.IsUnspecified() && !p.Dst.IsMulticast():
 		w.out = true
 		v = i.fence.inward(now, &p)
 	default:
