@@ -12,4 +12,4 @@ require (
 	periph.io/x/host/v3 v3.8.5
 )
 
-require github.com/vishvananda/netns v0.0.5 // indirect
+require github.com/vishvananda/netns v0.0.5

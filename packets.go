@@ -4,76 +4,31 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/netdata"
 )
-
-// handoff gives values to a handler, one at a time, in a goroutine of its own; the oldest give way if it is slow.
-type handoff[T any] struct {
-	mu      sync.Mutex
-	handler func(T)
-	queue   []T
-	calling bool // a goroutine makes the calls
-	closed  bool
-	dropped uint64
-}
-
-// set replaces the handler; nil ends the calls.
-func (h *handoff[T]) set(handler func(T)) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.handler, h.queue = handler, nil
-}
-
-// put queues a value and reports false if there is no handler.
-func (h *handoff[T]) put(v T) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.handler == nil || h.closed {
-		return false
-	}
-	if len(h.queue) >= receiveQueue {
-		h.queue = slices.Delete(h.queue, 0, 1)
-		h.dropped++
-	}
-	h.queue = append(h.queue, v)
-	if !h.calling {
-		h.calling = true
-		go h.call() // not waited for: the handler may close the node
-	}
-	return true
-}
-
-// call runs the handler until nothing waits.
-func (h *handoff[T]) call() {
-	for {
-		h.mu.Lock()
-		if len(h.queue) == 0 || h.closed {
-			h.calling = false
-			h.mu.Unlock()
-			return
-		}
-		handler, v := h.handler, h.queue[0]
-		h.queue = slices.Delete(h.queue, 0, 1)
-		h.mu.Unlock()
-		handler(v)
-	}
-}
-
-func (h *handoff[T]) close() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed, h.queue = true, nil
-}
 
 // OnPacket sets the function that gets the datagrams for this node, or for a group of its, that nothing in it has taken: no socket, no ping,
 // not the engine itself (which answers pings). They are whole IPv6 datagrams, for an IP stack beside the node's own: package
 // [github.com/gopymesh/pymesh/netif] gives them to the host's. There is one call at a time, in a goroutine of its own; 64 datagrams wait for
 // a slow one, and the oldest are lost then. A new handler replaces the old one, nil ends the calls.
 func (n *Node) OnPacket(handler func(packet []byte)) { n.packets.set(handler) }
+
+// unclaimed passes on what nothing in the node has taken, without the option by which it came through the mesh: to another stack it is unknown
+// and, by its type, a reason to drop the datagram (RFC 8200 §4.2).
+func (n *Node) unclaimed(d *ip6.Datagram) {
+	b := d.Bytes
+	if d.HasMPL {
+		var err error
+		if b, err = ip6.RemoveMPLOption(nil, b); err != nil {
+			return // it has been parsed: it does not come to this
+		}
+	}
+	n.packets.put(b)
+}
 
 // SendPacket sends a datagram of another IP stack beside the node's own: a whole IPv6 datagram of at most 1280 bytes, whose source is one of
 // [Node.IPAddrs]; what follows its header may be anything. It goes after all that the node's own sockets send. It does not wait for the mesh;

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -171,11 +170,11 @@ func newMesh(t *testing.T, n int) *mesh {
 	m.wait(t, "one mesh", func() bool {
 		leader, ok := m.nodes[0].Leader()
 		for _, n := range m.nodes {
-			if l, found := n.Leader(); !found || !ok || l != leader {
+			if l, found := n.Leader(); !found || !ok || l.PartitionID != leader.PartitionID {
 				return false
 			}
 		}
-		return len(m.nodes) == 1 || !m.nodes[0].Single()
+		return true
 	})
 	return m
 }
@@ -219,8 +218,8 @@ func TestHosts(t *testing.T) {
 	peer := last.MeshLocalEID().String()
 
 	t.Run("ping", func(t *testing.T) {
-		t.Log(a.must("ping", "-c", "3", "-i", "1", "-W", "5", peer))
-		t.Log(a.must("ping", "-c", "2", "-W", "5", "-s", "400", m.nodes[2].MeshLocalEID().String()))
+		a.pings(m, peer)
+		a.pings(m, m.nodes[2].MeshLocalEID().String(), "-s", "400")
 	})
 	t.Run("multicast", func(t *testing.T) {
 		out := a.must("ping", "-c", "2", "-W", "5", "-I", "pymesh0", "ff03::1")
@@ -260,7 +259,7 @@ func TestHosts(t *testing.T) {
 			out, _ := a.run("ip", "-6", "addr", "show", "dev", "pymesh0")
 			return strings.Contains(out, first.MeshLocalEID().String())
 		})
-		t.Log(a.must("ping", "-c", "1", "-W", "5", peer))
+		a.pings(m, peer)
 	})
 	t.Run("deleted", func(t *testing.T) {
 		a.must("ip", "link", "del", "pymesh0")
@@ -275,6 +274,15 @@ func TestHosts(t *testing.T) {
 	})
 	t.Logf("a: %+v", ia.Stats())
 	t.Logf("b: %+v", ib.Stats())
+}
+
+// pings pings until there is an answer: the air loses a packet now and then.
+func (h *host) pings(m *mesh, dst string, args ...string) {
+	h.t.Helper()
+	m.wait(h.t, "an answer from "+dst, func() bool {
+		_, err := h.run("ping", append(args, "-c", "1", "-W", "3", dst)...)
+		return err == nil
+	})
 }
 
 // exchange sends one datagram from a host to another and returns how much of it arrived.
@@ -318,4 +326,200 @@ func refused(dst netip.AddrPort) error {
 	return err
 }
 
-var _ = fmt.Sprint
+// TestSilence lets a kernel say what it says by itself: none of it reaches the mesh.
+func TestSilence(t *testing.T) {
+	need(t, "ip", "sysctl")
+	h := newHost(t)
+	m := newMesh(t, 1)
+	i, err := h.up(m.nodes[0], Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	h.must("sysctl", "-qw", "net.ipv6.conf.pymesh0.accept_ra=2")
+	h.must("ip", "link", "set", "pymesh0", "addrgenmode", "eui64")
+	h.must("ip", "addr", "add", "fe80::1/64", "dev", "pymesh0")
+	m.wait(t, "router solicitations", func() bool { return i.Stats().ToMesh[Chatter].Packets > 2 })
+	if p := i.Stats().ToMesh[Passed]; p.Packets > 0 {
+		t.Errorf("%+v", i.Stats())
+	}
+}
+
+// TestGroups has a program of the host listen to a group, by which the node does.
+func TestGroups(t *testing.T) {
+	h := newHost(t)
+	m := newMesh(t, 2)
+	i, err := h.up(m.nodes[0], Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	group := netip.MustParseAddr("ff03::1234")
+	var server *net.UDPConn
+	err = h.in(func() (err error) {
+		device, err := net.InterfaceByName("pymesh0")
+		if err == nil {
+			server, err = net.ListenMulticastUDP("udp6", device, &net.UDPAddr{IP: group.AsSlice(), Port: 7200})
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.wait(t, "the node joins", func() bool { i.mu.Lock(); defer i.mu.Unlock(); return len(i.groups) == 1 })
+	sender, err := m.nodes[1].ListenUDP(netip.AddrPort{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sender.Close()
+	if _, err := sender.WriteToUDPAddrPort([]byte("hello"), netip.AddrPortFrom(group, 7200)); err != nil {
+		t.Fatal(err)
+	}
+	_ = server.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if n, from, err := server.ReadFrom(make([]byte, 100)); err != nil || n != 5 {
+		t.Errorf("%d bytes from %v: %v", n, from, err)
+	}
+	_ = server.Close()
+	m.wait(t, "the node leaves", func() bool { i.mu.Lock(); defer i.mu.Unlock(); return len(i.groups) == 0 })
+}
+
+// TestLeftovers finds a device as a crash has left it, held by nobody, with addresses and routes of before.
+func TestLeftovers(t *testing.T) {
+	need(t, "ip")
+	h := newHost(t)
+	m := newMesh(t, 1)
+	for _, line := range []string{"tuntap add dev pymesh0 mode tun", "link set pymesh0 up", "addr add fd99::1/128 dev pymesh0",
+		"-6 route add fd99::/64 dev pymesh0 proto 109", "-6 route add fd98::/64 dev pymesh0"} {
+		h.must("ip", strings.Fields(line)...)
+	}
+	i, err := h.up(m.nodes[0], Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses, routes := h.must("ip", "-6", "addr", "show", "dev", "pymesh0"), h.must("ip", "-6", "route", "show", "dev", "pymesh0")
+	if strings.Contains(addresses, "fd99::1") || !strings.Contains(addresses, m.nodes[0].MeshLocalEID().String()) {
+		t.Error(addresses)
+	}
+	if strings.Contains(routes, "fd99::/64") || !strings.Contains(routes, "fd98::/64") || !strings.Contains(routes, "fdde:ad00:beef::/64") {
+		t.Error(routes)
+	}
+	// Somebody else, meanwhile.
+	if _, err := h.up(m.nodes[0], Options{}); err == nil || !strings.Contains(err.Error(), "busy") {
+		t.Errorf("twice: %v", err)
+	}
+	if err := i.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := i.Close(); err != nil || i.Err() != nil {
+		t.Error(err, i.Err())
+	}
+}
+
+// TestAttach uses a device that somebody else has made ready, and says what is missing.
+func TestAttach(t *testing.T) {
+	need(t, "ip")
+	h := newHost(t)
+	m := newMesh(t, 1)
+	h.must("ip", "tuntap", "add", "dev", "pymesh0", "mode", "tun")
+	_, err := h.open(m.nodes[0], Options{}, true)
+	if err == nil {
+		t.Fatal("a bare device will do")
+	}
+	lines := strings.Split(err.Error(), "\n")[1:]
+	if len(lines) != 5 {
+		t.Fatalf("%v", err)
+	}
+	for _, line := range lines { // the commands are what a user would paste
+		h.must("ip", strings.Fields(line)[1:]...)
+	}
+	i, err := h.open(m.nodes[0], Options{}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	if p := i.Stats().ToMesh[Passed]; p.Packets > 0 {
+		t.Errorf("%+v", i.Stats())
+	}
+}
+
+// world is a host beside a gateway, with a cable between them.
+func world(t *testing.T, gateway *host) (outside *host) {
+	t.Helper()
+	outside = newHost(t)
+	err := gateway.in(func() error {
+		veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "wan0"}, PeerName: "lan0", PeerNamespace: netlink.NsFd(int(outside.ns))}
+		return netlink.LinkAdd(veth)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"addr add 2001:db8::1/64 dev wan0 nodad", "link set wan0 up", "-6 route add default via 2001:db8::2 dev wan0"} {
+		gateway.must("ip", strings.Fields(line)...)
+	}
+	for _, line := range []string{"addr add 2001:db8::2/64 dev lan0 nodad", "link set lan0 up", "-6 route add fd12:3456:789a:1::/64 via 2001:db8::1 dev lan0"} {
+		outside.must("ip", strings.Fields(line)...)
+	}
+	gateway.must("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+	return outside
+}
+
+// TestBorderRouter has a mesh reach the world through a host, and the world the mesh as far as the rules allow.
+func TestBorderRouter(t *testing.T) {
+	need(t, "ping", "nc", "ip", "sysctl")
+	gateway, field := newHost(t), newHost(t)
+	outside := world(t, gateway)
+	m := newMesh(t, 3)
+	rule, err := ParseRule("udp port 7100")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prefix := netip.MustParsePrefix("fd12:3456:789a:1::/64")
+	ig, err := gateway.up(m.nodes[0], Options{BorderRouter: &BorderRouter{Prefix: prefix, Rules: []Rule{rule}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ig.Close()
+	far, err := field.up(m.nodes[2], Options{Routes: []netip.Prefix{netip.MustParsePrefix("::/0")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	var addr netip.Addr
+	m.wait(t, "an address in the prefix on the far host", func() bool {
+		for _, a := range m.nodes[2].IPAddrs() {
+			if prefix.Contains(a) {
+				addr = a
+			}
+		}
+		out, _ := field.run("ip", "-6", "addr", "show", "dev", "pymesh0")
+		return addr.IsValid() && strings.Contains(out, addr.String())
+	})
+
+	t.Run("out and back", func(t *testing.T) {
+		field.pings(m, "2001:db8::2")
+	})
+	t.Run("nothing unasked comes in", func(t *testing.T) {
+		if out, err := outside.run("ping", "-c", "1", "-W", "3", addr.String()); err == nil || !strings.Contains(out, "prohibited") {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	t.Run("but what a rule lets in", func(t *testing.T) {
+		if n := exchange(t, outside, field, netip.AddrPortFrom(addr, 7100), 50); n != 50 {
+			t.Errorf("%d bytes", n)
+		}
+	})
+	t.Run("no mesh-local address outside", func(t *testing.T) {
+		before := far.Stats().ToMesh[NoRoute].Packets + ig.Stats().ToHost[Spoofed].Packets
+		_, _ = field.run("ping", "-c", "1", "-W", "2", "-I", m.nodes[2].MeshLocalEID().String(), "2001:db8::2")
+		m.wait(t, "it is counted", func() bool { return far.Stats().ToMesh[NoRoute].Packets+ig.Stats().ToHost[Spoofed].Packets > before })
+	})
+	t.Run("no uplink, no default route", func(t *testing.T) {
+		gateway.must("ip", "link", "set", "wan0", "down")
+		m.wait(t, "the far host hears that there is no way", func() bool {
+			out, _ := field.run("ping", "-c", "1", "-W", "2", "2001:db8::2")
+			return strings.Contains(out, "No route") || strings.Contains(out, "unreachable")
+		})
+	})
+	t.Logf("gateway: %+v", ig.Stats())
+	t.Logf("field: %+v", far.Stats())
+}

@@ -3,6 +3,7 @@ package netif
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -21,7 +22,8 @@ const (
 	// meshMetric is below the kernel's own 256 and 1024: what is in the mesh is reached through it.
 	meshMetric = 64
 
-	forever = int(^uint32(0)) // a lifetime (RFC 4862 §5.5.3), as the kernel has it
+	// longest is a lifetime in seconds of 68 years: what says for ever (RFC 4862 §5.5.3) is no int on all machines.
+	longest = math.MaxInt32
 )
 
 // link is the device as the kernel's network configuration sees it. It is known by its index: a name can change.
@@ -39,7 +41,7 @@ func linkByName(name string) (link, error) {
 	return link{index: l.Attrs().Index, name: name}, nil
 }
 
-// begin makes the device ready: exactly [mtu] bytes, no addresses of the kernel's own making, no router solicitations, up.
+// begin makes the device ready: an MTU of exactly 1280 bytes, no addresses of the kernel's own making, no router solicitations, up.
 func (k link) begin() error {
 	l, err := netlink.LinkByIndex(k.index)
 	if err != nil {
@@ -75,22 +77,6 @@ func (k link) failed(what string, err error) error {
 	return fmt.Errorf("netif: %s: cannot %s: %w", k.name, what, err)
 }
 
-// address is one that the device is to have.
-type address struct {
-	netip.Addr
-	deprecated bool // usable, but no source for new conversations
-}
-
-// settings is what the device is to have.
-type settings struct {
-	addresses []address
-	routes    []netip.Prefix
-}
-
-func (s settings) equal(o settings) bool {
-	return slices.Equal(s.addresses, o.addresses) && slices.Equal(s.routes, o.routes)
-}
-
 // apply gives the device what it is to have and takes the rest away: addresses that are of this device and nobody wants, and routes of ours.
 func (k link) apply(s settings) error {
 	l, err := netlink.LinkByIndex(k.index)
@@ -115,10 +101,10 @@ func (k link) apply(s settings) error {
 func netlinkAddr(a address) *netlink.Addr {
 	n := &netlink.Addr{
 		IPNet: &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(128, 128)},
-		Flags: unix.IFA_F_NODAD, ValidLft: forever, PreferedLft: forever,
+		Flags: unix.IFA_F_NODAD, // without lifetimes: for ever
 	}
 	if a.deprecated {
-		n.PreferedLft = 0
+		n.ValidLft, n.PreferedLft = longest, 0
 	}
 	return n
 }

@@ -30,6 +30,9 @@ var (
 type Options struct {
 	// Name of the interface, at most 15 characters; "pymesh0" if empty. "%d" in it lets the kernel choose the number.
 	Name string
+	// Routes are further destinations that lead into the mesh, beside its own prefixes: ::/0 has the host reach the world through a border
+	// router of the mesh.
+	Routes []netip.Prefix
 	// RLOC gives the host the node's routing locator, too, as a deprecated address: one that works, but is no source of new conversations.
 	RLOC bool
 	// LinkScope lets multicasts of link scope into the mesh, as ping ff02::1 needs them. Without it they stay on the host: most of them are
@@ -71,6 +74,11 @@ func (o *Options) defaults() error {
 	}
 	if o.Share < 0 || o.Share > 1 {
 		return fmt.Errorf("netif: a share of %v is not 0 to 1", o.Share)
+	}
+	for _, p := range o.Routes {
+		if !p.IsValid() || !p.Addr().Is6() || p != p.Masked() {
+			return fmt.Errorf("netif: %v is no route: an IPv6 prefix without bits beyond its length", p)
+		}
 	}
 	if o.MaxWait < 0 {
 		return fmt.Errorf("netif: MaxWait %v is negative", o.MaxWait)
@@ -139,6 +147,7 @@ type Interface struct {
 	queue          queue
 	fence          *fence
 	errs           errorRates
+	recent         []([]byte) // the latest packets of the host, for errors about them
 	groups         []netip.Addr
 	toMesh, toHost tally
 	err            error
@@ -292,6 +301,11 @@ func (i *Interface) look() (changed bool) {
 	}
 	if i.fence != nil && !slices.Contains(set.routes, i.fence.prefix) {
 		set.routes = append(set.routes, i.fence.prefix)
+	}
+	for _, p := range i.opt.Routes {
+		if !slices.Contains(set.routes, p) {
+			set.routes = append(set.routes, p)
+		}
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -555,6 +569,7 @@ func (i *Interface) offer(w waiting) bool {
 	}
 	if err == nil {
 		i.toMesh.add(Passed, len(w.data))
+		i.remember(w.data)
 		return true
 	}
 	if p, ok := parse(w.data); ok {
@@ -563,10 +578,35 @@ func (i *Interface) offer(w waiting) bool {
 	return true
 }
 
+// remember keeps a packet for a while: an ICMPv6 error of a Thread node quotes its header alone, by which the host finds no socket.
+func (i *Interface) remember(b []byte) {
+	const most = 16
+	if len(i.recent) >= most {
+		i.recent = slices.Delete(i.recent, 0, 1)
+	}
+	i.recent = append(i.recent, b)
+}
+
+// undeliverable tells the host's program that nobody in the mesh has found a destination: with the packet that it was, where it is still
+// known. i.mu is held.
+func (i *Interface) undeliverable(dst netip.Addr, code uint8) {
+	for at, b := range slices.Backward(i.recent) {
+		p, ok := parse(b)
+		if !ok || p.Dst != dst {
+			continue
+		}
+		i.recent = slices.Delete(i.recent, at, at+1)
+		if message, ok := appendError(nil, i.eid, &p, ip6.ICMPv6DestinationUnreachable, code); ok && i.errs.allow(i.clock.Now(), dst) {
+			i.writeHost(message)
+		}
+		return
+	}
+}
+
 // verdictOf tells what an error of the node means for a packet.
 func (i *Interface) verdictOf(err error, dst netip.Addr) Verdict {
 	switch {
-	case errors.Is(err, thread.ErrNoRoute) && slices.ContainsFunc(i.set.routes, func(p netip.Prefix) bool { return p.Contains(dst) }):
+	case errors.Is(err, thread.ErrNoRoute) && slices.ContainsFunc(i.set.routes, func(p netip.Prefix) bool { return p.Bits() == 64 && p.Contains(dst) }):
 		return Unreachable // nobody has the address
 	case errors.Is(err, thread.ErrNoRoute) || errors.Is(err, thread.ErrDetached) || errors.Is(err, thread.ErrDisabled):
 		return NoRoute
@@ -578,6 +618,9 @@ func (i *Interface) verdictOf(err error, dst netip.Addr) Verdict {
 	return NotAllowed
 }
 
+// unreachableWhole is the least of an ICMPv6 error by which a host finds the socket: four bytes, a header, and the ports.
+const unreachableWhole = 4 + ip6.HeaderSize + 8
+
 // fromMesh gives the host a packet that is for it.
 func (i *Interface) fromMesh(b []byte) {
 	i.mu.Lock()
@@ -586,6 +629,14 @@ func (i *Interface) fromMesh(b []byte) {
 	switch {
 	case !ok:
 		i.toHost.add(Malformed, len(b))
+	case p.Protocol == ip6.ProtocolICMPv6 && p.icmp.Type == ip6.ICMPv6DestinationUnreachable && len(p.icmp.Body) < unreachableWhole:
+		i.toHost.add(Passed, len(b))
+		const address = 3
+		if about, err := ip6.ParseDestinationUnreachable(p.icmp.Body); err == nil {
+			if h, err := ip6.ParseHeader(about); err == nil {
+				i.undeliverable(h.Dst, address)
+			}
+		}
 	case locator(p.Dst, i.set.routes[0]) && !i.opt.RLOC:
 		i.toHost.add(Scope, len(b)) // the kernel does not have that address
 	default:

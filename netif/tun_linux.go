@@ -13,11 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	tunPath = "/dev/net/tun"
-	// mtu is what 6LoWPAN carries, and the least that IPv6 may have (RFC 8200 §5): with less the kernel takes IPv6 off the interface.
-	mtu = 1280
-)
+const tunPath = "/dev/net/tun"
 
 // tun is a TUN device: a read gives one whole packet, a write takes one.
 type tun struct {

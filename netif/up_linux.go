@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/gopymesh/pymesh"
 )
@@ -26,6 +27,11 @@ func open(ctx context.Context, n *pymesh.Node, o Options, fixed bool) (*Interfac
 	if err := o.defaults(); err != nil {
 		return nil, err
 	}
+	if fixed {
+		if _, err := linkByName(o.Name); err != nil {
+			return nil, fmt.Errorf("%w: make it as root:\n  ip tuntap add dev %s mode tun user %d", err, o.Name, os.Geteuid())
+		}
+	}
 	dev, err := retryBusy(func() (*tun, error) { return openTUN(o.Name) })
 	if err != nil {
 		return nil, err
@@ -34,11 +40,7 @@ func open(ctx context.Context, n *pymesh.Node, o Options, fixed bool) (*Interfac
 	if err != nil {
 		return nil, errors.Join(err, dev.Close())
 	}
-	i, err := start(ctx, n, dev, k, dev.name, fixed, o)
-	if err != nil {
-		return nil, fmt.Errorf("%w", err)
-	}
-	return i, nil
+	return start(ctx, n, dev, k, dev.name, fixed, o)
 }
 
 func (k link) hasUplink(through string) (bool, error) { return upstream(k.index, through) }

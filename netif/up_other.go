@@ -10,8 +10,6 @@ import (
 	"github.com/gopymesh/pymesh"
 )
 
-const mtu = 1280
-
 // Up works on Linux only; elsewhere it fails with errors.ErrUnsupported.
 func Up(context.Context, *pymesh.Node, Options) (*Interface, error) {
 	return nil, fmt.Errorf("netif: %w", errors.ErrUnsupported)

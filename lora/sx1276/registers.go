@@ -130,6 +130,7 @@ const (
 	irqPayloadCrcError = 0x20
 	irqTxDone          = 0x08
 	irqCadDone         = 0x04
+	irqCadDetected     = 0x01
 	irqAll             = 0xff
 
 	// irqMask lets pass what the driver wants to know.

@@ -1,4 +1,4 @@
-package sx1276
+package transceiver
 
 import (
 	"fmt"
@@ -34,13 +34,6 @@ type Listen struct {
 const (
 	// meshPacket is the longest packet of a mesh, in bytes.
 	meshPacket = 127
-	// samplePause is the pause between looks at the channel while listening.
-	samplePause = 100 * time.Microsecond
-	// rssiSettle is how long the strength needs to become true after the receiver was
-	// started.
-	rssiSettle = time.Millisecond
-	// minBackoff is the shortest pause after a busy channel.
-	minBackoff = time.Millisecond
 	// pycomDeaf is how long Pycom's firmware hears nothing after each packet, sent or received:
 	// it takes 2 to 4 ms, through sleep, until it listens again. The wide bandwidths have preambles
 	// that would be over by then.
@@ -80,7 +73,8 @@ func PoliteListen(c lora.Config) Listen {
 	return l
 }
 
-func (l Listen) withDefaults(c lora.Config) Listen {
+// WithDefaults returns l with the values of [PycomListen] in place of zeros that stand for them.
+func (l Listen) WithDefaults(c lora.Config) Listen {
 	d := PycomListen(c)
 	if l.Threshold == 0 {
 		l.Threshold = d.Threshold
@@ -97,12 +91,13 @@ func (l Listen) withDefaults(c lora.Config) Listen {
 	return l
 }
 
-func (l Listen) validate() error {
+// Validate returns nil, or an error that names the field that is wrong.
+func (l Listen) Validate() error {
 	switch {
 	case l.Threshold > -20 || l.Threshold < -150:
-		return fmt.Errorf("sx1276: WithListen: Threshold %d dBm is not in -150 to -20", l.Threshold)
+		return fmt.Errorf("WithListen: Threshold %d dBm is not in -150 to -20", l.Threshold)
 	case l.Time < 0 || l.Backoff < 0 || l.Wait < 0 || l.Turnaround < 0 || l.Gap < 0 || l.MaxAirtime < 0:
-		return fmt.Errorf("sx1276: WithListen: a time is negative: %+v", l)
+		return fmt.Errorf("WithListen: a time is negative: %+v", l)
 	}
 	return nil
 }
