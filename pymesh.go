@@ -109,6 +109,7 @@ func New(radio lora.Radio, options ...Option) (*Node, error) {
 	}
 	if c.Timing == (thread.Timing{}) {
 		c.Timing = thread.TimingFor(radio.Config().Airtime)
+		c.Timing.SetSensitivity(radio.Config().Sensitivity())
 	}
 	c.Timing.ChildTimeout = max(c.Timing.ChildTimeout, patienceFor(c.PollPeriod))
 	giveBack := func() {}

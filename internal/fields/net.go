@@ -167,7 +167,7 @@ type station struct {
 	node *Node
 }
 
-func (s station) HandleFrame(now time.Time, psdu []byte, rssi int8) {
+func (s station) HandleFrame(now time.Time, psdu []byte, rssi int) {
 	s.Engine.HandleFrame(now, psdu, rssi)
 	s.node.after()
 }
