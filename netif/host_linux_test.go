@@ -201,6 +201,7 @@ func need(t *testing.T, programs ...string) {
 
 // TestHosts has two hosts, with the kernel's own programs, talk through a LoRa mesh of four nodes.
 func TestHosts(t *testing.T) {
+	t.Parallel()
 	need(t, "ping", "nc", "ip")
 	a, b := newHost(t), newHost(t)
 	m := newMesh(t, 4)
@@ -328,6 +329,7 @@ func refused(dst netip.AddrPort) error {
 
 // TestSilence lets a kernel say what it says by itself: none of it reaches the mesh.
 func TestSilence(t *testing.T) {
+	t.Parallel()
 	need(t, "ip", "sysctl")
 	h := newHost(t)
 	m := newMesh(t, 1)
@@ -347,6 +349,7 @@ func TestSilence(t *testing.T) {
 
 // TestGroups has a program of the host listen to a group, by which the node does.
 func TestGroups(t *testing.T) {
+	t.Parallel()
 	h := newHost(t)
 	m := newMesh(t, 2)
 	i, err := h.up(m.nodes[0], Options{})
@@ -385,6 +388,7 @@ func TestGroups(t *testing.T) {
 
 // TestLeftovers finds a device as a crash has left it, held by nobody, with addresses and routes of before.
 func TestLeftovers(t *testing.T) {
+	t.Parallel()
 	need(t, "ip")
 	h := newHost(t)
 	m := newMesh(t, 1)
@@ -417,6 +421,7 @@ func TestLeftovers(t *testing.T) {
 
 // TestAttach uses a device that somebody else has made ready, and says what is missing.
 func TestAttach(t *testing.T) {
+	t.Parallel()
 	need(t, "ip")
 	h := newHost(t)
 	m := newMesh(t, 1)
@@ -465,6 +470,7 @@ func world(t *testing.T, gateway *host) (outside *host) {
 
 // TestBorderRouter has a mesh reach the world through a host, and the world the mesh as far as the rules allow.
 func TestBorderRouter(t *testing.T) {
+	t.Parallel()
 	need(t, "ping", "nc", "ip", "sysctl")
 	gateway, field := newHost(t), newHost(t)
 	outside := world(t, gateway)
