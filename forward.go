@@ -70,6 +70,9 @@ func (n *Node) ForwardUDP(payload []byte, from, to netip.AddrPort) error {
 	return n.Forward(packet)
 }
 
+// hopLimitOffset is where the hop limit stands in an IPv6 header (RFC 8200 §3).
+const hopLimitOffset = 7
+
 // deliverForward puts a UDP datagram that leaves the mesh into a socket, as Pycom's firmware does, and reports false if there is none for it.
 func (s *sockets) deliverForward(d Forwarded, served []thread.OnMeshPrefix) bool {
 	if d.Payload == nil {
@@ -93,8 +96,9 @@ func (s *sockets) deliverForward(d Forwarded, served []thread.OnMeshPrefix) bool
 	if i := slices.IndexFunc(s.open, inPrefix); i >= 0 {
 		c = s.open[i]
 	}
-	c.put(datagram{from: d.Source, payload: append(b, d.Payload...)})
-	s.schedule(c)
+	payload := append(b, d.Payload...)
+	m := Message{From: d.Source, To: d.Destination.Addr(), HopLimit: int(d.Packet[hopLimitOffset]), RSSI: RSSIUnknown, Size: len(payload)}
+	s.put(c, datagram{Message: m, payload: payload})
 	return true
 }
 

@@ -18,16 +18,16 @@ import (
 func (n *Node) OnPacket(handler func(packet []byte)) { n.packets.set(handler) }
 
 // unclaimed passes on what nothing in the node has taken, without the option by which it came through the mesh: to another stack it is unknown
-// and, by its type, a reason to drop the datagram (RFC 8200 §4.2).
-func (n *Node) unclaimed(d *ip6.Datagram) {
+// and, by its type, a reason to drop the datagram (RFC 8200 §4.2). It reports false if nobody is there for it.
+func (n *Node) unclaimed(d *ip6.Datagram) bool {
 	b := d.Bytes
 	if d.HasMPL {
 		var err error
 		if b, err = ip6.RemoveMPLOption(nil, b); err != nil {
-			return // it has been parsed: it does not come to this
+			return true // it has been parsed: it does not come to this
 		}
 	}
-	n.packets.put(b)
+	return n.packets.put(b)
 }
 
 // SendPacket sends a datagram of another IP stack beside the node's own: a whole IPv6 datagram of at most 1280 bytes, whose source is one of
@@ -36,7 +36,7 @@ func (n *Node) unclaimed(d *ip6.Datagram) {
 // thread.ErrNoRoute do not), and ErrClosed.
 func (n *Node) SendPacket(packet []byte) error {
 	err := ErrClosed
-	n.run.Do(func(now time.Time) { err = n.engine.HandleBackground(now, packet) })
+	n.run.Do(func(now time.Time) { err = n.engine.OfferBackground(now, packet) })
 	if err != nil && err != ErrClosed {
 		return fmt.Errorf("pymesh: SendPacket: %w", err)
 	}

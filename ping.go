@@ -101,9 +101,12 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 	}
 }
 
-// handleEcho gives the answer to a ping to who waits for it, and reports whether it was one of this node's.
-func (n *Node) handleEcho(now time.Time, d *ip6.Datagram) bool {
+// handleICMP tells the sockets of errors, and gives the answer to a ping to who waits for it. It reports whether it was a ping of this node's.
+func (n *Node) handleICMP(now time.Time, d *ip6.Datagram) bool {
 	m, err := ip6.ParseICMPv6(d.Payload)
+	if err == nil && m.Type.IsError() {
+		n.sockets.refused(now, d.Src, m)
+	}
 	if err != nil || m.Type != ip6.ICMPv6EchoReply {
 		return false
 	}

@@ -143,7 +143,8 @@ func start(radio lora.Radio, c *config, ended func()) (*Node, error) {
 	}
 	n.shell.Radio, n.shell.Notify = fixedPower(radio.Config().TxPower), n.shellOutput
 	n.sockets.init(n, c.maxSockets)
-	hooks := runner.Hooks{Packet: n.handlePacket, Forward: n.handleForward, Event: n.handleEvent, Timer: n.shell, End: ended}
+	n.sockets.refuse = c.refusePort
+	hooks := runner.Hooks{Packet: n.handlePacket, Room: n.sockets.writeOn, Forward: n.handleForward, Event: n.handleEvent, Timer: n.shell, End: ended}
 	if c.capture != nil {
 		if n.capture, err = pcap.NewWriter(c.capture, pcap.IEEE802154); err != nil {
 			return nil, fmt.Errorf("pymesh: WithCapture: %w", err)
@@ -239,19 +240,20 @@ func (n *Node) RLOC16() uint16 {
 func (n *Node) Counters() thread.Counters { return get(n, (*thread.Engine).Counters) }
 
 // handlePacket takes a datagram from the engine.
-func (n *Node) handlePacket(now time.Time, d *ip6.Datagram) {
+func (n *Node) handlePacket(now time.Time, d *ip6.Datagram, rssi int) {
 	taken := n.shell.HandlePacket(now, d)
 	if taken {
 		n.shellOutput()
 	}
 	switch d.Protocol {
 	case ip6.ProtocolUDP:
-		taken = n.sockets.deliver(d) || taken
+		taken = n.sockets.deliver(d, rssi) || taken
 	case ip6.ProtocolICMPv6:
-		taken = n.handleEcho(now, d) || taken
+		taken = n.handleICMP(now, d) || taken
 	}
-	if !taken {
-		n.unclaimed(d)
+	group := d.Dst.IsMulticast() // which a socket and the host's stack both get
+	if (!taken || group) && !n.unclaimed(d) && !group && d.Protocol == ip6.ProtocolUDP {
+		n.sockets.refusePort(now, d)
 	}
 }
 

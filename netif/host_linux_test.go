@@ -286,7 +286,7 @@ func (h *host) pings(m *mesh, dst string, args ...string) {
 	})
 }
 
-// exchange sends one datagram from a host to another and returns how much of it arrived.
+// exchange sends a datagram from a host to another, several times if need be, and returns how much of it arrived.
 func exchange(t *testing.T, from, to *host, dst netip.AddrPort, size int) int {
 	t.Helper()
 	var server, client net.PacketConn
@@ -300,16 +300,18 @@ func exchange(t *testing.T, from, to *host, dst netip.AddrPort, size int) int {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if _, err := client.WriteTo(bytes.Repeat([]byte{'x'}, size), net.UDPAddrFromAddrPort(dst)); err != nil {
-		t.Fatal(err)
-	}
-	_ = server.SetReadDeadline(time.Now().Add(20 * time.Second))
 	buf := make([]byte, 4096)
-	n, _, err := server.ReadFrom(buf)
-	if err != nil {
-		t.Errorf("%d bytes: %v", size, err)
+	for range 8 { // the air loses a packet now and then
+		if _, err := client.WriteTo(bytes.Repeat([]byte{'x'}, size), net.UDPAddrFromAddrPort(dst)); err != nil {
+			t.Fatal(err)
+		}
+		_ = server.SetReadDeadline(time.Now().Add(4 * time.Second))
+		if n, _, err := server.ReadFrom(buf); err == nil {
+			return n
+		}
 	}
-	return n
+	t.Errorf("%d bytes do not arrive", size)
+	return 0
 }
 
 // refused sends to a port and returns the error that comes back.
