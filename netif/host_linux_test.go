@@ -202,7 +202,7 @@ func need(t *testing.T, programs ...string) {
 // TestHosts has two hosts, with the kernel's own programs, talk through a LoRa mesh of four nodes.
 func TestHosts(t *testing.T) {
 	t.Parallel()
-	need(t, "ping", "nc", "ip")
+	need(t, "ping", "ip")
 	a, b := newHost(t), newHost(t)
 	m := newMesh(t, 4)
 	first, last := m.nodes[0], m.nodes[3]
@@ -473,7 +473,7 @@ func world(t *testing.T, gateway *host) (outside *host) {
 // TestBorderRouter has a mesh reach the world through a host, and the world the mesh as far as the rules allow.
 func TestBorderRouter(t *testing.T) {
 	t.Parallel()
-	need(t, "ping", "nc", "ip", "sysctl")
+	need(t, "ping", "ip", "sysctl")
 	gateway, field := newHost(t), newHost(t)
 	outside := world(t, gateway)
 	m := newMesh(t, 3)
