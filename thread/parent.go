@@ -214,7 +214,9 @@ func (p *parentSide) overheard(to ieee802154.ExtAddr, psdu []byte) {
 		return
 	}
 	if c.Offers++; c.Offers == p.timing.ParentOffers {
-		p.mle.withdraw(mle.ParentResponse, neighbors.LinkLocal(to))
+		if p.mle.withdraw(mle.ParentResponse, neighbors.LinkLocal(to)) {
+			p.mle.answers.Withdraw(to, strangers.ForChildren)
+		}
 		p.sender.DropMLE(neighbors.LinkLocal(to), mle.ParentResponse)
 	}
 }
