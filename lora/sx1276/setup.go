@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/lora/internal/driver"
 )
 
 // Times of the chip (data sheet, sections 2.5 and 7.2), with reserve.
@@ -186,7 +187,7 @@ func (c *chip) testFIFO() error {
 // runs.
 func (c *chip) verify() error {
 	for range receiverStarts {
-		if _, err := c.Look(true); err != nil {
+		if _, err := c.Look(driver.Settings); err != nil {
 			return &lora.Error{Op: "set up", Err: &Problem{Err: err, Remedy: remedySPI}}
 		}
 		if c.snap[regRssiValue] != 0 {
