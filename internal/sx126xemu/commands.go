@@ -98,6 +98,9 @@ func init() { // the functions look at the map
 	}
 }
 
+// versionQuestion is how one asks an SX1276 for its version. Who wants to know which family answers may do that.
+const versionQuestion = 0x42
+
 func word(p []byte) uint16 { return uint16(p[0])<<8 | uint16(p[1]) }
 
 // command is what goes on while the chip is selected.
@@ -200,6 +203,8 @@ func (c *Chip) deselect() {
 	s, ok := commands[code]
 	c.busyUntil = c.Now.Add(commandDone)
 	switch {
+	case code == versionQuestion:
+		c.result = resultError
 	case !ok:
 		c.Violate(UnknownCommand, "0x%02X", code)
 		c.result = resultError

@@ -339,6 +339,7 @@ func (c *chip) ShutDown() error {
 		return err
 	}
 	err := c.command(opSleep, 0)
+	c.sleep(sleepTime)
 	for _, l := range c.pins.Enable {
 		if e := l.Set(transceiver.Low); err == nil {
 			err = e
@@ -351,7 +352,8 @@ func (c *chip) ShutDown() error {
 // RefreshEvery returns how often Refresh is due.
 func (c *chip) RefreshEvery() time.Duration { return refreshEvery }
 
-// Refresh sets up the receiver's gain control anew: calibration does that, and undoes some settings, which follow.
+// Refresh sets up the receiver's gain control anew: calibration does that, and undoes some settings. All of them follow: most cannot be
+// read back, so this is also what heals one that a disturbed wire has changed.
 func (c *chip) Refresh() error {
 	if err := c.stop(); err != nil {
 		return err
@@ -365,11 +367,7 @@ func (c *chip) Refresh() error {
 	if err := c.command(opStandby, 1); err != nil {
 		return err
 	}
-	lo, hi := imageBand(c.cfg.Frequency)
-	if err := c.command(opCalibrateImage, lo, hi); err != nil {
-		return err
-	}
-	if err := c.cure(); err != nil {
+	if err := c.configure(); err != nil {
 		return err
 	}
 	return c.receive()

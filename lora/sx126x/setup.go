@@ -15,7 +15,9 @@ const (
 	enableTime = 10 * time.Millisecond // supplies and switches
 	resetPulse = 2 * time.Millisecond  // 100 µs at least
 	wakeTime   = time.Millisecond      // until BUSY can be relied on, after the chip select has woken the chip up
-	sleepTime  = time.Millisecond      // 500 µs after SetSleep the chip must not be selected
+	// otherResetTime is what an SX1276 takes after a reset.
+	otherResetTime = 10 * time.Millisecond
+	sleepTime      = time.Millisecond // 500 µs after SetSleep the chip must not be selected
 	// tcxoTime is what a TCXO gets to become stable, each time that the chip comes from a mode without it.
 	tcxoTime = 5 * time.Millisecond
 	// receiverStarts is how many milliseconds the receiver may need to start.
@@ -82,6 +84,7 @@ func (c *chip) identify() error {
 
 // betterError finds out what it is that does not answer as it should.
 func (c *chip) betterError(err error) error {
+	c.sleep(otherResetTime)
 	if v, ok := c.sx127x(); ok {
 		return &lora.Error{Op: "identify", Reg: "RegVersion", Err: &Problem{Err: fmt.Errorf("0x%02X, an SX1276 or SX1272 answers: %w", v, ErrOtherChip), Remedy: remedySX127x}}
 	}
