@@ -108,14 +108,16 @@ func statusMode(status byte) byte { return status >> 4 & 7 }
 const (
 	// busyMax is how long BUSY may be high after any command: a TCXO's start and all calibrations are shorter.
 	busyMax = 100 * time.Millisecond
-	// busyPause is the pause between looks at BUSY.
+	// busyPause is the pause between looks at BUSY, longPause the one after longAfter of them.
 	busyPause = 20 * time.Microsecond
+	longPause = 250 * time.Microsecond
+	longAfter = 25
 )
 
 // ready waits until the chip takes a command.
 func (c *chip) ready() error {
 	var limit time.Time
-	for {
+	for looks := 0; ; looks++ {
 		level, err := c.pins.Busy.Level()
 		switch {
 		case err != nil:
@@ -130,7 +132,11 @@ func (c *chip) ready() error {
 		if now.After(limit) {
 			return &lora.Error{Op: "wait", Reg: "BUSY", Err: &Problem{Err: ErrBusy, Remedy: remedyBusy}}
 		}
-		c.sleep(busyPause)
+		if looks < longAfter {
+			c.sleep(busyPause)
+		} else {
+			c.sleep(longPause)
+		}
 	}
 }
 
