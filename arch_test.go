@@ -61,6 +61,11 @@ var layers = []layer{
 		external: anyModule,
 	},
 	{
+		packages: []string{"lora/hats"}, // any of them, by name
+		imports:  []string{"lora/..."},
+		external: anyModule,
+	},
+	{
 		packages: []string{
 			"thread/coap", "thread/ieee802154", "thread/ip6", "thread/keys",
 			"thread/tlv", "thread/trickle",
