@@ -38,8 +38,8 @@ type Options struct {
 	Enable bool
 	// NoInductor says that the board has not what DC-DC needs.
 	NoInductor bool
-	// MaxPower is the most that the amplifier behind the chip bears, in dBm; 0: there is none.
-	MaxPower int
+	// Gain is what an amplifier behind the chip adds, in dB, and MaxPower the most that it bears, in dBm; 0: there is none.
+	Gain, MaxPower int
 
 	// GPIOSelect, RefuseNoCS, Transfer, CAD and OnViolation are as in package sx1276emu.
 	GPIOSelect  bool

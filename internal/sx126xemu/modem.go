@@ -183,7 +183,7 @@ func (c *Chip) checkTransmitter(s *chipemu.Settings) {
 	if c.registers[regIQ]&iqNormal == 0 != c.settings.inverted {
 		c.Violate(Errata, "15.4: register 0x0736 is 0x%02X, inverted %v", c.registers[regIQ], c.settings.inverted)
 	}
-	s.TxPower = c.txPower()
+	s.TxPower = c.txPower() + c.opt.Gain
 	switch {
 	case c.opt.DIO2Switch && !c.settings.dio2:
 		c.Violate(SwitchUndriven, "DIO2 is not the switch")

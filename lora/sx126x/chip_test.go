@@ -26,7 +26,7 @@ func options(b sx126x.Board) sx126xemu.Options {
 	}
 	return sx126xemu.Options{
 		Model: models[b.Chip], TCXO: b.TCXO, DIO2Switch: b.DIO2Switch, RXEN: b.RXEN != "", TXEN: b.TXEN != "", Enable: len(b.Enable) > 0,
-		NoInductor: b.Regulator == sx126x.LDO, MaxPower: b.MaxChipPower,
+		NoInductor: b.Regulator == sx126x.LDO, Gain: b.Gain, MaxPower: b.MaxChipPower,
 	}
 }
 
