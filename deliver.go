@@ -8,12 +8,8 @@ import (
 	"github.com/gopymesh/pymesh/thread/ip6"
 )
 
-// receive takes a datagram from the mesh, or from this node to itself.
-func (s *sockets) receive(now time.Time, d *ip6.Datagram, rssi int) {
-	if s.deliver(d, rssi) || d.Dst.IsMulticast() {
-		return
-	}
-	// As the firmware, no ICMPv6 error to others, unless that is asked for.
+// refusePort says that nobody listens: as the firmware, with no ICMPv6 error to others, unless that is asked for.
+func (s *sockets) refusePort(now time.Time, d *ip6.Datagram) {
 	if e := s.node.engine; s.refuse || slices.Contains(e.Addresses(), d.Src) {
 		e.RefusePort(now, d)
 	}

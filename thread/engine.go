@@ -190,21 +190,31 @@ func (e *Engine) RadioStuck() bool { return e.mac.Stuck() }
 // lost only on the air, or if nobody answers to the question where its destination is.
 func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 	e.Advance(now)
-	return e.handlePacket(packet, false)
+	return e.handlePacket(packet, sender.PriorityHigh, false)
 }
 
 // OfferPacket is HandlePacket for a host that waits for room: it takes few at a time, refuses the others with ErrQueueFull, which is not
 // counted as a loss then, and keeps what it has taken for nobody's sake. When it finds out later that there is no way to the destination, or
 // that nobody knows the address, it tells the host by an ICMPv6 error out of PollPacket, from this node to itself.
 func (e *Engine) OfferPacket(now time.Time, packet []byte) error {
+	return e.offer(now, packet, sender.PriorityHigh)
+}
+
+// OfferBackground is OfferPacket for a datagram that goes after all others, whatever its traffic class.
+func (e *Engine) OfferBackground(now time.Time, packet []byte) error {
+	return e.offer(now, packet, sender.PriorityLow)
+}
+
+func (e *Engine) offer(now time.Time, packet []byte, most sender.Priority) error {
 	e.Advance(now)
 	if e.threadOn && e.attached() && e.sender.HostQueued() >= sender.MaxHost {
 		return ErrQueueFull
 	}
-	return e.handlePacket(packet, true)
+	return e.handlePacket(packet, most, true)
 }
 
-func (e *Engine) handlePacket(packet []byte, offered bool) error {
+// handlePacket takes a datagram of the host, of no higher priority than most.
+func (e *Engine) handlePacket(packet []byte, most sender.Priority, offered bool) error {
 	if !e.threadOn && !e.interfaceOn {
 		return ErrDisabled
 	}
@@ -227,7 +237,7 @@ func (e *Engine) handlePacket(packet []byte, offered bool) error {
 	}
 	m := e.sender.New()
 	m.Data = append(m.Data, packet...)
-	m.Priority, m.Host = min(sender.PriorityOf(d.TrafficClass), sender.PriorityHigh), offered
+	m.Priority, m.Host = min(sender.PriorityOf(d.TrafficClass), most), offered
 	err = e.ip.send(m)
 	e.settle()
 	return err

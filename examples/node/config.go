@@ -59,7 +59,7 @@ func setAll(flags *flag.FlagSet, b []byte, given map[string]bool) (at int64, err
 		at = next(b, d.InputOffset())
 		var raw json.RawMessage
 		if err := d.Decode(&raw); err != nil {
-			return offsetOf(d, err), fmt.Errorf("%s: %w", key, err)
+			return at, fmt.Errorf("%s: %w", key, err)
 		}
 		if given[key] {
 			continue

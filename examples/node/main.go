@@ -137,7 +137,6 @@ func parse(args []string, usageTo io.Writer) (*program, error) {
 	flags := flag.NewFlagSet("node", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors are the caller's to print
 	flags.Usage = func() {}
-	versioned := false
 	config := flags.String("config", "", "JSON `file` with values for flags")
 	p.hat = hat.Register(flags)
 	p.keys = keyflag.Register(flags, credential("key"))
@@ -147,7 +146,7 @@ func parse(args []string, usageTo io.Writer) (*program, error) {
 	flags.StringVar(&p.mode, "mode", "full", "`part` that the node takes: full (a router where they are needed), end, minimal, sleepy")
 	flags.StringVar(&p.mac, "mac", "", "MAC `address`, 16 hexadecimal digits (default that of the store, or else random)")
 	flags.BoolVar(&p.check, "check", false, "check all settings and end, without opening the hat")
-	about.Register(flags, func(s string) { fmt.Fprintln(usageTo, s); versioned = true })
+	version := about.Register(flags)
 	flags.StringVar(&p.store, "store", stateFile(), "`file` that keeps what must survive a restart")
 	flags.BoolVar(&p.recoverStore, "recover-store", false, "if that file is damaged, put it aside and go on from the one before it, .previous")
 	flags.StringVar(&p.capture, "pcap", "", "write all packets to `file`, for Wireshark or examples/sniff")
@@ -158,12 +157,16 @@ func parse(args []string, usageTo io.Writer) (*program, error) {
 	flags.BoolVar(&p.emulated, "emulated", false, "emulate the chip, among simulated nodes; time passes 20 times as fast, and the node ends after 10 minutes")
 	flags.BoolVar(&p.verbose, "v", false, "log messages and packets, too")
 	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) && !versioned {
+		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprint(usageTo, usage)
 			flags.SetOutput(usageTo)
 			flags.PrintDefaults()
 		}
 		return nil, err
+	}
+	if *version {
+		fmt.Fprintln(usageTo, about.Version("node"))
+		return nil, flag.ErrHelp
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("%q: there are flags only", flags.Arg(0))

@@ -40,13 +40,19 @@ func expect(t *testing.T, out string, want ...string) {
 }
 
 func TestEmulated(t *testing.T) {
+	for _, board := range []string{"dragino", "meshadv-mini"} { // a chip of either family, with one of the other in the mesh
+		t.Run(board, func(t *testing.T) { testEmulated(t, board) })
+	}
+}
+
+func testEmulated(t *testing.T, board string) {
 	capture := filepath.Join(t.TempDir(), "air.pcap")
 	synctest.Test(t, func(t *testing.T) {
 		var out output
-		if code := run(t.Context(), []string{"-emulated", "-key", "112233", "-pcap", capture, "-status", "5m"}, &out); code != 0 {
+		if code := run(t.Context(), []string{"-emulated", "-board", board, "-key", "112233", "-pcap", capture, "-status", "5m"}, &out); code != 0 {
 			t.Errorf("exit code %d", code)
 		}
-		expect(t, out.b.String(), "LoRa radio found", "node runs", "pings this node", "has its datagram back", "msg=state role=", "duty cycle")
+		expect(t, out.b.String(), "LoRa radio found", "chip=SX1276", "chip=SX1262", "node runs", "pings this node", "has its datagram back", "msg=state role=", "duty cycle")
 		for _, bad := range []string{"level=ERROR", "112233", "default key"} {
 			if strings.Contains(out.b.String(), bad) {
 				t.Errorf("%q in\n%s", bad, &out.b)
@@ -77,7 +83,7 @@ func TestConfigFile(t *testing.T) {
 		t.Errorf("%+v, %v", cfg, err)
 	}
 	board, err := p.hat.Board()
-	if err != nil || board.ID != "adafruit" || board.Reset != "" || board.DIO0 != "GPIO22" {
+	if err != nil || board.ID() != "adafruit" || board.Lines().Reset != "" || board.Lines().Interrupt != "GPIO22" {
 		t.Errorf("%+v, %v", board, err)
 	}
 	if !p.noLimit || p.status != time.Minute || p.port != 7777 || p.key != pymesh.MustParseKey("0102ff") {
@@ -99,7 +105,7 @@ func TestConfigFile(t *testing.T) {
 		`{"default-key":true,"channel":300}`:       "-channel 300",
 		`{"config":"x"}`:                           `there is no "config"`,
 		`{"sf":"many"}`:                            "sf",
-		`{"board":"waveshare"}`:                    "known are",
+		`{"board":"toaster"}`:                      "known are",
 		`{"sf":13}`:                                "SpreadingFactor",
 		`{"frequency":10}`:                         "not in 100 MHz to 3 GHz",
 		`{"frequency":"5163.067296"}`:              "not in 100 MHz to 3 GHz",

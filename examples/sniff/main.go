@@ -22,6 +22,7 @@ import (
 	"syscall"
 
 	"github.com/gopymesh/pymesh"
+	"github.com/gopymesh/pymesh/examples/internal/about"
 	"github.com/gopymesh/pymesh/examples/internal/hat"
 	"github.com/gopymesh/pymesh/examples/internal/keyflag"
 	"github.com/gopymesh/pymesh/internal/dissect"
@@ -129,6 +130,7 @@ func parse(args []string, stderr io.Writer) (*program, error) {
 	duration := flags.Duration("duration", 0, fmt.Sprintf("`time` after which to end, simulated with -sim and -emulated (default %v with -sim, else none)", simulatedTime))
 	flags.Uint64Var(&p.mesh.seed, "seed", 1, "`seed` of all chance in the simulation of -sim")
 	p.ear.hat = hat.Register(flags)
+	version := about.Register(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return nil, err
@@ -136,6 +138,10 @@ func parse(args []string, stderr io.Writer) (*program, error) {
 		return nil, errFlags
 	}
 
+	if *version {
+		fmt.Fprintln(stderr, about.Version("sniff"))
+		return nil, flag.ErrHelp
+	}
 	key, err := keyOf(flags, *keyText, *keyFile)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh"
+	"github.com/gopymesh/pymesh/examples/internal/about"
 	"github.com/gopymesh/pymesh/examples/internal/hat"
 	"github.com/gopymesh/pymesh/examples/internal/keyflag"
 	"github.com/gopymesh/pymesh/lora"
@@ -110,6 +111,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.Usage = func() {}
 	o.hat = hat.Register(f)
 	o.keys = keyflag.Register(f, "")
+	version := about.Register(f)
 	f.StringVar(&o.format, "format", "text", "`form` of the output: text, json or dot")
 	trace := f.String("trace", "", "print the way to an `address` of the mesh in place of all nodes")
 	f.BoolVar(&o.children, "children", false, "ask children too: for their addresses")
@@ -126,6 +128,10 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 			f.PrintDefaults()
 		}
 		return nil, err
+	}
+	if *version {
+		fmt.Fprintln(stderr, about.Version("topology"))
+		return nil, flag.ErrHelp
 	}
 	f.Visit(func(given *flag.Flag) { o.real = o.real || given.Name == "board" })
 	return o, o.check(f, *trace)

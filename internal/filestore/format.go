@@ -110,7 +110,9 @@ func parseGeneration(b []byte) (g generation, err error) {
 }
 
 // AppendSettings appends settings in the form of a file to b.
-func AppendSettings(b []byte, s thread.Settings) ([]byte, error) { return generation{settings: s}.append(b) }
+func AppendSettings(b []byte, s thread.Settings) ([]byte, error) {
+	return generation{settings: s}.append(b)
+}
 
 // ParseSettings parses what AppendSettings has appended, or a file of this or an earlier version.
 func ParseSettings(b []byte) (thread.Settings, error) {

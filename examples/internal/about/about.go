@@ -8,12 +8,9 @@ import (
 	"runtime/debug"
 )
 
-// Register adds -version to a set: [ErrVersion] is its error then, to be handled like flag.ErrHelp, after the version was printed.
-func Register(set *flag.FlagSet, print func(string)) {
-	set.BoolFunc("version", "print the version and end", func(string) error {
-		print(Version(set.Name()))
-		return flag.ErrHelp
-	})
+// Register adds -version to a set. A program that finds it set prints the Version and ends.
+func Register(set *flag.FlagSet) *bool {
+	return set.Bool("version", false, "print the version and end")
 }
 
 // Version tells what a program was built from.
