@@ -99,7 +99,7 @@ func TestTrafficThatDoesNotFit(t *testing.T) {
 func TestRun(t *testing.T) {
 	f, _ := Named("chain3", 1)
 	run := func(tr Traffic) Survey {
-		s, err := Run(t.Context(), Trial{Field: f, Seed: 1, Measure: 10 * time.Minute, Traffic: tr})
+		s, err := Run(t.Context(), Trial{Field: f, Seed: 1, Details: true, Measure: 10 * time.Minute, Traffic: tr})
 		if err != nil {
 			t.Fatal(err)
 		}

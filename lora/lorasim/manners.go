@@ -225,9 +225,9 @@ func (m *medium) detects(a *antenna) bool {
 	return d.FalseAlarm > 0 && m.chance().Float64() < d.FalseAlarm
 }
 
-// enoughLeft reports whether so much of the preamble of a packet is left at a time that a receiver locks on it.
-func (from *antenna) enoughLeft(b *antenna, at int64) bool {
-	return from.start+from.modem.preamble >= at+b.modem.symbol*lateQuarters/4
+// enoughLeft reports whether so much of the preamble of the packet that a sends is left at a time that a receiver locks on it.
+func (a *antenna) enoughLeft(b *antenna, at int64) bool {
+	return a.start+a.modem.preamble >= at+b.modem.symbol*lateQuarters/4
 }
 
 // received notes the end of a packet that the receiver had locked on.

@@ -120,6 +120,9 @@ type Options struct {
 	// dBm. Default -85 with LoRa, -75 with IEEE802154.
 	BusyThreshold float64
 
+	// Watch is called with each transmission when it begins. It must not call methods of the air.
+	Watch func(Transmission)
+
 	// Capture receives a pcap file of all transmissions, each at its beginning.
 	Capture io.Writer
 
@@ -142,6 +145,14 @@ var (
 	// CoChannelMeshCore is 6 dB to lock and 3 dB when locked, as a simulator of MeshCore has it (meshcore_simv2).
 	CoChannelMeshCore = CoChannel{6, 3}
 )
+
+// Transmission is a packet that begins.
+type Transmission struct {
+	From    int // number of the sender, as ID returns it
+	Start   time.Time
+	Airtime time.Duration
+	Packet  []byte // valid during the call only
+}
 
 // CaptureFormat is a kind of pcap record.
 type CaptureFormat uint8

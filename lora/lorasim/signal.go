@@ -125,6 +125,9 @@ func (m *medium) begin(a *antenna, now int64) {
 	a.start = now
 	a.deadline = now + int64(m.airtime(a, len(a.packet)))
 	m.capture.write(a)
+	if m.opt.Watch != nil {
+		m.opt.Watch(Transmission{int(a.id), m.opt.Start.Add(time.Duration(now)), time.Duration(a.deadline - now), a.packet})
+	}
 	m.unlock(a)
 	for i := range a.links {
 		l := &a.links[i]
