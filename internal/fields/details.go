@@ -1,6 +1,7 @@
 package fields
 
 import (
+	"math"
 	"time"
 
 	"github.com/gopymesh/pymesh/internal/dissect"
@@ -21,6 +22,12 @@ type Kind struct {
 type Link struct {
 	From, To int // nodes, counted from 0
 	Frames   int
+}
+
+// Contact is a pair of nodes of which at least one hears the other.
+type Contact struct {
+	A, B int     // nodes, counted from 0
+	RSSI float64 // dBm, of the better direction
 }
 
 // Moment is the state of a field at a time.
@@ -60,6 +67,23 @@ func (k *kinds) watch(t lorasim.Transmission) {
 	if to, ok := k.net.addressee(f.MAC.Dst); ok && to != t.From {
 		k.links[[2]int{t.From, to}]++
 	}
+}
+
+// contacts lists who hears whom.
+func (n *net) contacts() (list []Contact) {
+	least := n.config.Sensitivity()
+	if n.trial.Air.PHY != lorasim.LoRa {
+		least = math.Inf(-1)
+	}
+	for i, a := range n.nodes {
+		for j, b := range n.nodes[:i] {
+			rssi := max(n.RSSI(a.Node, b.Node), n.RSSI(b.Node, a.Node))
+			if rssi >= least && !math.IsInf(rssi, -1) {
+				list = append(list, Contact{j, i, rssi})
+			}
+		}
+	}
+	return list
 }
 
 // addressee returns the node with a link-layer address. Those of programs are known by their extended addresses alone.

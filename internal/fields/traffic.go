@@ -64,8 +64,8 @@ func (t Traffic) check(nodes int) error {
 		return fmt.Errorf("no such traffic: %v", t.Pattern)
 	case t.Period <= 0:
 		return fmt.Errorf("period %v of the traffic is not positive", t.Period)
-	case t.Size < 0 || t.Size > maxSize:
-		return fmt.Errorf("size %d of the requests is not 0 to %d", t.Size, maxSize)
+	case t.Size < 0 || t.Size > MaxSize:
+		return fmt.Errorf("size %d of the requests is not 0 to %d", t.Size, MaxSize)
 	case nodes < 2:
 		return fmt.Errorf("%d nodes have nobody to ask", nodes)
 	case t.Sink < 0 || t.Sink >= nodes:
@@ -74,8 +74,8 @@ func (t Traffic) check(nodes int) error {
 	return nil
 }
 
-// maxSize keeps a request within the 1280 bytes of a datagram.
-const maxSize = 1280 - 40 - 8
+// MaxSize is the most data in a request: it keeps it within the 1280 bytes of a datagram.
+const MaxSize = 1280 - 40 - 8
 
 // An Ask is an echo request and what became of it.
 type Ask struct {

@@ -88,6 +88,7 @@ type Survey struct {
 	// With Trial.Details.
 	Kinds    map[string]Kind
 	Links    []Link
+	Contacts []Contact
 	Timeline []Moment
 }
 
@@ -157,7 +158,7 @@ func (n *net) measure(r *rand.Rand, s *Survey) error {
 		})
 	}
 	if n.kinds != nil {
-		s.Kinds = n.kinds.kinds
+		s.Kinds, s.Contacts = n.kinds.kinds, n.contacts()
 		for k, frames := range n.kinds.links {
 			s.Links = append(s.Links, Link{k[0], k[1], frames})
 		}
