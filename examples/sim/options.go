@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -263,7 +264,7 @@ func (o *options) layout(seed uint64) fields.Field {
 	f := fields.Field{Name: o.topology, Propagation: fields.Within(fields.Reach, o.link)}
 	switch {
 	case o.sites != nil:
-		f.Name = o.places
+		f.Name = filepath.Base(o.places)
 		for _, s := range o.sites {
 			f.Places = append(f.Places, s.Position)
 		}

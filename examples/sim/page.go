@@ -33,6 +33,7 @@ type page struct {
 	Air                  string // points of a line
 	AirTop               string
 	TimeMarks            []mark
+	Whole                *mark // when all were one mesh
 	Rows                 [][2]string
 	Limit                string
 	Peers                bool
@@ -322,7 +323,7 @@ func (r *report) timeline(p *page) {
 	p.Air, p.AirTop = strings.Join(air, " "), fmt.Sprintf("%.0f %%", 100*top)
 	p.TimeMarks = marks(span, x)
 	if f := r.surveys[0].Formed; f > 0 {
-		p.TimeMarks = append(p.TimeMarks, mark{x(f), "one mesh"})
+		p.Whole = &mark{x(f), "one mesh"}
 	}
 }
 
