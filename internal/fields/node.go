@@ -50,6 +50,7 @@ func (n *net) add(i int, pos lorasim.Position) error {
 	if n.trial.mixed() {
 		cfg.Timing = thread.TimingForBoards(n.config.Airtime)
 	}
+	cfg.Timing.SetSensitivity(n.config.Sensitivity())
 	if n.trial.Change != nil {
 		n.trial.Change(i, &cfg)
 	}
@@ -136,7 +137,7 @@ func replyIn(d *ip6.Datagram) (number uint16, ok bool) {
 // station is an engine as the air sees it.
 type station struct{ *engine }
 
-func (s station) HandleFrame(now time.Time, psdu []byte, rssi int8) {
+func (s station) HandleFrame(now time.Time, psdu []byte, rssi int) {
 	s.Engine.HandleFrame(now, psdu, rssi)
 	s.after()
 }

@@ -73,7 +73,7 @@ func (g *Guest) NextTimeout() (time.Time, bool) {
 func (g *Guest) HandleTimeout(now time.Time) { g.try(func() error { return g.Wake(now) }) }
 
 // HandleFrame hands a frame to the program.
-func (g *Guest) HandleFrame(now time.Time, psdu []byte, _ int8) {
+func (g *Guest) HandleFrame(now time.Time, psdu []byte, _ int) {
 	if len(psdu) > longestFrame {
 		g.dropped++
 		return
