@@ -58,7 +58,11 @@ var layers = []layer{
 		},
 	},
 	{
-		packages: []string{"thread/lowpan", "thread/mle", "thread/mpl"},
+		packages: []string{"thread/ecjpake"},
+		external: anyModule, // filippo.io: the curve, and numbers in constant time
+	},
+	{
+		packages: []string{"thread/dtls", "thread/lowpan", "thread/mle", "thread/mpl"},
 		imports:  []string{"thread/..."},
 	},
 	{
