@@ -134,6 +134,9 @@ func (e *Engine) Flush() {
 func (e *Engine) save() bool {
 	s := e.keeper.settings
 	s.NetworkKey, s.ExtAddr = e.dataset.Network().Key, e.Ext
+	if e.ownExt != (ieee802154.ExtAddr{}) {
+		s.ExtAddr = e.ownExt
+	}
 	s.Dataset, s.Pending = nil, nil
 	if timestamp, tlvs, ok := e.dataset.Own(); ok {
 		s.Dataset = &DatasetSettings{Timestamp: timestamp, TLVs: tlvs}
