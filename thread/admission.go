@@ -9,6 +9,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/commissioning"
+	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
 	"github.com/gopymesh/pymesh/thread/internal/joining"
 	"github.com/gopymesh/pymesh/thread/internal/keychain"
@@ -41,7 +42,7 @@ var (
 // frames on each hop.
 const (
 	dtlsFrames    = 40
-	lingerFrames  = 5
+	lingerFrames  = 15
 	pauseFrames   = 20
 	silenceFrames = 300
 	joinedLinger  = 100 * time.Millisecond // OpenThread's
@@ -103,8 +104,10 @@ type admission struct {
 
 	over     func(error) // of the joiner
 	begun    bool        // the joiner's address is in use
+	looking  bool        // the scan that is under way is the joiner's
 	entrust  *Network    // what the joiner has been entrusted with
 	sequence keys.Sequence
+	request  uint32             // the one that is to entrust a joiner
 	kek      ieee802154.ExtAddr // with whom a KEK is shared, zero for nobody
 }
 
@@ -205,7 +208,8 @@ func (x *admission) entrustNext() {
 			return
 		}
 		x.trust(e.Joiner, e.KEK)
-		err := x.tmf.request(neighbors.LinkLocal(e.Joiner), tmf.URIJoinerEntrust, x.entrustment(), tmfTag{answer: func(tmfEvent) error {
+		x.request = x.Rand.Uint32() | 1
+		err := x.tmf.request(neighbors.LinkLocal(e.Joiner), tmf.URIJoinerEntrust, x.entrustment(), tmfTag{id: x.request, answer: func(tmfEvent) error {
 			x.entrusted()
 			x.entrustNext()
 			return nil
@@ -262,12 +266,17 @@ func (x *admission) start(eui64 [8]byte, o joining.Options, over func(error)) er
 
 // Discover is joining.Host's.
 func (x *admission) Discover() error {
-	return x.surroundings.start(ScanOptions{Kind: ScanDiscovery, Joiner: true}, func(r ScanResult) {
+	err := x.surroundings.start(ScanOptions{Kind: ScanDiscovery, Joiner: true}, func(r ScanResult) {
 		x.joiner.Found(joining.Candidate{
 			Ext: r.ExtAddr, PANID: r.PANID, Channel: r.Channel, RSSI: r.RSSI, Port: r.JoinerUDPPort, NetworkName: r.NetworkName, ExtPANID: r.ExtPANID,
 			SteeringData: r.SteeringData,
 		})
-	}, func(meshcop.ChannelMask) { x.joiner.Discovered() })
+	}, func(meshcop.ChannelMask) {
+		x.looking = false
+		x.joiner.Discovered()
+	})
+	x.looking = err == nil
+	return err
 }
 
 // Tune is joining.Host's.
@@ -300,6 +309,10 @@ func (x *admission) Progress(s joining.State, c joining.Candidate, err error) {
 func (x *admission) Leave() {
 	x.distrust()
 	x.mac.Unwelcome()
+	if x.looking {
+		x.looking = false
+		x.surroundings.cancel()
+	}
 	if !x.begun {
 		return
 	}
@@ -348,11 +361,25 @@ func (x *admission) handleEntrust(ev tmfEvent, p tmf.Payload) error {
 	return nil
 }
 
-// NextTimeout returns when the joiner has something to do.
-func (x *admission) NextTimeout() (time.Time, bool) { return x.joiner.NextTimeout() }
+// NextTimeout returns when there is something to do.
+func (x *admission) NextTimeout() (time.Time, bool) {
+	next, _ := x.joiner.NextTimeout()
+	if t, ok := x.router.NextTimeout(); ok {
+		next = core.Earliest(next, t)
+	}
+	return next, !next.IsZero()
+}
 
 // HandleTimeout does what is due.
-func (x *admission) HandleTimeout() { x.joiner.HandleTimeout() }
+func (x *admission) HandleTimeout() {
+	x.joiner.HandleTimeout()
+	if t, ok := x.router.NextTimeout(); ok && x.IsDue(t) {
+		x.tmf.cancel(x.request)
+		x.entrusted()
+		x.entrustNext()
+		x.tmf.drain()
+	}
+}
 
 // stop forgets those who join through this node.
 func (x *admission) stop() {

@@ -337,6 +337,16 @@ func (x *surroundings) HandleTimeout() {
 	}
 }
 
+// cancel ends the host's scan without a word.
+func (x *surroundings) cancel() {
+	if x.request {
+		x.inWork = false
+	}
+	x.scanner.Stop()
+	x.measure = false
+	x.tune()
+}
+
 // stop ends everything: the node leaves its network.
 func (x *surroundings) stop() {
 	x.energy.Stop()

@@ -36,6 +36,8 @@ var (
 	ErrProof = errors.New("ecjpake: wrong proof")
 	// ErrPassword says that a password has no value that may be used.
 	ErrPassword = errors.New("ecjpake: bad password")
+	// ErrRandom says that the random bytes are not random.
+	ErrRandom = errors.New("ecjpake: the source of random bytes is broken")
 	// ErrOrder says that a step was made before another that it needs.
 	ErrOrder = errors.New("ecjpake: step out of order")
 )
@@ -89,7 +91,7 @@ type Session struct {
 }
 
 // New begins a key agreement with a password, of which the number that its bytes make counts, the first being the highest: at most 32 bytes, not
-// all zero. It fails with ErrPassword for another, or as random does, from which the private keys come.
+// all zero. It fails with ErrPassword for another, with ErrRandom, or as random does, from which the private keys come.
 func New(role Role, password []byte, random io.Reader) (*Session, error) {
 	s, err := reduce(password)
 	if err != nil {
@@ -127,17 +129,18 @@ func reduce(password []byte) (*bigmod.Nat, error) {
 // generate draws a key pair to a base point.
 func (x *Session) generate(base *nistec.P256Point) (*bigmod.Nat, *nistec.P256Point, error) {
 	var b [ScalarSize]byte
-	for {
+	for range 8 { // one in 2^32 is none that may be used
 		if _, err := io.ReadFull(x.rand, b[:]); err != nil {
 			return nil, nil, err
 		}
 		n, err := bigmod.NewNat().SetBytes(b[:], order)
 		if err != nil || n.IsZero() == 1 {
-			continue // one in 2^32
+			continue
 		}
 		public, err := nistec.NewP256Point().ScalarMult(base, b[:])
 		return n, public, err
 	}
+	return nil, nil, ErrRandom
 }
 
 // RoundOne returns the message of the first round. It is the same each time, and must not be changed.

@@ -175,6 +175,16 @@ func TestScalar(t *testing.T) {
 	}
 }
 
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+func TestBrokenRandom(t *testing.T) {
+	if _, err := New(Client, []byte("J01NME"), zeros{}); !errors.Is(err, ErrRandom) {
+		t.Error(err)
+	}
+}
+
 func FuzzHandle(f *testing.F) {
 	a, b := session(f, Client, "J01NME", 1), session(f, Server, "J01NME", 2)
 	exchange(f, a, b)

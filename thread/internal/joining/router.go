@@ -15,15 +15,23 @@ var errRelayed = errors.New("thread: malformed relayed message")
 
 // Bounds for those who are no part of the mesh, and may be anybody, under any address. Times are in those of the longest frame on the air.
 const (
-	maxJoiners   = 8  // whose share is known at a time
-	maxEntrusts  = 4  // that wait for the one before
-	joinerBurst  = 8  // datagrams of one joiner at once: a handshake has five
-	joinerEvery  = 50 // and after that
-	relayBurst   = 24 // datagrams of all joiners at once
-	relayEvery   = 25 // and after that, of about five frames on each hop
-	maxDatagram  = 1024
-	welcomeTimes = 500 // how long a joiner is known after the commissioner has last sent it something
+	maxJoiners  = 8 // whose share is known at a time
+	maxEntrusts = 4 // that wait for the one before
+	maxDatagram = 1024
+	entrustFor  = 100 // how long a joiner may take to confirm that it has the key, minEntrust at least
+	knownFor    = 500 // how long a joiner is known after the commissioner has last sent it something
+
+	// Somebody who has not got more than a cookie from the commissioner, and all of them together. A hello is five frames on each hop: in the long run
+	// they cost one percent of the air.
+	strangerBurst, strangerEvery   = 6, 500
+	strangersBurst, strangersEvery = 32, 500
+	// Who has shown the cookie, and that the commissioner waits for it. It talks to few at a time.
+	guestBurst, guestEvery = 16, 50
+	// mostCookie is the size in bytes of the largest datagram that the commissioner sends to who is not there yet.
+	mostCookie = 128
 )
+
+const minEntrust = 10 * time.Second
 
 // An Entrust is the order to give a joiner the network's key, secured with a KEK.
 type Entrust struct {
@@ -36,13 +44,14 @@ type Router struct {
 	// Refused counts datagrams of joiners that were not passed on, since they were too many or too long.
 	Refused uint64
 
-	core    *core.Core
-	frame   time.Duration
-	all     core.Bucket
-	joiners []guest
+	core      *core.Core
+	frame     time.Duration
+	strangers core.Bucket
+	joiners   []guest
 
 	entrusts []Entrust // the first is under way if busy
 	busy     bool
+	until    time.Time // when it is given up
 }
 
 // A guest is who has sent something lately, and what is left of its share.
@@ -50,7 +59,7 @@ type guest struct {
 	ext   ieee802154.ExtAddr
 	share core.Bucket
 	last  time.Time
-	until time.Time // when it is not known to the commissioner any more
+	known time.Time // until when the commissioner knows it
 }
 
 // NewRouter returns a Router on a radio on which the longest frame takes a time.
@@ -58,15 +67,25 @@ func NewRouter(c *core.Core, frame time.Duration) *Router { return &Router{core:
 
 // Relay reports whether a datagram of a joiner is to be passed on, and counts it.
 func (r *Router) Relay(from ieee802154.ExtAddr, datagram []byte) bool {
-	all, each := core.Rate{Every: relayEvery * r.frame, Burst: relayBurst}, core.Rate{Every: joinerEvery * r.frame, Burst: joinerBurst}
 	g := r.guest(from)
-	if len(datagram) == 0 || len(datagram) > maxDatagram || !g.share.Ready(r.core.Now, each) || !r.all.Ready(r.core.Now, all) {
+	ok := len(datagram) > 0 && len(datagram) <= maxDatagram
+	if g.isKnown(r.core.Now) {
+		ok = ok && take(r.core.Now, &g.share, core.Rate{Every: guestEvery * r.frame, Burst: guestBurst})
+	} else {
+		ok = ok && take(r.core.Now, &g.share, core.Rate{Every: strangerEvery * r.frame, Burst: strangerBurst}) &&
+			take(r.core.Now, &r.strangers, core.Rate{Every: strangersEvery * r.frame, Burst: strangersBurst})
+	}
+	if g.last = r.core.Now; !ok {
 		r.Refused++
+	}
+	return ok
+}
+
+func take(now time.Time, b *core.Bucket, rate core.Rate) bool {
+	if !b.Ready(now, rate) {
 		return false
 	}
-	g.share.Take(r.core.Now, each)
-	r.all.Take(r.core.Now, all)
-	g.last = r.core.Now
+	b.Take(now, rate)
 	return true
 }
 
@@ -78,7 +97,7 @@ func (r *Router) guest(ext ieee802154.ExtAddr) *guest {
 		if g.ext == ext {
 			return g
 		}
-		if o := &r.joiners[oldest]; g.known(r.core.Now) == o.known(r.core.Now) && g.last.Before(o.last) || !g.known(r.core.Now) && o.known(r.core.Now) {
+		if o := &r.joiners[oldest]; g.isKnown(r.core.Now) == o.isKnown(r.core.Now) && g.last.Before(o.last) || !g.isKnown(r.core.Now) && o.isKnown(r.core.Now) {
 			oldest = i
 		}
 	}
@@ -90,12 +109,7 @@ func (r *Router) guest(ext ieee802154.ExtAddr) *guest {
 	return &r.joiners[oldest]
 }
 
-func (g *guest) known(now time.Time) bool { return now.Before(g.until) }
-
-// Known reports whether the commissioner has lately sent something to a joiner, and so is interested in it.
-func (r *Router) Known(ext ieee802154.ExtAddr) bool {
-	return slices.ContainsFunc(r.joiners, func(g guest) bool { return g.ext == ext && g.known(r.core.Now) })
-}
+func (g *guest) isKnown(now time.Time) bool { return now.Before(g.known) }
 
 // Transmit takes a RLY_TX: what is to be sent to a joiner, whose address is returned. If it has a KEK, Next will have the joiner entrusted.
 func (r *Router) Transmit(payload []byte) (m meshcop.Relayed, to ieee802154.ExtAddr, err error) {
@@ -103,7 +117,12 @@ func (r *Router) Transmit(payload []byte) (m meshcop.Relayed, to ieee802154.ExtA
 		return m, to, errRelayed
 	}
 	to = extOf(m.IID)
-	r.guest(to).until = r.core.Now.Add(welcomeTimes * r.frame)
+	if g := r.guest(to); len(m.Datagram) > mostCookie || g.isKnown(r.core.Now) {
+		if !g.isKnown(r.core.Now) {
+			g.share = core.Bucket{}
+		}
+		g.known = r.core.Now.Add(knownFor * r.frame)
+	}
 	if e := (Entrust{Joiner: to, KEK: m.KEK}); m.HasKEK && !slices.Contains(r.entrusts, e) && len(r.entrusts) < maxEntrusts {
 		r.entrusts = append(r.entrusts, e)
 	}
@@ -127,9 +146,12 @@ func (r *Router) Next() (Entrust, bool) {
 	if r.busy || len(r.entrusts) == 0 {
 		return Entrust{}, false
 	}
-	r.busy = true
+	r.busy, r.until = true, r.core.Now.Add(max(minEntrust, entrustFor*r.frame))
 	return r.entrusts[0], true
 }
+
+// NextTimeout returns when the joiner that is being entrusted is to be given up, by Entrusted: others wait. It is false if there is none.
+func (r *Router) NextTimeout() (time.Time, bool) { return r.until, r.busy }
 
 // Entrusted says that a joiner has confirmed that it has the key, or has not answered.
 func (r *Router) Entrusted() {
