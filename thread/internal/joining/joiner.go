@@ -89,7 +89,7 @@ type Candidate struct {
 	Ext          ieee802154.ExtAddr
 	PANID        ieee802154.PANID
 	Channel      uint8
-	RSSI         int8
+	RSSI         int
 	Port         uint16
 	NetworkName  string
 	ExtPANID     [8]byte

@@ -82,7 +82,7 @@ func (x *stage) Progress(s State, _ Candidate, err error) {
 }
 func (x *stage) Leave() { x.tuned, x.left = false, x.left+1 }
 
-func candidate(n byte, rssi int8) Candidate {
+func candidate(n byte, rssi int) Candidate {
 	return Candidate{Ext: ieee802154.ExtAddr{n}, PANID: 1, Channel: 11, RSSI: rssi, Port: 1000, SteeringData: meshcop.AnySteeringData()}
 }
 
@@ -236,7 +236,7 @@ func TestFoundKeepsTheBest(t *testing.T) {
 	x := newStage(t)
 	x.start(Options{Password: password})
 	for i := range byte(10) {
-		x.joiner.Found(candidate(i, -100+int8(i)))
+		x.joiner.Found(candidate(i, -100+int(i)))
 	}
 	named := candidate(20, -120)
 	named.SteeringData = make(meshcop.SteeringData, 16)
