@@ -35,6 +35,11 @@
 // the same time, and [Node.Events] tells each of them. What has changed so is stored, and goes before the options of New as long as those
 // stay the same.
 //
+// # Joining
+//
+// A node need not be given the key: [Join] lets it into a mesh by a password of its own, once [Node.Commission] and [Commissioner.Allow] on any
+// node of that mesh have said so. What it is told is in its store.
+//
 // # Sockets
 //
 // [Node.ListenUDP] and [Node.DialUDP] give a [UDPConn], which is a net.PacketConn and, dialled, a net.Conn. Datagrams have at most
@@ -73,5 +78,5 @@
 //
 // # Limits
 //
-// Not implemented yet: joining by commissioning.
+// Not implemented yet: a border agent, by which a commissioner from outside of the mesh, such as a phone, would let nodes in.
 package pymesh

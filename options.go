@@ -22,7 +22,10 @@ type config struct {
 	capture    io.Writer
 	maxSockets int
 	refusePort bool
-	err        error
+	progress   func(Event)
+	// memoryStore says that no store was given.
+	memoryStore bool
+	err         error
 }
 
 // An Option changes how a node is made.
@@ -36,7 +39,8 @@ func (c *config) fail(err error) {
 }
 
 // WithKey sets the network key: 1 to 16 bytes, filled with zeros on the right. All nodes of a mesh have the same.
-// Without this option the key is DefaultKey, which is public; a warning in the log says so.
+// Without this option the network is the one that the node has joined ([Join]), with its other parameters; or else the key is DefaultKey, which is
+// public, and a warning in the log says so.
 func WithKey(key []byte) Option {
 	key = slices.Clone(key)
 	return func(c *config) {
@@ -190,6 +194,21 @@ func WithPortUnreachable() Option { return func(c *config) { c.refusePort = true
 // everything but simulations that must repeat. It must not fail; the node alone may read from it.
 func WithRand(r io.Reader) Option { return func(c *config) { c.Rand = r } }
 
+// chooseNetwork takes the network that WithKey says, or that the node has joined.
+func (c *config) chooseNetwork(joined *thread.Network) {
+	switch {
+	case c.key != nil:
+		copy(c.NetworkKey[:], c.key)
+	case joined != nil:
+		n := joined
+		c.NetworkKey, c.PANID, c.NetworkName, c.ExtPANID = n.Key, n.PANID, n.Name, n.ExtPANID
+		c.MeshLocalPrefix, c.Channel, c.PSKc = n.MeshLocalPrefix, n.Channel, n.PSKc
+	default:
+		copy(c.NetworkKey[:], DefaultKey)
+		c.Logger.Warn("no network key given: using the documented default key, which everybody knows")
+	}
+}
+
 // complete checks the options and fills in what depends on others.
 func (c *config) complete() error {
 	if c.err != nil {
@@ -198,11 +217,6 @@ func (c *config) complete() error {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	if c.key == nil {
-		c.key = DefaultKey
-		c.Logger.Warn("no network key given: using the documented default key, which everybody knows")
-	}
-	copy(c.NetworkKey[:], c.key)
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
@@ -220,13 +234,14 @@ func (c *config) complete() error {
 			return errors.New("pymesh: WithMAC needs WithStore: a node that restarts under the same address must never use a frame " +
 				"counter twice (OpenFileStore; for a simulation new(thread.MemoryStore))")
 		}
-		c.Store = new(thread.MemoryStore)
+		c.Store, c.memoryStore = new(thread.MemoryStore), true
 		c.Logger.Warn("no store given: after a restart this will be another node, with another address (WithStore)")
 	}
 	s, ok, err := c.Store.Load()
 	if err != nil {
 		return fmt.Errorf("pymesh: WithStore: %w", err)
 	}
+	c.chooseNetwork(s.Joined)
 	if c.ExtAddr == (ieee802154.ExtAddr{}) {
 		if c.ExtAddr = s.ExtAddr; !ok {
 			if _, err := io.ReadFull(c.Rand, c.ExtAddr[:]); err != nil {

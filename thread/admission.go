@@ -419,6 +419,7 @@ func (e *Engine) adopt(n Network, seq keys.Sequence) error {
 		return err
 	}
 	e.keys.Advance(seq, false)
+	e.keeper.settings.Joined = &n
 	e.changed()
 	return nil
 }
