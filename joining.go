@@ -29,9 +29,54 @@ var (
 // discoveries is how often Join looks for a network that lets the node in: on LoRa an answer gets lost now and then.
 const discoveries = 5
 
-// WithJoinProgress has a function called with each step of [Join]: an event of type [thread.EventJoin] that tells in Join how far it is, and which
-// network was found. It is called by a goroutine of Join's and must not wait long.
-func WithJoinProgress(progress func(Event)) Option { return func(c *config) { c.progress = progress } }
+// A JoinProgress is a step of [Join].
+type JoinProgress struct {
+	State JoinState
+	// Network is the name of the network that was found, Router the node of it through which this one joins.
+	Network string
+	Router  MAC
+}
+
+// JoinState is how far a node is in joining.
+type JoinState uint8
+
+// The states.
+const (
+	JoinDiscovering = JoinState(thread.JoinDiscovering) // it looks for networks that let it in
+	JoinConnecting  = JoinState(thread.JoinConnecting)  // has found one, and compares passwords with its commissioner
+	JoinFinalizing  = JoinState(thread.JoinFinalizing)  // they are the same; it has told what it is
+	JoinEntrusting  = JoinState(thread.JoinEntrusting)  // is accepted, and waits for the network's key
+	JoinDone        = JoinState(thread.JoinDone)        // has it
+)
+
+func (s JoinState) String() string { return thread.JoinState(s).String() }
+
+// WithJoinProgress has a function called with each step of [Join]. It is called by a goroutine of Join's and must not wait long.
+func WithJoinProgress(progress func(JoinProgress)) Option {
+	return func(c *config) { c.progress = progress }
+}
+
+// JoinerStep is what has become of a node that wants to join, as the commissioner sees it.
+type JoinerStep uint8
+
+// The steps.
+const (
+	JoinerConnected = JoinerStep(thread.JoinerConnected) // it has the right password
+	JoinerAccepted  = JoinerStep(thread.JoinerAccepted)  // it is being given the network's key
+	JoinerFailed    = JoinerStep(thread.JoinerFailed)    // it was not let in
+)
+
+func (s JoinerStep) String() string {
+	switch s {
+	case JoinerConnected:
+		return "connected"
+	case JoinerAccepted:
+		return "accepted"
+	case JoinerFailed:
+		return "failed"
+	}
+	return fmt.Sprintf("JoinerStep(%d)", uint8(s))
+}
 
 // Join lets a node into the network whose commissioner knows the node's password, see [Node.Commission]: a password is printed on a device or chosen
 // by its owner, 6 to 32 capital letters and digits without I, O, Q and Z. It takes 20 to 60 seconds at SF7, and returns the network. The key and all
@@ -66,8 +111,8 @@ func Join(ctx context.Context, radio lora.Radio, password string, options ...Opt
 	hooks := runner.Hooks{
 		Packet: func(time.Time, *ip6.Datagram, int) {},
 		Event: func(ev thread.Event) {
-			if c.progress != nil && ev.Type == thread.EventJoin {
-				c.progress(ev)
+			if c.progress != nil && ev.Type == thread.EventJoin && ev.Join != thread.JoinIdle {
+				c.progress(JoinProgress{State: JoinState(ev.Join), Network: ev.NetworkName, Router: macOf(ev.ExtAddr)})
 			}
 		},
 		Begin: func(now time.Time) error {
@@ -109,7 +154,7 @@ const AnyNode MAC = 0
 type Commissioner struct{ node *Node }
 
 // Commission makes the node the commissioner of its network, and waits until the leader has agreed. It is the commissioner until Close, or until it is
-// cut off from the leader, which an event of type [thread.EventCommissioner] tells. It fails with [ErrRefused] if there is another one, or the leader
+// cut off from the leader, which [EventCommissioner] tells. It fails with [ErrRefused] if there is another one, or the leader
 // does not answer, with ctx's error, with ErrClosed, and at once if the node is not part of a mesh or the commissioner already.
 func (n *Node) Commission(ctx context.Context) (*Commissioner, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -139,14 +184,14 @@ func (n *Node) Commission(ctx context.Context) (*Commissioner, error) {
 			return nil, ctx.Err()
 		case !ok:
 			return nil, cmp.Or(n.Err(), ErrClosed)
-		case ev.Type == thread.EventCommissioner && !ev.Active:
+		case ev.Type == EventCommissioner && !ev.Active:
 			return nil, ErrRefused
 		}
 	}
 }
 
 // Allow lets a node join within a time: that with a MAC address, or AnyNode that has the password. It joins through any node of the mesh that it
-// hears. Events of type [thread.EventJoiner] tell who has come, and how it has ended. A node that has joined may not come again, but for some
+// hears. [EventJoiner] tells who has come, and how it has ended. A node that has joined may not come again, but for some
 // seconds; AnyNode stands until the time is over.
 //
 // Passwords are those of [Join]. A guess costs an attempt that the commissioner sees, and after a wrong one the next has to wait, up to a minute. It

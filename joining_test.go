@@ -30,23 +30,23 @@ func TestJoin(t *testing.T) {
 		if _, err := owner.Commission(ctx); !errors.Is(err, thread.ErrExists) {
 			t.Errorf("twice: %v", err)
 		}
-		radio, store, mac := m.radio(), new(thread.MemoryStore), pymesh.MAC(0x70b3d54990000042)
+		radio, store, mac := m.radio(), new(pymesh.MemoryStore), pymesh.MAC(0x70b3d54990000042)
 		if err := c.Allow(mac, password, 5*time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)
-		var steps []thread.JoinState
+		var steps []pymesh.JoinState
 		var log bytes.Buffer
 		options := []pymesh.Option{
 			pymesh.WithStore(store), pymesh.WithMAC(mac), pymesh.WithRand(rand.NewChaCha8([32]byte{42})),
 			pymesh.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))),
-			pymesh.WithJoinProgress(func(ev pymesh.Event) { steps = append(steps, ev.Join) }),
+			pymesh.WithJoinProgress(func(p pymesh.JoinProgress) { steps = append(steps, p.State) }),
 		}
 		network, err := pymesh.Join(ctx, radio, password, options...)
 		if err != nil || network != owner.Network() {
 			t.Fatalf("%+v, %v\n%s", network, err, &log)
 		}
-		if len(steps) < 6 || steps[0] != thread.JoinDiscovering || steps[len(steps)-1] != thread.JoinIdle {
+		if len(steps) < 5 || steps[0] != pymesh.JoinDiscovering || steps[len(steps)-1] != pymesh.JoinDone {
 			t.Errorf("%v", steps)
 		}
 		if strings.Contains(log.String(), password) || strings.Contains(log.String(), "112233") {
@@ -66,13 +66,13 @@ func TestJoin(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		var came []thread.JoinerEvent
+		var came []pymesh.Event
 		for len(events) > 0 {
-			if ev := <-events; ev.Type == thread.EventJoiner {
-				came = append(came, ev.Joiner)
+			if ev := <-events; ev.Type == pymesh.EventJoiner {
+				came = append(came, ev)
 			}
 		}
-		if len(came) < 2 || came[1].Step != thread.JoinerAccepted || came[1].Vendor.Name != "pymesh" {
+		if len(came) < 2 || came[1].Joiner != pymesh.JoinerAccepted || came[1].MAC != mac {
 			t.Errorf("%+v", came)
 		}
 		if err := errors.Join(c.Close(), c.Close()); err != nil {
@@ -89,7 +89,7 @@ func TestJoinErrors(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 		defer cancel()
-		radio, store := m.radio(), pymesh.WithStore(new(thread.MemoryStore))
+		radio, store := m.radio(), pymesh.WithStore(new(pymesh.MemoryStore))
 		for name, err := range map[string]error{
 			"password": func() error { _, err := pymesh.Join(ctx, radio, "secret", store); return err }(),
 			"no store": func() error { _, err := pymesh.Join(ctx, radio, password); return err }(),

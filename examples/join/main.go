@@ -21,7 +21,6 @@ import (
 	"github.com/gopymesh/pymesh"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
-	"github.com/gopymesh/pymesh/thread"
 )
 
 // label is the password that is printed on the new node.
@@ -56,7 +55,7 @@ func run(ctx context.Context, args []string, out io.Writer, speed float64) error
 		fmt.Fprintf(out, "%6.1f s  "+format+"\n", append([]any{clock.Now().Sub(begin).Seconds()}, args...)...)
 	}
 
-	owner, err := pymesh.New(air.Radio(lora.Config{}, lorasim.Position{}), pymesh.WithKey([]byte("a secret of 16 B")), pymesh.WithNetworkName("home"))
+	owner, err := pymesh.New(air.Radio(lora.Config{}, lorasim.Position{}), pymesh.WithKey(pymesh.NewKey()), pymesh.WithNetworkName("home"))
 	if err != nil {
 		return err
 	}
@@ -75,12 +74,8 @@ func run(ctx context.Context, args []string, out io.Writer, speed float64) error
 	}
 	say("it lets in who has the password %s", *password)
 
-	radio, store := air.Radio(lora.Config{}, lorasim.Position{X: 300}), pymesh.WithStore(new(thread.MemoryStore))
-	progress := pymesh.WithJoinProgress(func(ev pymesh.Event) {
-		if ev.Join != thread.JoinIdle {
-			say("the new node: %v %s", ev.Join, ev.NetworkName)
-		}
-	})
+	radio, store := air.Radio(lora.Config{}, lorasim.Position{X: 300}), pymesh.WithStore(new(pymesh.MemoryStore))
+	progress := pymesh.WithJoinProgress(func(p pymesh.JoinProgress) { say("the new node: %v %s", p.State, p.Network) })
 	network, err := pymesh.Join(ctx, radio, label, store, progress)
 	if err != nil {
 		return err
