@@ -234,7 +234,7 @@ func (r *report) rows() [][2]string {
 		rows = append(rows, [2]string{"answered", fmt.Sprintf("%.1f %% of %d requests of %d bytes", 100*r.sum.Answered(), r.sum.Asked, r.o.traffic.Size)})
 		if r.o.peer != "" {
 			rows = append(rows, [2]string{"", "ours ask ours " + r.between(false, false) + ", ours ask peers " + r.between(false, true)},
-			[2]string{"", "peers ask ours " + r.between(true, false) + ", peers ask peers " + r.between(true, true)})
+				[2]string{"", "peers ask ours " + r.between(true, false) + ", peers ask peers " + r.between(true, true)})
 		}
 		rows = append(rows, [2]string{"round trip", fmt.Sprintf("%.2f s median, %.1f s for the slowest twentieth", fields.Quantile(r.sum.Trips, 0.5).Seconds(), fields.Quantile(r.sum.Trips, 0.95).Seconds())})
 	}
