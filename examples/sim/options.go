@@ -231,14 +231,7 @@ const (
 )
 
 func (o *options) check(given map[string]bool) error {
-	for name, v := range map[string]float64{"link": o.link, "loss1m": o.loss1m, "exponent": o.exponent, "shadowing": o.shadowing, "density": o.degree} {
-		if bad(v) || math.Abs(v) > 1000 {
-			return fmt.Errorf("-%s %v is out of range", name, v)
-		}
-	}
 	switch {
-	case o.exponent < 0 || o.shadowing < 0 || o.degree < 1 || o.degree > 100:
-		return errors.New("-exponent and -shadowing must not be negative, -density must be 1 to 100")
 	case o.over <= 0 || !(o.hours > 0 && o.hours <= maxHours):
 		return fmt.Errorf("-over must be positive, -hours more than 0 and at most %d", maxHours)
 	case o.seeds < 1 || o.seeds > maxSeeds || o.parallel < 1:
@@ -253,11 +246,23 @@ func (o *options) check(given map[string]bool) error {
 			return fmt.Errorf("-peer: %w", err)
 		}
 	}
-	if err := o.checkTraffic(); err != nil {
+	if err := errors.Join(o.checkPath(), o.checkTraffic()); err != nil {
 		return err
 	}
 	if !strings.Contains(" chain grid cell star random ", " "+o.topology+" ") {
 		return fmt.Errorf("-topology %q is none of chain, grid, cell, star and random", o.topology)
+	}
+	return nil
+}
+
+func (o *options) checkPath() error {
+	for name, v := range map[string]float64{"link": o.link, "loss1m": o.loss1m, "exponent": o.exponent, "shadowing": o.shadowing, "density": o.degree} {
+		if bad(v) || math.Abs(v) > 1000 {
+			return fmt.Errorf("-%s %v is out of range", name, v)
+		}
+	}
+	if o.exponent < 0 || o.shadowing < 0 || o.degree < 1 || o.degree > 100 {
+		return errors.New("-exponent and -shadowing must not be negative, -density must be 1 to 100")
 	}
 	return nil
 }
