@@ -16,7 +16,7 @@
 //	}
 //	conn.WriteToUDPAddrPort([]byte("Hello World!"), netip.AddrPortFrom(peer, 1234))
 //
-// The radio is a [github.com/gopymesh/pymesh/lora.Radio]: an SX1276 hat (package lora/sx1276), one on a simulated air (package
+// The radio is a [github.com/gopymesh/pymesh/lora.Radio]: an SX1276 or SX1262 hat (packages lora/sx1276, lora/sx126x, lora/hats), one on a simulated air (package
 // lora/lorasim), or any other that sends and receives whole LoRa packets. A node that is to be the same after a restart has a store, too:
 // pymesh.WithStore(store), with [OpenFileStore].
 //

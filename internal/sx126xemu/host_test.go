@@ -442,6 +442,7 @@ func TestActivity(t *testing.T) {
 			t.Errorf("flags %#x: reception does not end", got)
 		}
 		b.expect(BadCAD)
+		b.transact(opClearIrq, 0x03, 0xFF)
 		b.transact(opCadParams, 1, 0x22, 0x10, 0, 0, 0, 0) // decimals taken for hexadecimals
 		b.transact(opCad)
 		time.Sleep(3 * time.Millisecond)

@@ -100,10 +100,20 @@ func (c *chip) betterError(err error) error {
 		return err
 	}
 	status := c.R[1]
-	if empty := strings.Trim(c.version, "\x00\xff") == ""; empty && (status == 0 || status == 0xFF) {
+	if blank(c.version) && (status == 0 || status == 0xFF) {
 		return &lora.Error{Op: "identify", Reg: "status", Err: &Problem{Err: fmt.Errorf("0x%02X: %w", status, ErrNoChip), Remedy: remedyNoChip}}
 	}
 	return &lora.Error{Op: "identify", Reg: "version", Err: &Problem{Err: fmt.Errorf("%q: %w", c.version, ErrOtherChip), Remedy: remedyOtherChip}}
+}
+
+// blank reports whether all bytes read as 0, or as 1: nobody drives the wire.
+func blank(text string) bool {
+	for i := range len(text) {
+		if text[i] != 0x00 && text[i] != 0xFF {
+			return false
+		}
+	}
+	return true
 }
 
 // sx127x asks as one asks an SX1276 for its version. No command of an SX126x begins like that.
