@@ -53,6 +53,7 @@ const (
 type slot struct {
 	key      key
 	inUse    bool
+	done     bool // complete, and still known until deadline or until the slot is used again
 	deadline time.Time
 	missing  int                                          // bytes
 	present  [(maxUnits + wordBits - 1) / wordBits]uint64 // a bit for every 8 bytes of data
@@ -69,6 +70,8 @@ func NewReassembler(limits Limits) *Reassembler {
 //
 // A fragment that says something else than an earlier one about the same bytes starts its datagram afresh: so it is when
 // a sender uses a tag again (RFC 4944 §5.3). A fragment that fails with an error changes nothing.
+//
+// One that repeats what the last datagrams had, which are complete, fails with [ErrRepeated]: it begins no datagram that never becomes whole.
 //
 // A new datagram that finds no place drives out the oldest one, of those without security first. One without security
 // never drives out one with security: it fails with [ErrFull].
@@ -90,21 +93,26 @@ func (r *Reassembler) HandleFragment(now time.Time, o Origin, frame []byte, ctx 
 	}
 
 	k := key{origin: o, size: h.DatagramSize, tag: h.Tag}
-	s := r.find(k)
+	s := r.find(now, k)
 	if s == nil {
 		if s = r.place(o); s == nil {
 			return nil, ErrFull
 		}
 		s.start(k, now.Add(r.limits.Timeout))
 	} else if s.contradicts(offset, part) {
-		r.dropped++
+		if s.inUse {
+			r.dropped++
+		}
 		s.start(k, now.Add(r.limits.Timeout))
+	}
+	if s.done {
+		return nil, ErrRepeated
 	}
 	s.add(offset, part)
 	if s.missing > 0 {
 		return nil, nil
 	}
-	s.inUse = false
+	s.inUse, s.done = false, true
 	return s.data[:size], nil
 }
 
@@ -136,12 +144,14 @@ func (r *Reassembler) HandleTimeout(now time.Time) {
 	}
 }
 
-// Reset gives up all datagrams.
+// Reset gives up all datagrams, and forgets those that are complete.
 func (r *Reassembler) Reset() {
 	for i := range r.slots {
-		if s := &r.slots[i]; s.inUse {
+		s := &r.slots[i]
+		if s.inUse {
 			r.drop(s)
 		}
+		s.done = false
 	}
 }
 
@@ -164,9 +174,10 @@ func (r *Reassembler) drop(s *slot) {
 	r.dropped++
 }
 
-func (r *Reassembler) find(k key) *slot {
+// find returns the slot of a datagram, incomplete or complete, or nil.
+func (r *Reassembler) find(now time.Time, k key) *slot {
 	for i := range r.slots {
-		if s := &r.slots[i]; s.inUse && s.key == k {
+		if s := &r.slots[i]; s.key == k && (s.inUse || s.done && now.Before(s.deadline)) {
 			return s
 		}
 	}
@@ -175,15 +186,18 @@ func (r *Reassembler) find(k key) *slot {
 
 // place returns the slot for a new datagram, or nil.
 func (r *Reassembler) place(o Origin) *slot {
-	var victim *slot
+	var victim, free *slot
 	for i := range r.slots {
 		s := &r.slots[i]
-		if !s.inUse {
-			return s
-		}
-		if victim == nil || s.yieldsBefore(victim) {
+		switch {
+		case s.inUse && (victim == nil || s.yieldsBefore(victim)):
 			victim = s
+		case !s.inUse && (free == nil || s.deadline.Before(free.deadline)):
+			free = s
 		}
+	}
+	if free != nil {
+		return free
 	}
 	if len(r.slots) < r.limits.Datagrams {
 		r.slots = append(r.slots, slot{data: make([]byte, MaxDatagramSize)})
