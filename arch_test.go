@@ -116,9 +116,14 @@ var layers = []layer{
 		imports:  []string{"thread/..."},
 	},
 	{
-		packages: []string{"internal/sx1276emu"},
-		imports:  []string{"lora/..."},
+		packages: []string{"internal/chipemu"},
+		imports:  []string{"lora", "lora/lorasim"},
 		external: anyModule, // it is a periph.io port
+	},
+	{
+		packages: []string{"internal/sx1276emu"},
+		imports:  []string{"lora/...", "internal/chipemu"},
+		external: anyModule,
 	},
 	{
 		packages: []string{"internal/..."},

@@ -19,6 +19,7 @@ type chip struct {
 
 	snap         snapshot
 	transmitting bool // the mode is transmit, or what follows it
+	standby      bool // the mode is standby, after Assess
 	nextStart    byte // where the next packet is to begin in the FIFO
 }
 

@@ -119,7 +119,7 @@ func (d *diagnosis) dio0() (string, error) {
 		return fmt.Sprintf("not wired; the chip is asked every %v", d.pollEvery.Round(time.Millisecond/10)), nil
 	}
 	return driver.TryLine(c.clock, c.pins.DIO0, "DIO0", func() error {
-		if err := c.interruptBy(irqCadDone, dio0CadDone); err != nil {
+		if err := c.write(regDioMapping1, dio0CadDone); err != nil {
 			return err
 		}
 		return c.setMode(c.mode(modeCad))
@@ -132,7 +132,7 @@ func (d *diagnosis) dio0() (string, error) {
 		if err := c.write(regIrqFlags, irqAll); err != nil {
 			return err
 		}
-		return c.interruptBy(irqAll&^irqMask, dio0RxDone)
+		return c.write(regDioMapping1, dio0RxDone)
 	})
 }
 

@@ -74,7 +74,7 @@ func (c *chip) Read(p *driver.Packet) error {
 	c.nextStart = start + n
 	p.CRCError = c.snap[regIrqFlags]&irqPayloadCrcError != 0
 	p.NoCRC = c.snap[regHopChannel]&crcOnPayload == 0
-	p.Reception = lora.Reception{}
+	p.Reception, p.Length = lora.Reception{}, int(n)
 	// The flags first: from now on they can tell of the next packet.
 	if err := c.Clear(); err != nil || p.CRCError || p.NoCRC || n == 0 {
 		return err
@@ -87,10 +87,12 @@ func (c *chip) Read(p *driver.Packet) error {
 	return nil
 }
 
-// Transmit puts a packet on the air. The chip receives.
+// Transmit puts a packet on the air.
 func (c *chip) Transmit(packet []byte) error {
-	if err := c.changeMode(modeRxContinuous, modeStandby); err != nil {
-		return err
+	if !c.standby {
+		if err := c.changeMode(modeRxContinuous, modeStandby); err != nil {
+			return err
+		}
 	}
 	if err := c.writeFIFO(packet); err != nil {
 		return err
@@ -104,7 +106,7 @@ func (c *chip) Transmit(packet []byte) error {
 	if err := c.changeMode(modeStandby, modeTx); err != nil {
 		return err
 	}
-	c.transmitting = true
+	c.transmitting, c.standby = true, false
 	return nil
 }
 
@@ -124,7 +126,7 @@ func (c *chip) receive() error {
 	if err := c.changeMode(modeStandby, modeRxContinuous); err != nil {
 		return err
 	}
-	c.transmitting, c.nextStart = false, 0
+	c.transmitting, c.standby, c.nextStart = false, false, 0
 	return nil
 }
 
@@ -184,12 +186,6 @@ func (c *chip) Assess() (busy bool, err error) {
 	if err := c.changeMode(modeRxContinuous, modeStandby); err != nil {
 		return false, err
 	}
-	if err := c.interruptBy(irqCadDone|irqCadDetected, dio0CadDone); err != nil {
-		return false, err
-	}
-	if err := c.write(regIrqFlags, irqAll); err != nil {
-		return false, err
-	}
 	if err := c.setMode(c.mode(modeCad)); err != nil {
 		return false, err
 	}
@@ -200,10 +196,11 @@ func (c *chip) Assess() (busy bool, err error) {
 	if err := c.write(regIrqFlags, irqAll); err != nil {
 		return false, err
 	}
-	if err := c.interruptBy(irqAll&^irqMask, dio0RxDone); err != nil {
-		return false, err
+	if flags&irqCadDetected != 0 {
+		return true, c.receive()
 	}
-	return flags&irqCadDetected != 0, c.receive()
+	c.standby = true
+	return false, nil
 }
 
 // awaitCAD waits for the end of channel activity detection, and returns the flags.
@@ -223,11 +220,3 @@ func (c *chip) awaitCAD() (flags byte, err error) {
 
 // cadGrace is how much longer channel activity detection may take than its symbols.
 const cadGrace = 20 * time.Millisecond
-
-// interruptBy chooses the flags that may be set, and the one that DIO0 shows.
-func (c *chip) interruptBy(flags, dio0 byte) error {
-	if err := c.write(regIrqFlagsMask, irqAll&^flags); err != nil {
-		return err
-	}
-	return c.write(regDioMapping1, dio0)
-}

@@ -9,6 +9,8 @@ type Stats struct {
 	// Deferred counts how often the channel was found busy, Busy the packets that were given up
 	// for that reason.
 	Deferred, Busy uint64
+	// Activity counts how often it was channel activity detection that found it busy.
+	Activity uint64
 
 	Received  uint64 // packets, handed out or waiting
 	CRCErrors uint64 // packets dropped for a wrong CRC

@@ -18,13 +18,14 @@ type Chip interface {
 	Clear() error
 	// Read takes the packet out of the chip of which the last Look told, and clears the flags.
 	Read(p *Packet) error
-	// Transmit puts a packet on the air.
+	// Transmit puts a packet on the air. The chip receives, or has assessed the channel.
 	Transmit(packet []byte) error
 	// Listen goes back to reception after a transmission.
 	Listen() error
 	// Restart begins reception anew: the modem forgets what it seems to receive.
 	Restart() error
-	// Assess looks whether there is a signal on the channel, whatever part of a packet it is. The chip goes on to receive.
+	// Assess looks whether there is a signal on the channel, whatever part of a packet it is. If so the chip goes on to receive, else
+	// it waits for Transmit or Listen.
 	Assess() (busy bool, err error)
 	// Sleep ends reception, and Wake begins it again.
 	Sleep() error
@@ -60,6 +61,8 @@ type Packet struct {
 	lora.Reception
 	Payload [lora.MaxPacket]byte
 
+	// Length is how long it is, or was to be: with an error there is no payload.
+	Length int
 	// Why there is none.
 	CRCError, NoCRC bool
 	// Missed says that packets before this one were overwritten.

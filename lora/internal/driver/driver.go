@@ -31,6 +31,7 @@ type Driver struct {
 	clock    lora.Clock
 	line     transceiver.Input // the interrupt line, or nil
 	lineName string
+	slot     time.Duration // of random pauses
 	closers  []io.Closer
 
 	// Between callers and loop.
@@ -73,6 +74,9 @@ func New(chip Chip, line transceiver.Input, lineName string, cfg lora.Config, o 
 	}
 	d.pollEvery = min(max(cfg.Airtime(shortestPacket)*3/4, minPoll), maxPoll)
 	d.maxReception = cfg.Airtime(lora.MaxPacket)
+	d.reception.init(cfg)
+	d.slot = transceiver.Unheard(cfg)
+	d.load.init(cfg)
 	return d
 }
 

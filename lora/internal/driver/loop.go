@@ -30,10 +30,12 @@ type loop struct {
 	nextPoll, nextCheck time.Time
 	deaf, deafLogged    bool // the interrupt line cannot be relied on
 
-	listenSince    time.Time // the receiver runs since then
-	lastEvent      time.Time // when the driver looked last
-	received       time.Time // the end of the last packet received
-	receivingSince time.Time // the modem receives a packet since then; zero if it does not
+	listenSince time.Time // the receiver runs since then
+	lastEvent   time.Time // when the driver looked last
+	received    time.Time // the end of the last packet received
+	window      time.Time // until then an acknowledgment may begin
+	reception   reception
+	load        load
 
 	tx transmission
 

@@ -76,7 +76,10 @@ func (d *Driver) look(why cause) (Status, error) {
 	if err != nil {
 		return Status{}, d.noted(err)
 	}
-	d.trackReception(&s)
+	if d.tx.state == txOnAir || s.RxDone {
+		s.Progress = Nothing
+	}
+	d.reception.track(s.Progress, d.clock.Now())
 	return s, nil
 }
 
@@ -89,16 +92,6 @@ func (d *Driver) noted(err error) error {
 		d.count.restarts.Add(1)
 	}
 	return err
-}
-
-// trackReception notes since when the modem receives a packet.
-func (d *Driver) trackReception(s *Status) {
-	switch {
-	case d.tx.state == txOnAir, s.RxDone, s.Progress == Nothing:
-		d.receivingSince = time.Time{}
-	case d.receivingSince.IsZero():
-		d.receivingSince = d.clock.Now()
-	}
 }
 
 // handleStatus handles what the last look tells.
@@ -127,6 +120,7 @@ func (d *Driver) receive(at time.Time) error {
 	p := &d.in
 	d.received = at
 	err := d.chip.Read(p)
+	d.heard(p)
 	if p.Missed {
 		d.count.missed.Add(1)
 	}
@@ -170,5 +164,5 @@ func (d *Driver) restart() error {
 // listens notes that the receiver has just been started.
 func (d *Driver) listens() {
 	d.listenSince = d.clock.Now()
-	d.receivingSince = time.Time{}
+	d.reception.track(Nothing, d.listenSince)
 }

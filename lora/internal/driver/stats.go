@@ -9,7 +9,7 @@ import (
 
 // counters is Stats as the loop counts.
 type counters struct {
-	sent, deferred, busy                        atomic.Uint64
+	sent, deferred, activity, busy              atomic.Uint64
 	airtime                                     atomic.Int64
 	received, crcErrors, noCRC, missed, overrun atomic.Uint64
 	edges, falseEdges, lostEdges, stuck         atomic.Uint64
@@ -24,6 +24,7 @@ func (d *Driver) Stats() transceiver.Stats {
 		Airtime:    time.Duration(c.airtime.Load()),
 		Deferred:   c.deferred.Load(),
 		Busy:       c.busy.Load(),
+		Activity:   c.activity.Load(),
 		Received:   c.received.Load(),
 		CRCErrors:  c.crcErrors.Load(),
 		NoCRC:      c.noCRC.Load(),

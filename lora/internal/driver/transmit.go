@@ -63,6 +63,7 @@ func (d *Driver) accept(packet []byte) {
 	t.state, t.silent = txWaiting, false
 	t.giveUp = now.Add(d.opt.Listen.Wait)
 	t.at = now
+	d.yield()
 }
 
 func later(a, b time.Time) time.Time {
@@ -124,23 +125,45 @@ func (d *Driver) sample() error {
 	now := d.clock.Now()
 	settled := now.Sub(d.listenSince) >= rssiSettle
 	switch {
-	case !d.receivingSince.IsZero():
-		if now.Sub(d.receivingSince) > d.maxReception {
-			d.tx.state, d.tx.at = txWaiting, now
-			return d.restart()
-		}
+	case d.reception.expired(now):
+		d.tx.state, d.tx.at = txWaiting, now
+		return d.restart()
+	case d.reception.busy():
 		d.busy()
 	case settled && status.Strength >= d.opt.Listen.Threshold:
 		d.busy()
 	case now.Before(d.tx.freeAt):
 		d.tx.at = earlier(d.tx.freeAt, now.Add(samplePause))
+	case d.blind(now):
+		return d.assess()
 	default:
 		return d.transmit()
 	}
 	return nil
 }
 
-// busy waits for a random time, or gives up.
+// blind reports whether a packet may be on the air whose beginning the receiver has not heard, and that is worth a look. An
+// acknowledgment does not wait for one: its place on the air is kept free.
+func (d *Driver) blind(now time.Time) bool {
+	return d.opt.Listen.Activity && d.tx.n > shortestPacket && now.Sub(d.listenSince) < d.maxReception
+}
+
+// assess sends the packet if there is no activity on the channel.
+func (d *Driver) assess() error {
+	busy, err := d.chip.Assess()
+	switch {
+	case err != nil:
+		return d.noted(err)
+	case busy:
+		d.listens()
+		d.count.activity.Add(1)
+		d.busy()
+		return nil
+	}
+	return d.transmit()
+}
+
+// busy waits for a random time, or gives up. When the packet that keeps the channel busy is received, yield says anew how long to wait.
 func (d *Driver) busy() {
 	t, now := &d.tx, d.clock.Now()
 	d.count.deferred.Add(1)
@@ -150,7 +173,22 @@ func (d *Driver) busy() {
 		return
 	}
 	t.state = txWaiting
-	t.at = now.Add(minBackoff + rand.N(d.opt.Listen.Backoff+1))
+	t.at = now.Add(minBackoff + d.contend(now))
+}
+
+// contend returns a random pause of whole slots. They are as long as the start of a packet stays unheard: whoever has drawn a later one hears
+// an earlier one's packet.
+func (d *Driver) contend(now time.Time) time.Duration {
+	slots := max(1, float64(d.opt.Listen.Backoff)/float64(d.slot)*(1+3*d.load.share(now)))
+	return time.Duration(rand.IntN(int(slots+0.5))) * d.slot
+}
+
+// yield makes a packet wait that is not an acknowledgment until those of others could begin, and then its turn.
+func (d *Driver) yield() {
+	t, now := &d.tx, d.clock.Now()
+	if t.n > shortestPacket && now.Before(d.window) {
+		t.at = d.window.Add(d.contend(now))
+	}
 }
 
 // transmit puts the packet on the air.
@@ -189,6 +227,7 @@ func (d *Driver) endSend() error {
 	t.last = now
 	d.count.sent.Add(1)
 	d.count.airtime.Add(int64(d.cfg.Airtime(t.n)))
+	d.load.add(d.cfg.Airtime(t.n), now)
 	d.nextPoll = now.Add(d.pollEvery)
 	d.finish(nil)
 	return nil
