@@ -33,6 +33,7 @@ type Limits struct {
 type Reassembler struct {
 	limits  Limits
 	slots   []slot
+	open    int // slots that are in use
 	dropped uint64
 	scratch [MaxDatagramSize]byte // the first fragment's decompressed part
 }
@@ -98,12 +99,12 @@ func (r *Reassembler) HandleFragment(now time.Time, o Origin, frame []byte, ctx 
 		if s = r.place(o); s == nil {
 			return nil, ErrFull
 		}
-		s.start(k, now.Add(r.limits.Timeout))
+		r.begin(s, k, now)
 	} else if s.contradicts(offset, part) {
 		if s.inUse {
-			r.dropped++
+			r.drop(s)
 		}
-		s.start(k, now.Add(r.limits.Timeout))
+		r.begin(s, k, now)
 	}
 	if s.done {
 		return nil, ErrRepeated
@@ -113,6 +114,7 @@ func (r *Reassembler) HandleFragment(now time.Time, o Origin, frame []byte, ctx 
 		return nil, nil
 	}
 	s.inUse, s.done = false, true
+	r.open--
 	return s.data[:size], nil
 }
 
@@ -127,6 +129,9 @@ func (r *Reassembler) decompress(frame []byte, o Origin, ctx *Contexts, datagram
 
 // NextTimeout returns when [Reassembler.HandleTimeout] is to be called, if at all.
 func (r *Reassembler) NextTimeout() (t time.Time, ok bool) {
+	if r.open == 0 {
+		return t, false
+	}
 	for i := range r.slots {
 		if s := &r.slots[i]; s.inUse && (!ok || s.deadline.Before(t)) {
 			t, ok = s.deadline, true
@@ -156,21 +161,14 @@ func (r *Reassembler) Reset() {
 }
 
 // Len returns how many datagrams are incomplete.
-func (r *Reassembler) Len() int {
-	n := 0
-	for i := range r.slots {
-		if r.slots[i].inUse {
-			n++
-		}
-	}
-	return n
-}
+func (r *Reassembler) Len() int { return r.open }
 
 // Dropped returns how many datagrams were given up so far, for whatever reason.
 func (r *Reassembler) Dropped() uint64 { return r.dropped }
 
 func (r *Reassembler) drop(s *slot) {
 	s.inUse = false
+	r.open--
 	r.dropped++
 }
 
@@ -218,8 +216,10 @@ func (s *slot) yieldsBefore(other *slot) bool {
 	return s.deadline.Before(other.deadline)
 }
 
-func (s *slot) start(k key, deadline time.Time) {
-	*s = slot{key: k, inUse: true, deadline: deadline, missing: int(k.size), data: s.data}
+// begin takes a slot that is not in use for a new datagram.
+func (r *Reassembler) begin(s *slot, k key, now time.Time) {
+	*s = slot{key: k, inUse: true, deadline: now.Add(r.limits.Timeout), missing: int(k.size), data: s.data}
+	r.open++
 }
 
 // contradicts reports whether an earlier fragment had other bytes anywhere in part.
