@@ -23,6 +23,8 @@ type Timing struct {
 	MaxFrameRetries int
 	// AckWait is the wait for an acknowledgement, counted from the end of the transmission.
 	AckWait time.Duration
+	// AckWaitMax is the longest wait, for a neighbor whose acknowledgements have shown that they take longer. Zero, as in stock, keeps AckWait.
+	AckWaitMax time.Duration
 	// AckRoom is how long the channel is left to others after a frame for one of them that asks for an acknowledgement, until that can
 	// be heard. Zero in stock.
 	AckRoom time.Duration

@@ -50,7 +50,7 @@ func TimingFor(airtime func(n int) time.Duration) Timing {
 		return t
 	case frame < pycomFastest:
 		t.scale(max(ratio(frame, pycomFastest), shortestTiming),
-			&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.AckRoom, &t.FragmentGap, &t.MPLInterval, &t.DataWait, &t.AttachPoll, &t.FastPoll)
+			&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.AckWaitMax, &t.AckRoom, &t.FragmentGap, &t.MPLInterval, &t.DataWait, &t.AttachPoll, &t.FastPoll)
 	case frame > pycomSlowest:
 		t.stretch(frame)
 	}
@@ -77,7 +77,8 @@ func (t *Timing) links() neighbors.Scale {
 // [TimingPymesh], as they have it whatever their radio is set to, but for what is a node's own affair.
 func TimingForBoards(airtime func(n int) time.Duration) Timing {
 	t, own := TimingPymesh(), TimingFor(airtime)
-	t.BackoffUnit, t.RetryJitter, t.AckWait, t.AckRoom, t.FrameTime = own.BackoffUnit, own.RetryJitter, own.AckWait, own.AckRoom, own.FrameTime
+	t.BackoffUnit, t.RetryJitter, t.AckRoom, t.FrameTime = own.BackoffUnit, own.RetryJitter, own.AckRoom, own.FrameTime
+	t.AckWait, t.AckWaitMax = own.AckWait, own.AckWaitMax
 	t.ReceiveSensitivity = own.ReceiveSensitivity
 	return t
 }
@@ -87,7 +88,7 @@ func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 // stretch makes everything take longer than at SF8, and leaves what is sent regularly the share of the air that it has at SF7.
 func (t *Timing) stretch(frame time.Duration) {
 	t.scale(ratio(frame, pycomSlowest),
-		&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.AckRoom,
+		&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.AckWaitMax, &t.AckRoom,
 		&t.ParentRequestRouters, &t.ParentRequestREEDs, &t.ParentDecision, &t.ParentResponseRouters, &t.ParentResponseAll,
 		&t.AttachBackoffMin, &t.AttachBackoffJitter, &t.SearchJitter, &t.ChildIDRequest, &t.ChildUpdateRetry,
 		&t.DataWait, &t.AttachPoll, &t.FastPoll, &t.PollRetry, &t.MinPoll,

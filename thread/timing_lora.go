@@ -27,6 +27,8 @@ func (t *Timing) sendSlowly() {
 	// Deviation: a Pymesh node waits 2 s, and its MAC does nothing else meanwhile. An acknowledgement takes 31 ms at SF7 and comes 4 to
 	// 8 ms after the frame, from boards too. In a field of 4 × 4 nodes pings took a third less time with this than with 2 s.
 	t.AckWait = 150 * time.Millisecond
+	// Deviation: stock knows one wait for all. A host that is slow, or at SF10 a board, may take longer, and would be sent each frame twice.
+	t.AckWaitMax = 4 * t.AckWait
 	// Deviation: stock sends again three times, which with such a wait is over within two seconds: somebody who is too far away to be heard
 	// by this node, but not by the next hop, may send fragments for as long.
 	t.MaxFrameRetries = 7

@@ -94,7 +94,7 @@ func (e *Engine) wireRooms(c *Config) {
 func macTiming(t *Timing) mac.Timing {
 	return mac.Timing{
 		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
-		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, AckRoom: t.AckRoom, FrameTime: t.FrameTime, DataWait: t.DataWait,
+		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, AckWaitMax: t.AckWaitMax, AckRoom: t.AckRoom, FrameTime: t.FrameTime, DataWait: t.DataWait,
 		Scale: t.links(),
 	}
 }
