@@ -73,7 +73,7 @@ func (e *Engine) wireRooms(c *Config) {
 	})
 	e.polls.SetPeriod(c.PollPeriod)
 	e.neighbors.Routers.Sequence = uint8(e.Core.Rand.Uint32())
-	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, FragmentGaps: t.FragmentGaps}, e.mac, &e.mesh, &e.contexts)
+	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, LostDatagram: t.LostDatagram}, e.mac, &e.mesh, &e.contexts)
 	e.mpl = mpl.NewDomain(e.Core.Rand, mpl.Config{
 		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, Seeds: seedsFor(t), Datagrams: mplDatagrams, Redundancy: t.MPLRedundancy, Reserve: e.save,
 	})
@@ -95,7 +95,7 @@ func (e *Engine) wireRooms(c *Config) {
 func macTiming(t *Timing) mac.Timing {
 	return mac.Timing{
 		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
-		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, AckRoom: t.AckRoom, FrameTime: t.FrameTime, DataWait: t.DataWait,
+		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, AckWaitMax: t.AckWaitMax, AckRoom: t.AckRoom, FrameTime: t.FrameTime, DataWait: t.DataWait,
 		Scale: t.links(),
 	}
 }

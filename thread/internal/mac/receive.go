@@ -88,7 +88,7 @@ func (m *MAC) receiveAck(seq uint8, pending bool) {
 	case stateWaitAck:
 		m.finish(Acked)
 	case stateBackoff, stateReady:
-		if m.left {
+		if m.left > 0 {
 			m.finish(Acked)
 		}
 	}
