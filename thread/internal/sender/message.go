@@ -54,6 +54,8 @@ type Message struct {
 	Expires  time.Time // zero for never; what has been begun, and what is held for a sleeping child, is finished
 	// Channel is that of an Announcement, to all networks there. 0 is the node's own.
 	Channel uint8
+	// PAN is that of another network, for a message that asks who is there. 0 is the node's own.
+	PAN ieee802154.PANID
 	// For is the sleeping child that a copy of a multicast is for, zero otherwise.
 	For ieee802154.ExtAddr
 
