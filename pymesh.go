@@ -18,7 +18,6 @@ import (
 	"github.com/gopymesh/pymesh/thread/cli"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
-	"github.com/gopymesh/pymesh/thread/mle"
 )
 
 // ErrClosed is the error of a node that was closed. It is net.ErrClosed.
@@ -54,6 +53,30 @@ func ParseMAC(s string) (MAC, error) {
 // String returns 16 hexadecimal digits.
 func (m MAC) String() string { return fmt.Sprintf("%016x", uint64(m)) }
 
+// Format prints the String with %v and %s, and the number with other verbs.
+func (m MAC) Format(f fmt.State, verb rune) { formatNumber(f, verb, m.String(), uint64(m)) }
+
+// RLOC16 is the short form of a routing locator, a node's place in the mesh: six bits for its router, ten for its place among the children of that.
+type RLOC16 uint16
+
+// NoRLOC16 is that of a node which is part of no mesh.
+const NoRLOC16 RLOC16 = 0xfffe
+
+// String returns 0x and four hexadecimal digits.
+func (r RLOC16) String() string { return fmt.Sprintf("0x%04x", uint16(r)) }
+
+// Format prints the String with %v and %s, and the number with other verbs.
+func (r RLOC16) Format(f fmt.State, verb rune) { formatNumber(f, verb, r.String(), uint16(r)) }
+
+// formatNumber prints a number that has a form of its own.
+func formatNumber(f fmt.State, verb rune, text string, number any) {
+	if verb == 'v' || verb == 's' {
+		_, _ = io.WriteString(f, text)
+		return
+	}
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), number)
+}
+
 func macOf(ext ieee802154.ExtAddr) MAC { return MAC(binary.BigEndian.Uint64(ext[:])) }
 
 func (m MAC) ext() (ext ieee802154.ExtAddr) {
@@ -66,6 +89,7 @@ func (m MAC) ext() (ext ieee802154.ExtAddr) {
 type Node struct {
 	engine  *thread.Engine
 	run     *runner.Runner
+	radio   lora.Radio
 	log     *slog.Logger
 	mac     MAC
 	capture *pcap.Writer
@@ -75,12 +99,18 @@ type Node struct {
 
 	mu       sync.Mutex
 	sockets  sockets
-	forwards forwards
+	forwards handoff[Forwarded]
+	packets  handoff[[]byte]
+	groups   []netip.Addr // of JoinGroup; the runner's
 	pings    map[uint16]chan pong
 	pingSeq  uint16
 	pingID   uint16
 	watch    map[*watcher]struct{}
 	closed   bool
+
+	seen      seen       // the runner's, as what follows
+	pycom     bool       // the node has the address of Pycom's library
+	pycomAddr netip.Addr // which it is
 
 	shell        *cli.Interpreter
 	shellTurn    chan struct{} // holds the one command under way
@@ -105,16 +135,12 @@ func New(radio lora.Radio, options ...Option) (*Node, error) {
 		return nil, err
 	}
 	if c.Timing == (thread.Timing{}) {
-		c.Timing = thread.TimingFor(radio.Config().Airtime)
-		c.Timing.SetSensitivity(radio.Config().Sensitivity())
+		c.Timing = TimingFor(radio.Config()).t
 	}
 	c.Timing.ChildTimeout = max(c.Timing.ChildTimeout, patienceFor(c.PollPeriod))
-	giveBack := func() {}
-	if store, ok := c.Store.(*FileStore); ok {
-		if err := store.take(); err != nil {
-			return nil, err
-		}
-		giveBack = store.giveBack
+	giveBack, err := c.take(radio)
+	if err != nil {
+		return nil, err
 	}
 	n, err := start(radio, &c, giveBack)
 	if err != nil {
@@ -123,7 +149,24 @@ func New(radio lora.Radio, options ...Option) (*Node, error) {
 	return n, err
 }
 
-// start makes a node of complete options. It calls ended once nothing of the node can reach the store any more.
+// take makes radio and store a node's, until giveBack.
+func (c *config) take(radio lora.Radio) (giveBack func(), err error) {
+	giveRadio, err := takeRadio(radio)
+	if err != nil {
+		return nil, err
+	}
+	store, ok := c.store.(*FileStore)
+	if !ok {
+		return giveRadio, nil
+	}
+	if err := store.take(); err != nil {
+		giveRadio()
+		return nil, err
+	}
+	return func() { store.giveBack(); giveRadio() }, nil
+}
+
+// start makes a node of complete options. It calls ended once nothing of the node can reach store and radio any more.
 func start(radio lora.Radio, c *config, ended func()) (*Node, error) {
 	var id [2]byte
 	if _, err := io.ReadFull(c.Rand, id[:]); err != nil {
@@ -134,14 +177,14 @@ func start(radio lora.Radio, c *config, ended func()) (*Node, error) {
 		return nil, fmt.Errorf("pymesh: %w", err)
 	}
 	n := &Node{
-		engine: engine, log: c.Logger, mac: macOf(c.ExtAddr), clock: lora.ClockOf(radio), frame: radio.Config().Airtime(ieee802154.MaxPSDU),
+		engine: engine, radio: radio, log: c.Logger, mac: macOf(c.ExtAddr), clock: lora.ClockOf(radio), frame: radio.Config().Airtime(ieee802154.MaxPSDU),
 		pings: map[uint16]chan pong{}, pingID: binary.BigEndian.Uint16(id[:]), watch: map[*watcher]struct{}{},
 		shell: cli.New(engine), shellTurn: make(chan struct{}, 1), shellPrinted: make(chan struct{}, 1),
 	}
 	n.shell.Radio, n.shell.Notify = fixedPower(radio.Config().TxPower), n.shellOutput
 	n.sockets.init(n, c.maxSockets)
-	n.forwards.node = n
-	hooks := runner.Hooks{Packet: n.handlePacket, Forward: n.handleForward, Event: n.handleEvent, Timer: n.shell, End: ended}
+	n.sockets.refuse, n.pycom = c.refusePort, c.pycom
+	hooks := runner.Hooks{Packet: n.handlePacket, Room: n.sockets.writeOn, Forward: n.handleForward, Event: n.handleEvent, Timer: n.shell, End: ended}
 	if c.capture != nil {
 		if n.capture, err = pcap.NewWriter(c.capture, pcap.IEEE802154); err != nil {
 			return nil, fmt.Errorf("pymesh: WithCapture: %w", err)
@@ -186,6 +229,7 @@ func (n *Node) ended() {
 	n.mu.Unlock()
 	n.sockets.closeAll()
 	n.forwards.close()
+	n.packets.close()
 }
 
 // Err returns nil while the node runs and after Close, or why it stopped by itself: its radio was closed.
@@ -225,45 +269,32 @@ func (n *Node) IPAddrs() []netip.Addr { return get(n, (*thread.Engine).Addresses
 // MeshLocalEID returns the address that applications should use: it stays when the topology changes.
 func (n *Node) MeshLocalEID() netip.Addr { return get(n, (*thread.Engine).MeshLocalEID) }
 
-// RLOC16 returns the short form of the routing locator, 0xfffe for a node that has none.
-func (n *Node) RLOC16() uint16 {
-	rloc := uint16(mle.InvalidRLOC16)
-	n.run.Do(func(time.Time) { rloc = uint16(n.engine.RLOC16()) })
+// RLOC16 returns the short form of the routing locator, NoRLOC16 for a node that has none.
+func (n *Node) RLOC16() RLOC16 {
+	rloc := NoRLOC16
+	n.run.Do(func(time.Time) { rloc = RLOC16(n.engine.RLOC16()) })
 	return rloc
 }
 
-// Counters returns what the node has sent, received and dropped.
-func (n *Node) Counters() thread.Counters { return get(n, (*thread.Engine).Counters) }
-
 // handlePacket takes a datagram from the engine.
-func (n *Node) handlePacket(now time.Time, d *ip6.Datagram) {
-	if n.shell.HandlePacket(now, d) {
+func (n *Node) handlePacket(now time.Time, d *ip6.Datagram, rssi int) {
+	taken := n.shell.HandlePacket(now, d)
+	if taken {
 		n.shellOutput()
 	}
 	switch d.Protocol {
 	case ip6.ProtocolUDP:
-		n.sockets.deliver(d)
+		taken = n.sockets.deliver(d, rssi) || taken
 	case ip6.ProtocolICMPv6:
-		m, err := ip6.ParseICMPv6(d.Payload)
-		if err != nil || m.Type != ip6.ICMPv6EchoReply {
-			return
-		}
-		echo, err := ip6.ParseEcho(m.Body)
-		if err != nil || echo.Identifier != n.pingID {
-			return
-		}
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if c, ok := n.pings[echo.Sequence]; ok {
-			select {
-			case c <- pong{from: d.Src, size: len(echo.Data), hopLimit: int(d.HopLimit), at: now}:
-			default: // a second answer to a multicast
-			}
-		}
+		taken = n.handleICMP(now, d) || taken
+	}
+	group := d.Dst.IsMulticast() // which a socket and the host's stack both get
+	if (!taken || group) && !n.unclaimed(d) && !group && d.Protocol == ip6.ProtocolUDP {
+		n.sockets.refusePort(now, d)
 	}
 }
 
 // String returns the node's state in short form, for logs.
 func (n *Node) String() string {
-	return fmt.Sprintf("pymesh node %v %v 0x%04x", n.mac, n.State(), n.RLOC16())
+	return fmt.Sprintf("pymesh node %v %v %v", n.mac, n.State(), n.RLOC16())
 }

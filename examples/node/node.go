@@ -8,13 +8,13 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gopymesh/pymesh"
 	"github.com/gopymesh/pymesh/lora"
-	"github.com/gopymesh/pymesh/lora/sx1276"
-	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/lora/hats"
 )
 
 // emulatedSpeed is how fast time passes on the simulated air.
@@ -57,26 +57,23 @@ func (p *program) openStore() (*pymesh.FileStore, error) {
 
 // stores keep what must survive a restart: of the node, and of what it has sent.
 type stores interface {
-	thread.Store
+	pymesh.Store
 	lora.AirtimeStore
 }
 
 // memory is both in simulations.
 type memory struct {
-	thread.MemoryStore
+	pymesh.MemoryStore
 	lora.MemoryAirtimeStore
 }
 
 // live lets a node live on a chip, which it closes. meet, if any, is called once the node runs.
-func (p *program) live(ctx context.Context, chip *sx1276.Radio, store stores, meet func(context.Context, *pymesh.Node)) error {
+func (p *program) live(ctx context.Context, chip hats.Radio, store stores, meet func(context.Context, *pymesh.Node)) error {
 	defer chip.Close()
 	for _, w := range chip.Config().Warnings() {
 		p.log.Warn(w)
 	}
-	options := []pymesh.Option{pymesh.WithStore(store), pymesh.WithLogger(p.log)}
-	if p.key != nil {
-		options = append(options, pymesh.WithKey(p.key))
-	}
+	options := append([]pymesh.Option{pymesh.WithStore(store), pymesh.WithLogger(p.log)}, slices.Concat(p.network, p.own)...)
 	if p.capture != "" {
 		file, err := os.Create(p.capture)
 		if err != nil {
@@ -115,7 +112,7 @@ func (p *program) live(ctx context.Context, chip *sx1276.Radio, store stores, me
 }
 
 // watch reports the node's state until ctx ends, the time is over, or the node fails.
-func (p *program) watch(ctx context.Context, node *pymesh.Node, chip *sx1276.Radio, governor *lora.Governor) error {
+func (p *program) watch(ctx context.Context, node *pymesh.Node, chip hats.Radio, governor *lora.Governor) error {
 	clock := chip.Clock()
 	start := clock.Now()
 	report := start.Add(p.status)
@@ -159,13 +156,13 @@ func (p *program) watch(ctx context.Context, node *pymesh.Node, chip *sx1276.Rad
 }
 
 // report logs the state of node and radio.
-func (p *program) report(node *pymesh.Node, chip *sx1276.Radio, governor *lora.Governor) {
+func (p *program) report(node *pymesh.Node, chip hats.Radio, governor *lora.Governor) {
 	var neighbors []string
 	for _, n := range node.Neighbors() {
-		neighbors = append(neighbors, fmt.Sprintf("%v(0x%04x, %d dBm)", n.MAC, n.RLOC16, n.RSSI))
+		neighbors = append(neighbors, fmt.Sprintf("%v(%v, %d dBm)", n.MAC, n.RLOC16, n.RSSI))
 	}
 	s := chip.Stats()
-	p.log.Info("state", "role", node.State(), "rloc16", fmt.Sprintf("0x%04x", node.RLOC16()), "eid", node.MeshLocalEID(),
+	p.log.Info("state", "role", node.State(), "rloc16", node.RLOC16(), "eid", node.MeshLocalEID(),
 		"neighbors", strings.Join(neighbors, " "))
 	p.log.Info("radio", "sent", s.Sent, "airtime", s.Airtime.Round(time.Millisecond), "received", s.Received, "crc errors", s.CRCErrors,
 		"busy", s.Deferred, "missed", s.Missed, "repairs", s.Repairs)
