@@ -75,7 +75,7 @@ func NewReassembler(limits Limits) *Reassembler {
 // One that repeats what the last datagrams had, which are complete, fails with [ErrRepeated]: it begins no datagram that never becomes whole.
 //
 // A new datagram that finds no place drives out the oldest one, of those without security first. One without security
-// never drives out one with security: it fails with [ErrFull].
+// never drives out one with security: it fails with [ErrFull]. Whoever has half of the places drives out its own.
 func (r *Reassembler) HandleFragment(now time.Time, o Origin, frame []byte, ctx *Contexts) (datagram []byte, err error) {
 	h, err := ParseFragmentHeader(frame)
 	if err != nil {
@@ -204,8 +204,31 @@ func (r *Reassembler) place(o Origin) *slot {
 	if victim == nil || o.Security == 0 && victim.key.origin.Security != 0 {
 		return nil
 	}
+	if own := r.oldestOf(o); own != nil && (victim.key.origin.Security != 0) == (o.Security != 0) {
+		victim = own
+	}
 	r.drop(victim)
 	return victim
+}
+
+// oldestOf returns the oldest datagram from an origin that has half of the places or more, else nil.
+func (r *Reassembler) oldestOf(o Origin) *slot {
+	var oldest *slot
+	n := 0
+	for i := range r.slots {
+		s := &r.slots[i]
+		if !s.inUse || s.key.origin != o {
+			continue
+		}
+		n++
+		if oldest == nil || s.deadline.Before(oldest.deadline) {
+			oldest = s
+		}
+	}
+	if 2*n < r.limits.Datagrams {
+		return nil
+	}
+	return oldest
 }
 
 // yieldsBefore reports whether s is to be driven out rather than other.

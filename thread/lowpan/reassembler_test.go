@@ -299,6 +299,26 @@ func TestReassemblerTimeout(t *testing.T) {
 	}
 }
 
+// Who begins datagrams and ends none drives out his own, once he has half of the places.
+func TestReassemblerFlood(t *testing.T) {
+	ctx := testContexts(t)
+	datagram := udpDatagram(t, rand.New(rand.NewPCG(1, 2)), 150)
+	r := NewReassembler(Limits{Datagrams: 4, Timeout: time.Minute})
+	honest := secured
+	honest.Src = ieee802154.ShortAddress(0x0c01)
+	part := func(tag uint16, i int) []byte { return frames(t, datagram, tag, 104, ctx)[i] }
+	handle(t, r, epoch, honest, ctx, part(1, 0))
+	handle(t, r, epoch, honest, ctx, part(2, 0))
+	for i := range uint16(50) {
+		handle(t, r, epoch.Add(time.Duration(i)*time.Second), secured, ctx, part(100+i, 0))
+	}
+	for _, tag := range []uint16{1, 2} {
+		if got := handle(t, r, epoch.Add(50*time.Second), honest, ctx, part(tag, 1)); !bytes.Equal(got, datagram) {
+			t.Errorf("datagram %d: %x", tag, got)
+		}
+	}
+}
+
 func TestReassemblerFull(t *testing.T) {
 	ctx := testContexts(t)
 	rng := rand.New(rand.NewPCG(1, 2))

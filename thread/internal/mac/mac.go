@@ -151,6 +151,8 @@ type MAC struct {
 	Filter Filter
 	// Counter is the frame counter of secured frames.
 	Counter keychain.Counter
+	// Asked is another PAN in which this node has asked who is there: what comes to its extended address there is taken, too. 0 is none.
+	Asked ieee802154.PANID
 	// Listen is the channel on which the node is when it does not send a frame of another one.
 	Listen uint8
 

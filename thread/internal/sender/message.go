@@ -66,6 +66,8 @@ type Message struct {
 	Channel uint8
 	// Protection is how a datagram is secured.
 	Protection Protection
+	// PAN is that of another network, for a message that asks who is there. 0 is the node's own.
+	PAN ieee802154.PANID
 	// For is the sleeping child that a copy of a multicast is for, zero otherwise.
 	For ieee802154.ExtAddr
 	// Host says that who sends it waits for room: it is refused where others would be counted as lost, and once taken it keeps its place.

@@ -482,6 +482,9 @@ func (s *Sender) frame(m *Message, hop Hop) (f ieee802154.Frame, end int, err er
 		AckRequest: !hop.Dst.IsBroadcast(), PANIDCompression: true,
 		DstPAN: s.PAN, SrcPAN: s.PAN, Dst: hop.Dst, Src: hop.Src,
 	}
+	if m.PAN != 0 {
+		f.DstPAN, f.SrcPAN = m.PAN, m.PAN
+	}
 	switch {
 	case m.Protection == Plain:
 	case m.Protection == Entrusted:
