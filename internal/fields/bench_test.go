@@ -3,7 +3,6 @@
 package fields
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/meshtest"
+	"github.com/gopymesh/pymesh/thread/ip6"
 )
 
 // Cells of 16 nodes each, in rows and columns, so far apart that some nodes of a cell hear some of the next one's: 1000 of them are many
@@ -22,14 +23,13 @@ const (
 	cellPitch = 2.4
 )
 
-func cells(n int) Field {
+func cells(n int) (places []lorasim.Position) {
 	side := int(math.Ceil(math.Sqrt(float64((n + cellNodes - 1) / cellNodes))))
-	f := Field{Name: fmt.Sprintf("cells%d", n), Propagation: Within(Reach, Signal)}
 	for i := range n {
 		p, cell := Cell(cellNodes)[i%cellNodes], i/cellNodes
-		f.Places = append(f.Places, lorasim.Position{X: p.X + cellPitch*float64(cell%side), Y: p.Y + cellPitch*float64(cell/side)})
+		places = append(places, lorasim.Position{X: p.X + cellPitch*float64(cell%side), Y: p.Y + cellPitch*float64(cell/side)})
 	}
-	return f
+	return places
 }
 
 // BenchmarkNodeHour simulates an hour of fields of cells, switched on within a minute, in which each node asks another one of its cell
@@ -42,58 +42,55 @@ func BenchmarkNodeHour(b *testing.B) {
 				b.Skip("set PYMESH_LARGE=1")
 			}
 			before := processorTime(b)
-			var net *Net
-			answered, asked := 0, 0
+			var m *meshtest.Mesh
 			for b.Loop() {
-				net = hourOfCells(b, n)
-				for _, a := range net.questions.asks {
-					asked++
-					if a.Took > 0 {
-						answered++
-					}
-				}
+				m = hourOfCells(b, n)
 			}
 			b.ReportMetric(float64((processorTime(b)-before).Microseconds())/1000/float64(n*b.N), "ms/node-hour")
-			b.ReportMetric(100*float64(answered)/float64(asked), "%answered")
-			b.ReportMetric(float64(len(net.partitions)), "partitions")
-			b.ReportMetric(float64(net.Sim.Stats().Sent)/float64(n), "sent/node")
-			b.ReportMetric(float64(net.Sim.Stats().Delivered)/float64(n), "heard/node")
+			partitions := map[uint32]bool{}
+			for _, node := range m.Nodes {
+				if l, ok := node.Leader(); ok {
+					partitions[l.PartitionID] = true
+				}
+			}
+			b.ReportMetric(float64(len(partitions)), "partitions")
+			b.ReportMetric(float64(m.Sim.Stats().Sent)/float64(n), "sent/node")
+			b.ReportMetric(float64(m.Sim.Stats().Delivered)/float64(n), "heard/node")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
 }
 
-func hourOfCells(b *testing.B, n int) *Net {
-	f := cells(n)
-	net := newNet(context.Background(), lorasim.Options{Seed: 1, Propagation: f.Propagation})
+func hourOfCells(b *testing.B, n int) *meshtest.Mesh {
+	m := meshtest.New(b, lorasim.Options{Seed: 1, Propagation: Within(Reach, Signal)})
 	r := rand.New(rand.NewPCG(1, 5))
-	for _, p := range f.Places {
-		if err := net.add(1, p, nil); err != nil {
-			b.Fatal(err)
-		}
-	}
-	for _, node := range net.Nodes {
-		net.Sim.After(time.Duration(r.Int64N(int64(time.Minute))), func() {
-			if err := node.start(); err != nil {
-				b.Error(err)
-			}
-		})
+	for _, p := range cells(n) {
+		m.Sim.After(time.Duration(r.Int64N(int64(time.Minute))), m.Add(1, p, nil).Start)
 	}
 	const period = cellNodes * 20 * time.Second
-	net.questions.open = map[question]int{}
 	for at := period / time.Duration(n); at < time.Hour; at += period / time.Duration(n) {
 		from := r.IntN(n)
 		to := from/cellNodes*cellNodes + r.IntN(cellNodes)
-		if to == from || to >= n {
-			continue
+		if to != from && to < n {
+			m.Sim.After(at, func() { sendQuestion(b, m, m.Nodes[from], m.Nodes[to]) })
 		}
-		net.Sim.After(at, func() {
-			net.questions.asks = append(net.questions.asks, Ask{From: from, To: to, At: net.elapsed()})
-			net.ask(len(net.questions.asks)-1, 16)
-		})
 	}
-	net.Sim.Run(time.Hour)
-	return net
+	m.Sim.Run(time.Hour)
+	return m
+}
+
+// sendQuestion sends an echo request. Answers are dropped where they arrive.
+func sendQuestion(b *testing.B, m *meshtest.Mesh, from, to *meshtest.Node) {
+	for _, ok := from.PollPacket(); ok; _, ok = from.PollPacket() {
+	}
+	dst := to.MeshLocalEID()
+	h := ip6.Header{HopLimit: 64, Src: from.SelectSource(dst), Dst: dst}
+	packet, err := ip6.AppendEcho(nil, h, ip6.ICMPv6EchoRequest, ip6.Echo{Identifier: 1, Data: make([]byte, 16)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	_ = from.HandlePacket(m.Sim.Now(), packet) // one that is not attached cannot
+	from.Antenna.Touch()
 }
 
 // processorTime is what this process has used.
