@@ -35,9 +35,9 @@ type Counters struct {
 
 	// 6LoWPAN: datagrams complete, fragments received, mesh frames forwarded.
 	RxDatagrams, RxFragments, Forwarded uint64
-	// Dropped by 6LoWPAN and mesh forwarding. ReassemblyDropped counts fragments that fit nowhere, and incomplete datagrams that gave way to
-	// others.
-	LowpanMalformed, ReassemblyDropped, ReassemblyTimeout, MeshHopsExceeded, MeshNoRoute, MeshUnsecured uint64
+	// Dropped by 6LoWPAN and mesh forwarding. ReassemblyDropped counts fragments that fit nowhere, those of a datagram that was complete, and
+	// incomplete datagrams that gave way to others; MeshIncomplete those passing through of a datagram of which one was lost here.
+	LowpanMalformed, ReassemblyDropped, ReassemblyTimeout, MeshHopsExceeded, MeshNoRoute, MeshUnsecured, MeshIncomplete uint64
 
 	// IPv6. IPNoRoute counts datagrams to send, of this node and of others, to which no way is known.
 	IPMalformed, IPNotForUs, IPHopLimit, IPNoRoute, IPBadChecksum, IPUnsupported, MPLDuplicate uint64
@@ -88,6 +88,7 @@ func (e *Engine) Counters() Counters {
 	c.QueueFull += s.QueueFull
 	c.IPNoRoute += s.NoRoute
 	c.MeshNoRoute += s.RelaysNoRoute
+	c.MeshIncomplete += s.RelaysIncomplete
 	c.TxDatagramsStopped += s.Stopped
 	c.MLEReplaced += s.Replaced
 	c.TxUnsecured += s.Unsecured

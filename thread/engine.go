@@ -40,6 +40,7 @@ type Engine struct {
 	*self
 	mac      *mac.MAC
 	deadline time.Time // when the next timer is due, zero if none runs
+	timers   time.Time // the same of the machines alone, without the housekeeping
 
 	// What the host asks and orders, by subject.
 	snapshot
@@ -268,12 +269,14 @@ func (e *Engine) NextTimeout() (time.Time, bool) { return e.deadline, !e.deadlin
 
 // keepDeadline looks for the timer that is due next. It is called at the end of each input that may have set one.
 func (e *Engine) keepDeadline() {
-	next := e.second
+	var next time.Time
 	for _, m := range e.machines {
 		if t, ok := m.NextTimeout(); ok {
 			next = core.Earliest(next, t)
 		}
 	}
+	e.timers = next
+	next = core.Earliest(next, e.second)
 	if t, ok := e.sender.NextTimeout(); ok && e.mac.Idle() && !e.surroundings.away() {
 		next = core.Earliest(next, t)
 	}
@@ -283,10 +286,12 @@ func (e *Engine) keepDeadline() {
 // HandleTimeout lets the engine do all that is due at now.
 func (e *Engine) HandleTimeout(now time.Time) {
 	e.Advance(now)
-	e.mac.HandleTimeout()
-	e.frameSent()
-	for _, m := range e.machines[1:] {
-		m.HandleTimeout()
+	if e.IsDue(e.timers) { // most often it is the housekeeping alone
+		e.mac.HandleTimeout()
+		e.frameSent()
+		for _, m := range e.machines[1:] {
+			m.HandleTimeout()
+		}
 	}
 	if e.IsDue(e.second) {
 		e.second = e.second.Add(time.Second)

@@ -185,16 +185,16 @@ func (x *ipLayer) deliver(d *ip6.Datagram, rssi int) {
 		x.dispatch(d, rssi)
 		return
 	}
-	// A multicast of larger scope, tunnelled to all of the mesh.
+	// A multicast of larger scope, tunnelled to all of the mesh. Nothing else comes in a tunnel: somebody outside of the mesh would have a border
+	// router pass on what seems to come from within.
 	inner, err := ip6.ParseTransit(d.Payload)
-	if err != nil || inner.Src.IsMulticast() {
+	if err != nil || inner.Src.IsMulticast() || !d.Dst.IsMulticast() || !inner.Dst.IsMulticast() ||
+		ip6.ScopeOf(inner.Dst) <= ip6.ScopeRealmLocal || inner.Src.IsLinkLocalUnicast() {
 		x.counters.IPMalformed++
 		return
 	}
-	if inner.Dst.IsMulticast() {
-		x.toSleepers(inner.Bytes, inner.Src, inner.Dst)
-	}
-	if !x.addresses.Own(inner.Dst) && (!inner.Dst.IsMulticast() || !x.addresses.Subscribed(inner.Dst)) {
+	x.toSleepers(inner.Bytes, inner.Src, inner.Dst)
+	if !x.addresses.Subscribed(inner.Dst) {
 		x.counters.IPNotForUs++
 		return
 	}

@@ -421,7 +421,8 @@ func (x *meshLayer) routeTo(h sender.Hop, to mle.RLOC16, dst netip.Addr) (sender
 	}
 	h.Dst = neighbors.ShortAddr(next)
 	if next != to {
-		h.Mesh, h.MeshSrc, h.MeshDst, h.HopsLeft = true, x.rloc, to, x.routes.hopsTo(to)
+		hops := x.routes.hopsTo(to)
+		h.Mesh, h.MeshSrc, h.MeshDst, h.HopsLeft, h.Far = true, x.rloc, to, hops+spareHops, hops > 2
 		h.Src = neighbors.ShortAddr(x.rloc)
 	}
 	return h, sender.Found

@@ -114,7 +114,8 @@ type surroundings struct {
 	pans     *scan.PANIDServer
 	announce *scan.Announcer
 
-	beacon      bool // to be sent
+	beacon      bool         // to be sent
+	announces   core.Limiter // of Announces that a commissioner orders
 	beacons     *strangers.Anyone
 	discoveries *strangers.Anyone
 	answers     []discoveryAnswer
@@ -327,13 +328,21 @@ func (x *surroundings) NextTimeout() (next time.Time, ok bool) {
 	return next, !next.IsZero()
 }
 
+// One order may be for 255 Announces on each channel, a few milliseconds apart: so many are sent at once, and then one in so many times of the
+// longest frame.
+const announceBurst, announceEvery = 64, 100
+
 // HandleTimeout does what is due.
 func (x *surroundings) HandleTimeout() {
 	x.scanner.HandleTimeout()
 	x.finish()
 	x.serve()
 	if channel, ok := x.announce.Poll(); ok {
-		x.sendAnnounce(channel)
+		if x.announces.Allow(x.Now) {
+			x.sendAnnounce(channel)
+		} else {
+			x.counters.TMFRefused++
+		}
 	}
 }
 

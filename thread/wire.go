@@ -2,6 +2,7 @@ package thread
 
 import (
 	"github.com/gopymesh/pymesh/thread/coap"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/commissioning"
 	"github.com/gopymesh/pymesh/thread/internal/core"
@@ -73,7 +74,7 @@ func (e *Engine) wireRooms(c *Config) {
 	})
 	e.polls.SetPeriod(c.PollPeriod)
 	e.neighbors.Routers.Sequence = uint8(e.Core.Rand.Uint32())
-	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, FragmentGaps: t.FragmentGaps}, e.mac, &e.mesh, &e.contexts)
+	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, LostDatagram: t.LostDatagram}, e.mac, &e.mesh, &e.contexts)
 	e.mpl = mpl.NewDomain(e.Core.Rand, mpl.Config{
 		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, Seeds: seedsFor(t), Datagrams: mplDatagrams, Redundancy: t.MPLRedundancy, Reserve: e.save,
 	})
@@ -95,7 +96,7 @@ func (e *Engine) wireRooms(c *Config) {
 func macTiming(t *Timing) mac.Timing {
 	return mac.Timing{
 		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
-		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, AckRoom: t.AckRoom, FrameTime: t.FrameTime, DataWait: t.DataWait,
+		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, AckWaitMax: t.AckWaitMax, AckRoom: t.AckRoom, FrameTime: t.FrameTime, DataWait: t.DataWait,
 		Scale: t.links(),
 	}
 }
@@ -123,7 +124,8 @@ func (e *Engine) wireLayers() {
 		keepAlive: &e.keepAlive, slaac: e.slaac, leases: &e.leases, update: e.addressGivenUp, conflicts: core.Limiter{Interval: e.timing.AddressNotifyInterval, Burst: 1},
 	}
 	e.distrib = distributor{
-		self: e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, dataset: e.dataset,
+		announced: core.Limiter{Interval: 4 * e.timing.DataResponseRepeat, Burst: announcedBurst},
+		self:      e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, dataset: e.dataset,
 		resolver: e.resolver, contexts: &e.contexts, mle: &e.mle, pending: e.pendingSet, manage: &e.manage, keepAlive: &e.keepAlive,
 		parent: &e.parent,
 	}
@@ -136,7 +138,7 @@ func (e *Engine) wireManagement(c *Config) {
 	}
 	e.announcer = announcer{
 		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, mle: &e.mle, attach: &e.attach, parent: &e.parent,
-		routes: &e.routes, multiChannel: c.MultiChannel,
+		routes: &e.routes, multiChannel: c.MultiChannel, listenIn: func(pan ieee802154.PANID) { e.mac.Asked = pan },
 	}
 	joiners := commissioning.NewJoiners(e.Core)
 	e.commiss = commissioner{
@@ -197,6 +199,7 @@ func (e *Engine) wireSurvey(c *Config) {
 		self: e.self, mac: e.mac, mle: &e.mle, tmf: &e.tmf, dataset: e.dataset, addresses: e.addresses, netData: e.netData,
 		contexts: &e.contexts, multi: c.MultiChannel, home: e.dataset.Network().Channel, scanner: scan.New(e.Core), energy: scan.NewEnergyServer(e.Core),
 		pans: scan.NewPANIDServer(e.Core), announce: scan.NewAnnouncer(e.Core),
+		announces:   core.Limiter{Interval: announceEvery * 2 * e.timing.FrameTime, Burst: announceBurst},
 		beacons:     strangers.NewAnyone(e.Core, 2*e.timing.FrameTime),
 		discoveries: strangers.NewAnyone(e.Core, 2*e.timing.FrameTime),
 		session:     func() (uint16, bool) { return e.commiss.session() },

@@ -88,7 +88,7 @@ func (m *MAC) receiveAck(seq uint8, pending bool) {
 	case stateWaitAck:
 		m.finish(Acked)
 	case stateBackoff, stateReady:
-		if m.left {
+		if m.left > 0 {
 			m.finish(Acked)
 		}
 	}
@@ -114,9 +114,10 @@ func (m *MAC) takesShort(pan ieee802154.PANID, a ieee802154.ShortAddr) bool {
 	return a == ieee802154.BroadcastAddr && !m.Sleepy || a == ieee802154.ShortAddr(m.short) && m.short != mle.InvalidRLOC16
 }
 
-// takesExt reports whether frames to an extended address are for this node. They need the node's own PAN.
+// takesExt reports whether frames to an extended address are for this node. They need the node's own PAN, or one in which it has asked who is
+// there.
 func (m *MAC) takesExt(pan ieee802154.PANID, a ieee802154.ExtAddr) bool {
-	return pan == m.pan && a == m.core.Ext
+	return (pan == m.pan || m.Asked != 0 && pan == m.Asked) && a == m.core.Ext
 }
 
 // receive handles a frame that is for this node.

@@ -123,7 +123,7 @@ func (m *MAC) compose(f *ieee802154.Frame) (err error) {
 // begin starts the work on the frame.
 func (m *MAC) begin(dst ieee802154.Addr, e effort) {
 	m.dst, m.effort, m.poll, m.promised = dst, e, false, false
-	m.backoffs, m.retries, m.left, m.acked = 0, 0, false, false
+	m.backoffs, m.retries, m.left, m.acked = 0, 0, 0, false
 	m.over = false
 	m.Counters.TxFrames++
 	m.backoff()
@@ -215,8 +215,9 @@ func (m *MAC) HandleTransmitDone(err error) {
 	case m.acked:
 		m.finish(Acked)
 	default:
-		m.state, m.left = stateWaitAck, true
-		m.timer = m.core.Now.Add(m.timing.AckWait)
+		m.state, m.ended = stateWaitAck, m.core.Now
+		m.left++
+		m.timer = m.core.Now.Add(m.ackWait())
 	}
 }
 
@@ -352,6 +353,9 @@ func (m *MAC) finish(result Result) {
 		if n != nil {
 			// How strong it was says nothing: acknowledgements are not authenticated.
 			n.Failures, n.PauseUntil, n.LastAcked = 0, time.Time{}, m.core.Now
+			if m.left == 1 && !m.acked { // else it may be that of an earlier try
+				learnAckTime(n, m.core.Now.Sub(m.ended))
+			}
 		}
 		if m.poll && m.promised {
 			m.state, m.timer = stateWaitData, m.core.Now.Add(m.timing.DataWait)
