@@ -489,10 +489,10 @@ func (v joins) JoinState() JoinState { return JoinState(v.e.admission.joiner.Sta
 
 // StartCommissioner asks the leader for the role of the commissioner. EventCommissioner tells the answer, and the end of the role. It fails with
 // ErrExists if the node has it, or asks already.
-func (v joins) StartCommissioner(now time.Time) error { return commands{v.e}.StartCommissioner(now) }
+func (v joins) StartCommissioner(now time.Time) error { return commands(v).StartCommissioner(now) }
 
 // StopCommissioner gives the role up; joiners are let in no more. It fails with ErrState if the node does not have it.
-func (v joins) StopCommissioner(now time.Time) error { return commands{v.e}.StopCommissioner(now) }
+func (v joins) StopCommissioner(now time.Time) error { return commands(v).StopCommissioner(now) }
 
 // CommissionerActive reports whether the node is the commissioner.
 func (v joins) CommissionerActive() bool {

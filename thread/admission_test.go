@@ -223,6 +223,38 @@ func TestJoinFails(t *testing.T) {
 	}
 }
 
+// The commissioner is lost while it compares passwords, or right after: the joiner says so, and comes in once there is another one.
+func TestCommissionerLost(t *testing.T) {
+	for _, after := range []time.Duration{14 * time.Second, 20 * time.Second, 24 * time.Second} {
+		x := newEntrance(t, lorasim.Options{Seed: 1}, 2, 1, nil)
+		x.allowAny()
+		j := x.joiners[0]
+		network := j.Network()
+		result := x.begin(j, thread.JoinOptions{Password: joinerPassword})
+		x.Run(after)
+		x.Nodes[0].PowerOff()
+		x.Until(10*time.Minute, "the end of joining", func() bool { over, _ := result(); return over })
+		if _, err := result(); !errors.Is(err, thread.ErrNoAnswer) || j.Network() != network {
+			t.Errorf("lost after %v: %v", after, err)
+		}
+		other := x.Nodes[1]
+		x.Until(15*time.Minute, "another leader", func() bool { return other.Role() == thread.RoleLeader })
+		if err := other.StartCommissioner(x.Sim.Now()); err != nil {
+			t.Fatal(err)
+		}
+		other.Antenna.Touch()
+		x.Until(time.Minute, "another commissioner", other.CommissionerActive)
+		if err := other.AllowJoiner(x.Sim.Now(), thread.Joiner{Any: true, Password: joinerPassword, Timeout: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		other.Antenna.Touch()
+		x.Run(time.Minute)
+		if d, err := x.join(j, thread.JoinOptions{Password: joinerPassword, Discoveries: 5}, 5*time.Minute); err != nil {
+			t.Errorf("lost after %v: %v after %v", after, err, d)
+		}
+	}
+}
+
 // Stopping ends joining at once, and what is not possible is refused.
 func TestStopJoining(t *testing.T) {
 	x := newEntrance(t, lorasim.Options{Seed: 1}, 2, 1, nil)

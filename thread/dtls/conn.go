@@ -138,7 +138,6 @@ type Conn struct {
 	clientRandom, serverRandom [randomSize]byte
 	cookie                     []byte
 	verified                   int // HelloVerifyRequests
-	secure                     bool
 
 	log      transcript
 	received collector

@@ -286,7 +286,7 @@ func (j *Joiner) Receive(from ieee802154.ExtAddr, port uint16, datagram []byte) 
 		return
 	}
 	j.conn.HandleDatagram(j.core.Now, datagram)
-	j.pump()
+	j.pump() // after which there may be none
 }
 
 // Expects reports whether a datagram to a port from somebody is for Receive.
@@ -339,8 +339,11 @@ func (j *Joiner) failed(why error) {
 	j.next()
 }
 
-// flush sends what the connection has to send.
+// flush sends what the connection has to send, if there is still one.
 func (j *Joiner) flush() {
+	if j.conn == nil {
+		return
+	}
 	for b, ok := j.conn.PollTransmit(); ok; b, ok = j.conn.PollTransmit() {
 		j.host.Send(j.current, b)
 	}

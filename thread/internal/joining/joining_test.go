@@ -48,6 +48,8 @@ type stage struct {
 	states   []State
 	tuned    bool
 	left     int
+	silence  int // datagrams of the joiner after which nobody answers any more, 0 for never
+	sent     int
 	err      error
 	over     bool
 }
@@ -68,7 +70,7 @@ func (x *stage) Discover() error {
 }
 func (x *stage) Tune(Candidate) { x.tuned = true }
 func (x *stage) Send(to Candidate, b []byte) {
-	if x.deaf[to.Ext] {
+	if x.sent++; x.deaf[to.Ext] || x.silence > 0 && x.sent > x.silence {
 		return
 	}
 	x.sessions.Receive(meshcop.Relayed{Port: JoinerPort, IID: IIDOf(id), Router: 0x0400, Datagram: b})
@@ -229,6 +231,25 @@ func TestGuesses(t *testing.T) {
 	}
 	if guesses < 10 || guesses > 80 {
 		t.Errorf("%d guesses in an hour", guesses)
+	}
+}
+
+// The other side falls silent after each number of datagrams.
+func TestSilence(t *testing.T) {
+	for n := 1; n <= 4; n++ {
+		x := newStage(t)
+		x.allow(password)
+		x.silence = n
+		x.offers = []Candidate{candidate(1, -90)}
+		x.start(Options{Password: password})
+		x.run(time.Hour)
+		if x.joiner.State() == Entrusting {
+			x.kek = [dtls.KEKSize]byte{}
+			x.run(time.Hour)
+		}
+		if !x.over || !errors.Is(x.err, ErrNoAnswer) || x.joiner.State() != Idle || x.tuned {
+			t.Errorf("after %d datagrams: %v, %v, %v", n, x.over, x.err, x.joiner.State())
+		}
 	}
 }
 
