@@ -105,6 +105,7 @@ var layers = []layer{
 	{
 		packages: []string{"thread/cli"},
 		imports:  []string{"thread/..."},
+		external: anyModule, // it speaks DNS
 	},
 	{
 		packages: []string{"internal/sx1276emu"},

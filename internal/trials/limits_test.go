@@ -209,7 +209,7 @@ func flood(t *testing.T, m *meshtest.Mesh, nodes []*meshtest.Node) (detached int
 				switch err := n.HandlePacket(m.Sim.Now(), packet); {
 				case errors.Is(err, thread.ErrQueueFull):
 					full++
-				case err != nil && !errors.Is(err, thread.ErrNoRoute):
+				case err != nil && !errors.Is(err, thread.ErrNoRoute) && !errors.Is(err, thread.ErrDetached):
 					t.Errorf("%v: %v", n.RLOC16(), err)
 				}
 			}

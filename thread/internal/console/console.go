@@ -31,6 +31,8 @@ type View struct {
 	Filter *mac.Filter
 	// Sensitivity is the receiver's, in dBm: the zero of the link margin.
 	Sensitivity int8
+	// FrameTime is the airtime of the longest frame.
+	FrameTime time.Duration
 
 	Commands
 }
