@@ -47,9 +47,18 @@ var layers = []layer{
 		imports:  []string{"lora", "internal/pcap"},
 	},
 	{
-		packages: []string{"lora/sx1276"},
-		imports:  []string{"lora", "internal/lasting", "internal/steady"},
+		packages: []string{"lora/transceiver"},
+		imports:  []string{"lora"},
+	},
+	{
+		packages: []string{"lora/internal/driver", "lora/internal/device"}, // what drivers of chips have in common
+		imports:  []string{"lora", "lora/transceiver", "internal/lasting", "internal/steady"},
 		external: anyModule, // periph.io and gpiocdev reach the hardware
+	},
+	{
+		packages: []string{"lora/sx1276"},
+		imports:  []string{"lora", "lora/transceiver", "lora/internal/...", "internal/lasting", "internal/steady"},
+		external: anyModule,
 	},
 	{
 		packages: []string{
@@ -108,9 +117,14 @@ var layers = []layer{
 		external: anyModule, // it speaks DNS
 	},
 	{
-		packages: []string{"internal/sx1276emu"},
-		imports:  []string{"lora/..."},
+		packages: []string{"internal/chipemu"},
+		imports:  []string{"lora", "lora/lorasim"},
 		external: anyModule, // it is a periph.io port
+	},
+	{
+		packages: []string{"internal/sx1276emu"},
+		imports:  []string{"lora/...", "internal/chipemu"},
+		external: anyModule,
 	},
 	{
 		packages: []string{"internal/..."},

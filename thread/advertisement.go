@@ -166,7 +166,7 @@ func (r *routes) mayLink(from *neighbors.Router, info mleInfo) bool {
 	if r.role == RoleChild {
 		return r.neighbors.Routers.Links() < childRouterLinks && r.links.mayOpen(from)
 	}
-	return neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= linkRequestMargin && r.links.mayOpen(from)
+	return r.hearsWell(info) && r.links.mayOpen(from)
 }
 
 // childHeardRouter is a full end device's part: it watches the number of routers, learns its parent's way to the leader, and
@@ -179,7 +179,7 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 	if !isParent && from == nil {
 		return true
 	}
-	if from != nil && neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= linkRequestMargin {
+	if from != nil && r.hearsWell(info) {
 		from.HeardWell = r.Now
 	}
 	if info.fresh {
@@ -216,7 +216,7 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 	if !r.better(a) {
 		return false
 	}
-	if neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= partitionMargin ||
+	if r.hearsWell(info) ||
 		r.faint.persists(r.Now, a.leader.PartitionID, 3*r.timing.NetworkIDTimeout) {
 		r.attach.seek(a.leader.PartitionID, info)
 	}

@@ -134,7 +134,7 @@ func (e *Engine) Stop(now time.Time) { e.interfaceDown(now) }
 
 // HandleFrame hands the engine a packet that the radio received, a whole PSDU with its two FCS bytes, which are not checked.
 // rssi is in dBm, 127 if not known. psdu is not kept.
-func (e *Engine) HandleFrame(now time.Time, psdu []byte, rssi int8) {
+func (e *Engine) HandleFrame(now time.Time, psdu []byte, rssi int) {
 	if e.mac.Ignore(now, psdu) {
 		return // as most of what a node hears: nothing has changed, not even its deadline
 	}

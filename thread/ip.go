@@ -54,7 +54,7 @@ type ipLayer struct {
 }
 
 // receive handles a whole datagram from the mesh. Without link security only what secures itself is let in: MLE, on this link.
-func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int8) {
+func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int) {
 	if !secured && !securesItself(d) {
 		x.counters.IPUnsupported++
 		return
@@ -122,7 +122,7 @@ func (x *ipLayer) forward(d *ip6.Datagram) {
 
 // deliver hands a datagram for this node to whom it concerns: the host gets what is not the network's own, from the header on that
 // this node does not process.
-func (x *ipLayer) deliver(d *ip6.Datagram, rssi int8) {
+func (x *ipLayer) deliver(d *ip6.Datagram, rssi int) {
 	if err := d.ParseExtensions(); err != nil && !errors.Is(err, ip6.ErrUnsupported) {
 		x.counters.IPMalformed++
 		return
@@ -156,7 +156,7 @@ func (x *ipLayer) deliver(d *ip6.Datagram, rssi int8) {
 }
 
 // dispatch hands the payload of a datagram for this node to whom it concerns.
-func (x *ipLayer) dispatch(d *ip6.Datagram, rssi int8) {
+func (x *ipLayer) dispatch(d *ip6.Datagram, rssi int) {
 	switch d.Protocol {
 	case ip6.ProtocolUDP:
 		x.deliverUDP(d, rssi)
@@ -168,7 +168,7 @@ func (x *ipLayer) dispatch(d *ip6.Datagram, rssi int8) {
 	}
 }
 
-func (x *ipLayer) deliverUDP(d *ip6.Datagram, rssi int8) {
+func (x *ipLayer) deliverUDP(d *ip6.Datagram, rssi int) {
 	udp, err := ip6.ParseUDPHeader(d.Payload)
 	if err != nil {
 		x.counters.IPMalformed++

@@ -9,12 +9,8 @@ import (
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-const (
-	// linkRequestMargin is the link margin in dB below which no link is sought.
-	linkRequestMargin = 10
-	// childRouterLinks is how many routers besides its parent a child listens to.
-	childRouterLinks = 3
-)
+// childRouterLinks is how many routers besides its parent a child listens to.
+const childRouterLinks = 3
 
 // links are links between routers, by the handshake that OpenThread has: both ends learn the other's frame counters, each proving by a challenge that it is
 // not replayed.
@@ -110,7 +106,7 @@ func (l *links) open(r *neighbors.Router, info mleInfo) {
 // heardUnlinked notes what is known of a router before the link to it is established.
 func (l *links) heardUnlinked(r *neighbors.Router, info mleInfo) {
 	r.Ext = info.ext
-	r.Link.Reset(l.timing.ReceiveSensitivity, info.rssi)
+	r.Link.Reset(&l.scale, info.rssi)
 	r.Failures = 0
 	r.Opened = l.Now
 	r.Challenge = mle.Challenge{}
@@ -199,7 +195,7 @@ func (l *links) accept(r *neighbors.Router, challenge mle.Challenge, requested m
 	b = mle.AppendSourceAddress(b, l.rloc)
 	b = mle.AppendResponse(b, challenge)
 	b = l.mle.appendFrameCounters(b)
-	b = mle.AppendLinkMargin(b, neighbors.LinkMargin(l.timing.ReceiveSensitivity, info.rssi))
+	b = mle.AppendLinkMargin(b, l.scale.Margin(info.rssi))
 	if r != nil {
 		b = mle.AppendLeaderData(b, l.distrib.leaderData())
 	}
@@ -361,9 +357,9 @@ func (l *links) establish(r *neighbors.Router, a *acceptance, info mleInfo) {
 	r.LastHeard = l.Now
 	r.Mode = mle.ModeFullThreadDevice | mle.ModeRxOnWhenIdle | mle.ModeFullNetworkData
 	if !r.Valid() {
-		r.Link.Reset(l.timing.ReceiveSensitivity, info.rssi)
+		r.Link.Reset(&l.scale, info.rssi)
 	}
-	r.QualityOut = neighbors.LinkQuality(a.margin, -1)
+	r.QualityOut = l.scale.Quality(a.margin, -1)
 	r.Failures = 0
 	r.Challenge = mle.Challenge{}
 	r.Unanswered, r.AskAfter = 0, time.Time{}

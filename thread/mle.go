@@ -31,7 +31,7 @@ var errMLERefused = errors.New("thread: too many answers to strangers")
 type mleInfo struct {
 	src, dst    netip.Addr
 	ext         ieee802154.ExtAddr // of the sender
-	rssi        int8
+	rssi        int
 	keySequence keys.Sequence
 	counter     uint32 // the message's frame counter
 	// fresh says that the sender is a neighbor by whose frame counter the message is no replay. What a message that is not fresh
@@ -96,7 +96,7 @@ type mleMessenger struct {
 	answers    *strangers.Answers
 	vouch      func(ext ieee802154.ExtAddr) // tells the MAC who has sent the frame in work
 	expect     func(polls int)              // an answer is due, for which a sleepy end device must poll
-	unsecured  func(m mle.Message, src netip.Addr, rssi int8) error
+	unsecured  func(m mle.Message, src netip.Addr, rssi int) error
 
 	twin    lasting.Condition // another node with this one's address
 	delayed []delayedMessage
@@ -260,7 +260,7 @@ func (x *mleMessenger) HandleTimeout() {
 }
 
 // receive handles the UDP payload of a datagram to the MLE port.
-func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uint8, rssi int8) {
+func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uint8, rssi int) {
 	x.counters.RxMLE++
 	h, err := mle.ParseHeader(payload)
 	switch {
@@ -351,7 +351,7 @@ func (x *mleMessenger) fromStranger(beginning mle.Message, _ mleInfo) bool {
 }
 
 // receiveUnsecured handles a message that nothing secures: Discovery, by which those find a network that have no key yet.
-func (x *mleMessenger) receiveUnsecured(payload []byte, src netip.Addr, rssi int8) {
+func (x *mleMessenger) receiveUnsecured(payload []byte, src netip.Addr, rssi int) {
 	m, err := mle.ParseMessage(payload)
 	if err == nil {
 		err = x.unsecured(m, src, rssi)

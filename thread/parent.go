@@ -81,7 +81,7 @@ func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
 		if c = p.neighbors.AddChild(info.ext, neighbors.ParentRequest); c == nil {
 			return errMLEUnexpected // no place left
 		}
-		c.Link.Reset(p.timing.ReceiveSensitivity, info.rssi)
+		c.Link.Reset(&p.scale, info.rssi)
 	}
 	if !c.Established() {
 		c.LastHeard = p.Now
@@ -182,7 +182,7 @@ func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challe
 		c.Challenge, c.Challenged = p.newChallenge(), p.Now
 	}
 	b = mle.AppendChallenge(b, c.Challenge)
-	b = mle.AppendLinkMargin(b, c.Link.Margin(p.timing.ReceiveSensitivity))
+	b = mle.AppendLinkMargin(b, c.Link.Margin(&p.scale))
 	b = mle.AppendConnectivity(b, p.connectivity())
 	b = mle.AppendVersion(b, mle.Version1_1)
 	if !asked.IsMulticast() {
@@ -301,7 +301,7 @@ func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
 	c.LastHeard = p.Now
 	p.mle.prove(&c.Neighbor, info, linkCounter, mleCounter)
 	c.Mode, c.Timeout, c.Failures = mode, min(timeout, maxChildTimeout), 0
-	c.Link.Add(p.timing.ReceiveSensitivity, info.rssi)
+	c.Link.Add(&p.scale, info.rssi)
 	c.NetworkDataVersion = p.distrib.netData.VersionFor(c.FullNetworkData())
 	c.Requested = c.Requested[:0]
 	for t := range requested.All() {
@@ -564,7 +564,7 @@ func (p *parentSide) handleUpdateResponse(m mle.Message, info mleInfo) error {
 		}
 	}
 	if !c.Valid() {
-		c.Link.Add(p.timing.ReceiveSensitivity, info.rssi) // else the MAC has
+		c.Link.Add(&p.scale, info.rssi) // else the MAC has
 	}
 	p.attached(c)
 	c.LastHeard = p.Now

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/gopymesh/pymesh/internal/lasting"
@@ -265,8 +266,8 @@ func (r *Runner) fetch() chan<- transmission {
 func (r *Runner) heard(p *reception) {
 	t := r.now()
 	r.frame(t, p.buf[:p.n])
-	r.energy.Heard(rssi(p.rssi))
-	r.engine.HandleFrame(t, p.buf[:p.n], rssi(p.rssi))
+	r.energy.Heard(p.rssi)
+	r.engine.HandleFrame(t, p.buf[:p.n], min(p.rssi, noRSSI-1))
 	r.free <- p
 }
 
@@ -356,8 +357,8 @@ func (r *Runner) frame(now time.Time, psdu []byte) {
 	}
 }
 
-// rssi fits a radio's value into the engine's.
-func rssi(v int) int8 { return int8(min(max(v, -128), 126)) }
+// noRSSI is what the engine takes for a strength that is not known.
+const noRSSI = 127
 
 func (r *Runner) send() {
 	for {
@@ -372,6 +373,7 @@ func (r *Runner) send() {
 
 func (r *Runner) receive() {
 	var deaf lasting.Condition
+	cfg := r.radio.Config()
 	for {
 		var p *reception
 		select {
@@ -382,7 +384,7 @@ func (r *Runner) receive() {
 		info, err := r.radio.Receive(r.ctx, p.buf[:])
 		switch {
 		case err == nil:
-			p.n, p.rssi = info.N, info.RSSI
+			p.n, p.rssi = info.N, int(math.Round(info.Strength(cfg)))
 			r.rx <- p
 			continue
 		case r.ctx.Err() != nil:

@@ -1,4 +1,4 @@
-package sx1276emu
+package chipemu
 
 import (
 	"errors"
@@ -11,16 +11,12 @@ import (
 	"periph.io/x/conn/v3/spi"
 )
 
-const (
-	// maxClock is what the chip allows (data sheet, table 11).
-	maxClock = 10 * physic.MegaHertz
-	// maxTransfer is the buffer of Linux' spidev.
-	maxTransfer = 4096
-)
+// maxTransfer is the buffer of Linux' spidev.
+const maxTransfer = 4096
 
 // Port is an SPI port with the chip at its end. It is a [spi.PortCloser].
 type Port struct {
-	chip      *Chip
+	chip      *Core
 	limit     physic.Frequency
 	connected bool
 	closed    bool
@@ -33,18 +29,18 @@ var (
 )
 
 // Port returns a port to the chip, as opening the device does.
-func (c *Chip) Port() *Port { return &Port{chip: c, limit: maxClock} }
+func (c *Core) Port() *Port { return &Port{chip: c, limit: c.opt.MaxClock} }
 
-// String returns "sx1276emu".
-func (p *Port) String() string { return "sx1276emu" }
+// String returns the name of the chip's package.
+func (p *Port) String() string { return p.chip.opt.Name }
 
-// LimitSpeed sets the highest speed of the port. The default is 10 MHz.
+// LimitSpeed sets the highest speed of the port. The default is what the chip allows.
 func (p *Port) LimitSpeed(f physic.Frequency) error {
 	if f <= 0 {
-		return fmt.Errorf("sx1276emu: speed limit %v", f)
+		return fmt.Errorf("speed limit %v", f)
 	}
-	p.chip.lock()
-	defer p.chip.unlock()
+	p.chip.Lock()
+	defer p.chip.Unlock()
 	p.limit = f
 	return nil
 }
@@ -53,28 +49,28 @@ func (p *Port) LimitSpeed(f physic.Frequency) error {
 // lower or the given one is zero. A port connects once.
 func (p *Port) Connect(f physic.Frequency, mode spi.Mode, bits int) (spi.Conn, error) {
 	c := p.chip
-	c.lock()
-	defer c.unlock()
+	c.Lock()
+	defer c.Unlock()
 	switch {
 	case p.closed:
 		return nil, errClosed
 	case p.connected:
-		return nil, errors.New("sx1276emu: port already connected")
+		return nil, errors.New("port already connected")
 	case f < 0 || f > physic.GigaHertz:
-		return nil, fmt.Errorf("sx1276emu: speed %v", f)
+		return nil, fmt.Errorf("speed %v", f)
 	case mode&(spi.HalfDuplex|spi.LSBFirst) != 0:
-		return nil, fmt.Errorf("sx1276emu: mode %v not supported", mode)
+		return nil, fmt.Errorf("mode %v not supported", mode)
 	case mode&spi.NoCS != 0 && c.opt.RefuseNoCS:
-		return nil, fmt.Errorf("sx1276emu: mode %v: %w", mode, syscall.EINVAL)
+		return nil, fmt.Errorf("mode %v: %w", mode, syscall.EINVAL)
 	case bits != 8:
-		return nil, fmt.Errorf("sx1276emu: %d bits a word not supported", bits)
+		return nil, fmt.Errorf("%d bits a word not supported", bits)
 	}
 	if f == 0 || f > p.limit {
 		f = p.limit
 	}
-	c.broken = 0
-	if f > maxClock {
-		c.violate(SPIClock, "%v, at most %v", f, maxClock)
+	c.Forgive()
+	if f > c.opt.MaxClock {
+		c.Violate(SPIClock, "%v, at most %v", f, c.opt.MaxClock)
 	}
 	p.connected = true
 	return &Conn{port: p, clock: f, mode: mode}, nil
@@ -82,13 +78,13 @@ func (p *Port) Connect(f physic.Frequency, mode spi.Mode, bits int) (spi.Conn, e
 
 // Close closes the port and its connection.
 func (p *Port) Close() error {
-	p.chip.lock()
-	defer p.chip.unlock()
+	p.chip.Lock()
+	defer p.chip.Unlock()
 	p.closed = true
 	return nil
 }
 
-var errClosed = fmt.Errorf("sx1276emu: port: %w", fs.ErrClosed)
+var errClosed = fmt.Errorf("port: %w", fs.ErrClosed)
 
 // Conn is a connection to the chip. It is a [spi.Conn].
 type Conn struct {
@@ -98,8 +94,11 @@ type Conn struct {
 	one   [1]spi.Packet
 }
 
-// String returns "sx1276emu".
+// String returns the name of the chip's package.
 func (c *Conn) String() string { return c.port.String() }
+
+// Clock returns the speed.
+func (c *Conn) Clock() physic.Frequency { return c.clock }
 
 // Duplex returns conn.Full.
 func (c *Conn) Duplex() conn.Duplex { return conn.Full }
@@ -132,20 +131,20 @@ func (c *Conn) transfer(packets []spi.Packet) error {
 	for _, p := range packets {
 		n := max(len(p.W), len(p.R))
 		if n == 0 || len(p.W) != n && len(p.W) != 0 || len(p.R) != n && len(p.R) != 0 {
-			return fmt.Errorf("sx1276emu: transfer of %d bytes out and %d in", len(p.W), len(p.R))
+			return fmt.Errorf("transfer of %d bytes out and %d in", len(p.W), len(p.R))
 		}
 		if p.BitsPerWord != 0 && p.BitsPerWord != 8 {
-			return fmt.Errorf("sx1276emu: %d bits a word not supported", p.BitsPerWord)
+			return fmt.Errorf("%d bits a word not supported", p.BitsPerWord)
 		}
 		total += n
 	}
 	if total > maxTransfer {
-		return fmt.Errorf("sx1276emu: transfer of %d bytes, at most %d", total, maxTransfer)
+		return fmt.Errorf("transfer of %d bytes, at most %d", total, maxTransfer)
 	}
 	chip := c.port.chip
 	chip.spend(total, c.clock)
-	chip.lock()
-	defer chip.unlock()
+	chip.Lock()
+	defer chip.Unlock()
 	if c.port.closed {
 		return errClosed
 	}
@@ -166,42 +165,50 @@ func (c *Conn) transfer(packets []spi.Packet) error {
 }
 
 // Exchange transfers bytes, the shorter of the two slices deciding how many, while the
-// chip is selected (see [Chip.Pins]): a way in for other front ends than Port.
-func (c *Chip) Exchange(mosi, miso []byte, clock physic.Frequency) {
+// chip is selected: a way in for other front ends than Port.
+func (c *Core) Exchange(mosi, miso []byte, clock physic.Frequency) {
 	c.bus <- struct{}{}
 	defer func() { <-c.bus }()
 	n := min(len(mosi), len(miso))
 	c.spend(n, clock)
-	c.lock()
-	defer c.unlock()
+	c.Lock()
+	defer c.Unlock()
 	c.exchangeAll(mosi[:n], miso[:n], clock, spi.Mode0)
 }
 
 // spend lets the time of a transfer pass.
-func (c *Chip) spend(bytes int, clock physic.Frequency) {
+func (c *Core) spend(bytes int, clock physic.Frequency) {
 	if c.opt.Transfer != nil {
 		sleepUntil(c.clock, c.clock.Now().Add(c.opt.Transfer(bytes, clock)))
 	}
 }
 
-// setSelected sets the chip select.
-func (c *Chip) setSelected(on bool) {
+// SetSelected sets the chip select, as the line of NSS.
+func (c *Core) SetSelected(on bool) {
+	c.Lock()
+	defer c.Unlock()
+	c.setSelected(on)
+}
+
+func (c *Core) setSelected(on bool) {
 	if c.selected == on {
 		return
 	}
 	c.selected = on
+	c.Forgive()
 	if on {
-		c.selectChip()
+		c.Count.Transactions++
+		c.front.Select()
 	} else {
-		c.deselect()
+		c.front.Deselect()
 	}
 }
 
 // exchangeAll transfers bytes. Of w and r one may be empty.
-func (c *Chip) exchangeAll(w, r []byte, clock physic.Frequency, mode spi.Mode) {
+func (c *Core) exchangeAll(w, r []byte, clock physic.Frequency, mode spi.Mode) {
 	garbled := mode&spi.Mode3 != spi.Mode0
 	if garbled {
-		c.violate(SPIMode, "%v", mode)
+		c.Violate(SPIMode, "%v", mode)
 	}
 	for i := range max(len(w), len(r)) {
 		var in, out byte
@@ -212,9 +219,10 @@ func (c *Chip) exchangeAll(w, r []byte, clock physic.Frequency, mode spi.Mode) {
 		case c.faults.silent:
 			out = c.faults.silence
 		case garbled:
-			out = byte(c.rand.Uint32())
+			out = byte(c.Rand.Uint32())
 		case c.selected:
-			out = c.flip(c.exchange(c.flip(in, clock)), clock)
+			c.Count.Bytes++
+			out = c.flip(c.front.Exchange(c.flip(in, clock)), clock)
 		}
 		if i < len(r) {
 			r[i] = out

@@ -1,4 +1,4 @@
-package sx1276
+package transceiver
 
 import "time"
 
@@ -19,20 +19,6 @@ func (l Level) String() string {
 	return "low"
 }
 
-// Pins are the lines between host and chip beside those of the SPI port. Each may be nil:
-// see there what that costs.
-type Pins struct {
-	// CS is a chip select that the driver moves itself, low during each transfer. Nil: the
-	// port has a chip select of its own.
-	CS Output
-	// Reset is the chip's NRESET. Nil: the chip is brought back by writing all registers,
-	// which does not help against every fault.
-	Reset Reset
-	// DIO0 tells that a packet has come or gone. Nil: the driver asks the chip every few
-	// milliseconds.
-	DIO0 Input
-}
-
 // Output is a line that the driver sets.
 type Output interface {
 	// Set sets the level.
@@ -42,7 +28,7 @@ type Output interface {
 // Reset is a line that is driven for a moment and floats at all other times: the chip pulls
 // it to where it wants it.
 type Reset interface {
-	// Drive drives the line: low for an SX1276, high for an SX1272.
+	// Drive drives the line: high for an SX1272, low for all others.
 	Drive(l Level) error
 	// Float stops driving.
 	Float() error
@@ -53,7 +39,7 @@ type Input interface {
 	// Level returns the level.
 	Level() (Level, error)
 	// Edges returns the channel on which the time of each rising edge is sent, by the
-	// radio's clock (see [WithClock]). It is the same channel each time and has room for
+	// radio's clock. It is the same channel each time and has room for
 	// one edge at least; edges for which there is no room are dropped. An edge is a hint to
 	// look: some may be lost, some may be false.
 	Edges() <-chan time.Time

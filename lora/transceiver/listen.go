@@ -1,4 +1,4 @@
-package sx1276
+package transceiver
 
 import (
 	"fmt"
@@ -17,7 +17,8 @@ type Listen struct {
 	Threshold int
 	// Time is how long the channel must have been free.
 	Time time.Duration
-	// Backoff bounds the random pause after a busy channel.
+	// Backoff bounds the random pause after a busy channel while little is heard. It grows up to four times as long with the
+	// share of the time in which the channel is in use, and is divided into slots in which the start of a packet can be noticed.
 	Backoff time.Duration
 	// Wait is how long a packet waits for a free channel before Send gives up with
 	// [lora.ErrChannelBusy].
@@ -27,6 +28,12 @@ type Listen struct {
 	Turnaround time.Duration
 	// Gap is the shortest time from the end of a packet of one's own to the start of the next.
 	Gap time.Duration
+	// Window is how long all packets but acknowledgments (those of up to 5 bytes) wait after the end of another one's packet, so that
+	// its acknowledgment has begun and can be noticed.
+	Window time.Duration
+	// Activity adds one channel activity detection, of two symbols, before a packet for which the receiver has not been on long
+	// enough to have heard the beginning of every other one: after a packet of one's own.
+	Activity bool
 	// MaxAirtime is the longest packet that may be sent.
 	MaxAirtime time.Duration
 }
@@ -34,25 +41,28 @@ type Listen struct {
 const (
 	// meshPacket is the longest packet of a mesh, in bytes.
 	meshPacket = 127
-	// samplePause is the pause between looks at the channel while listening.
-	samplePause = 100 * time.Microsecond
-	// rssiSettle is how long the strength needs to become true after the receiver was
-	// started.
-	rssiSettle = time.Millisecond
-	// minBackoff is the shortest pause after a busy channel.
-	minBackoff = time.Millisecond
 	// pycomDeaf is how long Pycom's firmware hears nothing after each packet, sent or received:
 	// it takes 2 to 4 ms, through sleep, until it listens again. The wide bandwidths have preambles
 	// that would be over by then.
 	pycomDeaf = 5 * time.Millisecond
+	// pycomAck is how long it takes at most until its acknowledgment begins.
+	pycomAck = 8 * time.Millisecond
 )
+
+// Unheard returns how long the start of a packet stays unnoticed: until a receiver has found 5 symbols of its preamble, and a
+// transmitter has started.
+func Unheard(c lora.Config) time.Duration { return 5*c.SymbolTime() + startTime }
+
+// startTime is how long a driver takes from its last look at the channel until its packet is on the air.
+const startTime = time.Millisecond
 
 // PycomListen returns what Pycom's firmware does, 1 ms below -85 dBm, but with a random pause after
 // a busy channel: up to four preambles, so that those who waited for the same packet to end do not
 // all start at once. A packet waits one and a half times the longest packet of a mesh.
 //
 // Turnaround and Gap are 5 ms, because Pycom's nodes are deaf for up to 4 ms after each packet. Among nodes
-// with this driver both can be zero.
+// with this driver both can be zero. Window leaves Pycom's nodes the 8 ms that they take until an acknowledgment begins, and then 5
+// symbols in which it cannot be noticed yet.
 func PycomListen(c lora.Config) Listen {
 	return Listen{
 		Threshold: -85,
@@ -62,6 +72,8 @@ func PycomListen(c lora.Config) Listen {
 
 		Turnaround: pycomDeaf,
 		Gap:        pycomDeaf,
+		Window:     pycomAck + Unheard(c),
+		Activity:   true,
 	}
 }
 
@@ -80,7 +92,8 @@ func PoliteListen(c lora.Config) Listen {
 	return l
 }
 
-func (l Listen) withDefaults(c lora.Config) Listen {
+// WithDefaults returns l with the values of [PycomListen] in place of zeros that stand for them.
+func (l Listen) WithDefaults(c lora.Config) Listen {
 	d := PycomListen(c)
 	if l.Threshold == 0 {
 		l.Threshold = d.Threshold
@@ -97,12 +110,13 @@ func (l Listen) withDefaults(c lora.Config) Listen {
 	return l
 }
 
-func (l Listen) validate() error {
+// Validate returns nil, or an error that names the field that is wrong.
+func (l Listen) Validate() error {
 	switch {
 	case l.Threshold > -20 || l.Threshold < -150:
-		return fmt.Errorf("sx1276: WithListen: Threshold %d dBm is not in -150 to -20", l.Threshold)
-	case l.Time < 0 || l.Backoff < 0 || l.Wait < 0 || l.Turnaround < 0 || l.Gap < 0 || l.MaxAirtime < 0:
-		return fmt.Errorf("sx1276: WithListen: a time is negative: %+v", l)
+		return fmt.Errorf("WithListen: Threshold %d dBm is not in -150 to -20", l.Threshold)
+	case l.Time < 0 || l.Backoff < 0 || l.Wait < 0 || l.Turnaround < 0 || l.Gap < 0 || l.Window < 0 || l.MaxAirtime < 0:
+		return fmt.Errorf("WithListen: a time is negative: %+v", l)
 	}
 	return nil
 }

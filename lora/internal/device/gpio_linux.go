@@ -1,4 +1,4 @@
-package sx1276
+package device
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopymesh/pymesh/lora/transceiver"
 	"github.com/warthog618/go-gpiocdev"
 	"golang.org/x/sys/unix"
 )
@@ -18,18 +19,18 @@ const consumer = "pymesh"
 // outputLine is an Output.
 type outputLine struct{ *gpiocdev.Line }
 
-func (l outputLine) Set(level Level) error { return l.SetValue(value(level)) }
+func (l outputLine) Set(level transceiver.Level) error { return l.SetValue(value(level)) }
 
 // resetLine is a Reset.
 type resetLine struct{ *gpiocdev.Line }
 
-func (l resetLine) Drive(level Level) error {
+func (l resetLine) Drive(level transceiver.Level) error {
 	return l.Reconfigure(gpiocdev.AsOutput(value(level)))
 }
 
 func (l resetLine) Float() error { return l.Reconfigure(gpiocdev.AsInput) }
 
-func value(l Level) int {
+func value(l transceiver.Level) int {
 	if l {
 		return 1
 	}
@@ -42,7 +43,7 @@ type inputLine struct {
 	edges chan time.Time
 }
 
-func (l *inputLine) Level() (Level, error) {
+func (l *inputLine) Level() (transceiver.Level, error) {
 	v, err := l.Value()
 	return v != 0, err
 }
@@ -74,7 +75,7 @@ func edgeTime(stamp time.Duration) time.Time {
 // edgeQueue is how many edges may wait for the driver.
 const edgeQueue = 16
 
-func requestOutput(name string, level Level) (outputLine, error) {
+func requestOutput(name string, level transceiver.Level) (outputLine, error) {
 	l, err := requestLine(name, gpiocdev.AsOutput(value(level)))
 	return outputLine{l}, err
 }
@@ -148,14 +149,14 @@ func findLine(name string) (chip string, offset int, err error) {
 	case header != "":
 		return header, number, nil
 	case denied != nil:
-		return "", 0, &Problem{fmt.Errorf("line %s: %w", name, denied), remedyGPIOGroup}
+		return "", 0, problem(fmt.Errorf("line %s: %w", name, denied), remedyGPIOGroup)
 	case seen != nil:
 		return "", 0, fmt.Errorf("line %s: %w", name, seen)
 	case len(gpiocdev.Chips()) == 0:
-		return "", 0, &Problem{fmt.Errorf("line %s: there is no /dev/gpiochip*: %w", name, fs.ErrNotExist),
-			"this host shows no GPIO lines; in a container, pass the devices on"}
+		return "", 0, problem(fmt.Errorf("line %s: there is no /dev/gpiochip*: %w", name, fs.ErrNotExist),
+			"this host shows no GPIO lines; in a container, pass the devices on")
 	}
-	return "", 0, &Problem{fmt.Errorf("line %s: %w", name, fs.ErrNotExist), "gpioinfo (package gpiod) lists the names"}
+	return "", 0, problem(fmt.Errorf("line %s: %w", name, fs.ErrNotExist), "gpioinfo (package gpiod) lists the names")
 }
 
 // bcmNumber returns n of "GPIO<n>".
@@ -189,9 +190,9 @@ func lineProblem(name, chip string, offset int, err error) error {
 	switch {
 	case errors.Is(err, unix.EBUSY):
 		busy := &busyLine{name: name, user: lineUser(chip, offset)}
-		return &Problem{busy, busyRemedy(busy.user)}
+		return problem(busy, busyRemedy(busy.user))
 	case errors.Is(err, fs.ErrPermission):
-		return &Problem{fmt.Errorf("line %s: %w", name, err), remedyGPIOGroup}
+		return problem(fmt.Errorf("line %s: %w", name, err), remedyGPIOGroup)
 	}
 	return fmt.Errorf("line %s: %w", name, err)
 }
@@ -221,3 +222,5 @@ func lineUser(chip string, offset int) string {
 	}
 	return info.Consumer
 }
+
+func problem(err error, remedy string) error { return &transceiver.Problem{Err: err, Remedy: remedy} }
