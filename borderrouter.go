@@ -59,7 +59,7 @@ func (n *Node) BorderRouter(prefix netip.Prefix, preference Preference) error {
 		return fmt.Errorf("pymesh: BorderRouter: %w", err)
 	}
 	err := ErrClosed
-	n.run.Do(func(now time.Time) { err = n.addBorderRouter(now, prefix, preference) })
+	n.run.Do(func(now time.Time) { err = n.addBorderRouter(now, prefix, preference, borderRouterFlags, false) })
 	if err != nil && err != ErrClosed {
 		return fmt.Errorf("pymesh: BorderRouter: %w", err)
 	}
@@ -88,13 +88,16 @@ func checkBorderRouter(p netip.Prefix, preference Preference) error {
 }
 
 // addBorderRouter is the part that knows the node; the runner's.
-func (n *Node) addBorderRouter(now time.Time, prefix netip.Prefix, preference Preference) error {
+func (n *Node) addBorderRouter(now time.Time, prefix netip.Prefix, preference Preference, flags netdata.BorderRouterFlags, change bool) error {
 	if meshLocal := n.engine.Network().MeshLocalPrefix; meshLocal.Overlaps(prefix) {
 		return fmt.Errorf("%v is the mesh-local prefix, which every node has: another one is accepted", prefix)
 	}
 	have := n.engine.Prefixes()
 	for _, p := range have {
 		if p.Prefix == prefix {
+			if change {
+				return n.changeBorderRouter(now, p, preference, flags)
+			}
 			return fmt.Errorf("%v is there already, with preference %v: RemoveBorderRouter goes before a change", prefix, Preference(p.Preference))
 		}
 	}
@@ -102,7 +105,7 @@ func (n *Node) addBorderRouter(now time.Time, prefix netip.Prefix, preference Pr
 		return fmt.Errorf("this node serves %d prefixes, which is the most: RemoveBorderRouter goes before another", len(have))
 	}
 	err := n.engine.AddPrefix(thread.OnMeshPrefix{
-		Prefix: prefix, Preference: netdata.Preference(preference), Flags: borderRouterFlags, Stable: true,
+		Prefix: prefix, Preference: netdata.Preference(preference), Flags: flags, Stable: true,
 	})
 	if errors.Is(err, thread.ErrTableFull) {
 		return errors.New("all that this node offers would take more than the 254 bytes of network data")
@@ -111,6 +114,22 @@ func (n *Node) addBorderRouter(now time.Time, prefix netip.Prefix, preference Pr
 		n.registerNetworkData(now)
 	}
 	return err
+}
+
+// changeBorderRouter replaces a prefix that this node serves.
+func (n *Node) changeBorderRouter(now time.Time, p thread.OnMeshPrefix, preference Preference, flags netdata.BorderRouterFlags) error {
+	if Preference(p.Preference) == preference && p.Flags == flags {
+		return nil
+	}
+	if err := n.engine.RemovePrefix(p.Prefix); err != nil {
+		return err
+	}
+	p.Preference, p.Flags = netdata.Preference(preference), flags
+	if err := n.engine.AddPrefix(p); err != nil {
+		return err
+	}
+	n.registerNetworkData(now)
+	return nil
 }
 
 // registerNetworkData tells the mesh. Where that has to wait, it is done by itself.

@@ -1,7 +1,6 @@
 package pymesh
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/gopymesh/pymesh/thread"
@@ -55,25 +54,6 @@ func (n *Node) handleEvent(ev Event) {
 				continue
 			}
 			break
-		}
-	}
-}
-
-// WaitAttached waits until the node is part of a mesh: a child, a router or the leader. It returns ctx's error when that ends
-// first, and ErrClosed, or an error that wraps it, when the node does.
-func (n *Node) WaitAttached(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	events := n.Events(ctx)
-	for {
-		if n.State() >= StateChild {
-			return nil
-		}
-		if _, ok := <-events; !ok {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return cmp.Or(n.Err(), ErrClosed)
 		}
 	}
 }

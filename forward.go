@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread"
@@ -22,30 +21,13 @@ type Forwarded struct {
 	Packet []byte
 }
 
-// forwards are the datagrams that leave the mesh.
-type forwards struct {
-	node *Node
-
-	mu      sync.Mutex
-	handler func(Forwarded)
-	queue   []Forwarded
-	calling bool // a goroutine makes the calls
-	closed  bool
-	dropped uint64
-}
-
 // OnForward sets the function that gets the datagrams which leave the mesh by this node, see [Node.BorderRouter]: whatever they carry,
 // whole. There is one call at a time, in a goroutine of its own; 64 datagrams wait for a slow one, and the oldest are lost then. What comes
 // back is for [Node.Forward] or [Node.ForwardUDP]. A new handler replaces the old one, nil ends the calls.
 //
 // Without a handler UDP datagrams go the way of Pycom's firmware, to a socket, with a [BorderRouterHeader]: to the socket that is bound to an
 // address in the prefix from which they come, else to the one that was opened last. Whoever sends what nobody wants gets an ICMPv6 error.
-func (n *Node) OnForward(handler func(Forwarded)) {
-	f := &n.forwards
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.handler, f.queue = handler, nil
-}
+func (n *Node) OnForward(handler func(Forwarded)) { n.forwards.set(handler) }
 
 // handleForward takes a datagram from the engine, and reports false if nobody wants it.
 func (n *Node) handleForward(_ time.Time, d *ip6.Datagram) bool {
@@ -60,47 +42,6 @@ func (n *Node) handleForward(_ time.Time, d *ip6.Datagram) bool {
 		}
 	}
 	return n.forwards.put(out) || n.sockets.deliverForward(out, n.engine.Prefixes())
-}
-
-// put queues a datagram for the handler; the oldest gives way. It reports false if there is none.
-func (f *forwards) put(d Forwarded) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.handler == nil || f.closed {
-		return false
-	}
-	if len(f.queue) >= receiveQueue {
-		f.queue = slices.Delete(f.queue, 0, 1)
-		f.dropped++
-	}
-	f.queue = append(f.queue, d)
-	if !f.calling {
-		f.calling = true
-		go f.call() // not waited for: the handler may close the node
-	}
-	return true
-}
-
-// call runs the handler until no datagram waits.
-func (f *forwards) call() {
-	for {
-		f.mu.Lock()
-		if len(f.queue) == 0 || f.closed {
-			f.calling = false
-			f.mu.Unlock()
-			return
-		}
-		handler, d := f.handler, f.queue[0]
-		f.queue = slices.Delete(f.queue, 0, 1)
-		f.mu.Unlock()
-		handler(d)
-	}
-}
-
-func (f *forwards) close() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.closed, f.queue = true, nil
 }
 
 // Forward sends a datagram from outside to an address that a node of the mesh has in the prefix of a border router: a whole IPv6 datagram of
@@ -129,6 +70,9 @@ func (n *Node) ForwardUDP(payload []byte, from, to netip.AddrPort) error {
 	return n.Forward(packet)
 }
 
+// hopLimitOffset is where the hop limit stands in an IPv6 header (RFC 8200 §3).
+const hopLimitOffset = 7
+
 // deliverForward puts a UDP datagram that leaves the mesh into a socket, as Pycom's firmware does, and reports false if there is none for it.
 func (s *sockets) deliverForward(d Forwarded, served []thread.OnMeshPrefix) bool {
 	if d.Payload == nil {
@@ -152,8 +96,9 @@ func (s *sockets) deliverForward(d Forwarded, served []thread.OnMeshPrefix) bool
 	if i := slices.IndexFunc(s.open, inPrefix); i >= 0 {
 		c = s.open[i]
 	}
-	c.put(datagram{from: d.Source, payload: append(b, d.Payload...)})
-	s.schedule(c)
+	payload := append(b, d.Payload...)
+	m := Message{From: d.Source, To: d.Destination.Addr(), HopLimit: int(d.Packet[hopLimitOffset]), RSSI: RSSIUnknown, Size: len(payload)}
+	s.put(c, datagram{Message: m, payload: payload})
 	return true
 }
 

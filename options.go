@@ -21,6 +21,7 @@ type config struct {
 	mode       Mode
 	capture    io.Writer
 	maxSockets int
+	refusePort bool
 	err        error
 }
 
@@ -179,6 +180,11 @@ func WithMaxSockets(n int) Option {
 		c.maxSockets = n
 	}
 }
+
+// WithPortUnreachable has the node tell others that nobody listens to the port that they have sent a datagram to, by an ICMPv6 error, as an
+// IPv6 host does; it is ECONNREFUSED at a dialled socket. Pycom's boards do not, and lose a message buffer for each ICMPv6 error that they
+// get: it is for meshes without boards. A node tells its own sockets always.
+func WithPortUnreachable() Option { return func(c *config) { c.refusePort = true } }
 
 // WithRand sets the source of identifiers, challenges and jitter. It is crypto/rand's by default, which is the right one for
 // everything but simulations that must repeat. It must not fail; the node alone may read from it.

@@ -100,3 +100,27 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 		return Pong{}, ctx.Err()
 	}
 }
+
+// handleICMP tells the sockets of errors, and gives the answer to a ping to who waits for it. It reports whether it was a ping of this node's.
+func (n *Node) handleICMP(now time.Time, d *ip6.Datagram) bool {
+	m, err := ip6.ParseICMPv6(d.Payload)
+	if err == nil && m.Type.IsError() {
+		n.sockets.refused(now, d.Src, m)
+	}
+	if err != nil || m.Type != ip6.ICMPv6EchoReply {
+		return false
+	}
+	echo, err := ip6.ParseEcho(m.Body)
+	if err != nil || echo.Identifier != n.pingID {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c, ok := n.pings[echo.Sequence]; ok {
+		select {
+		case c <- pong{from: d.Src, size: len(echo.Data), hopLimit: int(d.HopLimit), at: now}:
+		default: // a second answer to a multicast
+		}
+	}
+	return true
+}

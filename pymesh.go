@@ -66,6 +66,7 @@ func (m MAC) ext() (ext ieee802154.ExtAddr) {
 type Node struct {
 	engine  *thread.Engine
 	run     *runner.Runner
+	radio   lora.Radio
 	log     *slog.Logger
 	mac     MAC
 	capture *pcap.Writer
@@ -75,7 +76,9 @@ type Node struct {
 
 	mu       sync.Mutex
 	sockets  sockets
-	forwards forwards
+	forwards handoff[Forwarded]
+	packets  handoff[[]byte]
+	groups   []netip.Addr // of JoinGroup; the runner's
 	pings    map[uint16]chan pong
 	pingSeq  uint16
 	pingID   uint16
@@ -134,14 +137,14 @@ func start(radio lora.Radio, c *config, ended func()) (*Node, error) {
 		return nil, fmt.Errorf("pymesh: %w", err)
 	}
 	n := &Node{
-		engine: engine, log: c.Logger, mac: macOf(c.ExtAddr), clock: lora.ClockOf(radio), frame: radio.Config().Airtime(ieee802154.MaxPSDU),
+		engine: engine, radio: radio, log: c.Logger, mac: macOf(c.ExtAddr), clock: lora.ClockOf(radio), frame: radio.Config().Airtime(ieee802154.MaxPSDU),
 		pings: map[uint16]chan pong{}, pingID: binary.BigEndian.Uint16(id[:]), watch: map[*watcher]struct{}{},
 		shell: cli.New(engine), shellTurn: make(chan struct{}, 1), shellPrinted: make(chan struct{}, 1),
 	}
 	n.shell.Radio, n.shell.Notify = fixedPower(radio.Config().TxPower), n.shellOutput
 	n.sockets.init(n, c.maxSockets)
-	n.forwards.node = n
-	hooks := runner.Hooks{Packet: n.handlePacket, Forward: n.handleForward, Event: n.handleEvent, Timer: n.shell, End: ended}
+	n.sockets.refuse = c.refusePort
+	hooks := runner.Hooks{Packet: n.handlePacket, Room: n.sockets.writeOn, Forward: n.handleForward, Event: n.handleEvent, Timer: n.shell, End: ended}
 	if c.capture != nil {
 		if n.capture, err = pcap.NewWriter(c.capture, pcap.IEEE802154); err != nil {
 			return nil, fmt.Errorf("pymesh: WithCapture: %w", err)
@@ -186,6 +189,7 @@ func (n *Node) ended() {
 	n.mu.Unlock()
 	n.sockets.closeAll()
 	n.forwards.close()
+	n.packets.close()
 }
 
 // Err returns nil while the node runs and after Close, or why it stopped by itself: its radio was closed.
@@ -236,30 +240,20 @@ func (n *Node) RLOC16() uint16 {
 func (n *Node) Counters() thread.Counters { return get(n, (*thread.Engine).Counters) }
 
 // handlePacket takes a datagram from the engine.
-func (n *Node) handlePacket(now time.Time, d *ip6.Datagram) {
-	if n.shell.HandlePacket(now, d) {
+func (n *Node) handlePacket(now time.Time, d *ip6.Datagram, rssi int) {
+	taken := n.shell.HandlePacket(now, d)
+	if taken {
 		n.shellOutput()
 	}
 	switch d.Protocol {
 	case ip6.ProtocolUDP:
-		n.sockets.deliver(d)
+		taken = n.sockets.deliver(d, rssi) || taken
 	case ip6.ProtocolICMPv6:
-		m, err := ip6.ParseICMPv6(d.Payload)
-		if err != nil || m.Type != ip6.ICMPv6EchoReply {
-			return
-		}
-		echo, err := ip6.ParseEcho(m.Body)
-		if err != nil || echo.Identifier != n.pingID {
-			return
-		}
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if c, ok := n.pings[echo.Sequence]; ok {
-			select {
-			case c <- pong{from: d.Src, size: len(echo.Data), hopLimit: int(d.HopLimit), at: now}:
-			default: // a second answer to a multicast
-			}
-		}
+		taken = n.handleICMP(now, d) || taken
+	}
+	group := d.Dst.IsMulticast() // which a socket and the host's stack both get
+	if (!taken || group) && !n.unclaimed(d) && !group && d.Protocol == ip6.ProtocolUDP {
+		n.sockets.refusePort(now, d)
 	}
 }
 

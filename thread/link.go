@@ -129,9 +129,6 @@ func (l *links) handleRequest(m mle.Message, info mleInfo) error {
 	if version < mle.Version1_1 || hasLeader && leader.PartitionID != l.leader.PartitionID {
 		return errMLEUnexpected
 	}
-	if !l.mle.mayAnswer(info, strangers.ForLinks) {
-		return errMLERefused
-	}
 	var r *neighbors.Router
 	if hasSource {
 		if source.IsRouter() {
@@ -156,6 +153,15 @@ func (l *links) handleRequest(m mle.Message, info mleInfo) error {
 		}
 		r = l.neighbors.Routers.Get(n.RLOC16.RouterID())
 	}
+	if !l.mle.mayAnswer(info, strangers.ForLinks) {
+		return errMLERefused
+	}
+	if r != nil && !r.Valid() {
+		if r.State() != neighbors.LinkRequest || r.Ext != info.ext {
+			l.heardUnlinked(r, info)
+		}
+		r.Answered = l.Now
+	}
 	return l.accept(r, challenge, requested, info)
 }
 
@@ -165,16 +171,10 @@ func (l *links) handleRequest(m mle.Message, info mleInfo) error {
 // to wait until both have expired. Here both get one, which repeats this node's open challenge: the first answer that arrives makes the
 // link, whatever the other does. It is one for each half of the time that a request is open: a recorded request may come more often.
 func (l *links) mayAnswer(r *neighbors.Router, info mleInfo) bool {
-	switch {
-	case r.Valid():
+	if r.Valid() {
 		return r.Ext == info.ext
-	case r.State() == neighbors.LinkRequest && l.Now.Sub(r.Answered) < l.timing.LinkRequest/2:
-		return false
-	case r.State() != neighbors.LinkRequest || r.Ext != info.ext:
-		l.heardUnlinked(r, info)
 	}
-	r.Answered = l.Now
-	return true
+	return r.State() != neighbors.LinkRequest || l.Now.Sub(r.Answered) >= l.timing.LinkRequest/2
 }
 
 // forgetMoved ends the link to a neighbor that now has another address.

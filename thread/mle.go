@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"math"
@@ -34,6 +35,7 @@ type mleInfo struct {
 	rssi        int
 	keySequence keys.Sequence
 	counter     uint32 // the message's frame counter
+	mic         uint32 // and integrity code
 	// fresh says that the sender is a neighbor by whose frame counter the message is no replay. What a message that is not fresh
 	// says may be old: it has no authority, unless an answer to a challenge proves it.
 	fresh bool
@@ -227,11 +229,14 @@ func (x *mleMessenger) delayedIndex(c mle.Command, dst netip.Addr) int {
 	return slices.IndexFunc(x.delayed, func(d delayedMessage) bool { return mle.Command(d.plain[0]) == c && d.dst == dst })
 }
 
-// withdraw takes a message back as dropDelayed does, and leaves the deadline as it is: nobody asks for it after a frame for others.
-func (x *mleMessenger) withdraw(c mle.Command, dst netip.Addr) {
-	if i := x.delayedIndex(c, dst); i >= 0 {
+// withdraw takes a message back as dropDelayed does, and leaves the deadline as it is: nobody asks for it after a frame for others. It reports
+// whether there was one.
+func (x *mleMessenger) withdraw(c mle.Command, dst netip.Addr) bool {
+	i := x.delayedIndex(c, dst)
+	if i >= 0 {
 		x.delayed = slices.Delete(x.delayed, i, i+1)
 	}
+	return i >= 0
 }
 
 // forget drops what waits, and counts it.
@@ -258,6 +263,9 @@ func (x *mleMessenger) HandleTimeout() {
 	}
 	x.findNext()
 }
+
+// micSize is that of a message's integrity code, with which it ends, in bytes.
+const micSize = 4
 
 // receive handles the UDP payload of a datagram to the MLE port.
 func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uint8, rssi int) {
@@ -289,7 +297,8 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 		x.counters.MLEMalformed++
 		return
 	}
-	if x.admit(m.Command, h, &info) {
+	info.mic = binary.BigEndian.Uint32(payload[len(payload)-micSize:])
+	if x.admit(m.Command, &info) {
 		x.dispatch(m, info)
 	}
 }
@@ -379,26 +388,26 @@ func (x *mleMessenger) receiveOwn(payload []byte, src, dst netip.Addr) {
 //
 // Deviation: stock follows whoever has the key, and so every recording of the past. A stranger is followed here once it has answered a
 // challenge: see prove.
-func (x *mleMessenger) admit(c mle.Command, h mle.Header, info *mleInfo) bool {
+func (x *mleMessenger) admit(c mle.Command, info *mleInfo) bool {
 	n := x.knownSender(c, info.ext)
 	if n == nil || !n.Valid() {
 		if c <= maxCommand && x.strangers[c] {
 			// A router that an end device only listens to is a stranger to it, except that its frame counter is known.
 			r := x.neighbors.Overheard(ieee802154.ExtAddress(info.ext))
-			info.fresh = r != nil && x.accepts(r, h)
-			info.news = x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter) || info.fresh
+			info.fresh = r != nil && x.accepts(r, info)
+			info.news = info.fresh || x.answers.Hear(info.ext, info.keySequence, info.counter, info.mic)
 			return true
 		}
 		x.counters.MLEUnknownNeighbor++
 		return false
 	}
-	info.fresh = x.accepts(n, h)
+	info.fresh = x.accepts(n, info)
 	info.news = info.fresh
 	switch {
 	case info.fresh:
 	case startsOver(c) && n.Kind() != neighbors.KindParent:
 		info.doubtful = true
-		x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter)
+		x.answers.Hear(info.ext, info.keySequence, info.counter, info.mic)
 	default:
 		x.counters.MLEReplay++
 		return false
@@ -414,13 +423,13 @@ func startsOver(c mle.Command) bool { return c == mle.ParentRequest || c == mle.
 
 // accepts reports whether a message is ahead of all that its sender has sent before, and keeps its frame counter then. The sender is
 // followed to a later key sequence.
-func (x *mleMessenger) accepts(n *neighbors.Neighbor, h mle.Header) bool {
-	if n.MLE.Check(h.KeySequence, h.FrameCounter) != nil {
+func (x *mleMessenger) accepts(n *neighbors.Neighbor, info *mleInfo) bool {
+	if n.MLE.Check(info.keySequence, info.counter) != nil {
 		return false
 	}
-	n.MLE.Accept(h.KeySequence, h.FrameCounter)
-	x.keys.Follow(h.KeySequence)
-	x.answers.Prove(n.Ext, h.KeySequence, h.FrameCounter)
+	n.MLE.Accept(info.keySequence, info.counter)
+	x.keys.Follow(info.keySequence)
+	x.answers.Prove(n.Ext, info.keySequence, info.counter, info.mic)
 	x.vouch(n.Ext)
 	return true
 }
@@ -433,6 +442,7 @@ func (x *mleMessenger) prove(n *neighbors.Neighbor, info mleInfo, linkCounter, m
 	}
 	n.Prove(info.keySequence, linkCounter, mleCounter)
 	x.keys.Follow(info.keySequence)
+	x.answers.Prove(info.ext, info.keySequence, info.counter, info.mic)
 }
 
 // mayAnswer reports whether what was received may be answered, and counts the answer if so: to neighbors always, to others at a rate.

@@ -102,6 +102,13 @@ func (v snapshot) Unsubscribe(group netip.Addr) {
 	v.e.groupsChanged()
 }
 
+// Subscribed reports whether the node listens to a multicast address.
+func (v snapshot) Subscribed(group netip.Addr) bool { return v.e.addresses.Subscribed(group) }
+
+// OnMesh reports whether a unicast address is one that a node of the mesh can have: in the mesh-local prefix or an on-mesh prefix of the
+// network data.
+func (v snapshot) OnMesh(a netip.Addr) bool { return v.e.mesh.onMesh(a) }
+
 // Single reports whether this node is the only router of its partition, or alone.
 func (v snapshot) Single() bool { return v.e.routes.single() }
 

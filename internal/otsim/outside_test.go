@@ -11,21 +11,14 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"github.com/gopymesh/pymesh/internal/otsim"
 	"github.com/gopymesh/pymesh/thread/ip6"
 )
 
 // TestMixedOutside: OpenThread's DNS and SNTP clients ask servers outside of the mesh, over our border router, and understand the answers which our
 // command line's clients understand in the same words (TestOutside of package cli).
 func TestMixedOutside(t *testing.T) {
-	c := otsim.NewController(t)
-	c.Program()
-	m := makers(t, c)
-	br := m['o'](1).(*engineNode)
-	await(t, c, br, time.Minute, "leader")
-	n := m['r'](2)
-	await(t, c, n, 400*time.Second, "router")
-	theirs := n.(processNode)
+	c, nodes := mixed(t, "or")
+	br, theirs := nodes[0].(*engineNode), nodes[1].(processNode)
 	if _, err := theirs.TryCommand("masterkey"); err != nil {
 		t.Skipf("the program has other words for it than OpenThread of 2018: %v", err)
 	}

@@ -33,8 +33,10 @@ const (
 
 // Hooks are what a Runner calls, always from its own goroutine. They must not block and must not call Do. Nil hooks are skipped.
 type Hooks struct {
-	// Packet takes an IPv6 datagram for the host.
-	Packet func(now time.Time, d *ip6.Datagram)
+	// Packet takes an IPv6 datagram for the host, and the power in dBm of the frame that it came with, 127 if it came with none.
+	Packet func(now time.Time, d *ip6.Datagram, rssi int)
+	// Room comes after each input: there may be room for what the engine has refused before with thread.ErrQueueFull.
+	Room func(now time.Time)
 	// Forward takes an IPv6 datagram that leaves the mesh by this node. Without it, and where it reports false, the sender is told that
 	// there is no way.
 	Forward func(now time.Time, d *ip6.Datagram) bool
@@ -209,6 +211,9 @@ func (r *Runner) run() {
 	defer r.poll()
 	defer r.rest(false)
 	for {
+		if r.hooks.Room != nil {
+			r.hooks.Room(r.last)
+		}
 		r.poll()
 		tx := r.fetch()
 		var wake <-chan time.Time
@@ -328,7 +333,7 @@ func (r *Runner) poll() {
 			break
 		}
 		if r.hooks.Packet != nil {
-			r.hooks.Packet(r.last, &packet)
+			r.hooks.Packet(r.last, &packet, r.engine.PacketRSSI())
 		}
 	}
 	for {
