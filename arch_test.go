@@ -123,6 +123,7 @@ var layers = []layer{
 	{
 		packages: []string{"thread/cli"},
 		imports:  []string{"thread/..."},
+		external: anyModule, // it speaks DNS
 	},
 	{
 		packages: []string{"internal/chipemu"},

@@ -131,13 +131,19 @@ func (l *links) handleRequest(m mle.Message, info mleInfo) error {
 	}
 	var r *neighbors.Router
 	if hasSource {
+		if source.IsRouter() {
+			r = l.neighbors.Routers.Get(source.RouterID())
+			if r == nil {
+				// A child that became a router just now, before this node has heard of its router ID. It is kept until then, so that its
+				// first Advertisement is a neighbor's, which is believed, and a link can follow.
+				return errMLEUnexpected
+			}
+		}
 		if info.fresh {
 			l.forgetMoved(info, source)
 		}
-		if source.IsRouter() {
-			if r = l.neighbors.Routers.Get(source.RouterID()); r == nil || r.RLOC16 == l.rloc || !l.mayAnswer(r, info) {
-				return errMLEUnexpected
-			}
+		if r != nil && (r.RLOC16 == l.rloc || !l.mayAnswer(r, info)) {
+			return errMLEUnexpected
 		}
 	} else {
 		// A router that restarted does not know its address: only a neighbor can tell it.

@@ -397,8 +397,7 @@ func (x *surroundings) heardRequest() {
 func (x *surroundings) beaconFrame() ieee802154.Frame {
 	n := x.dataset.Network()
 	f := ieee802154.Frame{Type: ieee802154.Beacon, SrcPAN: n.PANID, Src: ieee802154.ExtAddress(x.Ext)}
-	policy := x.policy()
-	if policy&meshcop.SecurityBeacons == 0 {
+	if !x.allows(meshcop.SecurityBeacons) {
 		f.Payload = meshcop.AppendEmptyBeacon(nil)
 		return f
 	}
@@ -408,13 +407,9 @@ func (x *surroundings) beaconFrame() ieee802154.Frame {
 	return f
 }
 
-// policy is what the network's security policy allows.
-func (x *surroundings) policy() meshcop.SecurityFlags {
-	if d, err := meshcop.ParseDataset(x.dataset.TLVs()); err == nil && d.Present&meshcop.HasSecurityPolicy != 0 {
-		return d.SecurityPolicy.Flags
-	}
-	return ^meshcop.SecurityFlags(0) // none is known that would forbid anything
-}
+// allows reports whether the network's security policy has a flag. Of its flags this node obeys B, N and, in package dataset, O, as OpenThread does. R
+// and C, which speak of routers of other versions and of commissioners outside the mesh, are carried.
+func (x *surroundings) allows(f meshcop.SecurityFlags) bool { return x.dataset.Policy().Flags&f != 0 }
 
 // heardBeacon takes a beacon.
 func (x *surroundings) heardBeacon(f mac.Received) {
@@ -465,7 +460,7 @@ func (x *surroundings) discoveryRequest() (ieee802154.Frame, error) {
 func (x *surroundings) discoveryResponse(a discoveryAnswer) (ieee802154.Frame, error) {
 	n := x.dataset.Network()
 	b := meshcop.AppendDiscoveryResponse(nil, meshcop.DiscoveryResponse{
-		Version: meshcop.BeaconVersion, NativeCommissioner: x.policy()&meshcop.SecurityNativeCommissioning != 0,
+		Version: meshcop.BeaconVersion, NativeCommissioner: x.allows(meshcop.SecurityNativeCommissioning),
 	})
 	b = meshcop.AppendNetworkName(meshcop.AppendExtendedPANID(b, n.ExtPANID), n.Name)
 	if steering := x.steering(); len(steering) > 0 {
