@@ -13,6 +13,7 @@ type advertised struct {
 	source mle.RLOC16
 	leader mle.LeaderData
 	route  *mle.Route64 // nil if an end device sent it
+	lost   bool         // the leader is, it says
 }
 
 // handleAdvertisement handles what a router, or a router-eligible end device, says of itself and its partition.
@@ -26,6 +27,7 @@ func (r *routes) handleAdvertisement(m mle.Message, info mleInfo) error {
 	if err := rd.Err(); err != nil {
 		return err
 	}
+	a.lost = r.quiet.saysLost(m)
 	if r.role != RoleDetached {
 		p := &r.neighbors.Parent
 		if r.fullThreadDevice() {
@@ -107,6 +109,8 @@ func (r *routes) heard(a advertised, info mleInfo) bool {
 		return true
 	case !r.followAssignment(a, info):
 		return false
+	case a.lost && info.fresh:
+		r.quiet.heardLost(a)
 	case r.role == RoleChild:
 		return r.childHeardRouter(a, info)
 	}
@@ -136,6 +140,7 @@ func (r *routes) followAssignment(a advertised, info mleInfo) bool {
 	if !newer || !info.fresh || r.role == RoleLeader {
 		return true
 	}
+	r.quiet.lost = false
 	return r.reassign(a.route)
 }
 
@@ -232,7 +237,7 @@ func (r *routes) better(a advertised) bool {
 
 // expireRouters ends links that fell silent and requests that stayed unanswered; the leader takes back the IDs of routers that are gone.
 func (r *routes) expireRouters() {
-	lost, gone := r.Now.Add(-r.timing.MaxNeighborAge), r.Now.Add(-r.timing.LeaderToRouter)
+	lost, gone := r.Now.Add(-r.quiet.neighborAge()), r.Now.Add(-r.timing.LeaderToRouter)
 	if r.role == RoleLeader {
 		for id, to := range r.neighbors.Routers.All() {
 			r.expireRouter(id, to, lost, gone)
@@ -250,6 +255,9 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router, lost, gone 
 	if to.RLOC16 == r.rloc {
 		to.LastHeard = r.Now
 		return
+	}
+	if id == r.leader.LeaderRouterID {
+		lost = r.Now.Add(-r.timing.MaxNeighborAge) // it advertises as often as ever
 	}
 	switch {
 	case to.Valid() && !to.LastHeard.After(lost):
@@ -270,9 +278,10 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router, lost, gone 
 // counts as lost. Deviation: stock relies on Advertisements alone. Nobody acknowledges those, and heavy traffic on LoRa swallows
 // four in a row, upon which a mesh in good order would fall apart. Those who have missed the same ones ask at different times.
 func (r *routes) askForRoutes() {
-	pause := r.timing.NetworkIDTimeout / 8
+	timeout := r.quiet.leaderTimeout()
+	pause := timeout / 8
 	switch {
-	case r.Now.Sub(r.neighbors.Routers.Updated) < r.timing.NetworkIDTimeout/2:
+	case r.Now.Sub(r.neighbors.Routers.Updated) < timeout/2:
 		r.askAgain = time.Time{}
 		return
 	case r.askAgain.IsZero():
@@ -294,6 +303,7 @@ func (r *routes) askForRoutes() {
 func (r *routes) checkLeader() bool {
 	if r.fullThreadDevice() && r.neighbors.Routers.Active() > 0 && !r.hearsLeader() && r.attach.idle() {
 		r.leaderLost.Log(r.Now, r.Log, slog.LevelWarn, "leader lost", "partition", r.leader.PartitionID)
+		r.quiet.tellLost()
 		r.attach.start(attachSame1)
 	}
 	return r.role == RoleDetached

@@ -87,6 +87,7 @@ type Engine struct {
 	parent    parentSide
 	links     links
 	routes    routes
+	quiet     quiet
 	selection selection
 	leading   leading
 	distrib   distributor
@@ -324,6 +325,7 @@ func (e *Engine) frameSent() bool {
 
 // housekeeping is the housekeeping of each second while attached or resuming.
 func (e *Engine) housekeeping() {
+	e.quiet.pace()
 	selectNow := e.selection.due()
 	switch e.role {
 	case RoleDetached:

@@ -98,6 +98,8 @@ type mleMessenger struct {
 	expect     func(polls int)              // an answer is due, for which a sleepy end device must poll
 	unsecured  func(m mle.Message, src netip.Addr, rssi int8) error
 
+	company *quiet
+
 	twin    lasting.Condition // another node with this one's address
 	delayed []delayedMessage
 	next    time.Time // when the first of them leaves, zero if there is none
@@ -147,6 +149,7 @@ func (x *mleMessenger) send(dst netip.Addr, plain []byte) { x.sendOn(0, dst, pla
 
 // sendOn is send on another channel, for an Announcement. 0 is the node's own.
 func (x *mleMessenger) sendOn(channel uint8, dst netip.Addr, plain []byte) {
+	plain = x.company.append(plain)
 	x.scratch = plain[:0]
 	x.counters.TxMLE++
 	command := mle.Command(plain[0])
@@ -457,6 +460,11 @@ func (x *mleMessenger) dispatch(m mle.Message, info mleInfo) {
 		return
 	}
 	err := command.handle(m, info)
+	if err == nil && !info.doubtful {
+		if n := x.neighbors.ByExt(info.ext); n != nil && n.Valid() {
+			x.company.hear(m)
+		}
+	}
 	if err == nil && !info.doubtful {
 		x.vouch(info.ext) // it belongs to a handshake that is open, if its sender is no neighbor yet
 	}

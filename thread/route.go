@@ -35,6 +35,7 @@ type routes struct {
 	selection *selection
 	leading   *leading
 	distrib   *distributor
+	quiet     *quiet
 
 	advertise *trickle.Timer
 	askAgain  time.Time // when to ask for routes again
@@ -80,7 +81,7 @@ func (r *routes) single() bool {
 
 // hearsLeader reports whether the leader still counts up the router ID sequence.
 func (r *routes) hearsLeader() bool {
-	return r.neighbors.Routers.Active() > 0 && r.Now.Sub(r.neighbors.Routers.Updated) < r.timing.NetworkIDTimeout
+	return r.neighbors.Routers.Active() > 0 && !r.quiet.lost && r.Now.Sub(r.neighbors.Routers.Updated) < r.quiet.leaderTimeout()
 }
 
 // reachesLeader reports whether a way to the leader is known.
@@ -139,7 +140,7 @@ func (r *routes) resetAdvertise() {
 		return
 	}
 	if !r.advertise.Running() {
-		r.startTrickle(trickle.Config{Imin: r.timing.AdvertiseMin, Imax: r.timing.AdvertiseMax})
+		r.startTrickle(trickle.Config{Imin: r.timing.AdvertiseMin, Imax: r.quiet.interval()})
 	}
 	r.advertise.Reset(r.Now)
 }

@@ -28,6 +28,7 @@ type selection struct {
 	links     *links
 	routes    *routes
 	parent    *parentSide
+	quiet     *quiet
 
 	upgradeAt, downgradeAt int
 
@@ -77,7 +78,7 @@ func (s *selection) mayDowngrade() bool {
 // crowded reports whether enough routers are around for this node to stay a child.
 func (s *selection) crowded() bool {
 	enough := s.timing.RouterNeighbors
-	return enough > 0 && s.neighbors.Routers.HeardSince(s.Now.Add(-s.timing.MaxNeighborAge)) >= enough
+	return enough > 0 && s.neighbors.Routers.HeardSince(s.Now.Add(-s.quiet.neighborAge())) >= enough
 }
 
 // due reports whether the time to judge the number of routers has come.

@@ -93,6 +93,9 @@ type Timing struct {
 
 	// AdvertiseMin and AdvertiseMax are the Trickle interval bounds of Advertisements (RFC 6206).
 	AdvertiseMin, AdvertiseMax time.Duration
+	// AdvertiseQuiet is the longest interval where all nodes of the partition have this engine: see [mle.TLVCompany]. As many times longer as
+	// it is than AdvertiseMax are MaxNeighborAge and, far from the leader, NetworkIDTimeout. Zero, as in stock, is AdvertiseMax.
+	AdvertiseQuiet time.Duration
 	// REEDAdvertise is the period of a router-eligible end device's Advertisements, REEDAdvertiseJitter what is added at random.
 	REEDAdvertise, REEDAdvertiseJitter time.Duration
 	// MaxNeighborAge is the silence after which a router neighbor is lost.

@@ -75,6 +75,7 @@ func (t *Timing) durations() []namedDuration {
 		{"ResponseDelay", t.ResponseDelay, none}, {"DataResponseJitter", t.DataResponseJitter, none},
 		{"DataResponseRepeat", t.DataResponseRepeat, none},
 		{"AdvertiseMin", t.AdvertiseMin, some}, {"AdvertiseMax", t.AdvertiseMax, some},
+		{"AdvertiseQuiet", t.AdvertiseQuiet, none},
 		{"REEDAdvertise", t.REEDAdvertise, some}, {"REEDAdvertiseJitter", t.REEDAdvertiseJitter, none},
 		{"MaxNeighborAge", t.MaxNeighborAge, some}, {"RouterSelectionJitter", t.RouterSelectionJitter, none},
 		{"NetworkIDTimeout", t.NetworkIDTimeout, some}, {"RouterIDSequence", t.RouterIDSequence, some},

@@ -60,6 +60,8 @@ func (t *Timing) routeSlowly() {
 	t.RouterNeighbors = 4
 	// Deviation: stock begins with 1 s. Ten routers that hear of the same change would send their Advertisements within half a second.
 	t.AdvertiseMin = 4 * time.Second
+	// Deviation: stock has no such interval.
+	t.AdvertiseQuiet = 128 * time.Second
 	// Deviation: stock waits 90 s until it gives up a router to which no way is known. Advertisements tell of the ways, hop by hop, and of
 	// those some get lost: new routers would lose their place again.
 	t.LeaderToRouter = 150 * time.Second

@@ -140,6 +140,7 @@ func (e *Engine) setRLOC16(rloc mle.RLOC16) {
 func (e *Engine) enterPartition(d mle.LeaderData) {
 	changed := d.PartitionID != e.leader.PartitionID
 	if changed {
+		e.quiet.forget()
 		e.counters.PartitionChanges++
 		e.routes.left = leftPartition{
 			id: e.leader.PartitionID, sequence: e.neighbors.Routers.Sequence, until: e.Now.Add(e.timing.NetworkIDTimeout),

@@ -160,16 +160,18 @@ func (e *Engine) wireRouterSide(c *Config) {
 		routes: &e.routes, selection: &e.selection, distrib: &e.distrib, priority: AutomaticParentPriority,
 	}
 	e.mac.Overheard = e.parent.overheard
+	e.quiet = quiet{self: e.self, neighbors: e.neighbors, routes: &e.routes}
+	e.mle.company = &e.quiet
 	e.links = links{
 		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, routes: &e.routes, distrib: &e.distrib,
 	}
 	e.routes = routes{
 		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, resolver: e.resolver, mle: &e.mle, attach: &e.attach,
-		links: &e.links, selection: &e.selection, leading: &e.leading, distrib: &e.distrib, advertise: trickle.NewTimer(e.Core.Rand),
+		links: &e.links, selection: &e.selection, leading: &e.leading, distrib: &e.distrib, quiet: &e.quiet, advertise: trickle.NewTimer(e.Core.Rand),
 	}
 	e.selection = selection{
 		self: e.self, change: e, neighbors: e.neighbors, tmf: &e.tmf, attach: &e.attach, links: &e.links, routes: &e.routes,
-		parent: &e.parent, upgradeAt: c.RouterUpgradeThreshold, downgradeAt: c.RouterDowngradeThreshold,
+		parent: &e.parent, quiet: &e.quiet, upgradeAt: c.RouterUpgradeThreshold, downgradeAt: c.RouterDowngradeThreshold,
 		previousID: mle.InvalidRouterID,
 	}
 	e.leading = leading{

@@ -39,6 +39,10 @@ const (
 	TLVThreadDiscovery           TLVType = 26
 )
 
+// TLVCompany is no TLV of Thread, but one of this project, which others skip. Its value is a byte: how long ago a node was heard of in the
+// partition that does not send it, in units of 8 s, 127 for never; and in the highest bit, that the leader of the partition is lost.
+const TLVCompany TLVType = 0xe1
+
 // Sizes of TLV values, in bytes.
 const (
 	rloc16Size           = 2
