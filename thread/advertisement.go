@@ -28,7 +28,9 @@ func (r *routes) handleAdvertisement(m mle.Message, info mleInfo) error {
 		return err
 	}
 	a.lost = r.quiet.saysLost(m)
-	if r.role != RoleDetached {
+	if r.role == RoleDetached {
+		r.attach.heardRouter(a, info)
+	} else {
 		p := &r.neighbors.Parent
 		if r.fullThreadDevice() {
 			if !r.heard(a, info) {
@@ -56,7 +58,7 @@ func (r *routes) unneeded(beginning mle.Message, info mleInfo) bool {
 		if route, err := beginning.Route64(); err == nil {
 			a.route = &route
 		}
-		return !r.better(a)
+		return !r.better(a) && !r.mayTell()
 	}
 	from := r.neighbors.Routers.Get(source.RouterID())
 	if r.role == RoleChild && r.timing.RouterNeighbors > 0 && from != nil {
@@ -169,7 +171,7 @@ func (r *routes) routerHeardRouter(a advertised, info mleInfo) bool {
 // mayLink reports whether a router that was heard, and to which there is no link, may be asked for one.
 func (r *routes) mayLink(from *neighbors.Router, info mleInfo) bool {
 	if r.role == RoleChild {
-		return r.neighbors.Routers.Links() < childRouterLinks && r.links.mayOpen(from)
+		return r.neighbors.Routers.Links() < xChildLinks && r.links.mayOpen(from) && r.Rand.IntN(xChildLuck) == 0
 	}
 	return neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= linkRequestMargin && r.links.mayOpen(from)
 }
@@ -219,6 +221,7 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 		return true // the parent changed partition: follow it
 	}
 	if !r.better(a) {
+		r.tellBetter(info)
 		return false
 	}
 	if neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= partitionMargin ||
@@ -226,6 +229,23 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 		r.attach.seek(a.leader.PartitionID, info)
 	}
 	return false
+}
+
+// tellBetter lets a router of a worse partition hear of this one, at most once in an ordinary interval.
+func (r *routes) tellBetter(info mleInfo) {
+	switch {
+	case !info.news || !r.mayTell():
+		return
+	case r.isRouter():
+		r.resetAdvertise()
+	default:
+		r.sendAdvertisement() // it may be the only one that the other hears
+	}
+	r.told = r.Now
+}
+
+func (r *routes) mayTell() bool {
+	return r.timing.AttachHold > 0 && expInt("XTELL", 1) > 0 && (r.isRouter() || r.role == RoleChild && r.routerEligible()) && r.Now.Sub(r.told) >= r.timing.AdvertiseMax/2
 }
 
 // better reports whether the partition that was heard is better than this node's.

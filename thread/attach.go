@@ -79,6 +79,7 @@ type attacher struct {
 	heardParent bool               // the present parent answered too
 	heard       ieee802154.ExtAddr // who was heard of a better partition
 	vain        vainSearches
+	courtesy    courtesy
 	doubtful    bool // nobody answered the search before for the partition that this one is for
 	moving      moving
 	orphanFrom  uint8 // the channel on which this node announces next that it has no parent
@@ -202,15 +203,23 @@ func (a *attacher) seek(partition uint32, info mleInfo) {
 //
 // Deviation: OpenThread asks everybody. Where partitions meet, many search at once, and all routers in range answer each of them, those of
 // the worse partition, too: on LoRa, with some 0.2 s for each answer, that alone fills the channel for minutes.
-func (a *attacher) asksOne() bool { return a.mode == attachBetter && a.routerEligible() }
+func (a *attacher) asksOne() bool {
+	return a.courtesy.direct || a.mode == attachBetter && a.routerEligible()
+}
 
 // startDelay is at random for the first attempt, then grows exponentially.
 func (a *attacher) startDelay() time.Duration {
 	t := a.timing
 	if a.role != RoleDetached {
+		if xF&2 != 0 && a.full() {
+			return time.Millisecond + a.RandomUpTo(4*t.SearchJitter)
+		}
 		return time.Millisecond + a.RandomUpTo(t.SearchJitter)
 	}
 	if a.counter == 0 {
+		if t.SearchJitter > 0 {
+			return time.Millisecond + a.RandomUpTo(t.SearchJitter)
+		}
 		return time.Millisecond + a.RandomUpTo(t.ParentRequestRouters)
 	}
 	shift := a.counter - 1
@@ -219,6 +228,9 @@ func (a *attacher) startDelay() time.Duration {
 		delay = t.AttachBackoffMin << shift
 	} else {
 		delay += a.RandomUpTo(2*t.AttachBackoffJitter) - t.AttachBackoffJitter
+	}
+	if xF&1 != 0 && a.full() {
+		delay += a.RandomUpTo(2 * a.timing.AttachHold)
 	}
 	return delay + a.RandomUpTo(max(attachStartJitter, attachStartAirtimes*t.FrameTime))
 }
@@ -247,10 +259,18 @@ func (a *attacher) HandleTimeout() {
 	case attachSynchronize:
 		a.keepAlive.sendRequest()
 	case attachStart:
+		if a.held() {
+			return
+		}
 		a.neighbors.Change(&a.neighbors.Candidate.Neighbor, neighbors.Invalid)
 		a.heardParent = false
 		a.requestParents(attachParentRequestRouters)
 	case attachParentRequestRouters:
+		if a.courtesy.direct {
+			a.courtesy.direct = false // it has no place left, or does not hear this node
+			a.requestParents(attachParentRequestRouters)
+			return
+		}
 		if a.asksOne() {
 			a.giveUp()
 			return
@@ -341,7 +361,10 @@ func (a *attacher) failed() {
 			a.routes.resetAdvertise() // it has searched by command, in vain
 			return
 		}
-		if !a.leading.formPartition() {
+		switch {
+		case a.waives():
+			a.start(attachAny)
+		case !a.leading.formPartition():
 			a.detach()
 		}
 	case attachSame1:
@@ -409,6 +432,7 @@ func (a *attacher) handleParentResponse(m mle.Message, info mleInfo) error {
 		return errMLEUnexpected
 	}
 	a.vain.answered(leader.PartitionID)
+	a.courtesy.ahead = a.Now
 	if a.role == RoleChild && a.neighbors.Parent.Ext == info.ext {
 		a.heardParent = true
 	}

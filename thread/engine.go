@@ -88,6 +88,7 @@ type Engine struct {
 	links     links
 	routes    routes
 	quiet     quiet
+	places    places
 	selection selection
 	leading   leading
 	distrib   distributor

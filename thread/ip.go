@@ -70,7 +70,7 @@ func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int8) {
 			x.toSleepers(d.Bytes, d.Src, d.Dst)
 		}
 		switch {
-		case x.addresses.Subscribed(d.Dst):
+		case x.addresses.Subscribed(d.Dst) || x.hearsSearches(d.Dst):
 			x.deliver(d, rssi)
 		case !d.HasMPL || !x.isRouter(): // nor is it sent on
 			x.counters.IPNotForUs++
@@ -79,9 +79,20 @@ func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int8) {
 		x.deliver(d, rssi)
 	case d.Dst.IsLinkLocalUnicast() || !x.isRouter():
 		x.counters.IPNotForUs++
+		if x.timing.AdvertiseQuiet > 0 && x.attached() && !d.Dst.IsLinkLocalUnicast() {
+			// Deviation: stock says nothing, so that who takes this node for another goes on for ever.
+			if h, err := ip6.ParseHeader(d.Bytes); err == nil {
+				x.sendUnreachableTo(h.Src, h, isICMPError(h.NextHeader, d.Bytes[ip6.HeaderSize:]))
+			}
+		}
 	default:
 		x.forward(d)
 	}
+}
+
+// hearsSearches reports whether a node without a place hears what is for routers: others that search. See courtesy.
+func (x *ipLayer) hearsSearches(dst netip.Addr) bool {
+	return dst == ip6.LinkLocalAllRouters && x.timing.AttachHold > 0 && x.role == RoleDetached && x.fullThreadDevice()
 }
 
 // securesItself reports whether a datagram is MLE on this link.

@@ -99,6 +99,7 @@ type mleMessenger struct {
 	unsecured  func(m mle.Message, src netip.Addr, rssi int8) error
 
 	company *quiet
+	places  *places
 
 	twin    lasting.Condition // another node with this one's address
 	delayed []delayedMessage
@@ -463,6 +464,11 @@ func (x *mleMessenger) dispatch(m mle.Message, info mleInfo) {
 	if err == nil && !info.doubtful {
 		if n := x.neighbors.ByExt(info.ext); n != nil && n.Valid() {
 			x.company.hear(m)
+		}
+		if info.fresh {
+			if from, err := m.SourceAddress(); err == nil {
+				x.places.hear(m, from)
+			}
 		}
 	}
 	if err == nil && !info.doubtful {

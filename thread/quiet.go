@@ -168,6 +168,11 @@ func (q *quiet) pace() {
 		}
 	}
 	q.seekLeader()
+	if q.isRouter() && xQ&4 != 0 && q.neighbors.Routers.Links() >= xOnce {
+		q.routes.mpl.SetExpirations(1)
+	} else if q.isRouter() {
+		q.routes.mpl.SetExpirations(2)
+	}
 }
 
 // seekLeader notes when the leader was heard, and takes it for lost if there has been no way to it for long.

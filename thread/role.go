@@ -55,6 +55,7 @@ type self struct {
 	timing   *Timing
 	counters *Counters
 
+	load       func() float64 // share of the channel's time that others were heard to use lately
 	mode       mle.Mode
 	routerRole bool // the router role is not disabled
 	role       Role
@@ -67,6 +68,9 @@ func (s *self) isRouter() bool { return s.role == RoleRouter || s.role == RoleLe
 
 // attached reports whether the node is part of a partition.
 func (s *self) attached() bool { return s.role >= RoleChild }
+
+// full reports whether the channel is heard so full that what can wait has to.
+func (s *self) full() bool { return s.load() > xFull }
 
 // sleepy reports whether the node listens only to what it has polled its parent for.
 func (s *self) sleepy() bool { return !s.mode.Has(mle.ModeRxOnWhenIdle) }

@@ -9,6 +9,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/mpl"
 	"github.com/gopymesh/pymesh/thread/trickle"
 )
 
@@ -36,8 +37,10 @@ type routes struct {
 	leading   *leading
 	distrib   *distributor
 	quiet     *quiet
+	mpl       *mpl.Domain
 
 	advertise *trickle.Timer
+	told      time.Time // when a worse partition was last told of this one
 	askAgain  time.Time // when to ask for routes again
 	left      leftPartition
 	faint     faintPartition
@@ -142,6 +145,9 @@ func (r *routes) resetAdvertise() {
 	if !r.advertise.Running() {
 		r.startTrickle(trickle.Config{Imin: r.timing.AdvertiseMin, Imax: r.quiet.interval()})
 	}
+	if xF&8 != 0 && r.full() && r.advertise.Interval() <= 4*r.timing.AdvertiseMin {
+		return
+	}
 	r.advertise.Reset(r.Now)
 }
 
@@ -182,7 +188,7 @@ func (r *routes) sendAdvertisement() {
 	if r.isRouter() {
 		b = mle.AppendRoute64(b, r.neighbors.Routers.Route64())
 	}
-	r.mle.send(ip6.LinkLocalAllNodes, b)
+	r.mle.send(ip6.LinkLocalAllNodes, r.mle.places.append(b))
 }
 
 // learn applies a neighbor's Route64 to the routing table.

@@ -14,6 +14,8 @@ type Timing struct {
 	BackoffUnit time.Duration
 	// MinBE and MaxBE bound the backoff exponent (macMinBE, macMaxBE).
 	MinBE, MaxBE int
+	// LoadBE is by how much the backoff exponent grows, at most, where the channel is heard full. Zero, as in stock, is not at all.
+	LoadBE int
 	// MaxCSMABackoffs is how often a busy channel is tried again before the frame fails.
 	MaxCSMABackoffs int
 	// RetryJitter bounds a random delay before each retry, on top of the backoff and as many times as there were retries. Zero in stock.
@@ -50,6 +52,9 @@ type Timing struct {
 	ParentOffers int
 	// AttachBackoffMin and AttachBackoffMax bound the delay between failed attach attempts; AttachBackoffJitter is added at random.
 	AttachBackoffMin, AttachBackoffMax, AttachBackoffJitter time.Duration
+	// AttachHold is how long a node without a place waits for what becomes of another one that was heard to search before it. Zero, as in
+	// stock, does not wait.
+	AttachHold time.Duration
 	// SearchJitter bounds the random delay before an attached node searches, most of all for a better partition. Zero in stock.
 	SearchJitter time.Duration
 	// ChildIDRequest is how long a parent remembers a half-open child.

@@ -22,7 +22,7 @@ func (t *Timing) Validate() error {
 		name               string
 		value, least, most int
 	}{
-		{"MaxBE", t.MaxBE, 0, maxExponent}, {"MinBE", t.MinBE, 0, t.MaxBE},
+		{"MaxBE", t.MaxBE, 0, maxExponent}, {"MinBE", t.MinBE, 0, t.MaxBE}, {"LoadBE", t.LoadBE, 0, maxExponent},
 		{"MaxCSMABackoffs", t.MaxCSMABackoffs, 0, 255}, {"MaxFrameRetries", t.MaxFrameRetries, 0, 255},
 		{"KeepAliveAttempts", t.KeepAliveAttempts, 1, 255},
 		{"FailedChildTransmissions", t.FailedChildTransmissions, 1, 255},
@@ -65,7 +65,8 @@ func (t *Timing) durations() []namedDuration {
 		{"ParentDecision", t.ParentDecision, none},
 		{"ParentResponseRouters", t.ParentResponseRouters, none}, {"ParentResponseAll", t.ParentResponseAll, none},
 		{"AttachBackoffMin", t.AttachBackoffMin, some}, {"AttachBackoffMax", t.AttachBackoffMax, some},
-		{"AttachBackoffJitter", t.AttachBackoffJitter, none}, {"SearchJitter", t.SearchJitter, none},
+		{"AttachBackoffJitter", t.AttachBackoffJitter, none}, {"SearchJitter", t.SearchJitter, none}, {"AttachHold", t.AttachHold, none},
+
 		{"ChildIDRequest", t.ChildIDRequest, some}, {"ChildTimeout", t.ChildTimeout, time.Second},
 		{"DataWait", t.DataWait, some}, {"AttachPoll", t.AttachPoll, some}, {"FastPoll", t.FastPoll, some},
 		{"PollRetry", t.PollRetry, some}, {"MinPoll", t.MinPoll, some},

@@ -22,6 +22,7 @@ func (t *Timing) sendSlowly() {
 	// Deviation: stock ends at 5. Two senders that do not hear each other lose both frames, wait the same AckWait, and try again at the
 	// same time: the spread must grow beyond the length of a frame, 210 ms.
 	t.MaxBE = 7
+	t.LoadBE = expInt("XLOAD", 3)
 	// Deviation: two nodes whose frames met wait for an acknowledgement equally long. Stock's backoff then spreads them over less than
 	// an airtime, and listening before talking does not hear weak signals: they would meet again.
 	t.RetryJitter = 200 * time.Millisecond
@@ -45,6 +46,9 @@ func (t *Timing) attachSlowly() {
 	t.ParentResponseRouters, t.ParentResponseAll = 2*time.Second, 4*time.Second
 	// Deviation: stock waits up to 20 minutes. A node that lost some answers on a busy channel would be away for as long.
 	t.AttachBackoffMax = 2 * time.Minute
+	t.ResponseDelay = expDur("XRESP", 4*time.Second)
+	t.AttachHold = expDur("XHOLD", 8*time.Second)
+	t.ParentRequestRouters, t.ParentRequestREEDs = expDur("XW1", 10*time.Second), expDur("XW2", 10*time.Second)
 	// Deviation: stock searches 1 ms after it heard of a better partition; all who heard the same Advertisement would ask at once.
 	t.SearchJitter = 3 * time.Second
 	// Deviation: stock repeats a keep-alive every second, faster than the MAC can report the loss of one.
@@ -54,10 +58,10 @@ func (t *Timing) attachSlowly() {
 // routeSlowly is what concerns routers and their news.
 func (t *Timing) routeSlowly() {
 	// Deviation: stock waits up to 2 min, at each hop of a chain.
-	t.RouterSelectionJitter = 30 * time.Second
+	t.RouterSelectionJitter = expDur("XRJ", 60*time.Second)
 	// Deviation: stock knows the number of routers alone. In a dense cell all would be routers, tell each other so, and ask each
 	// other for links; who hears four of them adds no way that is not there.
-	t.RouterNeighbors = 4
+	t.RouterNeighbors = expInt("XRN", 3)
 	// Deviation: stock begins with 1 s. Ten routers that hear of the same change would send their Advertisements within half a second.
 	t.AdvertiseMin = 4 * time.Second
 	// Deviation: stock has no such interval.

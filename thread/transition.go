@@ -80,7 +80,7 @@ func (e *Engine) becomeDetached() {
 func (e *Engine) becomeChild(rloc mle.RLOC16) {
 	e.setRLOC16(rloc)
 	e.attach.enter(attachIdle)
-	e.attach.counter = 0
+	e.attach.counter, e.attach.courtesy = 0, courtesy{}
 	e.keepAlive.reset()
 	e.selection.reset()
 	e.stopRouting()
@@ -107,7 +107,7 @@ func (e *Engine) becomeLeader(id mle.RouterID) {
 func (e *Engine) startRouting(id mle.RouterID, role Role) {
 	e.setRLOC16(id.RLOC16())
 	e.attach.stop()
-	e.attach.counter, e.attach.moving = 0, staysPut
+	e.attach.counter, e.attach.moving, e.attach.courtesy = 0, staysPut, courtesy{}
 	e.keepAlive.reset()
 	e.selection.reset()
 	e.selection.previousID = id
@@ -201,6 +201,9 @@ func (e *Engine) neighborChanged(n *neighbors.Neighbor, added bool) {
 		ev.Type = EventNeighborAdded
 	}
 	if added {
+		if xQ&8 != 0 {
+			e.resolver.TellAgain()
+		}
 		e.resolver.ForgetFailures()
 	}
 	e.events.emit(ev)

@@ -45,6 +45,7 @@ func (e *Engine) wire(c *Config) {
 	}
 	e.events = eventQueue{core: e.Core, lost: &e.counters.EventsLost}
 	e.wireRooms(c)
+	e.self.load = e.mac.Load
 	e.wireLayers()
 	e.wireChildSide()
 	e.wireRouterSide(c)
@@ -93,7 +94,7 @@ func (e *Engine) wireRooms(c *Config) {
 
 func macTiming(t *Timing) mac.Timing {
 	return mac.Timing{
-		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
+		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, LoadBE: t.LoadBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
 		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, AckRoom: t.AckRoom, FrameTime: t.FrameTime, DataWait: t.DataWait,
 		ReceiveSensitivity: t.ReceiveSensitivity,
 	}
@@ -118,6 +119,7 @@ func (e *Engine) wireLayers() {
 	}
 	e.tmf.self, e.tmf.addresses, e.tmf.ip, e.tmf.expect = e.self, e.addresses, &e.ip, e.polls.Expect
 	e.queries = queries{
+		mpl:  e.mpl,
 		self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, sender: e.sender, tmf: &e.tmf,
 		keepAlive: &e.keepAlive, slaac: e.slaac, leases: &e.leases, update: e.addressGivenUp, conflicts: core.Limiter{Interval: e.timing.AddressNotifyInterval, Burst: 1},
 	}
@@ -162,12 +164,14 @@ func (e *Engine) wireRouterSide(c *Config) {
 	e.mac.Overheard = e.parent.overheard
 	e.quiet = quiet{self: e.self, neighbors: e.neighbors, routes: &e.routes}
 	e.mle.company = &e.quiet
+	e.places = places{self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver}
+	e.mle.places = &e.places
 	e.links = links{
 		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, routes: &e.routes, distrib: &e.distrib,
 	}
 	e.routes = routes{
 		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, resolver: e.resolver, mle: &e.mle, attach: &e.attach,
-		links: &e.links, selection: &e.selection, leading: &e.leading, distrib: &e.distrib, quiet: &e.quiet, advertise: trickle.NewTimer(e.Core.Rand),
+		links: &e.links, selection: &e.selection, leading: &e.leading, distrib: &e.distrib, quiet: &e.quiet, mpl: e.mpl, advertise: trickle.NewTimer(e.Core.Rand),
 	}
 	e.selection = selection{
 		self: e.self, change: e, neighbors: e.neighbors, tmf: &e.tmf, attach: &e.attach, links: &e.links, routes: &e.routes,
@@ -208,12 +212,14 @@ func (e *Engine) commands() []mleCommand {
 	const strangers, known = true, false
 	return []mleCommand{
 		{mle.LinkRequest, asRouter, strangers, e.links.handleRequest, nil},
+		{mle.LinkRequest, asChild, strangers, e.links.heardRequest, nil},
 		{mle.LinkAccept, asAny, strangers, e.links.handleAccept, nil},
 		{mle.LinkAcceptAndRequest, asAny, strangers, e.links.handleAccept, nil},
 		{mle.Advertisement, asAny, strangers, e.routes.handleAdvertisement, e.routes.unneeded},
 		{mle.DataRequest, asChild | asRouter, known, e.distrib.handleRequest, nil},
 		{mle.DataResponse, asAny, known, e.distrib.handleLeaderData, e.mle.fromStranger},
 		{mle.Announce, asAny, strangers, e.announcer.handle, nil},
+		{mle.ParentRequest, asDetached, strangers, e.attach.heardRequest, nil},
 		{mle.ParentRequest, asChild | asRouter, strangers, e.parent.handleParentRequest, e.parent.unneeded},
 		{mle.ParentResponse, asAny, strangers, e.attach.handleParentResponse, nil},
 		{mle.ChildIDRequest, asChild | asRouter, strangers, e.parent.handleChildIDRequest, nil},

@@ -43,6 +43,10 @@ const (
 // partition that does not send it, in units of 8 s, 127 for never; and in the highest bit, that the leader of the partition is lost.
 const TLVCompany TLVType = 0xe1
 
+// TLVPlaces is another one: where nodes are, as the sender of an Advertisement knows it. Each takes eleven bytes: the interface identifier of its
+// ML-EID, its RLOC16, and how long ago that was so, in units of 2 s, 255 for that and longer.
+const TLVPlaces TLVType = 0xe2
+
 // Sizes of TLV values, in bytes.
 const (
 	rloc16Size           = 2
