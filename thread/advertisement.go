@@ -58,7 +58,7 @@ func (r *routes) unneeded(beginning mle.Message, info mleInfo) bool {
 		if route, err := beginning.Route64(); err == nil {
 			a.route = &route
 		}
-		return !r.better(a) && !r.mayTell()
+		return !r.better(a) && !r.mayTell() && !r.attach.leaderless()
 	}
 	from := r.neighbors.Routers.Get(source.RouterID())
 	if r.role == RoleChild && r.timing.RouterNeighbors > 0 && from != nil {
@@ -171,7 +171,7 @@ func (r *routes) routerHeardRouter(a advertised, info mleInfo) bool {
 // mayLink reports whether a router that was heard, and to which there is no link, may be asked for one.
 func (r *routes) mayLink(from *neighbors.Router, info mleInfo) bool {
 	if r.role == RoleChild {
-		return r.neighbors.Routers.Links() < xChildLinks && r.links.mayOpen(from) && r.Rand.IntN(xChildLuck) == 0
+		return r.neighbors.Routers.Links() < childRouterLinks && r.links.mayOpen(from) && (r.timing.ChildLinkOdds == 0 || r.Rand.IntN(r.timing.ChildLinkOdds) == 0)
 	}
 	return neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= linkRequestMargin && r.links.mayOpen(from)
 }
@@ -220,6 +220,10 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 	if r.role == RoleChild && r.neighbors.Parent.Ext == info.ext {
 		return true // the parent changed partition: follow it
 	}
+	if r.attach.leaderless() {
+		r.attach.heardRouter(a, info)
+		return false
+	}
 	if !r.better(a) {
 		r.tellBetter(info)
 		return false
@@ -245,7 +249,7 @@ func (r *routes) tellBetter(info mleInfo) {
 }
 
 func (r *routes) mayTell() bool {
-	return r.timing.AttachHold > 0 && expInt("XTELL", 1) > 0 && (r.isRouter() || r.role == RoleChild && r.routerEligible()) && r.Now.Sub(r.told) >= r.timing.AdvertiseMax/2
+	return r.timing.AttachHold > 0 && (r.isRouter() || r.role == RoleChild && r.routerEligible()) && r.Now.Sub(r.told) >= r.timing.AdvertiseMax/2
 }
 
 // better reports whether the partition that was heard is better than this node's.

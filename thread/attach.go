@@ -210,8 +210,11 @@ func (a *attacher) asksOne() bool {
 // startDelay is at random for the first attempt, then grows exponentially.
 func (a *attacher) startDelay() time.Duration {
 	t := a.timing
+	if a.mode == attachAny && a.leaderless() {
+		return time.Millisecond + a.RandomUpTo(3*t.AttachHold) // one founds a partition before the others do
+	}
 	if a.role != RoleDetached {
-		if xF&2 != 0 && a.full() {
+		if a.full() {
 			return time.Millisecond + a.RandomUpTo(4*t.SearchJitter)
 		}
 		return time.Millisecond + a.RandomUpTo(t.SearchJitter)
@@ -229,7 +232,7 @@ func (a *attacher) startDelay() time.Duration {
 	} else {
 		delay += a.RandomUpTo(2*t.AttachBackoffJitter) - t.AttachBackoffJitter
 	}
-	if xF&1 != 0 && a.full() {
+	if a.full() {
 		delay += a.RandomUpTo(2 * a.timing.AttachHold)
 	}
 	return delay + a.RandomUpTo(max(attachStartJitter, attachStartAirtimes*t.FrameTime))
@@ -334,6 +337,9 @@ func (a *attacher) requestParents(state attachState) {
 		// Who has lost the leader's partition asks everybody from the first.
 		window, mask = a.timing.ParentRequestREEDs, mle.ScanRouters|mle.ScanEndDevices
 	}
+	if t := a.timing.ParentResponseAll + a.timing.SearchJitter; a.leaderless() && t < window {
+		window = t // all are searching
+	}
 	a.windowEnd = a.Now.Add(window)
 	a.timer = a.windowEnd
 	if d := a.timing.ParentDecision; d > 0 && d < window {
@@ -368,6 +374,10 @@ func (a *attacher) failed() {
 			a.detach()
 		}
 	case attachSame1:
+		if a.leaderless() {
+			a.start(attachAny) // those around have said the same
+			return
+		}
 		a.start(attachSame2)
 	case attachSame2:
 		a.start(attachAny)

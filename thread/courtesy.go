@@ -34,7 +34,13 @@ const (
 
 // courteous reports whether the node is one that cares for others: it searches for any place, having none.
 func (a *attacher) courteous() bool {
-	return a.timing.AttachHold > 0 && a.role == RoleDetached && a.mode == attachAny && (a.moving == staysPut || a.moving == mayTryNext)
+	searches := a.role == RoleDetached && a.mode == attachAny && (a.moving == staysPut || a.moving == mayTryNext)
+	return a.timing.AttachHold > 0 && (searches || a.leaderless())
+}
+
+// leaderless reports whether the node has a place in a partition without a leader, as all others there.
+func (a *attacher) leaderless() bool {
+	return a.timing.AttachHold > 0 && a.attached() && a.role != RoleLeader && a.fullThreadDevice() && !a.routes.hearsLeader()
 }
 
 // heardRequest notes that another node searches.
@@ -78,6 +84,7 @@ func (a *attacher) heardRouter(ad advertised, info mleInfo) {
 		return
 	}
 	c.ahead, c.direct, a.heard = a.Now, true, info.ext
+	a.mode = attachAny // whatever has become of the partition of before
 	jitter := a.timing.SearchJitter / 3
 	if c.crowded {
 		jitter = a.timing.AttachHold

@@ -51,6 +51,7 @@ type ipLayer struct {
 	packets []ip6.Datagram // for the host
 	outside []ip6.Datagram // for the host to let out of the mesh
 	errors  core.Limiter   // of ICMPv6 errors
+	again   secondTries
 }
 
 // receive handles a whole datagram from the mesh. Without link security only what secures itself is let in: MLE, on this link.
@@ -219,6 +220,9 @@ func (x *ipLayer) deliverICMP(d *ip6.Datagram) {
 		if invoking, err := ip6.ParseDestinationUnreachable(m.Body); err == nil && len(invoking) >= ip6.HeaderSize {
 			if h, err := ip6.ParseHeader(invoking); err == nil {
 				x.resolver.Fail(h.Dst)
+				if x.again.resend(x, h) {
+					return
+				}
 			}
 		}
 	}
@@ -333,6 +337,7 @@ func (x *ipLayer) send(m *sender.Message) error {
 		}
 		return nil
 	}
+	x.again.keep(x, m.Data, h)
 	return x.sender.Submit(m)
 }
 

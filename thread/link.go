@@ -88,7 +88,7 @@ const maxUnanswered = 5
 // mayOpen reports whether a router that was heard may be asked for a link. One that did not answer is asked again after ever longer
 // pauses, however often it is heard: it may not be there, or not hear this node.
 func (l *links) mayOpen(r *neighbors.Router) bool {
-	if xF&4 != 0 && l.full() && (l.role == RoleChild || l.neighbors.Routers.Links() > 0) {
+	if l.full() && (l.role == RoleChild || l.neighbors.Routers.Links() > 0) {
 		return false
 	}
 	return r.State() == neighbors.Invalid && !l.Now.Before(r.AskAfter)

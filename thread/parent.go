@@ -193,7 +193,7 @@ func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challe
 	if mask.Has(mle.ScanEndDevices) {
 		limit = p.timing.ParentResponseAll
 	}
-	if xF&16 != 0 && p.full() {
+	if p.full() {
 		c.Offers = p.timing.ParentOffers - 1
 	}
 	p.mle.delay(neighbors.LinkLocal(c.Ext), b, time.Millisecond+p.RandomUpTo(limit))

@@ -38,7 +38,7 @@ const (
 	// placesTold is how often a node tells of itself.
 	placesTold = 3
 	// maxAdvertisement is how long an Advertisement may be, its command and its TLVs, to need no fragments.
-	maxAdvertisement = 86
+	maxAdvertisement = 85
 )
 
 // append adds what there is to tell to an Advertisement.

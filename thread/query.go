@@ -14,7 +14,6 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/internal/slaac"
 	"github.com/gopymesh/pymesh/thread/ip6"
-	"github.com/gopymesh/pymesh/thread/mpl"
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
@@ -33,7 +32,6 @@ type queries struct {
 	sender      *sender.Sender
 	tmf         *tmfMessenger
 	keepAlive   *keepAlive
-	mpl         *mpl.Domain
 	slaac       *slaac.Table
 	leases      *leases
 	update      func() // an address of this node's was given up for another
@@ -107,12 +105,9 @@ func (q *queries) handleNotify(ev tmfEvent, p tmf.Payload) error {
 		}
 		return nil
 	}
-	if xQ&1 != 0 {
-		q.settle() // what has waited goes first
-		q.tmf.yields = true
-	}
-	q.tmf.respond(ev, nil)
 	q.settle()
+	q.tmf.yields = q.timing.AddressNotifyInterval > 0 // behind what has waited
+	q.tmf.respond(ev, nil)
 	return nil
 }
 
@@ -137,9 +132,6 @@ func (q *queries) handleQuery(ev tmfEvent, p tmf.Payload) error {
 	from := ev.Path.Peer.Addr()
 	q.learnAsker(from, p)
 	if q.addresses.Own(target) {
-		if xQ&2 != 0 {
-			q.mpl.Done()
-		}
 		q.notify(from, target, q.addresses.IID(), -1)
 		return nil
 	}
@@ -149,9 +141,6 @@ func (q *queries) handleQuery(ev tmfEvent, p tmf.Payload) error {
 	c := q.neighbors.Children.ByAddress(target)
 	if c == nil || !c.Valid() || c.FullThreadDevice() || int(c.Failures) >= q.timing.FailedChildTransmissions {
 		return nil
-	}
-	if xQ&2 != 0 {
-		q.mpl.Done()
 	}
 	q.notify(from, target, ip6.InterfaceIDOf(neighbors.LinkLocal(c.Ext)), q.Now.Sub(c.LastHeard))
 	return nil

@@ -141,7 +141,10 @@ func (q *quiet) neighborAge() time.Duration { return q.longer(q.timing.MaxNeighb
 
 // leaderTimeout is the time without a newer router ID sequence after which the leader is taken as lost.
 func (q *quiet) leaderTimeout() time.Duration {
-	if q.isNear() {
+	switch {
+	case q.isNear() && q.rare:
+		return q.timing.NetworkIDTimeout * 3 / 4 // it was asked meanwhile
+	case q.isNear():
 		return q.timing.NetworkIDTimeout
 	}
 	return q.longer(q.timing.NetworkIDTimeout)
@@ -168,11 +171,6 @@ func (q *quiet) pace() {
 		}
 	}
 	q.seekLeader()
-	if q.isRouter() && xQ&4 != 0 && q.neighbors.Routers.Links() >= xOnce {
-		q.routes.mpl.SetExpirations(1)
-	} else if q.isRouter() {
-		q.routes.mpl.SetExpirations(2)
-	}
 }
 
 // seekLeader notes when the leader was heard, and takes it for lost if there has been no way to it for long.

@@ -69,8 +69,12 @@ func (s *self) isRouter() bool { return s.role == RoleRouter || s.role == RoleLe
 // attached reports whether the node is part of a partition.
 func (s *self) attached() bool { return s.role >= RoleChild }
 
+// fullLoad is from where on a channel counts as full. Frames that collide are not heard, so that a channel on which all are waiting is heard
+// half full at most.
+const fullLoad = 0.35
+
 // full reports whether the channel is heard so full that what can wait has to.
-func (s *self) full() bool { return s.load() > xFull }
+func (s *self) full() bool { return s.load() > fullLoad }
 
 // sleepy reports whether the node listens only to what it has polled its parent for.
 func (s *self) sleepy() bool { return !s.mode.Has(mle.ModeRxOnWhenIdle) }

@@ -9,7 +9,6 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/mle"
-	"github.com/gopymesh/pymesh/thread/mpl"
 	"github.com/gopymesh/pymesh/thread/trickle"
 )
 
@@ -37,7 +36,6 @@ type routes struct {
 	leading   *leading
 	distrib   *distributor
 	quiet     *quiet
-	mpl       *mpl.Domain
 
 	advertise *trickle.Timer
 	told      time.Time // when a worse partition was last told of this one
@@ -145,7 +143,7 @@ func (r *routes) resetAdvertise() {
 	if !r.advertise.Running() {
 		r.startTrickle(trickle.Config{Imin: r.timing.AdvertiseMin, Imax: r.quiet.interval()})
 	}
-	if xF&8 != 0 && r.full() && r.advertise.Interval() <= 4*r.timing.AdvertiseMin {
+	if r.full() && r.advertise.Interval() <= 4*r.timing.AdvertiseMin {
 		return
 	}
 	r.advertise.Reset(r.Now)

@@ -114,7 +114,7 @@ func (s *selection) due() bool {
 
 // selectAsChild makes a child a router where routers are few, and lets others know of it where they are not.
 func (s *selection) selectAsChild() {
-	if xF&32 != 0 && s.full() {
+	if s.full() {
 		s.schedule()
 		return
 	}
@@ -147,7 +147,7 @@ func (s *selection) childStarted(mode attachMode) {
 	if s.routerEligible() {
 		s.schedule()
 	}
-	if mode == attachBetter && s.timing.AttachHold > 0 && expInt("XADV", 1) > 0 {
+	if mode == attachBetter && s.timing.AttachHold > 0 {
 		// Deviation: an OpenThread end device waits ten minutes. Those that were its neighbors in the partition before hear of this one so.
 		s.routes.advertiseAsREED()
 	}

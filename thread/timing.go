@@ -107,6 +107,9 @@ type Timing struct {
 	MaxNeighborAge time.Duration
 	// RouterSelectionJitter bounds the random delay before a router upgrade or downgrade.
 	RouterSelectionJitter time.Duration
+	// ChildLinkOdds is the number of Advertisements of another router after which a child asks for a link to it, on the average. Zero, as
+	// in stock, is the first.
+	ChildLinkOdds int
 	// RouterNeighbors is the number of routers heard well that make another router needless: a child that hears so many stays one,
 	// unless somebody needs it for a parent. Zero, as in stock, is none.
 	RouterNeighbors int

@@ -27,7 +27,8 @@ func (t *Timing) Validate() error {
 		{"KeepAliveAttempts", t.KeepAliveAttempts, 1, 255},
 		{"FailedChildTransmissions", t.FailedChildTransmissions, 1, 255},
 		{"FailedRouterTransmissions", t.FailedRouterTransmissions, 1, 255},
-		{"ParentOffers", t.ParentOffers, 0, 255}, {"RouterNeighbors", t.RouterNeighbors, 0, 255}, {"MPLRedundancy", t.MPLRedundancy, 0, 255},
+		{"ParentOffers", t.ParentOffers, 0, 255}, {"RouterNeighbors", t.RouterNeighbors, 0, 255}, {"ChildLinkOdds", t.ChildLinkOdds, 0, 255},
+		{"MPLRedundancy", t.MPLRedundancy, 0, 255},
 	} {
 		if n.value < n.least || n.value > n.most {
 			return fmt.Errorf("thread: Timing.%s %d is not in %d to %d", n.name, n.value, n.least, n.most)

@@ -201,9 +201,6 @@ func (e *Engine) neighborChanged(n *neighbors.Neighbor, added bool) {
 		ev.Type = EventNeighborAdded
 	}
 	if added {
-		if xQ&8 != 0 {
-			e.resolver.TellAgain()
-		}
 		e.resolver.ForgetFailures()
 	}
 	e.events.emit(ev)

@@ -119,7 +119,6 @@ func (e *Engine) wireLayers() {
 	}
 	e.tmf.self, e.tmf.addresses, e.tmf.ip, e.tmf.expect = e.self, e.addresses, &e.ip, e.polls.Expect
 	e.queries = queries{
-		mpl:  e.mpl,
 		self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, sender: e.sender, tmf: &e.tmf,
 		keepAlive: &e.keepAlive, slaac: e.slaac, leases: &e.leases, update: e.addressGivenUp, conflicts: core.Limiter{Interval: e.timing.AddressNotifyInterval, Burst: 1},
 	}
@@ -171,7 +170,7 @@ func (e *Engine) wireRouterSide(c *Config) {
 	}
 	e.routes = routes{
 		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, resolver: e.resolver, mle: &e.mle, attach: &e.attach,
-		links: &e.links, selection: &e.selection, leading: &e.leading, distrib: &e.distrib, quiet: &e.quiet, mpl: e.mpl, advertise: trickle.NewTimer(e.Core.Rand),
+		links: &e.links, selection: &e.selection, leading: &e.leading, distrib: &e.distrib, quiet: &e.quiet, advertise: trickle.NewTimer(e.Core.Rand),
 	}
 	e.selection = selection{
 		self: e.self, change: e, neighbors: e.neighbors, tmf: &e.tmf, attach: &e.attach, links: &e.links, routes: &e.routes,

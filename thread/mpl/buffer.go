@@ -158,16 +158,6 @@ func (b *Buffer) Len() int {
 	return n
 }
 
-// drop drops a datagram.
-func (b *Buffer) drop(id SeedID, sequence uint8) {
-	for i := range b.messages {
-		if m := &b.messages[i]; m.inUse && m.seed == id && m.sequence == sequence {
-			m.inUse = false
-		}
-	}
-	b.findFirst()
-}
-
 // supersede drops the seed's datagram if the one with the given sequence number is newer.
 func (b *Buffer) supersede(id SeedID, sequence uint8) {
 	for i := range b.messages {

@@ -64,9 +64,6 @@ type Domain struct {
 	next   uint8 // sequence number of the next datagram
 	stored uint8 // the limit that is stored
 	out    []byte
-
-	last         SeedID // of the datagram that Accept has taken last
-	lastSequence uint8
 }
 
 // NewDomain returns a Domain that draws from r. It buffers nothing until [Domain.SetExpirations]. Its sequence begins at
@@ -130,12 +127,8 @@ func (d *Domain) Accept(now time.Time, datagram []byte, opt ip6.MPLOption, src n
 	if forward {
 		d.buffer.Forward(now, datagram, seed, opt.Sequence)
 	}
-	d.last, d.lastSequence = seed, opt.Sequence
 	return true
 }
-
-// Done says that the datagram which Accept has taken last has arrived where it was to: nobody else needs it, and it is not sent on.
-func (d *Domain) Done() { d.buffer.drop(d.last, d.lastSequence) }
 
 // SetExpirations sets how often a datagram is sent in all, see [Buffer.SetExpirations].
 func (d *Domain) SetExpirations(n int) { d.buffer.SetExpirations(n) }

@@ -195,8 +195,11 @@ func (r *Resolver) Correct(src netip.Addr, rloc mle.RLOC16) {
 
 func (r *Resolver) know(e *entry, rloc mle.RLOC16) {
 	r.settle(e, Found)
-	if e.state != stateKnown || e.rloc != rloc {
-		e.told = 0
+	switch {
+	case e.rloc != rloc && e.rloc != 0:
+		e.told = 0 // others may know the old place
+	case e.state != stateKnown:
+		e.told = 1
 	}
 	e.state, e.rloc, e.said = stateKnown, rloc, r.core.Now
 }
@@ -275,13 +278,6 @@ func (r *Resolver) Tell(yield func(target netip.Addr, rloc mle.RLOC16, age time.
 			}
 			e.told++
 		}
-	}
-}
-
-// TellAgain has everything told once more: somebody new is there to hear it.
-func (r *Resolver) TellAgain() {
-	for i := range r.entries {
-		r.entries[i].told = min(r.entries[i].told, maxTold-1)
 	}
 }
 

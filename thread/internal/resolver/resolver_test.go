@@ -285,9 +285,9 @@ func TestEviction(t *testing.T) {
 	r.after(time.Second)
 
 	for i, gone := range []netip.Addr{eid(0), eid(2), eid(3)} {
-		r.know(eid(100+i), rloc)
-		if r.find(gone) != nil || r.find(eid(100+i)) == nil {
-			t.Errorf("%v has not taken the place of %v", eid(100+i), gone)
+		r.know(eid(300+i), rloc)
+		if r.find(gone) != nil || r.find(eid(300+i)) == nil {
+			t.Errorf("%v has not taken the place of %v", eid(300+i), gone)
 		}
 		r.after(time.Second)
 	}
@@ -295,7 +295,7 @@ func TestEviction(t *testing.T) {
 
 	// A place that is free goes first.
 	r.Fail(eid(1))
-	r.know(eid(200), rloc)
+	r.know(eid(400), rloc)
 	r.resolve(eid(4), Known, rloc)
 }
 
@@ -306,15 +306,15 @@ func TestFull(t *testing.T) {
 		r.ask(eid(i))
 		r.after(time.Millisecond)
 	}
-	r.resolve(eid(100), Refused, 0)
+	r.resolve(eid(300), Refused, 0)
 	r.asks()
 	r.Learn(eid(20), rloc)
 	r.effects(Effect{Found, eid(20)})
-	r.ask(eid(100))
+	r.ask(eid(300))
 	if r.find(eid(20)) != nil {
 		t.Error("another one than the one that is known has given way")
 	}
-	r.resolve(eid(101), Refused, 0)
+	r.resolve(eid(301), Refused, 0)
 }
 
 // While nobody fetches the ends of questions, no further ones are opened: the queues have bounds.
@@ -327,10 +327,10 @@ func TestQueueBound(t *testing.T) {
 		want = append(want, Effect{Found, eid(i)})
 	}
 	r.resolve(eid(0), Known, rloc)
-	r.resolve(eid(100), Refused, 0)
+	r.resolve(eid(300), Refused, 0)
 	r.asks()
 	r.effects(want...)
-	r.ask(eid(100))
+	r.ask(eid(300))
 }
 
 // Questions go out in the order in which they came, but only while they are open.
@@ -555,7 +555,7 @@ func TestLearnNew(t *testing.T) {
 		t.Errorf("corrected: %v, %v", got, answer)
 	}
 	for i := range 3 * maxAddresses {
-		r.Learn(eid(100+i), rloc)
+		r.Learn(eid(300+i), rloc)
 	}
 	if n := len(maps.Collect(r.Cached())); n != maxAddresses {
 		t.Errorf("%d addresses kept", n)
