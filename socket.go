@@ -1,7 +1,6 @@
 package pymesh
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -45,10 +44,13 @@ type sockets struct {
 	mu       sync.Mutex
 	open     []*UDPConn
 	closed   bool
+	refuse   bool // who sends to a port without a socket is told
 	nextPort uint16
 	handler  func(*UDPConn)
 	due      []*UDPConn // the calls that the handler is to get
 	calling  bool       // a goroutine makes them
+
+	writers []*writer // that wait for room, the first first; the runner's
 }
 
 func (s *sockets) init(n *Node, limit int) {
@@ -62,19 +64,25 @@ type UDPConn struct {
 	local   netip.AddrPort // the address is :: for all addresses of the node
 	remote  netip.AddrPort // valid if dialled
 
-	groups []netip.Addr // joined; the runner's
+	groups    []netip.Addr // joined; the runner's
+	notLooped bool         // multicasts of this socket stay out of the node's other sockets; the runner's
+	asked     destinations // where datagrams have gone of late; the runner's
 
 	mu      sync.Mutex
 	queue   []datagram
-	ready   chan struct{} // has a token while the queue may be non-empty
+	ready   chan struct{} // has a token while the queue may be non-empty, or there is an error
 	closed  chan struct{}
 	read    deadline
 	write   deadline
 	dropped uint64
+	pending error // for the next call
+	queued  bool  // errors are kept, too
+	errs    []DeliveryError
 }
 
+// A datagram has arrived.
 type datagram struct {
-	from    netip.AddrPort
+	Message
 	payload []byte
 }
 
@@ -209,44 +217,6 @@ func (s *sockets) freePort(addr netip.Addr) uint16 {
 	return 0
 }
 
-// deliver puts a received datagram into the socket that it is for: a dialled one first, then one bound to the address.
-func (s *sockets) deliver(d *ip6.Datagram) {
-	h, err := ip6.ParseUDPHeader(d.Payload)
-	if err != nil {
-		return
-	}
-	from := netip.AddrPortFrom(d.Src, h.SrcPort)
-	s.mu.Lock()
-	var best *UDPConn
-	score := -1
-	for _, c := range s.open {
-		if c.local.Port() != h.DstPort || !c.local.Addr().IsUnspecified() && c.local.Addr() != d.Dst && !d.Dst.IsMulticast() {
-			continue
-		}
-		if c.remote.IsValid() && c.remote != from {
-			continue
-		}
-		v := 0
-		if c.remote.IsValid() {
-			v += 2
-		}
-		if !c.local.Addr().IsUnspecified() {
-			v++
-		}
-		if v > score {
-			best, score = c, v
-		}
-	}
-	s.mu.Unlock()
-	if best == nil {
-		return // no one listens: as the firmware, no ICMPv6 error
-	}
-	best.put(datagram{from: from, payload: slices.Clone(d.Payload[ip6.UDPHeaderSize:h.Length])})
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.schedule(best)
-}
-
 // schedule has the handler of OnReceive called for c, once for each datagram there at most. s.mu is held.
 func (s *sockets) schedule(c *UDPConn) {
 	due := 0
@@ -327,7 +297,7 @@ func (c *UDPConn) Dropped() uint64 {
 	return c.dropped
 }
 
-// take waits for a datagram.
+// take waits for a datagram, or for an error.
 func (c *UDPConn) take() (datagram, error) {
 	for {
 		if c.isClosed() {
@@ -336,18 +306,9 @@ func (c *UDPConn) take() (datagram, error) {
 		if c.read.passed() {
 			return datagram{}, os.ErrDeadlineExceeded
 		}
-		c.mu.Lock()
-		if len(c.queue) > 0 {
-			d := c.queue[0]
-			c.queue = slices.Delete(c.queue, 0, 1)
-			more := len(c.queue) > 0
-			c.mu.Unlock()
-			if more {
-				c.wake()
-			}
-			return d, nil
+		if d, err := c.tryTake(); !errors.Is(err, syscall.EAGAIN) {
+			return d, err
 		}
-		c.mu.Unlock()
 		select {
 		case <-c.ready:
 		case <-c.closed:
@@ -356,21 +317,82 @@ func (c *UDPConn) take() (datagram, error) {
 	}
 }
 
+// tryTake returns the next datagram, an error of the mesh, or EAGAIN if there is neither.
+func (c *UDPConn) tryTake() (datagram, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.pending; err != nil {
+		c.pending = nil
+		c.wakeIfAny()
+		return datagram{}, err
+	}
+	if len(c.queue) == 0 {
+		return datagram{}, syscall.EAGAIN
+	}
+	d := c.queue[0]
+	c.queue = slices.Delete(c.queue, 0, 1)
+	c.wakeIfAny()
+	return d, nil
+}
+
+// wakeIfAny wakes another reader if there is something for it. c.mu is held.
+func (c *UDPConn) wakeIfAny() {
+	if len(c.queue) > 0 {
+		c.wake()
+	}
+}
+
 func (c *UDPConn) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: "udp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }
 
-func (c *UDPConn) writeError(to net.Addr, err error) error {
-	return &net.OpError{Op: "write", Net: "udp", Source: c.LocalAddr(), Addr: to, Err: err}
+// A Message says of a datagram what is not in it.
+type Message struct {
+	// From is the sender.
+	From netip.AddrPort
+	// To is the address that it was sent to: one of this node's, or a group. [UDPConn.ReadMsg] tells programs that listen to all addresses.
+	To netip.Addr
+	// HopLimit is what was left of it on arrival, 1 to 255. Nodes of a mesh begin with 64, and only routers of IPv6 take something off: a
+	// datagram that has crossed a mesh, however many hops, still has 64.
+	HopLimit int
+	// RSSI is the strength of the last hop in dBm, of the frame that made the datagram complete; [RSSIUnknown] for one of this node's own.
+	RSSI int
+	// Size is the size in bytes of what was sent. It is larger than what was read if that did not fit.
+	Size int
+}
+
+// RSSIUnknown stands for a strength that is not known.
+const RSSIUnknown = 127
+
+// ReadMsg reads one datagram and what else is known of it. What does not fit into b is lost. Errors are those of ReadFrom.
+func (c *UDPConn) ReadMsg(b []byte) (n int, m Message, err error) {
+	d, err := c.take()
+	if err != nil {
+		return 0, Message{}, c.opError("read", err)
+	}
+	return copy(b, d.payload), d.Message, nil
+}
+
+// TryRead is ReadMsg for who does not want to wait: with nothing to read it fails at once with EAGAIN, in a *net.OpError. Deadlines do not
+// count. It is the recvfrom of Pycom's sockets.
+func (c *UDPConn) TryRead(b []byte) (n int, m Message, err error) {
+	d, err := datagram{}, net.ErrClosed
+	if !c.isClosed() {
+		d, err = c.tryTake()
+	}
+	if err != nil {
+		return 0, Message{}, c.opError("read", err)
+	}
+	return copy(b, d.payload), d.Message, nil
 }
 
 // ReadFromUDPAddrPort reads one datagram. What does not fit into b is lost.
+//
+// A dialled socket fails once with what the mesh says of a datagram that it has sent, see [UDPConn.WriteToUDPAddrPort]; the next read waits
+// again.
 func (c *UDPConn) ReadFromUDPAddrPort(b []byte) (n int, from netip.AddrPort, err error) {
-	d, err := c.take()
-	if err != nil {
-		return 0, netip.AddrPort{}, c.opError("read", err)
-	}
-	return copy(b, d.payload), d.from, nil
+	n, m, err := c.ReadMsg(b)
+	return n, m.From, err
 }
 
 // ReadFrom reads one datagram; the address is a *net.UDPAddr.
@@ -386,141 +408,6 @@ func (c *UDPConn) ReadFrom(b []byte) (n int, from net.Addr, err error) {
 func (c *UDPConn) Read(b []byte) (int, error) {
 	n, _, err := c.ReadFromUDPAddrPort(b)
 	return n, err
-}
-
-// errNotConnected is the error of Write on a socket without a peer.
-var errNotConnected = syscall.EDESTADDRREQ
-
-// Write sends a datagram to the peer of a dialled socket.
-func (c *UDPConn) Write(b []byte) (int, error) {
-	if !c.remote.IsValid() {
-		return 0, c.opError("write", errNotConnected)
-	}
-	return c.send(b, c.remote)
-}
-
-// WriteToUDPAddrPort sends a datagram. It returns once the datagram is queued; delivery is not confirmed. It fails with one of these
-// in a *net.OpError:
-//
-//	ENOBUFS        too many datagrams wait, for the radio or for an address that is looked up: it passes, try again later
-//	EMSGSIZE       more than MaxDatagramSize, or MaxWideMulticastSize
-//	EHOSTUNREACH   no way is known, or nobody has answered to the question where the address is, of late
-//	ENETUNREACH    the node is not part of a mesh
-//	ENETDOWN       the node is stopped
-//	EADDRNOTAVAIL  the socket's address is not the node's any more
-//
-// or with thread.ErrCounters, after which the node never sends again.
-func (c *UDPConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
-	if c.remote.IsValid() {
-		return 0, c.writeError(udpAddr(to), net.ErrWriteToConnected)
-	}
-	if !isIPv6(to.Addr()) || to.Port() == 0 {
-		return 0, c.writeError(udpAddr(to), &net.AddrError{Err: "not an IPv6 address with a port", Addr: to.String()})
-	}
-	return c.send(b, netip.AddrPortFrom(to.Addr().WithZone(""), to.Port()))
-}
-
-// WriteTo sends a datagram to a *net.UDPAddr.
-func (c *UDPConn) WriteTo(b []byte, to net.Addr) (int, error) {
-	addr, ok := to.(*net.UDPAddr)
-	if !ok || addr == nil {
-		return 0, c.writeError(to, &net.AddrError{Err: "not a *net.UDPAddr", Addr: fmt.Sprint(to)})
-	}
-	return c.WriteToUDPAddrPort(b, addr.AddrPort())
-}
-
-func (c *UDPConn) send(b []byte, to netip.AddrPort) (int, error) {
-	if err := c.sendDatagram(b, to); err != nil {
-		return 0, c.writeError(udpAddr(to), err)
-	}
-	return len(b), nil
-}
-
-func (c *UDPConn) sendDatagram(b []byte, to netip.AddrPort) error {
-	switch {
-	case c.isClosed():
-		return net.ErrClosed
-	case c.write.passed():
-		return os.ErrDeadlineExceeded
-	case len(b) > MaxDatagramSize:
-		return os.NewSyscallError("sendto", syscall.EMSGSIZE)
-	}
-	var err error
-	running := c.sockets.node.run.Do(func(now time.Time) {
-		e := c.sockets.node.engine
-		src := c.local.Addr()
-		if src.IsUnspecified() {
-			src = e.SelectSource(to.Addr())
-		}
-		var packet []byte
-		packet, err = ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: src, Dst: to.Addr()}, c.local.Port(), to.Port(), b)
-		if err == nil {
-			err = e.HandlePacket(now, packet)
-		}
-	})
-	switch {
-	case !running:
-		return net.ErrClosed
-	case errors.Is(err, thread.ErrDisabled):
-		return os.NewSyscallError("sendto", syscall.ENETDOWN)
-	case errors.Is(err, thread.ErrDetached):
-		return os.NewSyscallError("sendto", syscall.ENETUNREACH)
-	case errors.Is(err, thread.ErrQueueFull):
-		return os.NewSyscallError("sendto", syscall.ENOBUFS)
-	case errors.Is(err, thread.ErrTooLong):
-		return os.NewSyscallError("sendto", syscall.EMSGSIZE)
-	case errors.Is(err, thread.ErrNoRoute):
-		return os.NewSyscallError("sendto", syscall.EHOSTUNREACH)
-	case errors.Is(err, thread.ErrPacket):
-		return os.NewSyscallError("sendto", syscall.EADDRNOTAVAIL) // the bound address is gone
-	}
-	return err
-}
-
-// JoinGroup makes the node receive datagrams to a multicast address, until LeaveGroup or Close. Joining twice is joining once, and what
-// other sockets and the command line have joined is theirs. ff02::1 and ff03::1 are joined always. It fails with ENOBUFS if the node listens
-// to 64 other groups.
-func (c *UDPConn) JoinGroup(group netip.Addr) error { return c.group(group, (*UDPConn).join) }
-
-// LeaveGroup undoes JoinGroup.
-func (c *UDPConn) LeaveGroup(group netip.Addr) error {
-	return c.group(group, func(c *UDPConn, g netip.Addr) error { c.leave(g); return nil })
-}
-
-// group runs join or leave where the engine is.
-func (c *UDPConn) group(group netip.Addr, f func(*UDPConn, netip.Addr) error) error {
-	if !isIPv6(group) || !group.IsMulticast() {
-		return c.opError("set", &net.AddrError{Err: "not an IPv6 multicast address", Addr: group.String()})
-	}
-	err := net.ErrClosed
-	c.sockets.node.run.Do(func(time.Time) {
-		if !c.isClosed() {
-			err = f(c, group.WithZone(""))
-		}
-	})
-	if err != nil {
-		return c.opError("set", err)
-	}
-	return nil
-}
-
-func (c *UDPConn) join(group netip.Addr) error {
-	if slices.Contains(c.groups, group) {
-		return nil
-	}
-	if err := c.sockets.node.engine.Subscribe(group); err != nil { // it is a group: the table is full
-		return os.NewSyscallError("setsockopt", syscall.ENOBUFS)
-	}
-	c.groups = append(c.groups, group)
-	return nil
-}
-
-// leave leaves a group, which the node leaves with the last who joined it.
-func (c *UDPConn) leave(group netip.Addr) {
-	if i := slices.Index(c.groups, group); i >= 0 {
-		c.groups = slices.Delete(c.groups, i, i+1)
-		c.sockets.node.engine.Unsubscribe(group)
-	}
 }
 
 // Close closes the socket and unblocks all that wait for it. Closing twice returns net.ErrClosed in a *net.OpError.
@@ -592,7 +479,7 @@ func (c *UDPConn) SetDeadline(t time.Time) error {
 // SetReadDeadline sets the deadline of reads.
 func (c *UDPConn) SetReadDeadline(t time.Time) error { return c.setDeadline(&c.read, t) }
 
-// SetWriteDeadline sets the deadline of writes. A write never waits, so only one that has passed matters.
+// SetWriteDeadline sets the deadline of writes, which wait while the node has no room for another datagram.
 func (c *UDPConn) SetWriteDeadline(t time.Time) error { return c.setDeadline(&c.write, t) }
 
 func (c *UDPConn) setDeadline(d *deadline, t time.Time) error {
@@ -603,227 +490,4 @@ func (c *UDPConn) setDeadline(d *deadline, t time.Time) error {
 	}
 	d.set(t)
 	return nil
-}
-
-// deadline is a context that ends at a time that can be moved.
-type deadline struct {
-	mu     sync.Mutex
-	ctx    context.Context
-	cancel context.CancelFunc
-}
-
-func (d *deadline) init() { d.ctx, d.cancel = context.WithCancel(context.Background()) }
-
-// set moves the deadline. Who waits for an old one wakes up and looks again.
-func (d *deadline) set(t time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	old := d.cancel
-	if t.IsZero() {
-		d.ctx, d.cancel = context.WithCancel(context.Background())
-	} else {
-		d.ctx, d.cancel = context.WithDeadline(context.Background(), t)
-	}
-	old()
-}
-
-func (d *deadline) stop() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.cancel()
-}
-
-func (d *deadline) wait() <-chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.ctx.Done()
-}
-
-func (d *deadline) passed() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	t, ok := d.ctx.Deadline()
-	return ok && !time.Now().Before(t) // the context itself ends a moment later
-}
-
-// Forwarded is a datagram that leaves the mesh by this node, a border router.
-type Forwarded struct {
-	// Source and Destination are its ends. The ports are 0 if it is not UDP.
-	Source, Destination netip.AddrPort
-	// Payload is what UDP carries, nil if it is not UDP.
-	Payload []byte
-	// Packet is all of it, an IPv6 datagram with the hop limit that it came with.
-	Packet []byte
-}
-
-// forwards are the datagrams that leave the mesh.
-type forwards struct {
-	node *Node
-
-	mu      sync.Mutex
-	handler func(Forwarded)
-	queue   []Forwarded
-	calling bool // a goroutine makes the calls
-	closed  bool
-	dropped uint64
-}
-
-// OnForward sets the function that gets the datagrams which leave the mesh by this node, see [Node.BorderRouter]: whatever they carry,
-// whole. There is one call at a time, in a goroutine of its own; 64 datagrams wait for a slow one, and the oldest are lost then. What comes
-// back is for [Node.Forward] or [Node.ForwardUDP]. A new handler replaces the old one, nil ends the calls.
-//
-// Without a handler UDP datagrams go the way of Pycom's firmware, to a socket, with a [BorderRouterHeader]: to the socket that is bound to an
-// address in the prefix from which they come, else to the one that was opened last. Whoever sends what nobody wants gets an ICMPv6 error.
-func (n *Node) OnForward(handler func(Forwarded)) {
-	f := &n.forwards
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.handler, f.queue = handler, nil
-}
-
-// handleForward takes a datagram from the engine, and reports false if nobody wants it.
-func (n *Node) handleForward(_ time.Time, d *ip6.Datagram) bool {
-	out := Forwarded{
-		Source: netip.AddrPortFrom(d.Src, 0), Destination: netip.AddrPortFrom(d.Dst, 0), Packet: slices.Clone(d.Bytes),
-	}
-	if h, err := ip6.ParseUDPHeader(d.Payload); d.Protocol == ip6.ProtocolUDP && err == nil && ip6.VerifyUDP(d.Src, d.Dst, d.Payload) == nil {
-		out.Source, out.Destination = netip.AddrPortFrom(d.Src, h.SrcPort), netip.AddrPortFrom(d.Dst, h.DstPort)
-		out.Payload = slices.Clone(d.Payload[ip6.UDPHeaderSize:h.Length])
-		if out.Payload == nil {
-			out.Payload = []byte{}
-		}
-	}
-	return n.forwards.put(out) || n.sockets.deliverForward(out, n.engine.Prefixes())
-}
-
-// put queues a datagram for the handler; the oldest gives way. It reports false if there is none.
-func (f *forwards) put(d Forwarded) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.handler == nil || f.closed {
-		return false
-	}
-	if len(f.queue) >= receiveQueue {
-		f.queue = slices.Delete(f.queue, 0, 1)
-		f.dropped++
-	}
-	f.queue = append(f.queue, d)
-	if !f.calling {
-		f.calling = true
-		go f.call() // not waited for: the handler may close the node
-	}
-	return true
-}
-
-// call runs the handler until no datagram waits.
-func (f *forwards) call() {
-	for {
-		f.mu.Lock()
-		if len(f.queue) == 0 || f.closed {
-			f.calling = false
-			f.mu.Unlock()
-			return
-		}
-		handler, d := f.handler, f.queue[0]
-		f.queue = slices.Delete(f.queue, 0, 1)
-		f.mu.Unlock()
-		handler(d)
-	}
-}
-
-func (f *forwards) close() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.closed, f.queue = true, nil
-}
-
-// Forward sends a datagram from outside to an address that a node of the mesh has in the prefix of a border router: a whole IPv6 datagram of
-// at most 1280 bytes. Its hop limit is lowered by one. It does not wait for the mesh. Errors are those of the engine's HandleForward:
-// thread.ErrPacket for what is no datagram from outside, thread.ErrNoRoute where the mesh has no such prefix, thread.ErrTooLong,
-// thread.ErrQueueFull, thread.ErrDetached; and ErrClosed. The mesh has the last word on how much it carries: a datagram of 1280 bytes is
-// fourteen frames on each hop.
-func (n *Node) Forward(packet []byte) error {
-	err := ErrClosed
-	n.run.Do(func(now time.Time) { err = n.engine.HandleForward(now, packet) })
-	if err != nil && err != ErrClosed {
-		return fmt.Errorf("pymesh: Forward: %w", err)
-	}
-	return err
-}
-
-// ForwardUDP is Forward for a UDP datagram from outside.
-func (n *Node) ForwardUDP(payload []byte, from, to netip.AddrPort) error {
-	if !isIPv6(from.Addr()) || !isIPv6(to.Addr()) {
-		return fmt.Errorf("pymesh: ForwardUDP: %v and %v are not both IPv6 addresses", from, to)
-	}
-	packet, err := ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: from.Addr(), Dst: to.Addr()}, from.Port(), to.Port(), payload)
-	if err != nil {
-		return fmt.Errorf("pymesh: ForwardUDP: %w", err)
-	}
-	return n.Forward(packet)
-}
-
-// deliverForward puts a UDP datagram that leaves the mesh into a socket, as Pycom's firmware does, and reports false if there is none for it.
-func (s *sockets) deliverForward(d Forwarded, served []thread.OnMeshPrefix) bool {
-	if d.Payload == nil {
-		return false
-	}
-	b, err := BorderRouterHeader{d.Destination}.AppendBinary(nil)
-	if err != nil {
-		return false
-	}
-	inPrefix := func(c *UDPConn) bool {
-		return slices.ContainsFunc(served, func(p thread.OnMeshPrefix) bool {
-			return p.Prefix.Contains(d.Source.Addr()) && p.Prefix.Contains(c.local.Addr())
-		})
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.open) == 0 {
-		return false
-	}
-	c := s.open[len(s.open)-1]
-	if i := slices.IndexFunc(s.open, inPrefix); i >= 0 {
-		c = s.open[i]
-	}
-	c.put(datagram{from: d.Source, payload: append(b, d.Payload...)})
-	s.schedule(c)
-	return true
-}
-
-const (
-	// BorderRouterMagic is the first byte of a [BorderRouterHeader].
-	BorderRouterMagic = 0xbb
-	// BorderRouterHeaderSize is the size of a [BorderRouterHeader] in bytes: '!BHHHHHHHHH' in Python's struct.
-	BorderRouterHeaderSize = 19
-)
-
-// ErrBorderRouterHeader says that a datagram does not begin with a [BorderRouterHeader].
-var ErrBorderRouterHeader = errors.New("pymesh: no border router header")
-
-// BorderRouterHeader stands before the payload of a datagram that leaves the mesh, where a socket gets it: the byte 0xbb, the address that it is
-// for in 16 bytes, and the port in 2, big endian. The datagram's source is the address that the read returns. Nothing tells such a datagram
-// from one to the socket itself that begins with the same byte: a program that expects both has a socket for each, bound to addresses.
-type BorderRouterHeader struct {
-	Destination netip.AddrPort
-}
-
-// ParseBorderRouterHeader splits a datagram into its header and the payload, which aliases b. It fails with ErrBorderRouterHeader.
-func ParseBorderRouterHeader(b []byte) (h BorderRouterHeader, payload []byte, err error) {
-	if len(b) < BorderRouterHeaderSize || b[0] != BorderRouterMagic {
-		return BorderRouterHeader{}, nil, ErrBorderRouterHeader
-	}
-	addr := netip.AddrFrom16([16]byte(b[1:17]))
-	return BorderRouterHeader{netip.AddrPortFrom(addr, uint16(b[17])<<8|uint16(b[18]))}, b[BorderRouterHeaderSize:], nil
-}
-
-// AppendBinary appends the header to b. It fails with ErrBorderRouterHeader if the destination is not an IPv6 address.
-func (h BorderRouterHeader) AppendBinary(b []byte) ([]byte, error) {
-	a := h.Destination.Addr()
-	if !a.Is6() || a.Zone() != "" {
-		return b, ErrBorderRouterHeader
-	}
-	raw := a.As16()
-	b = append(append(b, BorderRouterMagic), raw[:]...)
-	return append(b, byte(h.Destination.Port()>>8), byte(h.Destination.Port())), nil
 }

@@ -111,9 +111,11 @@ func (r *routes) heard(a advertised, info mleInfo) bool {
 		return true
 	case !r.followAssignment(a, info):
 		return false
-	case a.lost && info.fresh:
+	}
+	if a.lost && info.fresh {
 		r.quiet.heardLost(a)
-	case r.role == RoleChild:
+	}
+	if r.role == RoleChild {
 		return r.childHeardRouter(a, info)
 	}
 	return r.routerHeardRouter(a, info)
@@ -173,7 +175,7 @@ func (r *routes) mayLink(from *neighbors.Router, info mleInfo) bool {
 	if r.role == RoleChild {
 		return r.neighbors.Routers.Links() < childRouterLinks && r.links.mayOpen(from) && (r.timing.ChildLinkOdds == 0 || r.Rand.IntN(r.timing.ChildLinkOdds) == 0)
 	}
-	return neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= linkRequestMargin && r.links.mayOpen(from)
+	return r.hearsWell(info) && r.links.mayOpen(from)
 }
 
 // childHeardRouter is a full end device's part: it watches the number of routers, learns its parent's way to the leader, and
@@ -186,7 +188,7 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 	if !isParent && from == nil {
 		return true
 	}
-	if from != nil && neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= linkRequestMargin {
+	if from != nil && r.hearsWell(info) {
 		from.HeardWell = r.Now
 	}
 	if info.fresh {
@@ -228,7 +230,7 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 		r.tellBetter(info)
 		return false
 	}
-	if neighbors.LinkMargin(r.timing.ReceiveSensitivity, info.rssi) >= partitionMargin ||
+	if r.hearsWell(info) ||
 		r.faint.persists(r.Now, a.leader.PartitionID, 3*r.timing.NetworkIDTimeout) {
 		r.attach.seek(a.leader.PartitionID, info)
 	}

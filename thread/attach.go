@@ -447,8 +447,8 @@ func (a *attacher) handleParentResponse(m mle.Message, info mleInfo) error {
 		a.heardParent = true
 	}
 	offer := neighbors.Offer{RLOC16: source, Connectivity: connectivity}
-	offer.Margin = min(neighbors.LinkMargin(a.timing.ReceiveSensitivity, info.rssi), reported)
-	offer.Quality = neighbors.LinkQuality(offer.Margin, -1)
+	offer.Margin = min(a.scale.Margin(info.rssi), reported)
+	offer.Quality = a.scale.Quality(offer.Margin, -1)
 	switch {
 	case a.state == attachParentRequestRouters && offer.Quality < 3 && !a.asksOne():
 		return nil // the first round takes good links only
@@ -459,12 +459,12 @@ func (a *attacher) handleParentResponse(m mle.Message, info mleInfo) error {
 	}
 	c := neighbors.Candidate{
 		Neighbor: neighbors.Neighbor{
-			Ext: info.ext, RLOC16: source, Mode: ModeFullThreadDevice, QualityOut: neighbors.LinkQuality(reported, -1), LastHeard: a.Now,
+			Ext: info.ext, RLOC16: source, Mode: ModeFullThreadDevice, QualityOut: a.scale.Quality(reported, -1), LastHeard: a.Now,
 		},
 		Response: challenge, Connectivity: connectivity, Leader: leader, Margin: offer.Margin,
 	}
 	a.mle.prove(&c.Neighbor, info, linkCounter, mleCounter)
-	c.Link.Reset(a.timing.ReceiveSensitivity, info.rssi)
+	c.Link.Reset(&a.scale, info.rssi)
 	a.neighbors.SetCandidate(c)
 	if a.asksOne() || a.timing.ParentDecision > 0 && a.state != attachAnnounce && a.timer.Equal(a.windowEnd) {
 		a.timer = a.Now // late already: a parent that forgets early must not wait for the end

@@ -17,7 +17,7 @@ import (
 func (e *Engine) Console() *console.View {
 	return &console.View{
 		Core: e.Core, Neighbors: e.neighbors, Addresses: e.addresses, Resolver: e.resolver, NetworkData: e.netData, Keys: e.keys,
-		Filter: &e.mac.Filter, Sensitivity: e.timing.ReceiveSensitivity, Commands: commands{e},
+		Filter: &e.mac.Filter, Scale: e.scale, Commands: commands{e},
 	}
 }
 

@@ -80,7 +80,7 @@ func (a *attacher) heardRouter(ad advertised, info mleInfo) {
 	if a.state != attachStart && a.state != attachParentRequestRouters && a.state != attachParentRequestREEDs {
 		return
 	}
-	if neighbors.LinkQuality(neighbors.LinkMargin(a.timing.ReceiveSensitivity, info.rssi), -1) < 3 {
+	if a.scale.Quality(a.scale.Margin(info.rssi), -1) < 3 {
 		return
 	}
 	c.ahead, c.direct, a.heard = a.Now, true, info.ext

@@ -136,7 +136,7 @@ func (e *Engine) Stop(now time.Time) { e.interfaceDown(now) }
 
 // HandleFrame hands the engine a packet that the radio received, a whole PSDU with its two FCS bytes, which are not checked.
 // rssi is in dBm, 127 if not known. psdu is not kept.
-func (e *Engine) HandleFrame(now time.Time, psdu []byte, rssi int8) {
+func (e *Engine) HandleFrame(now time.Time, psdu []byte, rssi int) {
 	if e.mac.Ignore(now, psdu) {
 		return // as most of what a node hears: nothing has changed, not even its deadline
 	}
@@ -192,6 +192,31 @@ func (e *Engine) RadioStuck() bool { return e.mac.Stuck() }
 // lost only on the air, or if nobody answers to the question where its destination is.
 func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 	e.Advance(now)
+	return e.handlePacket(packet, sender.PriorityHigh, false)
+}
+
+// OfferPacket is HandlePacket for a host that waits for room: it takes few at a time, refuses the others with ErrQueueFull, which is not
+// counted as a loss then, and keeps what it has taken for nobody's sake. When it finds out later that there is no way to the destination, or
+// that nobody knows the address, it tells the host by an ICMPv6 error out of PollPacket, from this node to itself.
+func (e *Engine) OfferPacket(now time.Time, packet []byte) error {
+	return e.offer(now, packet, sender.PriorityHigh)
+}
+
+// OfferBackground is OfferPacket for a datagram that goes after all others, whatever its traffic class.
+func (e *Engine) OfferBackground(now time.Time, packet []byte) error {
+	return e.offer(now, packet, sender.PriorityLow)
+}
+
+func (e *Engine) offer(now time.Time, packet []byte, most sender.Priority) error {
+	e.Advance(now)
+	if e.threadOn && e.attached() && e.sender.HostQueued() >= sender.MaxHost {
+		return ErrQueueFull
+	}
+	return e.handlePacket(packet, most, true)
+}
+
+// handlePacket takes a datagram of the host, of no higher priority than most.
+func (e *Engine) handlePacket(packet []byte, most sender.Priority, offered bool) error {
 	if !e.threadOn && !e.interfaceOn {
 		return ErrDisabled
 	}
@@ -214,7 +239,7 @@ func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 	}
 	m := e.sender.New()
 	m.Data = append(m.Data, packet...)
-	m.Priority = min(sender.PriorityOf(d.TrafficClass), sender.PriorityHigh)
+	m.Priority, m.Host = min(sender.PriorityOf(d.TrafficClass), most), offered
 	err = e.ip.send(m)
 	e.settle()
 	return err
@@ -223,6 +248,10 @@ func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
 // PollPacket returns the next datagram for this node that is not the network's own: UDP, ICMPv6 other than echo requests, and
 // whatever else came, parsed up to the header that the engine does not process. It is the caller's to keep.
 func (e *Engine) PollPacket() (d ip6.Datagram, ok bool) { return e.ip.poll() }
+
+// PacketRSSI returns the power in dBm of the frame with which the last packet from PollPacket came, the last one if there were several; 127
+// if it did not come over the air.
+func (e *Engine) PacketRSSI() int { return e.ip.rssi }
 
 // PollEvent returns the next event. At most 256 are kept, the latest.
 func (e *Engine) PollEvent() (Event, bool) { return e.events.poll() }

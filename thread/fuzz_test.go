@@ -41,7 +41,7 @@ func newFuzzEngine(t testing.TB, role uint8) *Engine {
 	}
 	valid := func(n *neighbors.Neighbor, ext ieee802154.ExtAddr, rloc mle.RLOC16) {
 		n.Ext, n.RLOC16, n.Mode, n.QualityOut = ext, rloc, ModeFullThreadDevice, 3
-		n.Link.Reset(e.timing.ReceiveSensitivity, -50)
+		n.Link.Reset(&e.scale, -50)
 		n.LastHeard = e.Now
 		e.neighbors.Change(n, neighbors.Valid)
 	}
@@ -192,7 +192,7 @@ func FuzzHandleFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, role uint8, psdu []byte, rssi int8) {
 		e := newFuzzEngine(t, role)
 		for range 3 {
-			e.HandleFrame(e.Now, psdu, rssi)
+			e.HandleFrame(e.Now, psdu, int(rssi))
 		}
 		exercise(t, e)
 	})

@@ -49,13 +49,15 @@ type ipLayer struct {
 	leases    *leases
 
 	packets []ip6.Datagram // for the host
+	rssis   []int          // with which they came
+	rssi    int            // of the last one that the host has fetched
 	outside []ip6.Datagram // for the host to let out of the mesh
 	errors  core.Limiter   // of ICMPv6 errors
 	again   secondTries
 }
 
 // receive handles a whole datagram from the mesh. Without link security only what secures itself is let in: MLE, on this link.
-func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int8) {
+func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int) {
 	if !secured && !securesItself(d) {
 		x.counters.IPUnsupported++
 		return
@@ -110,8 +112,35 @@ func (x *ipLayer) undeliverable(m *sender.Message, reason sender.Reason) {
 	if x.Debug {
 		x.Log.Debug("given up", "from", m.Src(), "to", m.Dst(), "reason", reason)
 	}
+	if code, ok := hostCode(m, reason); ok && m.Host {
+		x.tellHost(m, code)
+		return
+	}
 	if reason == sender.NoWay && m.Kind == sender.KindDatagram && m.Src().IsValid() && !x.addresses.Own(m.Src()) {
 		x.refuseForwarded(m)
+	}
+}
+
+// hostCode is the ICMPv6 error by which the host hears of a datagram that was taken and not sent, if there is one for the reason: that frames
+// get lost on the air is none.
+func hostCode(m *sender.Message, reason sender.Reason) (ip6.UnreachableCode, bool) {
+	switch {
+	case reason == sender.NoWay:
+		return ip6.UnreachableNoRoute, true
+	case reason == sender.Unresolved, reason == sender.Unresponsive, reason == sender.NotSent && m.Dst().IsLinkLocalUnicast():
+		return ip6.UnreachableAddress, true
+	}
+	return 0, false
+}
+
+// tellHost hands the host an ICMPv6 error from this node itself (RFC 4443 §3.1).
+func (x *ipLayer) tellHost(m *sender.Message, code ip6.UnreachableCode) {
+	packet, err := ip6.AppendDestinationUnreachable(nil, ip6.Header{HopLimit: defaultHopLimit, Src: m.Src(), Dst: m.Src()}, code, m.Data)
+	if err != nil {
+		return // what was sent was a datagram
+	}
+	if d, err := ip6.ParseTransit(packet); err == nil {
+		x.toHost(&d, neighbors.RSSIUnknown)
 	}
 }
 
@@ -134,7 +163,7 @@ func (x *ipLayer) forward(d *ip6.Datagram) {
 
 // deliver hands a datagram for this node to whom it concerns: the host gets what is not the network's own, from the header on that
 // this node does not process.
-func (x *ipLayer) deliver(d *ip6.Datagram, rssi int8) {
+func (x *ipLayer) deliver(d *ip6.Datagram, rssi int) {
 	if err := d.ParseExtensions(); err != nil && !errors.Is(err, ip6.ErrUnsupported) {
 		x.counters.IPMalformed++
 		return
@@ -168,19 +197,19 @@ func (x *ipLayer) deliver(d *ip6.Datagram, rssi int8) {
 }
 
 // dispatch hands the payload of a datagram for this node to whom it concerns.
-func (x *ipLayer) dispatch(d *ip6.Datagram, rssi int8) {
+func (x *ipLayer) dispatch(d *ip6.Datagram, rssi int) {
 	switch d.Protocol {
 	case ip6.ProtocolUDP:
 		x.deliverUDP(d, rssi)
 	case ip6.ProtocolICMPv6:
-		x.deliverICMP(d)
+		x.deliverICMP(d, rssi)
 	case ip6.ProtocolNoNext:
 	default:
-		x.toHost(d)
+		x.toHost(d, rssi)
 	}
 }
 
-func (x *ipLayer) deliverUDP(d *ip6.Datagram, rssi int8) {
+func (x *ipLayer) deliverUDP(d *ip6.Datagram, rssi int) {
 	udp, err := ip6.ParseUDPHeader(d.Payload)
 	if err != nil {
 		x.counters.IPMalformed++
@@ -198,11 +227,11 @@ func (x *ipLayer) deliverUDP(d *ip6.Datagram, rssi int8) {
 		x.tmf.receive(payload, d.Src, d.Dst, udp.SrcPort)
 	case x.leases.receive(d, udp, payload):
 	default:
-		x.toHost(d)
+		x.toHost(d, rssi)
 	}
 }
 
-func (x *ipLayer) deliverICMP(d *ip6.Datagram) {
+func (x *ipLayer) deliverICMP(d *ip6.Datagram, rssi int) {
 	if ip6.VerifyICMPv6(d.Src, d.Dst, d.Payload) != nil {
 		x.counters.IPBadChecksum++
 		return
@@ -226,7 +255,7 @@ func (x *ipLayer) deliverICMP(d *ip6.Datagram) {
 			}
 		}
 	}
-	x.toHost(d)
+	x.toHost(d, rssi)
 }
 
 // answerEcho answers a ping, to a group too (RFC 4443 §4.2). What comes from no single node has no answer.
@@ -250,12 +279,12 @@ func (x *ipLayer) answerEcho(body []byte, d *ip6.Datagram) {
 }
 
 // toHost queues a datagram for PollPacket. The oldest gives way if the host does not fetch them.
-func (x *ipLayer) toHost(d *ip6.Datagram) {
+func (x *ipLayer) toHost(d *ip6.Datagram, rssi int) {
 	if len(x.packets) >= maxPackets {
 		x.counters.HostQueueFull++
-		x.packets = slices.Delete(x.packets, 0, 1)
+		x.packets, x.rssis = slices.Delete(x.packets, 0, 1), slices.Delete(x.rssis, 0, 1)
 	}
-	x.packets = append(x.packets, d.Clone())
+	x.packets, x.rssis = append(x.packets, d.Clone()), append(x.rssis, rssi)
 }
 
 // poll returns the next datagram for the host.
@@ -263,8 +292,8 @@ func (x *ipLayer) poll() (datagram ip6.Datagram, ok bool) {
 	if len(x.packets) == 0 {
 		return ip6.Datagram{}, false
 	}
-	datagram = x.packets[0]
-	x.packets = slices.Delete(x.packets, 0, 1)
+	datagram, x.rssi = x.packets[0], x.rssis[0]
+	x.packets, x.rssis = slices.Delete(x.packets, 0, 1), slices.Delete(x.rssis, 0, 1)
 	return datagram, true
 }
 

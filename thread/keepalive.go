@@ -259,7 +259,7 @@ func (k *keepAlive) resume(m mle.Message, info mleInfo) error {
 	k.challenge = mle.Challenge{}
 	p := &k.neighbors.Parent
 	k.mle.prove(&p.Neighbor, info, linkCounter, mleCounter)
-	p.Link.Reset(k.timing.ReceiveSensitivity, info.rssi)
+	p.Link.Reset(&k.scale, info.rssi)
 	p.QualityOut = p.Link.Quality
 	k.neighbors.Change(&p.Neighbor, neighbors.Valid)
 	k.change.enterPartition(leader)

@@ -9,12 +9,8 @@ import (
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-const (
-	// linkRequestMargin is the link margin in dB below which no link is sought.
-	linkRequestMargin = 10
-	// childRouterLinks is how many routers besides its parent a child listens to.
-	childRouterLinks = 3
-)
+// childRouterLinks is how many routers besides its parent a child listens to.
+const childRouterLinks = 3
 
 // links are links between routers, by the handshake that OpenThread has: both ends learn the other's frame counters, each proving by a challenge that it is
 // not replayed.
@@ -113,7 +109,7 @@ func (l *links) open(r *neighbors.Router, info mleInfo) {
 // heardUnlinked notes what is known of a router before the link to it is established.
 func (l *links) heardUnlinked(r *neighbors.Router, info mleInfo) {
 	r.Ext = info.ext
-	r.Link.Reset(l.timing.ReceiveSensitivity, info.rssi)
+	r.Link.Reset(&l.scale, info.rssi)
 	r.Failures = 0
 	r.Opened = l.Now
 	r.Challenge = mle.Challenge{}
@@ -136,9 +132,6 @@ func (l *links) handleRequest(m mle.Message, info mleInfo) error {
 	if version < mle.Version1_1 || hasLeader && leader.PartitionID != l.leader.PartitionID {
 		return errMLEUnexpected
 	}
-	if !l.mle.mayAnswer(info, strangers.ForLinks) {
-		return errMLERefused
-	}
 	var r *neighbors.Router
 	if hasSource {
 		if info.fresh {
@@ -156,6 +149,15 @@ func (l *links) handleRequest(m mle.Message, info mleInfo) error {
 			return errMLEUnexpected
 		}
 		r = l.neighbors.Routers.Get(n.RLOC16.RouterID())
+	}
+	if !l.mle.mayAnswer(info, strangers.ForLinks) {
+		return errMLERefused
+	}
+	if r != nil && !r.Valid() {
+		if r.State() != neighbors.LinkRequest || r.Ext != info.ext {
+			l.heardUnlinked(r, info)
+		}
+		r.Answered = l.Now
 	}
 	return l.accept(r, challenge, requested, info)
 }
@@ -181,16 +183,10 @@ func (l *links) heardRequest(m mle.Message, info mleInfo) error {
 // to wait until both have expired. Here both get one, which repeats this node's open challenge: the first answer that arrives makes the
 // link, whatever the other does. It is one for each half of the time that a request is open: a recorded request may come more often.
 func (l *links) mayAnswer(r *neighbors.Router, info mleInfo) bool {
-	switch {
-	case r.Valid():
+	if r.Valid() {
 		return r.Ext == info.ext
-	case r.State() == neighbors.LinkRequest && l.Now.Sub(r.Answered) < l.timing.LinkRequest/2:
-		return false
-	case r.State() != neighbors.LinkRequest || r.Ext != info.ext:
-		l.heardUnlinked(r, info)
 	}
-	r.Answered = l.Now
-	return true
+	return r.State() != neighbors.LinkRequest || l.Now.Sub(r.Answered) >= l.timing.LinkRequest/2
 }
 
 // forgetMoved ends the link to a neighbor that now has another address.
@@ -211,7 +207,7 @@ func (l *links) accept(r *neighbors.Router, challenge mle.Challenge, requested m
 	b = mle.AppendSourceAddress(b, l.rloc)
 	b = mle.AppendResponse(b, challenge)
 	b = l.mle.appendFrameCounters(b)
-	b = mle.AppendLinkMargin(b, neighbors.LinkMargin(l.timing.ReceiveSensitivity, info.rssi))
+	b = mle.AppendLinkMargin(b, l.scale.Margin(info.rssi))
 	if r != nil {
 		b = mle.AppendLeaderData(b, l.distrib.leaderData())
 	}
@@ -373,9 +369,9 @@ func (l *links) establish(r *neighbors.Router, a *acceptance, info mleInfo) {
 	r.LastHeard = l.Now
 	r.Mode = mle.ModeFullThreadDevice | mle.ModeRxOnWhenIdle | mle.ModeFullNetworkData
 	if !r.Valid() {
-		r.Link.Reset(l.timing.ReceiveSensitivity, info.rssi)
+		r.Link.Reset(&l.scale, info.rssi)
 	}
-	r.QualityOut = neighbors.LinkQuality(a.margin, -1)
+	r.QualityOut = l.scale.Quality(a.margin, -1)
 	r.Failures = 0
 	r.Challenge = mle.Challenge{}
 	r.Unanswered, r.AskAfter = 0, time.Time{}

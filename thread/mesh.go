@@ -45,7 +45,7 @@ type meshLayer struct {
 type received struct {
 	payload  []byte
 	src, dst ieee802154.Addr
-	rssi     int8
+	rssi     int
 	secured  bool
 	whole    bool // payload is all of a datagram
 }

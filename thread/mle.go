@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"math"
@@ -31,9 +32,10 @@ var errMLERefused = errors.New("thread: too many answers to strangers")
 type mleInfo struct {
 	src, dst    netip.Addr
 	ext         ieee802154.ExtAddr // of the sender
-	rssi        int8
+	rssi        int
 	keySequence keys.Sequence
 	counter     uint32 // the message's frame counter
+	mic         uint32 // and integrity code
 	// fresh says that the sender is a neighbor by whose frame counter the message is no replay. What a message that is not fresh
 	// says may be old: it has no authority, unless an answer to a challenge proves it.
 	fresh bool
@@ -96,7 +98,7 @@ type mleMessenger struct {
 	answers    *strangers.Answers
 	vouch      func(ext ieee802154.ExtAddr) // tells the MAC who has sent the frame in work
 	expect     func(polls int)              // an answer is due, for which a sleepy end device must poll
-	unsecured  func(m mle.Message, src netip.Addr, rssi int8) error
+	unsecured  func(m mle.Message, src netip.Addr, rssi int) error
 
 	company *quiet
 	places  *places
@@ -231,11 +233,14 @@ func (x *mleMessenger) delayedIndex(c mle.Command, dst netip.Addr) int {
 	return slices.IndexFunc(x.delayed, func(d delayedMessage) bool { return mle.Command(d.plain[0]) == c && d.dst == dst })
 }
 
-// withdraw takes a message back as dropDelayed does, and leaves the deadline as it is: nobody asks for it after a frame for others.
-func (x *mleMessenger) withdraw(c mle.Command, dst netip.Addr) {
-	if i := x.delayedIndex(c, dst); i >= 0 {
+// withdraw takes a message back as dropDelayed does, and leaves the deadline as it is: nobody asks for it after a frame for others. It reports
+// whether there was one.
+func (x *mleMessenger) withdraw(c mle.Command, dst netip.Addr) bool {
+	i := x.delayedIndex(c, dst)
+	if i >= 0 {
 		x.delayed = slices.Delete(x.delayed, i, i+1)
 	}
+	return i >= 0
 }
 
 // forget drops what waits, and counts it.
@@ -263,8 +268,11 @@ func (x *mleMessenger) HandleTimeout() {
 	x.findNext()
 }
 
+// micSize is that of a message's integrity code, with which it ends, in bytes.
+const micSize = 4
+
 // receive handles the UDP payload of a datagram to the MLE port.
-func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uint8, rssi int8) {
+func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uint8, rssi int) {
 	x.counters.RxMLE++
 	h, err := mle.ParseHeader(payload)
 	switch {
@@ -293,7 +301,8 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 		x.counters.MLEMalformed++
 		return
 	}
-	if x.admit(m.Command, h, &info) {
+	info.mic = binary.BigEndian.Uint32(payload[len(payload)-micSize:])
+	if x.admit(m.Command, &info) {
 		x.dispatch(m, info)
 	}
 }
@@ -355,7 +364,7 @@ func (x *mleMessenger) fromStranger(beginning mle.Message, _ mleInfo) bool {
 }
 
 // receiveUnsecured handles a message that nothing secures: Discovery, by which those find a network that have no key yet.
-func (x *mleMessenger) receiveUnsecured(payload []byte, src netip.Addr, rssi int8) {
+func (x *mleMessenger) receiveUnsecured(payload []byte, src netip.Addr, rssi int) {
 	m, err := mle.ParseMessage(payload)
 	if err == nil {
 		err = x.unsecured(m, src, rssi)
@@ -383,26 +392,26 @@ func (x *mleMessenger) receiveOwn(payload []byte, src, dst netip.Addr) {
 //
 // Deviation: stock follows whoever has the key, and so every recording of the past. A stranger is followed here once it has answered a
 // challenge: see prove.
-func (x *mleMessenger) admit(c mle.Command, h mle.Header, info *mleInfo) bool {
+func (x *mleMessenger) admit(c mle.Command, info *mleInfo) bool {
 	n := x.knownSender(c, info.ext)
 	if n == nil || !n.Valid() {
 		if c <= maxCommand && x.strangers[c] {
 			// A router that an end device only listens to is a stranger to it, except that its frame counter is known.
 			r := x.neighbors.Overheard(ieee802154.ExtAddress(info.ext))
-			info.fresh = r != nil && x.accepts(r, h)
-			info.news = x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter) || info.fresh
+			info.fresh = r != nil && x.accepts(r, info)
+			info.news = info.fresh || x.answers.Hear(info.ext, info.keySequence, info.counter, info.mic)
 			return true
 		}
 		x.counters.MLEUnknownNeighbor++
 		return false
 	}
-	info.fresh = x.accepts(n, h)
+	info.fresh = x.accepts(n, info)
 	info.news = info.fresh
 	switch {
 	case info.fresh:
 	case startsOver(c) && n.Kind() != neighbors.KindParent:
 		info.doubtful = true
-		x.answers.Hear(info.ext, h.KeySequence, h.FrameCounter)
+		x.answers.Hear(info.ext, info.keySequence, info.counter, info.mic)
 	default:
 		x.counters.MLEReplay++
 		return false
@@ -418,13 +427,13 @@ func startsOver(c mle.Command) bool { return c == mle.ParentRequest || c == mle.
 
 // accepts reports whether a message is ahead of all that its sender has sent before, and keeps its frame counter then. The sender is
 // followed to a later key sequence.
-func (x *mleMessenger) accepts(n *neighbors.Neighbor, h mle.Header) bool {
-	if n.MLE.Check(h.KeySequence, h.FrameCounter) != nil {
+func (x *mleMessenger) accepts(n *neighbors.Neighbor, info *mleInfo) bool {
+	if n.MLE.Check(info.keySequence, info.counter) != nil {
 		return false
 	}
-	n.MLE.Accept(h.KeySequence, h.FrameCounter)
-	x.keys.Follow(h.KeySequence)
-	x.answers.Prove(n.Ext, h.KeySequence, h.FrameCounter)
+	n.MLE.Accept(info.keySequence, info.counter)
+	x.keys.Follow(info.keySequence)
+	x.answers.Prove(n.Ext, info.keySequence, info.counter, info.mic)
 	x.vouch(n.Ext)
 	return true
 }
@@ -437,6 +446,7 @@ func (x *mleMessenger) prove(n *neighbors.Neighbor, info mleInfo, linkCounter, m
 	}
 	n.Prove(info.keySequence, linkCounter, mleCounter)
 	x.keys.Follow(info.keySequence)
+	x.answers.Prove(info.ext, info.keySequence, info.counter, info.mic)
 }
 
 // mayAnswer reports whether what was received may be answered, and counts the answer if so: to neighbors always, to others at a rate.

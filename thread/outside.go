@@ -130,6 +130,32 @@ func (e *Engine) RefuseForward(now time.Time, d *ip6.Datagram) {
 	e.settle()
 }
 
+// RefusePort tells the sender of a datagram of PollPacket that nobody here listens to its port (RFC 4443 §3.1, code 4).
+func (e *Engine) RefusePort(now time.Time, d *ip6.Datagram) {
+	e.Advance(now)
+	if !d.Dst.IsMulticast() && !d.Src.IsMulticast() && !d.Src.IsUnspecified() {
+		e.ip.refusePort(d)
+	}
+	e.settle()
+}
+
+func (x *ipLayer) refusePort(d *ip6.Datagram) {
+	const enough = ip6.HeaderSize + ip6.UDPHeaderSize // to tell whose datagram it was, in one frame
+	if !x.addresses.Own(d.Src) && !x.errors.Allow(x.Now) {
+		x.counters.ICMPRefused++
+		return
+	}
+	m := x.sender.New()
+	var err error
+	m.Data, err = ip6.AppendDestinationUnreachable(m.Data, ip6.Header{HopLimit: defaultHopLimit, Src: d.Dst, Dst: d.Src},
+		ip6.UnreachablePort, d.Bytes[:min(len(d.Bytes), enough)])
+	if err != nil {
+		x.sender.Free(m)
+		return
+	}
+	_ = x.send(m) // counted there
+}
+
 // HandleForward sends a datagram from outside the mesh to an address in one of its on-mesh prefixes: a whole IPv6 datagram of at most 1280
 // bytes. packet is not kept. Nothing is believed of it: ErrPacket is the answer to a source that is an address of the mesh, of a link or a
 // group, ErrNoRoute to a destination that is not in an on-mesh prefix of the network data. The other errors are those of HandlePacket.

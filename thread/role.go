@@ -54,6 +54,7 @@ type self struct {
 	*core.Core
 	timing   *Timing
 	counters *Counters
+	scale    neighbors.Scale // of received power
 
 	load       func() float64 // share of the channel's time that others were heard to use lately
 	mode       mle.Mode
@@ -83,6 +84,11 @@ func (s *self) fullThreadDevice() bool { return s.mode.Has(mle.ModeFullThreadDev
 
 // routerEligible reports whether the node may become a router.
 func (s *self) routerEligible() bool { return s.routerRole && s.fullThreadDevice() }
+
+// hearsWell reports whether a message was heard with the margin of a link.
+func (s *self) hearsWell(info mleInfo) bool {
+	return int(s.scale.Margin(info.rssi)) >= s.timing.LinkMargin
+}
 
 // ownID is the router ID of a router.
 func (s *self) ownID() mle.RouterID { return s.rloc.RouterID() }

@@ -85,7 +85,7 @@ func TestDowngrade_NoParent(t *testing.T) {
 		}
 		if promised {
 			c := neighbors.Candidate{Neighbor: neighbors.Neighbor{Ext: ieee802154.ExtAddr{7}, RLOC16: mle.RouterRLOC16(9), QualityOut: 3}}
-			c.Link.Reset(e.timing.ReceiveSensitivity, -50)
+			c.Link.Reset(&e.scale, -50)
 			e.neighbors.SetCandidate(c)
 		}
 		sent = append(sent, pass(t, e, 4*time.Second)...)

@@ -12,9 +12,6 @@ import (
 	"github.com/gopymesh/pymesh/thread/trickle"
 )
 
-// partitionMargin is the link margin in dB below which no partition is joined at once.
-const partitionMargin = 10
-
 // routes is distance-vector routing between routers, and what Advertisements say of partitions, both as OpenThread has it: each router
 // advertises, by Trickle, the quality of its links and the cost of its routes; who hears it keeps its routing table, follows the
 // leader's assignment of router IDs, seeks links, and notices a better partition.
@@ -56,7 +53,7 @@ type leftPartition struct {
 
 // faintPartition is a better partition that is heard, but not well.
 //
-// Deviation: OpenThread never joins a partition that it hears with a margin of less than 10 dB. On LoRa that is how far apart neighbors
+// Deviation: OpenThread never joins a partition that it hears with less than the margin of a link. On LoRa that is how far apart neighbors
 // are: a mesh whose halves hear each other no better would stay in two for ever. What is heard again and again will do.
 type faintPartition struct {
 	id          uint32

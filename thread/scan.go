@@ -65,7 +65,7 @@ type ScanOptions struct {
 type ScanResult struct {
 	Channel uint8
 	// RSSI is how strongly the node was heard, or the power on the channel, in dBm; EnergyUnknown if the radio cannot tell.
-	RSSI int8
+	RSSI int
 
 	// Of a network, as one of its nodes has told.
 	ExtAddr            ieee802154.ExtAddr // of the node
@@ -286,7 +286,7 @@ func (x *surroundings) energyDone(rssi int8) {
 	if x.user == scanEnergyServer {
 		x.energy.Result(rssi)
 	} else {
-		x.found(ScanResult{Channel: channel, RSSI: rssi})
+		x.found(ScanResult{Channel: channel, RSSI: int(rssi)})
 	}
 	x.finish()
 }
@@ -474,7 +474,7 @@ func (x *surroundings) steering() []byte {
 }
 
 // receive takes an MLE message that nothing secures.
-func (x *surroundings) receive(m mle.Message, src netip.Addr, rssi int8) error {
+func (x *surroundings) receive(m mle.Message, src netip.Addr, rssi int) error {
 	switch m.Command {
 	case mle.DiscoveryRequest:
 		return x.handleRequest(m, src)
@@ -523,7 +523,7 @@ func (x *surroundings) handleRequest(m mle.Message, src netip.Addr) error {
 }
 
 // handleResponse takes an answer to a Discovery Request of this node's.
-func (x *surroundings) handleResponse(m mle.Message, src netip.Addr, rssi int8) error {
+func (x *surroundings) handleResponse(m mle.Message, src netip.Addr, rssi int) error {
 	channel, ok := x.scanner.Channel()
 	if !ok || x.scanner.Kind() != scan.Discovery {
 		return errMLEUnexpected

@@ -95,10 +95,11 @@ func (s *selection) crowded() bool {
 
 // hearNew notes that a new router was heard, whose ID this node may not know yet.
 func (s *selection) hearNew(id mle.RouterID, info mleInfo) {
-	if neighbors.LinkMargin(s.timing.ReceiveSensitivity, info.rssi) >= linkRequestMargin {
-		s.fresh = s.fresh.Add(id)
+	if !s.hearsWell(info) {
+		return
 	}
-	if r := s.neighbors.Routers.Get(id); r != nil && neighbors.LinkMargin(s.timing.ReceiveSensitivity, info.rssi) >= linkRequestMargin {
+	s.fresh = s.fresh.Add(id)
+	if r := s.neighbors.Routers.Get(id); r != nil {
 		r.HeardWell = s.Now
 	}
 }

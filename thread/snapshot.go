@@ -20,7 +20,7 @@ type NeighborInfo struct {
 	Role Role
 	Mode mle.Mode
 	// RSSI is the average received power in dBm, LastRSSI that of the last frame; 127 if not known.
-	RSSI, LastRSSI int8
+	RSSI, LastRSSI int
 	// LinkQualityIn and LinkQualityOut are 0 to 3.
 	LinkQualityIn, LinkQualityOut uint8
 	// Age is the time since the neighbor was last heard.
@@ -102,6 +102,13 @@ func (v snapshot) Unsubscribe(group netip.Addr) {
 	v.e.groupsChanged()
 }
 
+// Subscribed reports whether the node listens to a multicast address.
+func (v snapshot) Subscribed(group netip.Addr) bool { return v.e.addresses.Subscribed(group) }
+
+// OnMesh reports whether a unicast address is one that a node of the mesh can have: in the mesh-local prefix or an on-mesh prefix of the
+// network data.
+func (v snapshot) OnMesh(a netip.Addr) bool { return v.e.mesh.onMesh(a) }
+
 // Single reports whether this node is the only router of its partition, or alone.
 func (v snapshot) Single() bool { return v.e.routes.single() }
 
@@ -127,7 +134,7 @@ func (v snapshot) Neighbors() []NeighborInfo {
 
 func (v snapshot) neighborInfo(n *neighbors.Neighbor, r Role, timeout time.Duration) NeighborInfo {
 	return NeighborInfo{
-		ExtAddr: n.Ext, RLOC16: n.RLOC16, Role: r, Mode: n.Mode, RSSI: n.Link.RSSI(), LastRSSI: n.Link.Last,
+		ExtAddr: n.Ext, RLOC16: n.RLOC16, Role: r, Mode: n.Mode, RSSI: n.Link.RSSI(), LastRSSI: int(n.Link.Last),
 		LinkQualityIn: n.Link.Quality, LinkQualityOut: n.QualityOut, Age: v.e.AgeOf(n.LastHeard), Timeout: timeout,
 	}
 }

@@ -375,7 +375,7 @@ func TestPartitions_Gone(t *testing.T) {
 	solicit(t, m, p, n)
 	link(t, m, n, p)
 	recorded := gone.MLECounter
-	for margin, want := range []uint64{9: 0, 10: 1} {
+	for margin, want := range []uint64{4: 0, 5: 1} {
 		m.Sim.SetLinkFrom(gone.Antenna, n.Antenna, float64(thread.TimingPymesh().ReceiveSensitivity)+float64(margin))
 		gone.advertise()
 		m.Run(time.Second)

@@ -31,8 +31,12 @@ type Timing struct {
 	// FrameTime is the airtime of the longest frame: what is bounded for the sake of the channel is counted in it.
 	FrameTime time.Duration
 
-	// ReceiveSensitivity in dBm is the zero of the link margin.
-	ReceiveSensitivity int8
+	// ReceiveSensitivity in dBm is the zero of the link margin: see [Timing.SetSensitivity]. -200 to 0.
+	ReceiveSensitivity int
+	// QualityMargins are the link margins in dB above which a link has quality 1, 2 and 3. Not negative, in rising order.
+	QualityMargins [3]int
+	// LinkMargin is the link margin in dB from which on routers seek a link, and a better partition is entered at once.
+	LinkMargin int
 
 	// FragmentGap is the pause after a fragment that goes over several hops: the next one must not meet it, passed on by nodes
 	// that do not hear each other. FragmentGaps bounds the sum of a datagram's pauses: it must arrive within the peer's Reassembly.
@@ -172,6 +176,8 @@ func TimingIEEE802154() Timing {
 		FrameTime:       4256 * time.Microsecond,
 
 		ReceiveSensitivity: -100,
+		QualityMargins:     [3]int{2, 10, 20},
+		LinkMargin:         10,
 
 		ParentRequestRouters:  750 * time.Millisecond,
 		ParentRequestREEDs:    1250 * time.Millisecond,
@@ -234,7 +240,7 @@ func TimingPymesh() Timing {
 	t := TimingIEEE802154()
 
 	// What Pycom changed.
-	t.ReceiveSensitivity = -128
+	t.ReceiveSensitivity = pycomSensitivity
 	t.ParentRequestRouters = 10 * time.Second
 	t.ParentRequestREEDs = 10 * time.Second
 	t.KeepAliveAttempts = 6
@@ -245,6 +251,7 @@ func TimingPymesh() Timing {
 	t.OrphanAnnounceMin = 500 * time.Millisecond
 	t.sleepAsPymesh()
 
+	t.hearFaintly()
 	t.sendSlowly()
 	t.attachSlowly()
 	t.routeSlowly()

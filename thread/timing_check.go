@@ -2,11 +2,15 @@ package thread
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
 // mostTime bounds every duration: sums and doublings of less stay far from the end of time.Duration.
 const mostTime = 10 * 365 * 24 * time.Hour
+
+// maxSensitivity and maxMargin bound what is said of received power, in dB.
+const maxSensitivity, maxMargin = 200, 200
 
 // maxExponent bounds the backoff exponents; IEEE 802.15.4-2006 has 8 at most (macMaxBE).
 const maxExponent = 16
@@ -27,12 +31,17 @@ func (t *Timing) Validate() error {
 		{"KeepAliveAttempts", t.KeepAliveAttempts, 1, 255},
 		{"FailedChildTransmissions", t.FailedChildTransmissions, 1, 255},
 		{"FailedRouterTransmissions", t.FailedRouterTransmissions, 1, 255},
+		{"ReceiveSensitivity", t.ReceiveSensitivity, -maxSensitivity, 0},
+		{"LinkMargin", t.LinkMargin, 0, maxMargin},
 		{"ParentOffers", t.ParentOffers, 0, 255}, {"RouterNeighbors", t.RouterNeighbors, 0, 255}, {"ChildLinkOdds", t.ChildLinkOdds, 0, 255},
 		{"MPLRedundancy", t.MPLRedundancy, 0, 255},
 	} {
 		if n.value < n.least || n.value > n.most {
 			return fmt.Errorf("thread: Timing.%s %d is not in %d to %d", n.name, n.value, n.least, n.most)
 		}
+	}
+	if m := t.QualityMargins; m[0] < 0 || !slices.IsSorted(m[:]) || m[2] > maxMargin {
+		return fmt.Errorf("thread: Timing.QualityMargins %v are not in rising order from 0 to %d", m, maxMargin)
 	}
 	for _, pair := range []struct {
 		name, most   string

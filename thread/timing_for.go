@@ -1,6 +1,11 @@
 package thread
 
-import "time"
+import (
+	"math"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/internal/neighbors"
+)
 
 const (
 	// longestFrame is the longest frame of a mesh in bytes (IEEE 802.15.4-2006 §6.4.1, aMaxPHYPacketSize).
@@ -20,7 +25,7 @@ const (
 //	timing := thread.TimingFor(cfg.Airtime)
 //
 // What counts is the airtime of the longest frame of a mesh, 127 bytes: 210 ms at SF7 and 379 ms at SF8 on 125 kHz, where the
-// result is [TimingPymesh]. The slower a channel, the longer are the times:
+// result is [TimingPymesh], but for the sensitivity. The slower a channel, the longer are the times:
 //
 //   - On a channel slower than SF8's all times are stretched in proportion to the airtime, but for the life of keys and the longest
 //     pauses after failures: the wait for an acknowledgement, so that nobody repeats what is still arriving; and the period of
@@ -54,7 +59,20 @@ func TimingFor(airtime func(n int) time.Duration) Timing {
 	if frame < pycomFastest || frame > pycomSlowest {
 		t.FrameTime = frame
 	}
+	t.ReceiveSensitivity = pycomSensitivity - int(math.Round(10*math.Log10(ratio(frame, pycomFastest))))
 	return t
+}
+
+// SetSensitivity counts link margins from the sensitivity of a radio at its settings, in dBm: the strength of the weakest packet that it
+// receives. Give it what lora.Config.Sensitivity returns. Without that [TimingFor] takes it from the airtime, which comes within 2 dB: the
+// energy of a bit counts, however it is sent.
+func (t *Timing) SetSensitivity(dBm float64) {
+	t.ReceiveSensitivity = int(math.Round(max(dBm, -maxSensitivity))) - marginBelow
+}
+
+// links is what received power is worth.
+func (t *Timing) links() neighbors.Scale {
+	return neighbors.Scale{Zero: t.ReceiveSensitivity, Margins: t.QualityMargins}
 }
 
 // TimingForBoards returns a timing for a mesh with Pycom's boards on a radio on which a packet of n bytes is on the air for airtime(n):
@@ -62,6 +80,7 @@ func TimingFor(airtime func(n int) time.Duration) Timing {
 func TimingForBoards(airtime func(n int) time.Duration) Timing {
 	t, own := TimingPymesh(), TimingFor(airtime)
 	t.BackoffUnit, t.RetryJitter, t.AckWait, t.AckRoom, t.FrameTime = own.BackoffUnit, own.RetryJitter, own.AckWait, own.AckRoom, own.FrameTime
+	t.ReceiveSensitivity = own.ReceiveSensitivity
 	return t
 }
 

@@ -29,7 +29,10 @@ func channels() []lora.Config {
 func TestTimingForBoards(t *testing.T) {
 	for _, sf := range []lora.SpreadingFactor{lora.SF7, lora.SF8} {
 		cfg := lora.Config{SpreadingFactor: sf, Bandwidth: lora.BW125}
-		if got := thread.TimingFor(cfg.Airtime); got != thread.TimingPymesh() {
+		got, want := thread.TimingFor(cfg.Airtime), thread.TimingPymesh()
+		want.SetSensitivity(cfg.Sensitivity())
+		got.SetSensitivity(cfg.Sensitivity())
+		if got != want {
 			t.Errorf("%v: %+v is not Pymesh's", sf, got)
 		}
 	}
@@ -44,6 +47,9 @@ func TestTimingForGrows(t *testing.T) {
 		now := reflect.ValueOf(thread.TimingFor(cfg.Airtime))
 		for i := range now.NumField() {
 			name := now.Type().Field(i).Name
+			if !now.Field(i).CanInt() || name == "ReceiveSensitivity" {
+				continue
+			}
 			if now.Field(i).Int() < last.Field(i).Int() {
 				t.Errorf("%v %v: %s shrinks from %v to %v", cfg.SpreadingFactor, cfg.Bandwidth, name, last.Field(i), now.Field(i))
 			}
@@ -52,6 +58,24 @@ func TestTimingForGrows(t *testing.T) {
 			}
 		}
 		last = now
+	}
+}
+
+// TestSensitivity: what follows from the airtime comes near to what the radio's settings say, which for SF7 is what Pycom's radio tells.
+func TestSensitivity(t *testing.T) {
+	for _, cfg := range channels() {
+		byAirtime := thread.TimingFor(cfg.Airtime)
+		timing := byAirtime
+		timing.SetSensitivity(cfg.Sensitivity())
+		if d := timing.ReceiveSensitivity - byAirtime.ReceiveSensitivity; d < 0 || d > 2 {
+			t.Errorf("%v %v: %d dBm, by the airtime %d", cfg.SpreadingFactor, cfg.Bandwidth, timing.ReceiveSensitivity, byAirtime.ReceiveSensitivity)
+		}
+		if boards := thread.TimingForBoards(cfg.Airtime); boards.ReceiveSensitivity != byAirtime.ReceiveSensitivity {
+			t.Errorf("%v %v: %d dBm in a mesh with boards", cfg.SpreadingFactor, cfg.Bandwidth, boards.ReceiveSensitivity)
+		}
+	}
+	if got := thread.TimingFor(lora.Config{}.Airtime).ReceiveSensitivity; got != thread.TimingPymesh().ReceiveSensitivity {
+		t.Errorf("SF7: %d dBm", got)
 	}
 }
 

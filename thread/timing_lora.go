@@ -4,6 +4,23 @@ import "time"
 
 // What LoRa makes necessary beyond what Pycom changed. Most of it is a node's own affair.
 
+const (
+	// pycomSensitivity is what Pycom's radio calls its sensitivity, in dBm, whatever it is set to.
+	pycomSensitivity = -128
+	// marginBelow is how far below a radio's sensitivity the link margin begins, in dB: as far as Pycom's does at SF7 on 125 kHz, where
+	// what boards and other nodes say of a link is then the same.
+	marginBelow = 3
+)
+
+// hearFaintly is what concerns links.
+func (t *Timing) hearFaintly() {
+	// Deviation: stock's are 2, 10 and 20 dB, and no link is sought below 10. Of a LoRa packet all arrives from 1 dB above the sensitivity on,
+	// and nothing 1 dB below it: with stock's figures a radio reaches half as far as it can. Quality 1 is a way of 3 hops at most, costs being
+	// what they are, so it must be rare. These are 0, 2 and 10 dB above the sensitivity.
+	t.QualityMargins = [3]int{marginBelow, marginBelow + 2, marginBelow + 10}
+	t.LinkMargin = marginBelow + 2
+}
+
 // sendSlowly is what concerns the channel.
 func (t *Timing) sendSlowly() {
 	t.FrameTime = pycomFastest

@@ -74,7 +74,7 @@ func TestUnneeded(t *testing.T) {
 	unneeded := 0
 	for n := range 2000 {
 		plain := strangersMessage(r)
-		rssi := int8(-50 - r.IntN(60))
+		rssi := int(-50 - r.IntN(60))
 		forged := r.IntN(8) == 0
 		receive := func(shortcut bool) (state, Counters) {
 			e := newFuzzEngine(t, uint8(n))

@@ -41,7 +41,7 @@ func seedsFor(t *Timing) int {
 func (e *Engine) wire(c *Config) {
 	e.self = &self{
 		Core: core.New(c.Rand, c.Logger, c.ExtAddr), timing: &e.timing, counters: &e.counters,
-		mode: c.Mode, routerRole: !c.EndDevice, rloc: mle.InvalidRLOC16,
+		scale: e.timing.links(), mode: c.Mode, routerRole: !c.EndDevice, rloc: mle.InvalidRLOC16,
 	}
 	e.events = eventQueue{core: e.Core, lost: &e.counters.EventsLost}
 	e.wireRooms(c)
@@ -96,7 +96,7 @@ func macTiming(t *Timing) mac.Timing {
 	return mac.Timing{
 		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, LoadBE: t.LoadBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
 		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, AckRoom: t.AckRoom, FrameTime: t.FrameTime, DataWait: t.DataWait,
-		ReceiveSensitivity: t.ReceiveSensitivity,
+		Scale: t.links(),
 	}
 }
 

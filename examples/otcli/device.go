@@ -141,7 +141,7 @@ func (d *device) end(err error) {
 
 func (d *device) Channel() uint8 { return d.engine.RadioChannel() }
 
-func (d *device) HandleFrame(now time.Time, psdu []byte, rssi int8) {
+func (d *device) HandleFrame(now time.Time, psdu []byte, rssi int) {
 	if !d.engine.Listening() {
 		return // as a sleeping radio
 	}

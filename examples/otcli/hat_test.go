@@ -11,14 +11,17 @@ import (
 )
 
 func TestHatOptions(t *testing.T) {
+	sf12 := lora.Config{SpreadingFactor: lora.SF12}
 	for _, tt := range []struct {
 		args   string
+		radio  lora.Config
 		timing thread.Timing
 	}{
-		{"-sx1276 dragino 7", thread.TimingPymesh()},
-		{"-vt -sx1276 dragino -sf 12 7", thread.TimingFor(lora.Config{SpreadingFactor: lora.SF12}.Airtime)},
-		{"-sx1276 dragino -sf 12 -timing pymesh 7", thread.TimingForBoards(lora.Config{SpreadingFactor: lora.SF12}.Airtime)},
+		{"-sx1276 dragino 7", lora.Config{}, thread.TimingPymesh()},
+		{"-vt -sx1276 dragino -sf 12 7", sf12, thread.TimingFor(sf12.Airtime)},
+		{"-sx1276 dragino -sf 12 -timing pymesh 7", sf12, thread.TimingForBoards(sf12.Airtime)},
 	} {
+		tt.timing.SetSensitivity(tt.radio.Sensitivity())
 		t.Setenv(timingVariable, "")
 		o, err := parseOptions(strings.Fields(tt.args), io.Discard)
 		if err != nil || o.hat == nil || o.id != 7 || o.virtual {

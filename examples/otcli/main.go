@@ -214,6 +214,7 @@ func (o options) config(logTo io.Writer) (thread.Config, error) {
 		if o.timing != "" {
 			cfg.Timing = thread.TimingForBoards(radio.Airtime)
 		}
+		cfg.Timing.SetSensitivity(radio.Sensitivity())
 	case timing == "ieee802154":
 		cfg.Timing = thread.TimingIEEE802154()
 	case timing == "pymesh":

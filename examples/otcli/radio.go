@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/gopymesh/pymesh/internal/otsim/wire"
 	"github.com/gopymesh/pymesh/internal/steady"
 	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/thread"
 )
 
 // radioPlace is a place on a LoRa radio. Its time is the radio's.
@@ -63,7 +65,7 @@ func (p radioPlace) Run(ctx context.Context, d wire.Device, calls <-chan func(no
 		}
 		select {
 		case h := <-packets:
-			d.HandleFrame(clock.Now(), h.psdu, int8(min(max(h.rssi, -128), 126)))
+			d.HandleFrame(clock.Now(), h.psdu, min(h.rssi, thread.EnergyUnknown-1))
 		case err := <-sent:
 			busy = false
 			d.HandleTransmitDone(clock.Now(), err)
@@ -81,6 +83,7 @@ func (p radioPlace) Run(ctx context.Context, d wire.Device, calls <-chan func(no
 
 // receive hands on what the radio receives until ctx ends or the radio fails.
 func (p radioPlace) receive(ctx context.Context, packets chan<- heard) error {
+	cfg := p.radio.Config()
 	for {
 		b := make([]byte, lora.MaxPacket)
 		r, err := p.radio.Receive(ctx, b)
@@ -91,7 +94,7 @@ func (p radioPlace) receive(ctx context.Context, packets chan<- heard) error {
 			return err
 		}
 		select {
-		case packets <- heard{b[:r.N], r.RSSI}:
+		case packets <- heard{b[:r.N], int(math.Round(r.Strength(cfg)))}:
 		case <-ctx.Done():
 			return nil
 		}

@@ -32,7 +32,7 @@ func (m *machine) HandleTimeout(now time.Time) {
 	m.note(now, "timeout")
 }
 
-func (m *machine) HandleFrame(now time.Time, psdu []byte, rssi int8) {
+func (m *machine) HandleFrame(now time.Time, psdu []byte, rssi int) {
 	m.note(now, "frame %x %d", psdu, rssi)
 	if psdu[0]&0x20 != 0 {
 		m.out = append(m.out, []byte{0x02, 0x00, psdu[2], 0x00, 0x00})

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"math"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread"
@@ -13,7 +14,7 @@ type Energy struct {
 	Floor int8
 
 	until   time.Time // zero if nothing is measured
-	highest int8
+	highest int
 	any     bool
 }
 
@@ -25,7 +26,7 @@ func (m *Energy) Poll(now time.Time, e *thread.Engine) {
 }
 
 // Heard notes a packet of a strength in dBm.
-func (m *Energy) Heard(rssi int8) {
+func (m *Energy) Heard(rssi int) {
 	if !m.any || rssi > m.highest {
 		m.highest, m.any = rssi, true
 	}
@@ -42,7 +43,7 @@ func (m *Energy) HandleTimeout(now time.Time, e *thread.Engine) {
 	m.until = time.Time{}
 	result := m.Floor
 	if m.any {
-		result = m.highest
+		result = int8(min(max(m.highest, math.MinInt8), noRSSI-1)) // which an Energy Report can hold
 	}
 	e.HandleEnergyScanDone(now, result)
 	m.Poll(now, e) // the next channel

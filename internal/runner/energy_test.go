@@ -26,7 +26,7 @@ func TestEnergy(t *testing.T) {
 	var got []int8
 	over := false
 	err = e.Scan(now, thread.ScanOptions{Kind: thread.ScanEnergy, Channels: 1<<11 | 1<<12, Duration: time.Second},
-		func(r thread.ScanResult) { got = append(got, r.RSSI) }, func(meshcop.ChannelMask) { over = true })
+		func(r thread.ScanResult) { got = append(got, int8(r.RSSI)) }, func(meshcop.ChannelMask) { over = true })
 	if err != nil {
 		t.Fatal(err)
 	}

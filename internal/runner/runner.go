@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/gopymesh/pymesh/internal/lasting"
@@ -32,8 +33,10 @@ const (
 
 // Hooks are what a Runner calls, always from its own goroutine. They must not block and must not call Do. Nil hooks are skipped.
 type Hooks struct {
-	// Packet takes an IPv6 datagram for the host.
-	Packet func(now time.Time, d *ip6.Datagram)
+	// Packet takes an IPv6 datagram for the host, and the power in dBm of the frame that it came with, 127 if it came with none.
+	Packet func(now time.Time, d *ip6.Datagram, rssi int)
+	// Room comes after each input: there may be room for what the engine has refused before with thread.ErrQueueFull.
+	Room func(now time.Time)
 	// Forward takes an IPv6 datagram that leaves the mesh by this node. Without it, and where it reports false, the sender is told that
 	// there is no way.
 	Forward func(now time.Time, d *ip6.Datagram) bool
@@ -208,6 +211,9 @@ func (r *Runner) run() {
 	defer r.poll()
 	defer r.rest(false)
 	for {
+		if r.hooks.Room != nil {
+			r.hooks.Room(r.last)
+		}
 		r.poll()
 		tx := r.fetch()
 		var wake <-chan time.Time
@@ -265,8 +271,8 @@ func (r *Runner) fetch() chan<- transmission {
 func (r *Runner) heard(p *reception) {
 	t := r.now()
 	r.frame(t, p.buf[:p.n])
-	r.energy.Heard(rssi(p.rssi))
-	r.engine.HandleFrame(t, p.buf[:p.n], rssi(p.rssi))
+	r.energy.Heard(p.rssi)
+	r.engine.HandleFrame(t, p.buf[:p.n], min(p.rssi, noRSSI-1))
 	r.free <- p
 }
 
@@ -327,7 +333,7 @@ func (r *Runner) poll() {
 			break
 		}
 		if r.hooks.Packet != nil {
-			r.hooks.Packet(r.last, &packet)
+			r.hooks.Packet(r.last, &packet, r.engine.PacketRSSI())
 		}
 	}
 	for {
@@ -356,8 +362,8 @@ func (r *Runner) frame(now time.Time, psdu []byte) {
 	}
 }
 
-// rssi fits a radio's value into the engine's.
-func rssi(v int) int8 { return int8(min(max(v, -128), 126)) }
+// noRSSI is what the engine takes for a strength that is not known.
+const noRSSI = 127
 
 func (r *Runner) send() {
 	for {
@@ -372,6 +378,7 @@ func (r *Runner) send() {
 
 func (r *Runner) receive() {
 	var deaf lasting.Condition
+	cfg := r.radio.Config()
 	for {
 		var p *reception
 		select {
@@ -382,7 +389,7 @@ func (r *Runner) receive() {
 		info, err := r.radio.Receive(r.ctx, p.buf[:])
 		switch {
 		case err == nil:
-			p.n, p.rssi = info.N, info.RSSI
+			p.n, p.rssi = info.N, int(math.Round(info.Strength(cfg)))
 			r.rx <- p
 			continue
 		case r.ctx.Err() != nil:

@@ -302,14 +302,6 @@ func TestRadioClosed(t *testing.T) {
 	})
 }
 
-func TestRSSI(t *testing.T) {
-	for in, want := range map[int]int8{-200: -128, -128: -128, -77: -77, 0: 0, 126: 126, 127: 126, 500: 126} {
-		if got := rssi(in); got != want {
-			t.Errorf("%d dBm becomes %d, want %d", in, got, want)
-		}
-	}
-}
-
 // TestLentPacket stops and starts Thread while the radio has a packet, as the command line does: it stays what it is until the radio is done.
 func TestLentPacket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -8,29 +8,15 @@ type transaction struct {
 	deaf  bool // the chip does not take part
 }
 
-// selectChip begins a transaction.
-func (c *Chip) selectChip() {
-	c.txn = transaction{}
-	c.broken = 0
-	c.stats.Transactions++
-}
-
-// deselect ends a transaction.
-func (c *Chip) deselect() {
-	c.txn = transaction{}
-	c.broken = 0
-}
-
 // exchange takes a byte from the host and returns the chip's.
 func (c *Chip) exchange(in byte) (out byte) {
 	t := &c.txn
-	c.stats.Bytes++
 	if !t.begun {
 		t.begun = true
 		t.write, t.addr = in&writeBit != 0, in&addressMask
-		if c.inReset || c.now.Before(c.readyAt) {
+		if c.inReset || c.Now.Before(c.readyAt) {
 			t.deaf = true
-			c.violate(NotReady, "%s", c.variant.bank.registerName(t.addr, c.fskPage()))
+			c.Violate(NotReady, "%s", c.variant.bank.registerName(t.addr, c.fskPage()))
 		}
 		return 0
 	}
@@ -52,17 +38,17 @@ func (c *Chip) exchange(in byte) (out byte) {
 func (c *Chip) accessFIFO(in byte, write bool) (out byte) {
 	switch {
 	case !c.isLoRa():
-		c.violate(FSKModem, "FIFO access with RegOpMode 0x%02X", c.common[regOpMode])
+		c.Violate(FSKModem, "FIFO access with RegOpMode 0x%02X", c.common[regOpMode])
 		return 0
 	case c.mode() == sleep:
-		c.violate(FIFOAsleep, "with RegOpMode 0x%02X", c.common[regOpMode])
+		c.Violate(FIFOAsleep, "with RegOpMode 0x%02X", c.common[regOpMode])
 		return 0
-	case c.now.Before(c.oscillatorAt):
-		c.violate(FIFOAsleep, "%v after it, the oscillator needs %v",
-			oscillatorTime-c.oscillatorAt.Sub(c.now), oscillatorTime)
+	case c.Now.Before(c.oscillatorAt):
+		c.Violate(FIFOAsleep, "%v after it, the oscillator needs %v",
+			oscillatorTime-c.oscillatorAt.Sub(c.Now), oscillatorTime)
 		return 0
 	case c.transmitting() || write && c.hearing():
-		c.violate(FIFOBusy, "with RegOpMode 0x%02X", c.common[regOpMode])
+		c.Violate(FIFOBusy, "with RegOpMode 0x%02X", c.common[regOpMode])
 	}
 	p := &c.lora[regFifoAddrPtr]
 	out = c.fifo[*p]
@@ -77,8 +63,8 @@ func (c *Chip) accessFIFO(in byte, write bool) (out byte) {
 // breaks no rule.
 func (c *Chip) read(addr byte, writing bool) byte {
 	switch {
-	case addr == regVersion && c.faults.version != 0:
-		return c.faults.version
+	case addr == regVersion && c.otherModel != 0:
+		return c.otherModel
 	case addr < pageBegin || addr > pageEnd:
 		return c.common[addr]
 	case c.fskPage():
@@ -93,7 +79,7 @@ func (c *Chip) read(addr byte, writing bool) byte {
 		}
 		return c.strength()
 	case regRssiWideband:
-		return byte(c.rand.Uint32())
+		return byte(c.Rand.Uint32())
 	default:
 		return c.lora[addr]
 	}
@@ -105,7 +91,7 @@ func (c *Chip) readFSK(addr byte) byte {
 	switch v := c.fsk[addr]; {
 	case addr == regFskImageCal && c.calibrating():
 		return v | imageCalRunning
-	case addr == regFskIrqFlags1 && (c.stopped || c.now.Before(c.settledAt)):
+	case addr == regFskIrqFlags1 && (c.stopped || c.Now.Before(c.settledAt)):
 		return v &^ modeReady
 	default:
 		return v
@@ -118,14 +104,14 @@ func (c *Chip) write(addr, v byte) {
 	r := c.variant.bank.lookup(addr, fsk)
 	switch {
 	case r.name == "":
-		c.violate(ReservedWritten, "0x%02X to 0x%02X", v, addr)
+		c.Violate(ReservedWritten, "0x%02X to 0x%02X", v, addr)
 	case r.access&readOnly != 0:
-		c.violate(ReadOnlyWritten, "0x%02X to %s", v, r.name)
+		c.Violate(ReadOnlyWritten, "0x%02X to %s", v, r.name)
 		return
 	case c.transmitting() && r.access&transmitting == 0:
-		c.violate(ConfigTransmitting, "0x%02X to %s", v, r.name)
+		c.Violate(ConfigTransmitting, "0x%02X to %s", v, r.name)
 	case c.hearing() && r.access&receiving == 0:
-		c.violate(ConfigReceiving, "0x%02X to %s", v, r.name)
+		c.Violate(ConfigReceiving, "0x%02X to %s", v, r.name)
 	}
 	switch {
 	case addr == regOpMode:

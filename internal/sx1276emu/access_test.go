@@ -162,7 +162,7 @@ func TestConnect(t *testing.T) {
 			}
 		}
 		c, err := p.Connect(8*physic.MegaHertz, spi.Mode0, 8)
-		if err != nil || c.(*Conn).clock != 2*physic.MegaHertz {
+		if err != nil || c.(*Conn).Clock() != 2*physic.MegaHertz {
 			t.Error(c, err)
 		}
 		if c.Duplex() != conn.Full || c.(conn.Limits).MaxTxSize() != 4096 || c.String() == "" || p.String() == "" {

@@ -1,11 +1,9 @@
 package sx1276emu
 
 import (
-	"math/rand/v2"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/chipemu"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
 	"periph.io/x/conn/v3/physic"
@@ -42,6 +40,9 @@ type Options struct {
 	// Nil: no time at all.
 	Transfer func(bytes int, clock physic.Frequency) time.Duration
 
+	// CAD is how channel activity detection errs.
+	CAD chipemu.CAD
+
 	// OnViolation, if any, is called for each breach of a rule, without a lock held.
 	OnViolation func(Violation)
 }
@@ -49,42 +50,18 @@ type Options struct {
 // WireTime returns a function for [Options.Transfer]: 8 bits a byte at the speed of the
 // clock, and an overhead for each transfer.
 func WireTime(overhead time.Duration) func(bytes int, clock physic.Frequency) time.Duration {
-	return func(bytes int, clock physic.Frequency) time.Duration {
-		return overhead + time.Duration(8*bytes)*clock.Period()
-	}
+	return chipemu.WireTime(overhead)
 }
 
 // Stats count what a chip did.
-type Stats struct {
-	Transactions uint64 // SPI transactions: chip select low to high
-	Bytes        uint64 // bytes in them
-	Resets       uint64 // by the pin
-
-	Sent    uint64 // transmissions completed
-	Aborted uint64 // transmissions cut short by a change of mode
-
-	Received  uint64 // packets in the FIFO, whose CRC was right or absent
-	CRCErrors uint64 // packets in the FIFO, whose CRC was wrong
-	Cut       uint64 // receptions abandoned, after the header, by a change of mode
-	Overrun   uint64 // packets in the FIFO while RxDone of an earlier one was still set
-}
+type Stats = chipemu.Stats
 
 // Chip is an emulated SX1276 or SX1272. It is made ready for use, as long after power was
 // applied. Its methods may be called by many goroutines at once.
 type Chip struct {
+	chipemu.Core
 	opt     Options
 	variant *variant
-	clock   lora.Clock
-	front   *lorasim.Transceiver
-	bus     chan struct{} // held during an SPI transfer
-	watched atomic.Bool   // somebody waits for a DIO to change
-	waker   *time.Timer   // then polls at once
-	alarm   *time.Timer   // and at the next deadline
-
-	mu     sync.Mutex
-	now    time.Time // of the last sync
-	rand   *rand.Rand
-	events []lorasim.Event
 
 	common [128]byte
 	lora   [pageEnd + 1]byte // 0x0D to 0x3F are used
@@ -100,158 +77,58 @@ type Chip struct {
 	calibrations []lora.Frequency
 	stopped      bool // no clock
 
-	selected  bool
-	txn       transaction
-	rx        reception
-	rxPtr     byte      // where the next packet goes in the FIFO
-	timeoutAt time.Time // end of single reception
-	cadAt     time.Time // end of channel activity detection
-	dio       [dioCount]dio
-	faults    faults
-
-	stats      Stats
-	violations []Violation
-	unreported []Violation
-	broken     uint64 // rules broken in this transaction
+	txn        transaction
+	rxPtr      byte // where the next packet goes in the FIFO
+	otherModel byte // in place of RegVersion, if not zero
 }
 
 // New puts a chip on an air.
 func New(air *lorasim.Air, opt Options) *Chip {
-	c := &Chip{
-		opt:     opt,
-		variant: &variants[opt.Model],
-		clock:   air.Clock(),
-		bus:     make(chan struct{}, 1),
-		rand:    rand.New(rand.NewPCG(opt.Seed, uint64(opt.Model))),
-	}
-	c.waker = time.AfterFunc(time.Hour, c.poll)
-	c.waker.Stop()
-	c.alarm = time.AfterFunc(time.Hour, c.poll)
-	c.alarm.Stop()
-	c.front = air.Transceiver(opt.Position, c.wake)
-	for n := range c.dio {
-		c.dio[n].init(c, n)
-	}
-	c.lock()
-	defer c.unlock()
+	c := &Chip{opt: opt, variant: &variants[opt.Model]}
+	c.Init(air, front{c}, chipemu.Options{
+		Name: "sx1276emu", Position: opt.Position, Seed: opt.Seed, Stream: uint64(opt.Model), Lines: dioCount, MaxClock: maxClock,
+		GPIOSelect: opt.GPIOSelect, RefuseNoCS: opt.RefuseNoCS, Transfer: opt.Transfer, CAD: opt.CAD, OnViolation: opt.OnViolation,
+	})
+	defer c.Unlock()
 	c.reset()
 	return c
 }
 
-// Antenna returns the chip's antenna: its place, its links, its statistics. Its settings
-// are the registers' alone.
-func (c *Chip) Antenna() *lorasim.Transceiver { return c.front }
+// front is a Chip as the core calls it.
+type front struct{ *Chip }
 
-// Clock returns the clock by which the chip lives, which is the air's.
-func (c *Chip) Clock() lora.Clock { return c.clock }
+func (f front) Select()                                  { f.txn = transaction{} }
+func (f front) Deselect()                                { f.txn = transaction{} }
+func (f front) Exchange(in byte) byte                    { return f.exchange(in) }
+func (f front) Level(dio int) bool                       { return f.output(dio) }
+func (f front) Detected(time.Time)                       {}
+func (f front) Synced(time.Time)                         {}
+func (f front) HeaderFailed(time.Time)                   {}
+func (f front) Sent(at time.Time)                        { f.endTransmit(at) }
+func (f front) TimedOut(at time.Time)                    { f.endSingle(at) }
+func (f front) Header(_ time.Time, h chipemu.Header)     { f.endHeader(h) }
+func (f front) Received(at time.Time, p *chipemu.Packet) { f.finish(at, p) }
+func (f front) Assessed(at time.Time, found bool)        { f.endCAD(at, found) }
 
-// Stats returns what the chip did so far.
-func (c *Chip) Stats() Stats {
-	c.lock()
-	defer c.unlock()
-	return c.stats
-}
+// NextAlarm returns when PllLock or ModeReady may change.
+func (f front) NextAlarm() (at time.Time, ok bool) { return f.settledAt, f.Now.Before(f.settledAt) }
+
+// maxClock is what the chip allows (data sheet, table 11).
+const maxClock = 10 * physic.MegaHertz
 
 // Calibrations returns the carriers at which the image calibration ran since the last
 // reset.
 func (c *Chip) Calibrations() []lora.Frequency {
-	c.lock()
-	defer c.unlock()
+	c.Lock()
+	defer c.Unlock()
 	return append([]lora.Frequency(nil), c.calibrations...)
-}
-
-// lock begins whatever is done to the chip: it brings the chip up to date.
-func (c *Chip) lock() {
-	c.mu.Lock()
-	c.sync()
-}
-
-// unlock ends it: the pins follow, and violations are reported.
-func (c *Chip) unlock() {
-	c.updateDIO(c.now)
-	if c.watched.Load() {
-		if at, ok := c.nextAlarm(); ok {
-			c.alarm.Reset(c.clock.Until(at))
-		}
-	}
-	report := c.unreported
-	c.unreported = nil
-	c.mu.Unlock()
-	for _, v := range report {
-		c.opt.OnViolation(v)
-	}
-}
-
-// wake is called when something happens on the air, which is locked.
-func (c *Chip) wake() {
-	if c.watched.Load() {
-		c.waker.Reset(0)
-	}
-}
-
-// poll is called when something happened on the air, or a deadline has come.
-func (c *Chip) poll() {
-	c.lock()
-	c.unlock()
-}
-
-// sync handles, in the order of time, what has happened on the air and what is due.
-func (c *Chip) sync() {
-	c.events, c.now = c.front.Poll(c.events[:0])
-	events := c.events
-	for {
-		at, due := c.deadline()
-		switch {
-		case len(events) > 0 && !(due && at.Before(events[0].Time)):
-			c.handle(&events[0])
-			at = events[0].Time
-			events = events[1:]
-		case due && !at.After(c.now):
-			c.expire(at)
-		default:
-			return
-		}
-		c.updateDIO(at)
-	}
-}
-
-// deadline returns when the chip next does something by itself.
-func (c *Chip) deadline() (at time.Time, ok bool) {
-	for _, t := range [...]time.Time{c.rx.headerAt, c.timeoutAt, c.cadAt} {
-		if !t.IsZero() && (!ok || t.Before(at)) {
-			at, ok = t, true
-		}
-	}
-	return at, ok
-}
-
-// nextAlarm returns when a line may change, beside those changes that the air brings.
-func (c *Chip) nextAlarm() (at time.Time, ok bool) {
-	at, ok = c.deadline()
-	if c.now.Before(c.settledAt) && (!ok || c.settledAt.Before(at)) {
-		return c.settledAt, true // PllLock, ModeReady
-	}
-	return at, ok
-}
-
-// expire does what is due at a time.
-func (c *Chip) expire(at time.Time) {
-	switch at {
-	case c.rx.headerAt:
-		c.endHeader()
-	case c.timeoutAt:
-		c.endSingle()
-	case c.cadAt:
-		c.endCAD()
-	}
 }
 
 // reset gives all registers their reset values and takes the chip to standby.
 func (c *Chip) reset() {
-	c.front.Idle()
-	c.rx = reception{}
-	c.timeoutAt, c.cadAt, c.calibratedAt = time.Time{}, time.Time{}, time.Time{}
-	c.oscillatorAt, c.settledAt = c.now, c.now
+	c.Halt()
+	c.calibratedAt = time.Time{}
+	c.oscillatorAt, c.settledAt = c.Now, c.Now
 	c.calibrations = c.calibrations[:0]
 	c.stopped = false
 	load(c.common[:], c.variant.bank.common)
@@ -272,29 +149,29 @@ func load(page []byte, set map[byte]register) {
 // scrambleFIFO loses the content of the FIFO.
 func (c *Chip) scrambleFIFO() {
 	for i := range c.fifo {
-		c.fifo[i] = byte(c.rand.Uint32())
+		c.fifo[i] = byte(c.Rand.Uint32())
 	}
 }
 
 // setReset sets the reset pin, and says whether the host drives it.
 func (c *Chip) setReset(asserted, driven bool) {
-	c.lock()
-	defer c.unlock()
-	c.broken = 0
+	c.Lock()
+	defer c.Unlock()
+	c.Forgive()
 	if driven && !asserted {
-		c.violate(ResetDriven, "it is to float")
+		c.Violate(ResetDriven, "it is to float")
 	}
 	switch {
 	case asserted && !c.inReset:
-		c.inReset, c.resetAt = true, c.now
-		c.stats.Resets++
+		c.inReset, c.resetAt = true, c.Now
+		c.Count.Resets++
 		c.reset()
 	case !asserted && c.inReset:
 		c.inReset = false
-		if d := c.now.Sub(c.resetAt); d < minResetPulse {
-			c.violate(ResetPulse, "%v, the chip needs %v", d, minResetPulse)
+		if d := c.Now.Sub(c.resetAt); d < minResetPulse {
+			c.Violate(ResetPulse, "%v, the chip needs %v", d, minResetPulse)
 		}
-		c.readyAt = c.now.Add(resetTime)
+		c.readyAt = c.Now.Add(resetTime)
 		c.reset()
 	}
 }

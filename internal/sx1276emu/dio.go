@@ -1,7 +1,5 @@
 package sx1276emu
 
-import "time"
-
 // Bits of RegIrqFlags and RegIrqFlagsMask.
 const (
 	irqCadDetected = 1 << iota
@@ -20,26 +18,6 @@ func (c *Chip) interrupt(flags byte) {
 }
 
 const dioCount = 6
-
-// dio is an output of the chip and the line that it drives.
-type dio struct {
-	line    *DIO
-	high    bool // level of the line
-	stuck   bool
-	stuckAt bool
-	losing  int // rising edges to lose; negative: all
-	edges   chan time.Time
-	changed chan struct{}
-}
-
-// edgeQueue is how many edges wait for a reader.
-const edgeQueue = 16
-
-func (d *dio) init(c *Chip, n int) {
-	d.line = &DIO{c, n}
-	d.edges = make(chan time.Time, edgeQueue)
-	d.changed = make(chan struct{}, 1)
-}
 
 // Signals that are no interrupt flags, in dioSources.
 const (
@@ -70,40 +48,8 @@ func (c *Chip) output(n int) bool {
 	case sourcePllLock:
 		return c.synthesizing()
 	case sourceModeReady:
-		return c.mode() != sleep && !c.stopped && !c.now.Before(c.settledAt)
+		return c.mode() != sleep && !c.stopped && !c.Now.Before(c.settledAt)
 	default:
 		return c.lora[regIrqFlags]&byte(source) != 0
-	}
-}
-
-// updateDIO makes the lines follow the chip.
-func (c *Chip) updateDIO(at time.Time) {
-	for n := range c.dio {
-		d := &c.dio[n]
-		high := c.output(n)
-		if d.stuck {
-			high = d.stuckAt
-		}
-		if high == d.high {
-			continue
-		}
-		d.high = high
-		if d.losing != 0 {
-			if high && d.losing > 0 {
-				d.losing--
-			}
-			continue
-		}
-		select {
-		case d.changed <- struct{}{}:
-		default:
-		}
-		if !high {
-			continue
-		}
-		select {
-		case d.edges <- at:
-		default:
-		}
 	}
 }

@@ -68,7 +68,7 @@ func TestEdges(t *testing.T) {
 			a.send(sequence(0, 1))
 			b.take()
 		}
-		if len(edges) != edgeQueue || len(changed) != 1 {
+		if len(edges) != 16 || len(changed) != 1 {
 			t.Errorf("%d edges, %d changes", len(edges), len(changed))
 		}
 	})

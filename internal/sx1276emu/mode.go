@@ -1,6 +1,10 @@
 package sx1276emu
 
-import "time"
+import (
+	"time"
+
+	"github.com/gopymesh/pymesh/internal/chipemu"
+)
 
 // mode is the low three bits of RegOpMode.
 type mode byte
@@ -62,14 +66,14 @@ func (c *Chip) hearing() bool { return c.mode() >= receive }
 func (c *Chip) writeOpMode(v byte) {
 	old := c.common[regOpMode]
 	if (v^old)&longRange != 0 && c.mode() != sleep {
-		c.violate(LongRangeAwake, "RegOpMode 0x%02X written over 0x%02X", v, old)
+		c.Violate(LongRangeAwake, "RegOpMode 0x%02X written over 0x%02X", v, old)
 		v = v&^longRange | old&longRange
 	}
 	if v == old {
 		return
 	}
 	if c.calibrating() && v&modeMask != old&modeMask {
-		c.violate(Calibration, "RegOpMode 0x%02X written while it runs", v)
+		c.Violate(Calibration, "RegOpMode 0x%02X written while it runs", v)
 		c.calibratedAt = time.Time{}
 	}
 	if v&(modeMask|longRange) == old&(modeMask|longRange) {
@@ -85,23 +89,16 @@ func (c *Chip) writeOpMode(v byte) {
 func (c *Chip) leave() {
 	switch {
 	case c.transmitting():
-		c.stats.Aborted++
-	case c.rx.header:
-		c.stats.Cut++
+		c.Count.Aborted++
+	case c.Stage() == chipemu.Headed:
+		c.Count.Cut++
 	}
-	c.halt()
-}
-
-// halt stops the modem.
-func (c *Chip) halt() {
-	c.front.Idle()
-	c.rx = reception{}
-	c.timeoutAt, c.cadAt = time.Time{}, time.Time{}
+	c.Halt()
 }
 
 // toStandby is how a mode ends of itself.
 func (c *Chip) toStandby(at time.Time) {
-	c.halt()
+	c.Halt()
 	c.common[regOpMode] = c.common[regOpMode]&^modeMask | byte(standby)
 	c.settledAt = at
 }
@@ -109,10 +106,10 @@ func (c *Chip) toStandby(at time.Time) {
 // enter begins the mode that RegOpMode says.
 func (c *Chip) enter(from mode) {
 	if from == sleep {
-		c.oscillatorAt = c.now.Add(oscillatorTime)
+		c.oscillatorAt = c.Now.Add(oscillatorTime)
 	}
-	c.settledAt = c.now
-	if c.oscillatorAt.After(c.now) {
+	c.settledAt = c.Now
+	if c.oscillatorAt.After(c.Now) {
 		c.settledAt = c.oscillatorAt
 	}
 	switch m := c.mode(); m {
@@ -125,7 +122,7 @@ func (c *Chip) enter(from mode) {
 		c.checkFrequency()
 	default:
 		if !c.isLoRa() {
-			c.violate(FSKModem, "RegOpMode 0x%02X", c.common[regOpMode])
+			c.Violate(FSKModem, "RegOpMode 0x%02X", c.common[regOpMode])
 			return
 		}
 		c.settledAt = c.settledAt.Add(synthesizerTime)
@@ -139,10 +136,10 @@ func (c *Chip) enter(from mode) {
 
 // synthesizing reports whether the synthesizer has locked.
 func (c *Chip) synthesizing() bool {
-	return c.mode() >= fsTX && !c.stopped && !c.now.Before(c.settledAt) && c.frequencyInRange()
+	return c.mode() >= fsTX && !c.stopped && !c.Now.Before(c.settledAt) && c.frequencyInRange()
 }
 
-func (c *Chip) calibrating() bool { return c.now.Before(c.calibratedAt) }
+func (c *Chip) calibrating() bool { return c.Now.Before(c.calibratedAt) }
 
 // Bits of RegImageCal.
 const (
@@ -155,10 +152,10 @@ func (c *Chip) writeImageCal(v byte) {
 	c.fsk[regFskImageCal] = v &^ (imageCalStart | imageCalRunning)
 	switch {
 	case v&imageCalStart == 0:
-	case c.isLoRa() || c.mode() != standby || c.now.Before(c.settledAt):
-		c.violate(Calibration, "ImageCalStart written with RegOpMode 0x%02X", c.common[regOpMode])
+	case c.isLoRa() || c.mode() != standby || c.Now.Before(c.settledAt):
+		c.Violate(Calibration, "ImageCalStart written with RegOpMode 0x%02X", c.common[regOpMode])
 	default:
-		c.calibratedAt = c.now.Add(calibrationTime)
+		c.calibratedAt = c.Now.Add(calibrationTime)
 		c.calibrations = append(c.calibrations, c.frequency())
 	}
 }
@@ -167,9 +164,9 @@ func (c *Chip) writeImageCal(v byte) {
 func (c *Chip) writeTcxo(v byte) {
 	const tcxoInputOn = 0x10
 	if v&tcxoInputOn != 0 && !c.opt.TCXO && !c.stopped {
-		c.violate(Oscillator, "RegTcxo 0x%02X", v)
+		c.Violate(Oscillator, "RegTcxo 0x%02X", v)
 		c.stopped = true
-		c.halt()
+		c.Halt()
 	}
 }
 
@@ -186,6 +183,6 @@ func (c *Chip) checkFrequency() bool {
 		return true
 	}
 	c.lora[regHopChannel] |= pllTimeout
-	c.violate(BadFrequency, "%v, the %v reaches %v to %v", c.frequency(), c.opt.Model, c.variant.minFreq, c.variant.maxFreq)
+	c.Violate(BadFrequency, "%v, the %v reaches %v to %v", c.frequency(), c.opt.Model, c.variant.minFreq, c.variant.maxFreq)
 	return false
 }

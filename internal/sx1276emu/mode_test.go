@@ -473,17 +473,6 @@ func TestRSSIIdle(t *testing.T) {
 	})
 }
 
-func TestRule(t *testing.T) {
-	for r := FIFOAsleep; int(r) < len(ruleNames); r++ {
-		if r.String() == "" {
-			t.Errorf("rule %d has no name", r)
-		}
-	}
-	if got := Rule(200).String(); got != "Rule(200)" {
-		t.Error(got)
-	}
-}
-
 // TestAcceleratedTime runs a chip on an air that is faster than the wall clock.
 func TestAcceleratedTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

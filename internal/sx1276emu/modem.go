@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/chipemu"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
 )
@@ -11,14 +12,8 @@ import (
 // modemConfig is what the registers say about how packets are sent and received. Its zero
 // fields are values that the registers do not allow.
 type modemConfig struct {
-	chip       time.Duration // 1 / bandwidth
-	sf         lora.SpreadingFactor
-	cr         lora.CodingRate
-	implicit   bool
-	crc        bool
-	ldro       bool
+	chipemu.Settings
 	continuous bool // TxContinuousMode
-	preamble   uint16
 }
 
 // chipTimes is 1 / bandwidth by the SX1276's code for the bandwidth: 7.8, 10.4, 15.6, 20.8,
@@ -37,12 +32,12 @@ func decodeSX1276(page *[pageEnd + 1]byte) modemConfig {
 	c1, c2, c3 := page[regModemConfig1], page[regModemConfig2], page[regModemConfig3]
 	m := decodeCommon(page)
 	if bw := int(c1 >> 4); bw < len(chipTimes) {
-		m.chip = chipTimes[bw]
+		m.Chip = chipTimes[bw]
 	}
-	m.cr = lora.CodingRate(c1 >> 1 & 0x07)
-	m.implicit = c1&0x01 != 0
-	m.crc = c2&0x04 != 0
-	m.ldro = c3&0x08 != 0
+	m.CR = lora.CodingRate(c1 >> 1 & 0x07)
+	m.Implicit = c1&0x01 != 0
+	m.CRC = c2&0x04 != 0
+	m.LDRO = c3&0x08 != 0
 	return m
 }
 
@@ -50,62 +45,31 @@ func decodeSX1272(page *[pageEnd + 1]byte) modemConfig {
 	c1 := page[regModemConfig1]
 	m := decodeCommon(page)
 	if bw := int(c1 >> 6); bw < len(chipTimesSX1272) {
-		m.chip = chipTimesSX1272[bw]
+		m.Chip = chipTimesSX1272[bw]
 	}
-	m.cr = lora.CodingRate(c1 >> 3 & 0x07)
-	m.implicit = c1&0x04 != 0
-	m.crc = c1&0x02 != 0
-	m.ldro = c1&0x01 != 0
+	m.CR = lora.CodingRate(c1 >> 3 & 0x07)
+	m.Implicit = c1&0x04 != 0
+	m.CRC = c1&0x02 != 0
+	m.LDRO = c1&0x01 != 0
 	return m
 }
 
 // decodeCommon decodes what both chips have in the same place.
 func decodeCommon(page *[pageEnd + 1]byte) modemConfig {
 	return modemConfig{
-		sf:         lora.SpreadingFactor(page[regModemConfig2] >> 4),
+		Settings: chipemu.Settings{
+			SF:        lora.SpreadingFactor(page[regModemConfig2] >> 4),
+			Preamble:  uint16(page[regPreambleMsb])<<8 | uint16(page[regPreambleLsb]),
+			MaxLength: int(page[regMaxPayloadLength]),
+			Length:    int(page[regPayloadLength]),
+		},
 		continuous: page[regModemConfig2]&0x08 != 0,
-		preamble:   uint16(page[regPreambleMsb])<<8 | uint16(page[regPreambleLsb]),
 	}
 }
 
 // valid reports whether packets can be sent and received at all.
 func (m modemConfig) valid() bool {
-	return m.chip != 0 && lora.SF6 <= m.sf && m.sf <= lora.SF12 && lora.CR45 <= m.cr && m.cr <= lora.CR48
-}
-
-func (m modemConfig) symbol() time.Duration { return m.chip << m.sf }
-
-func (m modemConfig) bandwidth() lora.Bandwidth { return lora.Bandwidth(time.Second / m.chip) }
-
-// preambleTime returns how long preamble and sync word last: 4.25 symbols more than the
-// registers say (data sheet, section 4.1.1.7).
-func (m modemConfig) preambleTime() time.Duration {
-	return (4*time.Duration(m.preamble) + 17) * m.symbol() / 4
-}
-
-// The first symbols after the preamble hold the header, if there is one.
-const headerSymbols = 8
-
-// airtime returns how long a packet of n bytes lasts (data sheet, section 4.1.1.7).
-func (m modemConfig) airtime(n int) time.Duration {
-	bits := 8*n - 4*int(m.sf) + 28
-	if m.crc {
-		bits += 16
-	}
-	if m.implicit {
-		bits -= 20
-	}
-	perBlock := 4 * int(m.sf)
-	if m.ldro {
-		perBlock -= 8
-	}
-	blocks := (max(bits, 0) + perBlock - 1) / perBlock
-	symbols := headerSymbols + blocks*(4+int(m.cr))
-	return m.preambleTime() + time.Duration(symbols)*m.symbol()
-}
-
-func (m modemConfig) framing() lorasim.Framing {
-	return lorasim.Framing{Implicit: m.implicit, NoCRC: !m.crc, LowDataRate: m.ldro}
+	return m.Chip != 0 && lora.SF6 <= m.SF && m.SF <= lora.SF12 && lora.CR45 <= m.CR && m.CR <= lora.CR48
 }
 
 // modemConfig decodes the registers.
@@ -193,19 +157,19 @@ func (c *Chip) packetStrength(rssi, snr float64) (pktRssi, pktSnr byte) {
 
 func saturate(x float64) byte { return byte(max(0, min(255, math.Round(x)))) }
 
-// modulation returns what the air needs to know, with I and Q inverted or not.
-func (c *Chip) modulation(m modemConfig, inverted bool) lorasim.Modulation {
-	return lorasim.Modulation{
+// modulate adds what the air needs to know, with I and Q inverted or not.
+func (c *Chip) modulate(m *modemConfig, inverted bool) {
+	m.Modulation = lorasim.Modulation{
 		Config: lora.Config{
 			Frequency:       c.frequency(),
-			Bandwidth:       m.bandwidth(),
-			SpreadingFactor: m.sf,
-			CodingRate:      m.cr,
-			Preamble:        m.preamble,
+			Bandwidth:       m.BandwidthHz(),
+			SpreadingFactor: m.SF,
+			CodingRate:      m.CR,
+			Preamble:        m.Preamble,
 			SyncWord:        lora.SyncWord(c.lora[regSyncWord]),
 			TxPower:         c.txPower(),
 		},
 		Inverted: inverted,
-		Framing:  m.framing(),
+		Framing:  m.Framing(),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/chipemu"
 	"github.com/gopymesh/pymesh/lora"
 )
 
@@ -28,11 +29,11 @@ func TestAirtime(t *testing.T) {
 					page72[regModemConfig1] |= 0x01
 				}
 				for _, m := range []modemConfig{decodeSX1276(&page), decodeSX1272(&page72)} {
-					if !m.valid() || m.bandwidth() != bw || m.symbol() != cfg.SymbolTime() || m.preambleTime() != cfg.PreambleTime() {
+					if !m.valid() || m.BandwidthHz() != bw || m.Symbol() != cfg.SymbolTime() || m.PreambleTime() != cfg.PreambleTime() {
 						t.Fatalf("%+v from %+v", m, cfg)
 					}
 					for _, n := range []int{1, 5, 21, 64, 127, 255} {
-						if got, want := m.airtime(n), cfg.Airtime(n); got != want {
+						if got, want := m.Airtime(n), cfg.Airtime(n); got != want {
 							t.Errorf("%v %v %v %d bytes: %v, want %v", bw, sf, cr, n, got, want)
 						}
 					}
@@ -44,13 +45,13 @@ func TestAirtime(t *testing.T) {
 
 // TestAirtimeOptions has values computed by hand from the formula of section 4.1.1.7.
 func TestAirtimeOptions(t *testing.T) {
-	base := modemConfig{chip: 8 * time.Microsecond, sf: lora.SF7, cr: lora.CR45, preamble: 8, crc: true}
+	base := chipemu.Settings{Chip: 8 * time.Microsecond, SF: lora.SF7, CR: lora.CR45, Preamble: 8, CRC: true}
 	noCRC, implicit, both := base, base, base
-	noCRC.crc = false
-	implicit.implicit = true
-	both.crc, both.implicit = false, true
+	noCRC.CRC = false
+	implicit.Implicit = true
+	both.CRC, both.Implicit = false, true
 	tests := []struct {
-		m    modemConfig
+		m    chipemu.Settings
 		n    int
 		want time.Duration
 	}{
@@ -62,7 +63,7 @@ func TestAirtimeOptions(t *testing.T) {
 		{both, 1, 20736 * time.Microsecond},     // -12 bits, none
 	}
 	for _, tt := range tests {
-		if got := tt.m.airtime(tt.n); got != tt.want {
+		if got := tt.m.Airtime(tt.n); got != tt.want {
 			t.Errorf("%+v, %d bytes: %v, want %v", tt.m, tt.n, got, tt.want)
 		}
 	}

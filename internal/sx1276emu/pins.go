@@ -3,7 +3,7 @@ package sx1276emu
 import (
 	"time"
 
-	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/internal/chipemu"
 	"github.com/gopymesh/pymesh/lora/sx1276"
 )
 
@@ -17,9 +17,7 @@ func (c *Chip) Pins() sx1276.Pins {
 type selectPin struct{ chip *Chip }
 
 func (p selectPin) Set(l sx1276.Level) error {
-	p.chip.lock()
-	defer p.chip.unlock()
-	p.chip.setSelected(l == sx1276.Low)
+	p.chip.SetSelected(l == sx1276.Low)
 	return nil
 }
 
@@ -43,40 +41,28 @@ type DIO struct {
 }
 
 // DIO returns the line DIOn, 0 to 5.
-func (c *Chip) DIO(n int) *DIO { return c.dio[n].line }
+func (c *Chip) DIO(n int) *DIO { return &DIO{c, n} }
 
 // Level returns the level.
 func (d *DIO) Level() (sx1276.Level, error) {
-	d.chip.lock()
-	defer d.chip.unlock()
-	d.chip.updateDIO(d.chip.now)
-	return sx1276.Level(d.chip.dio[d.n].high), nil
+	return sx1276.Level(d.chip.LineLevel(d.n)), nil
 }
 
 // Edges returns the channel on which the times of rising edges are sent. Its queue is as
 // long as Linux', and edges for which there is no room are dropped.
 func (d *DIO) Edges() <-chan time.Time {
-	d.chip.watch()
-	return d.chip.dio[d.n].edges
+	return d.chip.LineEdges(d.n)
 }
 
 // Changed returns a channel that holds a value when the level has changed since the last
 // value was taken, for a front end that drives a real line: take a value, then read the
 // level.
 func (d *DIO) Changed() <-chan struct{} {
-	d.chip.watch()
-	return d.chip.dio[d.n].changed
+	return d.chip.LineChanged(d.n)
 }
 
-// watch makes the lines change when the chip does, and not only when somebody looks.
-func (c *Chip) watch() {
-	c.watched.Store(true)
-	c.poll()
-}
-
-// sleepUntil waits, by the wall clock, until a clock reaches a time.
-func sleepUntil(clock lora.Clock, t time.Time) {
-	if d := clock.Until(t); d > 0 {
-		time.Sleep(d)
-	}
-}
+// Port is an SPI port with the chip at its end, and Conn a connection to it.
+type (
+	Port = chipemu.Port
+	Conn = chipemu.Conn
+)

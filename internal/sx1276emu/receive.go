@@ -1,38 +1,20 @@
 package sx1276emu
 
 import (
-	"math"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/chipemu"
 	"github.com/gopymesh/pymesh/lora"
-	"github.com/gopymesh/pymesh/lora/lorasim"
 )
-
-type event = lorasim.Event
 
 // longestSymbol is how long a symbol may last without low data rate optimization (data
 // sheet, section 4.1.1.6).
 const longestSymbol = 16 * time.Millisecond
 
-// Symbols of preamble until the modem signals it, and of channel activity detection.
-const (
-	detectSymbols   = 4
-	activitySymbols = 2
-)
-
-// reception is a packet that is being received.
-type reception struct {
-	active   bool
-	lost     bool      // its header was: the packet's end means nothing
-	header   bool      // its header has come
-	corrupt  bool      // by a collision, or by settings that do not match
-	start    time.Time // of the preamble
-	symbol   time.Duration
-	syncedAt time.Time // end of preamble and sync word
-	headerAt time.Time // end of the header, while it is awaited
-	n        int
-	framing  lorasim.Framing
-	cr       lora.CodingRate
+// activityTime returns how long channel activity detection takes: a symbol and some of receiving, and of correlating not quite another
+// one. Measured from SF9 to SF12.
+func activityTime(m *modemConfig) (dwell, duration time.Duration) {
+	return m.Symbol(), m.Symbol() * 185 / 100
 }
 
 // receive begins to listen, when the receiver is ready.
@@ -45,15 +27,17 @@ func (c *Chip) receive() {
 	c.settledAt = c.settledAt.Add(receiverTime)
 	c.rxPtr = c.lora[regFifoRxBaseAddr]
 	const rxInverted = 0x40 // of RegInvertIQ
-	c.front.Configure(c.modulation(m, c.lora[regInvertIQ]&rxInverted != 0))
+	c.modulate(&m, c.lora[regInvertIQ]&rxInverted != 0)
 	switch c.mode() {
 	case receiveSingle:
 		symbols := int(c.lora[regModemConfig2]&0x03)<<8 | int(c.lora[regSymbTimeoutLsb])
-		c.timeoutAt = c.settledAt.Add(time.Duration(symbols) * m.symbol())
+		c.Hear(m.Settings, c.settledAt, time.Duration(symbols)*m.Symbol())
 	case detectActivity:
-		c.cadAt = c.settledAt.Add(activitySymbols * m.symbol())
+		dwell, duration := activityTime(&m)
+		c.Assess(m.Settings, c.settledAt, dwell, duration)
+	default:
+		c.Hear(m.Settings, c.settledAt, 0)
 	}
-	c.front.Listen(c.settledAt)
 }
 
 // checkErrata looks for the settings of the SX1276's errata note, sections 2.1
@@ -63,13 +47,13 @@ func (c *Chip) checkErrata(m modemConfig) {
 		return
 	}
 	const automaticIF = 0x80 // of RegDetectOptimize
-	wide := m.bandwidth() == lora.BW500
+	wide := m.BandwidthHz() == lora.BW500
 	if auto := c.lora[regDetectOptimize]&automaticIF != 0; auto != wide {
-		c.violate(Errata, "2.3: RegDetectOptimize 0x%02X at %v", c.lora[regDetectOptimize], m.bandwidth())
+		c.Violate(Errata, "2.3: RegDetectOptimize 0x%02X at %v", c.lora[regDetectOptimize], m.BandwidthHz())
 	}
-	if if2, ok := intermediate[m.chip]; ok && (c.lora[regIfFreq2] != if2 || c.lora[regIfFreq1] != 0) {
-		c.violate(Errata, "2.3: RegIfFreq2 0x%02X, RegIfFreq1 0x%02X at %v",
-			c.lora[regIfFreq2], c.lora[regIfFreq1], m.bandwidth())
+	if if2, ok := intermediate[m.Chip]; ok && (c.lora[regIfFreq2] != if2 || c.lora[regIfFreq1] != 0) {
+		c.Violate(Errata, "2.3: RegIfFreq2 0x%02X, RegIfFreq1 0x%02X at %v",
+			c.lora[regIfFreq2], c.lora[regIfFreq1], m.BandwidthHz())
 	}
 	optimize1, optimize2 := byte(0x03), c.lora[regHighBWOptimize2]
 	if wide {
@@ -79,8 +63,8 @@ func (c *Chip) checkErrata(m modemConfig) {
 		}
 	}
 	if c.lora[regHighBWOptimize1] != optimize1 || c.lora[regHighBWOptimize2] != optimize2 {
-		c.violate(Errata, "2.1: RegHighBWOptimize1 0x%02X, RegHighBWOptimize2 0x%02X at %v",
-			c.lora[regHighBWOptimize1], c.lora[regHighBWOptimize2], m.bandwidth())
+		c.Violate(Errata, "2.1: RegHighBWOptimize1 0x%02X, RegHighBWOptimize2 0x%02X at %v",
+			c.lora[regHighBWOptimize1], c.lora[regHighBWOptimize2], m.BandwidthHz())
 	}
 }
 
@@ -92,145 +76,42 @@ var intermediate = map[time.Duration]byte{
 	chipTimes[8]: 0x40, // 250 kHz
 }
 
-// handle handles an event of the air.
-func (c *Chip) handle(e *event) {
-	switch {
-	case e.Kind == lorasim.TransmitEnds:
-		c.endTransmit(e)
-		return
-	case !c.hearing(): // since the event before this
-		return
-	}
-	switch e.Kind {
-	case lorasim.PacketBegins:
-		c.begin(e)
-	case lorasim.PacketSpoiled:
-		c.rx.corrupt = true
-	case lorasim.PacketLost:
-		c.rx.corrupt = true
-		if c.rx.header {
-			c.finish(e)
-		} else {
-			c.dropHeader()
-		}
-	case lorasim.PacketEnds:
-		c.end(e)
-	}
-}
-
-// begin is called when the receiver has locked on a packet.
-func (c *Chip) begin(e *event) {
-	m := c.modemConfig()
-	symbol := m.symbol()
-	c.rx = reception{
-		active:   true,
-		start:    e.Start,
-		symbol:   symbol,
-		syncedAt: e.Start.Add(e.Preamble),
-		headerAt: e.Start.Add(e.Preamble + headerSymbols*symbol),
-		n:        e.N,
-		framing:  e.Framing,
-		cr:       e.CodingRate,
-	}
-	c.timeoutAt = time.Time{}
-}
-
-// endHeader is called when the header has come, or in the same place without one.
-func (c *Chip) endHeader() {
-	m := c.modemConfig()
-	r := &c.rx
-	r.headerAt = time.Time{}
-	if r.framing.Implicit != m.implicit || r.corrupt && !m.implicit {
-		c.dropHeader()
-		return
-	}
-	if r.framing.LowDataRate != m.ldro {
-		r.corrupt = true
-	}
-	r.header = true
-	if m.implicit {
-		if r.framing.NoCRC == m.crc || r.n != int(c.lora[regPayloadLength]) || r.cr != m.cr {
-			r.corrupt = true
-		}
-		r.n = int(c.lora[regPayloadLength])
-		return
-	}
-	if r.n > int(c.lora[regMaxPayloadLength]) {
-		c.dropHeader()
-		return
-	}
+// endHeader is called when the header has come.
+func (c *Chip) endHeader(h chipemu.Header) {
 	const crcOnPayload = 0x40
 	c.lora[regHopChannel] &^= crcOnPayload
-	if !r.framing.NoCRC {
+	if h.CRC {
 		c.lora[regHopChannel] |= crcOnPayload
 	}
-	c.lora[regModemStat] = byte(r.cr) << 5
+	c.lora[regModemStat] = byte(h.CR) << 5
 	c.count(regRxHeaderCntMsb)
 	c.interrupt(irqValidHeader)
 }
 
-// dropHeader is called when the header is wrong.
-func (c *Chip) dropHeader() { c.rx = reception{lost: true} }
-
-// end is called when a packet is over.
-func (c *Chip) end(e *event) {
-	if c.rx.lost {
-		c.rx = reception{}
-		return
-	}
-	if !c.rx.active { // an ideal air does not tell when packets begin
-		c.begin(e)
-	}
-	if !c.rx.header {
-		c.endHeader()
-	}
-	if !c.rx.header {
-		c.rx = reception{}
-		return
-	}
-	if !e.Intact {
-		c.rx.corrupt = true
-	}
-	c.finish(e)
-}
-
 // finish puts a packet into the FIFO.
-func (c *Chip) finish(e *event) {
-	r := c.rx
-	c.rx = reception{}
-	if c.faults.corrupt > 0 && !r.corrupt {
-		c.faults.corrupt--
-		r.corrupt = true
-	}
+func (c *Chip) finish(at time.Time, p *chipemu.Packet) {
 	c.lora[regFifoRxCurrentAddr] = c.rxPtr
-	for i := range r.n {
-		b := e.Payload[i]
-		if r.corrupt {
-			b ^= byte(c.rand.Uint32())
-		}
-		c.fifo[c.rxPtr] = b
+	for i := range p.N {
+		c.fifo[c.rxPtr] = p.Payload[i]
 		c.rxPtr++
 	}
 	c.lora[regFifoRxByteAddr] = c.rxPtr - 1
-	c.lora[regRxNbBytes] = byte(r.n)
-	c.lora[regPktRssiValue], c.lora[regPktSnrValue] = c.packetStrength(e.RSSI, e.SNR)
+	c.lora[regRxNbBytes] = byte(p.N)
+	c.lora[regPktRssiValue], c.lora[regPktSnrValue] = c.packetStrength(p.RSSI, p.SNR)
 	if c.lora[regIrqFlags]&irqRxDone != 0 {
-		c.stats.Overrun++
+		c.Count.Overrun++
 	}
 	switch {
-	case !r.corrupt:
-		c.stats.Received++
+	case !p.Corrupt:
 		c.count(regRxPacketCntMsb)
 		c.interrupt(irqRxDone)
-	case r.framing.NoCRC:
-		c.stats.Received++
+	case !p.CRC:
 		c.interrupt(irqRxDone)
 	default:
-		c.stats.CRCErrors++
 		c.interrupt(irqRxDone | irqPayloadCrcError)
 	}
 	if c.mode() == receiveSingle {
-		c.toStandby(e.Time)
+		c.toStandby(at)
 	}
 }
 
@@ -242,17 +123,16 @@ func (c *Chip) count(msb int) {
 }
 
 // endSingle is called when single reception found no preamble in time.
-func (c *Chip) endSingle() {
-	c.toStandby(c.timeoutAt)
+func (c *Chip) endSingle(at time.Time) {
+	c.toStandby(at)
 	c.interrupt(irqRxTimeout)
 }
 
 // endCAD is called at the end of channel activity detection.
-func (c *Chip) endCAD() {
-	detected := c.rx.active
-	c.toStandby(c.cadAt)
+func (c *Chip) endCAD(at time.Time, found bool) {
+	c.toStandby(at)
 	c.interrupt(irqCadDone)
-	if detected {
+	if found {
 		c.interrupt(irqCadDetected)
 	}
 }
@@ -267,31 +147,35 @@ const (
 	statMask = 0x1F
 )
 
-// modemStat returns RegModemStat.
+// modemStat returns RegModemStat. While the chip listens, a reception is always on-going.
 func (c *Chip) modemStat() byte {
-	r := &c.rx
 	rate := c.lora[regModemStat] &^ statMask
-	switch {
-	case !r.active, c.now.Before(r.start.Add(detectSymbols * r.symbol)):
+	if !c.receiving() || c.stopped || c.Now.Before(c.settledAt) {
 		return rate | modemClear
-	case c.now.Before(r.syncedAt):
-		return rate | signalDetected
-	case r.header && !c.modemConfig().implicit:
-		return rate | signalDetected | signalSynchronized | rxOngoing | headerInfoValid
-	default:
-		return rate | signalDetected | signalSynchronized | rxOngoing
 	}
+	rate |= rxOngoing
+	switch c.Stage() {
+	case chipemu.Detected:
+		rate |= signalDetected
+	case chipemu.Synced:
+		rate |= signalDetected | signalSynchronized
+	case chipemu.Headed:
+		rate |= signalDetected | signalSynchronized
+		if !c.modemConfig().Implicit {
+			rate |= headerInfoValid
+		}
+	}
+	return rate
 }
 
 // strength returns RegRssiValue.
 func (c *Chip) strength() byte {
 	if !c.receiving() {
-		c.violate(RSSIIdle, "with RegOpMode 0x%02X", c.common[regOpMode])
+		c.Violate(RSSIIdle, "with RegOpMode 0x%02X", c.common[regOpMode])
 		return 0
 	}
-	if c.stopped || c.now.Before(c.settledAt) {
+	if c.stopped || c.Now.Before(c.settledAt) {
 		return 0
 	}
-	milliwatt := math.Pow(10, c.front.Signal()/10) + math.Pow(10, c.front.NoiseFloor()/10)
-	return c.rssiValue(10 * math.Log10(milliwatt))
+	return c.rssiValue(c.Strength())
 }

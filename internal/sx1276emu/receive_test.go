@@ -121,7 +121,7 @@ func TestMismatch(t *testing.T) {
 				b.listen()
 				a.send(sequence(0, 30))
 				b.wantReg(regIrqFlags, tt.flags)
-				b.wantReg(regModemStat, b.get(regModemStat)&^statMask|modemClear)
+				b.wantReg(regModemStat, b.get(regModemStat)&^statMask|rxOngoing)
 			})
 		})
 	}
@@ -221,10 +221,10 @@ func TestReception(t *testing.T) {
 			b.wantReg(regModemStat, stat)
 			b.wantReg(regIrqFlags, flags)
 		}
-		at(4*symbol-1, 0x10, 0)
-		at(4*symbol, 0x01, 0)
-		at(12544*time.Microsecond-1, 0x01, 0) // 12.25 symbols
-		at(12544*time.Microsecond, 0x07, 0)
+		at(47*symbol/10-1, 0x04, 0)
+		at(47*symbol/10, 0x05, 0)
+		at(8*symbol-1, 0x05, 0) // then come 4.25 symbols of sync word
+		at(8*symbol, 0x07, 0)
 		at(12544*time.Microsecond+8*symbol-1, 0x07, 0)
 		at(12544*time.Microsecond+8*symbol, 0x4F, irqValidHeader)
 		if got := b.get(regRssiValue); got != 157-90 {
@@ -233,7 +233,7 @@ func TestReception(t *testing.T) {
 		end := lora.Config{CodingRate: lora.CR46}.Airtime(64)
 		at(end-1, 0x4F, irqValidHeader)
 		b.wantDIO(0, false)
-		at(end, 0x50, irqValidHeader|irqRxDone)
+		at(end, 0x44, irqValidHeader|irqRxDone)
 		b.wantDIO(0, true)
 		if got := (<-header).Sub(start); got != 12544*time.Microsecond+8*symbol {
 			t.Errorf("header at %v", got)

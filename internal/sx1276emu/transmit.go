@@ -1,6 +1,10 @@
 package sx1276emu
 
-import "github.com/gopymesh/pymesh/lora"
+import (
+	"time"
+
+	"github.com/gopymesh/pymesh/lora"
+)
 
 // transmit begins to send, when the transmitter is ready.
 func (c *Chip) transmit() {
@@ -10,7 +14,7 @@ func (c *Chip) transmit() {
 	}
 	n := int(c.lora[regPayloadLength])
 	if n == 0 {
-		c.violate(BadModem, "RegPayloadLength 0")
+		c.Violate(BadModem, "RegPayloadLength 0")
 		return
 	}
 	c.settledAt = c.settledAt.Add(transmitterTime + rampTimes[c.common[regPaRamp]&0x0F])
@@ -19,23 +23,21 @@ func (c *Chip) transmit() {
 		packet[i] = c.fifo[c.lora[regFifoTxBaseAddr]+byte(i)]
 	}
 	const txNormal = 0x01 // of RegInvertIQ
-	modulation := c.modulation(m, c.lora[regInvertIQ]&txNormal == 0)
-	modulation.TxPower = c.checkPower()
-	c.front.Configure(modulation)
-	c.front.Transmit(c.settledAt, packet[:n], m.preambleTime(), m.airtime(n))
+	c.modulate(&m, c.lora[regInvertIQ]&txNormal == 0)
+	m.TxPower = c.checkPower()
+	c.Send(m.Settings, c.settledAt, packet[:n])
 }
 
 // endTransmit is called when the packet has left the antenna.
-func (c *Chip) endTransmit(e *event) {
+func (c *Chip) endTransmit(at time.Time) {
 	if !c.transmitting() {
 		return
 	}
-	c.stats.Sent++
-	if c.faults.hangs > 0 {
-		c.faults.hangs--
+	c.Count.Sent++
+	if c.Hangs() {
 		return
 	}
-	c.toStandby(e.Time)
+	c.toStandby(at)
 	c.interrupt(irqTxDone)
 }
 
@@ -46,10 +48,10 @@ func (c *Chip) checkPower() int {
 	boost := c.common[regPaConfig]&paBoost != 0
 	power := c.txPower()
 	if boost == c.opt.RFO {
-		c.violate(PAUnwired, "RegPaConfig 0x%02X", c.common[regPaConfig])
+		c.Violate(PAUnwired, "RegPaConfig 0x%02X", c.common[regPaConfig])
 	}
 	if boost && power > highest && c.currentLimit() < highPowerAmpere {
-		c.violate(Overcurrent, "RegOcp 0x%02X is %d mA, %d dBm needs %d mA",
+		c.Violate(Overcurrent, "RegOcp 0x%02X is %d mA, %d dBm needs %d mA",
 			c.common[regOcp], c.currentLimit(), power, highPowerAmpere)
 		power = highest
 	}
@@ -59,26 +61,26 @@ func (c *Chip) checkPower() int {
 // checkModem reports whether the modem works with its settings.
 func (c *Chip) checkModem(m modemConfig) bool {
 	detect, threshold := byte(0x03), byte(0x0A)
-	if m.sf == lora.SF6 {
+	if m.SF == lora.SF6 {
 		detect, threshold = 0x05, 0x0C // data sheet, section 4.1.1.2
 	}
 	switch {
 	case !m.valid():
-		c.violate(BadModem, "RegModemConfig1 0x%02X, RegModemConfig2 0x%02X", c.lora[regModemConfig1], c.lora[regModemConfig2])
-	case m.sf == lora.SF6 && !m.implicit:
-		c.violate(BadModem, "SF6 with explicit header")
+		c.Violate(BadModem, "RegModemConfig1 0x%02X, RegModemConfig2 0x%02X", c.lora[regModemConfig1], c.lora[regModemConfig2])
+	case m.SF == lora.SF6 && !m.Implicit:
+		c.Violate(BadModem, "SF6 with explicit header")
 	case c.lora[regDetectOptimize]&0x07 != detect:
-		c.violate(BadModem, "RegDetectOptimize 0x%02X at %v", c.lora[regDetectOptimize], m.sf)
+		c.Violate(BadModem, "RegDetectOptimize 0x%02X at %v", c.lora[regDetectOptimize], m.SF)
 	case c.lora[regDetectThreshold] != threshold:
-		c.violate(BadModem, "RegDetectionThreshold 0x%02X at %v", c.lora[regDetectThreshold], m.sf)
-	case m.symbol() > longestSymbol && !m.ldro:
-		c.violate(BadModem, "no low data rate optimization at %v, %v", m.sf, m.bandwidth())
-	case m.preamble < lora.MinPreamble:
-		c.violate(BadModem, "preamble of %d symbols", m.preamble)
+		c.Violate(BadModem, "RegDetectionThreshold 0x%02X at %v", c.lora[regDetectThreshold], m.SF)
+	case m.Symbol() > longestSymbol && !m.LDRO:
+		c.Violate(BadModem, "no low data rate optimization at %v, %v", m.SF, m.BandwidthHz())
+	case m.Preamble < lora.MinPreamble:
+		c.Violate(BadModem, "preamble of %d symbols", m.Preamble)
 	case m.continuous:
-		c.violate(BadModem, "TxContinuousMode is not emulated")
+		c.Violate(BadModem, "TxContinuousMode is not emulated")
 	case c.lora[regHopPeriod] != 0:
-		c.violate(BadModem, "RegHopPeriod %d: frequency hopping is not emulated", c.lora[regHopPeriod])
+		c.Violate(BadModem, "RegHopPeriod %d: frequency hopping is not emulated", c.lora[regHopPeriod])
 	default:
 		return true
 	}

@@ -66,7 +66,7 @@ func (c *churning) possible() bool {
 		for j := range n {
 			cost[i][j] = 100
 			if rssi := c.Sim.RSSI(c.Nodes[i].Antenna, c.Nodes[j].Antenna); rssi >= c.Nodes[j].Antenna.Config().Sensitivity() {
-				cost[i][j] = [...]int{100, 4, 2, 1}[c.Nodes[j].Console().LinkQuality(int8(rssi))]
+				cost[i][j] = [...]int{100, 4, 2, 1}[c.Nodes[j].Console().LinkQuality(int(rssi))]
 			}
 		}
 	}

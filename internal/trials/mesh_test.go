@@ -52,11 +52,11 @@ func settle(m *meshtest.Mesh) {
 // ask sends an echo request of 8 bytes, and reports whether a reply comes in time and how long it took. Unlike
 // [meshtest.Node.Ping] it takes a node that cannot send for one that gets no reply.
 func ask(m *meshtest.Mesh, from *meshtest.Node, dst netip.Addr, number uint16, limit time.Duration) (time.Duration, bool) {
-	return echo(m, from, dst, number, 8, limit)
+	return askFor(m, from, dst, number, 8, limit)
 }
 
-// echo is ask with another size.
-func echo(m *meshtest.Mesh, from *meshtest.Node, dst netip.Addr, number uint16, size int, limit time.Duration) (time.Duration, bool) {
+// askFor is ask with so many bytes.
+func askFor(m *meshtest.Mesh, from *meshtest.Node, dst netip.Addr, number uint16, size int, limit time.Duration) (time.Duration, bool) {
 	start := m.Sim.Now()
 	h := ip6.Header{HopLimit: 64, Src: from.SelectSource(dst), Dst: dst}
 	packet, err := ip6.AppendEcho(nil, h, ip6.ICMPv6EchoRequest, ip6.Echo{Identifier: 9, Sequence: number, Data: make([]byte, size)})

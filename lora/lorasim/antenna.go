@@ -41,6 +41,15 @@ func (s *Stats) add(t *Stats) {
 	s.Overrun += t.Overrun
 }
 
+// Since returns what was counted after an earlier moment, whose statistics are given.
+func (s Stats) Since(before Stats) Stats {
+	return Stats{
+		Sent: s.Sent - before.Sent, Airtime: s.Airtime - before.Airtime, Busy: s.Busy - before.Busy, Aborted: s.Aborted - before.Aborted,
+		Delivered: s.Delivered - before.Delivered, Collided: s.Collided - before.Collided, HalfDuplex: s.HalfDuplex - before.HalfDuplex,
+		TooWeak: s.TooWeak - before.TooWeak, Lost: s.Lost - before.Lost, Deaf: s.Deaf - before.Deaf, Overrun: s.Overrun - before.Overrun,
+	}
+}
+
 // antenna is one end of the air: a place, settings, and what goes on there.
 //
 //	        send                  free

@@ -37,7 +37,7 @@ func (b *beacon) HandleTimeout(now time.Time) {
 	b.plan(now)
 }
 
-func (b *beacon) HandleFrame(time.Time, []byte, int8) { b.heard++ }
+func (b *beacon) HandleFrame(time.Time, []byte, int) { b.heard++ }
 
 func (b *beacon) PollTransmit() ([]byte, bool) {
 	if !b.queued {

@@ -42,7 +42,7 @@ type echo struct {
 func (e *echo) NextTimeout() (time.Time, bool)      { return time.Time{}, false }
 func (e *echo) HandleTimeout(time.Time)             {}
 func (e *echo) HandleTransmitDone(time.Time, error) {}
-func (e *echo) HandleFrame(now time.Time, psdu []byte, rssi int8) {
+func (e *echo) HandleFrame(now time.Time, psdu []byte, rssi int) {
 	fmt.Printf("%s %s hears %s at %d dBm\n", now.Format("05.000"), e.name, psdu, rssi)
 	if e.name == "B" {
 		e.out = append(e.out[:0], psdu...)

@@ -21,7 +21,7 @@ type Station interface {
 
 	// HandleFrame tells that a packet has been heard, with its strength in dBm. The
 	// packet is valid during the call only.
-	HandleFrame(now time.Time, psdu []byte, rssi int8)
+	HandleFrame(now time.Time, psdu []byte, rssi int)
 
 	// PollTransmit returns the next packet to put on the air. The Sim answers each
 	// with one HandleTransmitDone.
@@ -259,7 +259,7 @@ func (s *Sim) deliver(from *antenna) {
 	now := s.Now()
 	for _, h := range s.heard {
 		if n := s.nodes[h.by.id]; n.station != nil {
-			n.station.HandleFrame(now, s.frame, toInt8(h.rssi))
+			n.station.HandleFrame(now, s.frame, int(math.Round(h.rssi)))
 			n.Touch()
 		}
 	}
@@ -274,9 +274,4 @@ func (n *Node) countRepeats() {
 		t, _ := n.station.NextTimeout()
 		panic(fmt.Sprintf("lorasim: the station of node %d asks again and again for a timeout at %v, it is %v", n.id, t, n.sim.Now()))
 	}
-}
-
-// toInt8 rounds and saturates, as Pycom's radio does.
-func toInt8(dBm float64) int8 {
-	return int8(max(math.MinInt8, min(math.MaxInt8, math.Round(dBm))))
 }

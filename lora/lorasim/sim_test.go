@@ -152,14 +152,3 @@ func TestSameSeedSameBytes(t *testing.T) {
 		t.Errorf("only %d frames heard", n)
 	}
 }
-
-func TestSaturation(t *testing.T) {
-	for _, tt := range []struct {
-		dBm  float64
-		want int8
-	}{{-200, -128}, {-128.4, -128}, {-90.5, -91}, {-90.4, -90}, {300, 127}} {
-		if got := toInt8(tt.dBm); got != tt.want {
-			t.Errorf("%v: %d, want %d", tt.dBm, got, tt.want)
-		}
-	}
-}

@@ -20,7 +20,7 @@ type sleeper struct {
 func (s *sleeper) Listening() bool                     { return s.listening }
 func (*sleeper) NextTimeout() (time.Time, bool)        { return time.Time{}, false }
 func (*sleeper) HandleTimeout(time.Time)               {}
-func (s *sleeper) HandleFrame(time.Time, []byte, int8) { s.heard++ }
+func (s *sleeper) HandleFrame(time.Time, []byte, int)  { s.heard++ }
 func (s *sleeper) HandleTransmitDone(time.Time, error) { s.out = s.out[1:] }
 func (s *sleeper) PollTransmit() (psdu []byte, ok bool) {
 	if len(s.out) == 0 {

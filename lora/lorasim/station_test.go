@@ -22,7 +22,7 @@ type script struct {
 type heardFrame struct {
 	at   time.Time
 	psdu string
-	rssi int8
+	rssi int
 }
 
 func (s *script) NextTimeout() (time.Time, bool) { return s.timeout, !s.timeout.IsZero() }
@@ -35,7 +35,7 @@ func (s *script) HandleTimeout(now time.Time) {
 	}
 }
 
-func (s *script) HandleFrame(now time.Time, psdu []byte, rssi int8) {
+func (s *script) HandleFrame(now time.Time, psdu []byte, rssi int) {
 	s.note(now, "frame %x %d", psdu, rssi)
 	s.heard = append(s.heard, heardFrame{now, string(psdu), rssi})
 }

@@ -94,6 +94,6 @@ func (x intruding) HandleTransmitDone(_ time.Time, err error) {
 	}
 }
 
-func (x intruding) HandleFrame(now time.Time, psdu []byte, _ int8) {
+func (x intruding) HandleFrame(now time.Time, psdu []byte, _ int) {
 	x.Tape = append(x.Tape, Recording{now, slices.Clone(psdu)})
 }

@@ -72,7 +72,7 @@ func (p station) HandleTransmitDone(_ time.Time, err error) {
 	}
 }
 
-func (p station) HandleFrame(now time.Time, psdu []byte, _ int8) {
+func (p station) HandleFrame(now time.Time, psdu []byte, _ int) {
 	p.Frames = append(p.Frames, slices.Clone(psdu))
 	f, err := ieee802154.ParseFrame(psdu)
 	if err != nil {

@@ -137,7 +137,6 @@ func BenchmarkReceive(b *testing.B) {
 
 func BenchmarkSend(b *testing.B) {
 	_, r := openMemory(b)
-	r.opt.listen.Gap = 0
 	packet := make([]byte, 127)
 	b.ReportAllocs()
 	for b.Loop() {

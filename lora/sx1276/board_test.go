@@ -51,7 +51,7 @@ func TestGovern(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.govern()
+		r.driver.Govern()
 		if governed := len(r.Usage()) > 0; governed != (opts == nil) {
 			t.Errorf("%d options: usage %v", len(opts), r.Usage())
 		}
@@ -72,8 +72,8 @@ func TestWithAirtimeStore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.govern()
-		r.end() // there is no chip
+		r.driver.Govern()
+		r.driver.End() // there is no chip
 		usage := r.Usage()
 		if len(usage) == 0 {
 			t.Fatal("not governed")
@@ -118,7 +118,7 @@ func TestWithAirtimeStore(t *testing.T) {
 	}
 	if r, err := newRadio(Pins{}, lora.Config{}, []Option{WithoutDutyCycle(), WithAirtimeStore(store)}); err != nil {
 		t.Error(err)
-	} else if r.govern(); len(r.Usage()) > 0 {
+	} else if r.driver.Govern(); len(r.Usage()) > 0 {
 		t.Error("without a duty cycle a count is kept")
 	}
 }

@@ -1,25 +1,27 @@
 package sx1276
 
 import (
-	"sync/atomic"
+	"time"
 
-	"periph.io/x/conn/v3"
+	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/lora/internal/driver"
 )
 
-// chip is the chip as SPI shows it: registers and the FIFO. Only one goroutine at a time may use it.
+// chip is the chip as SPI shows it: registers and the FIFO. Only one goroutine at a time may use it. It is a driver.Chip.
 type chip struct {
-	conn conn.Conn
-	cs   Output // nil: the port selects the chip
+	driver.SPI
+	cfg      lora.Config
+	opt      options
+	clock    lora.Clock
+	pins     Pins
+	model    *model
+	settings []setting
 
-	w, r [1 + fifoSize]byte
-
-	transfers, bytes, errors atomic.Uint64
-	busy                     atomic.Bool // a transfer is under way
+	snap         snapshot
+	transmitting bool // the mode is transmit, or what follows it
+	standby      bool // the mode is standby, after Assess
+	nextStart    byte // where the next packet is to begin in the FIFO
 }
-
-// attempts is how often a transfer is tried. Everything but RegOpMode (see setMode) can be
-// written and read twice.
-const attempts = 3
 
 // snapshot holds registers that were read in one transfer, at their addresses.
 type snapshot [regVersion + 1]byte
@@ -32,51 +34,17 @@ const (
 	settingsEnd = regVersion    // the same, with the settings
 )
 
-// tx exchanges the first n bytes of c.w for those of c.r, once.
-func (c *chip) tx(n int) error {
-	c.transfers.Add(1)
-	c.bytes.Add(uint64(n))
-	c.busy.Store(true)
-	defer c.busy.Store(false)
-	if c.cs != nil {
-		if err := c.cs.Set(Low); err != nil {
-			c.errors.Add(1)
-			return err
-		}
-	}
-	err := c.conn.Tx(c.w[:n], c.r[:n])
-	if c.cs != nil {
-		if e := c.cs.Set(High); err == nil {
-			err = e
-		}
-	}
-	if err != nil {
-		c.errors.Add(1)
-	}
-	return err
-}
-
-// retry is tx with several attempts.
-func (c *chip) retry(n int) (err error) {
-	for range attempts {
-		if err = c.tx(n); err == nil {
-			return nil
-		}
-	}
-	return err
-}
-
 // read reads a register.
 func (c *chip) read(reg register) (byte, error) {
-	c.w[0], c.w[1] = byte(reg), 0
-	err := c.retry(2)
-	return c.r[1], fail("read", reg, err)
+	c.W[0], c.W[1] = byte(reg), 0
+	err := c.Retry(2)
+	return c.R[1], fail("read", reg, err)
 }
 
 // write writes a register.
 func (c *chip) write(reg register, value byte) error {
-	c.w[0], c.w[1] = byte(reg)|writeBit, value
-	return fail("write", reg, c.retry(2))
+	c.W[0], c.W[1] = byte(reg)|writeBit, value
+	return fail("write", reg, c.Retry(2))
 }
 
 // unknownMode is no value of RegOpMode.
@@ -86,10 +54,10 @@ const unknownMode = -1
 // (data sheet, section 4.3). After a failure it looks whether the chip has obeyed all the same: a mode
 // must not be entered twice.
 func (c *chip) swapMode(mode byte) (old int, err error) {
-	for range attempts {
-		c.w[0], c.w[1] = byte(regOpMode)|writeBit, mode
-		if err = c.tx(2); err == nil {
-			return int(c.r[1]), nil
+	for range driver.Attempts {
+		c.W[0], c.W[1] = byte(regOpMode)|writeBit, mode
+		if err = c.Tx(2); err == nil {
+			return int(c.R[1]), nil
 		}
 		if now, e := c.read(regOpMode); e == nil && now == mode {
 			return unknownMode, nil
@@ -104,9 +72,10 @@ func (c *chip) setMode(mode byte) error {
 	return err
 }
 
-// changeMode is setMode where the mode before is known. A chip that has restarted is put to sleep at
+// changeMode is setMode of the LoRa modem, where the mode before is known. A chip that has restarted is put to sleep at
 // once, before it does something in the wrong mode.
 func (c *chip) changeMode(from, to byte) error {
+	from, to = c.mode(from), c.mode(to)
 	old, err := c.swapMode(to)
 	if err != nil || old == unknownMode || old == int(from) {
 		return err
@@ -115,25 +84,35 @@ func (c *chip) changeMode(from, to byte) error {
 	return differs("check", regOpMode, byte(old), from)
 }
 
-// look reads the registers from RegOpMode to the last one given.
-func (c *chip) look(s *snapshot, last register) error {
-	clear(c.w[:1+last])
-	c.w[0] = byte(regOpMode)
-	err := c.retry(int(1 + last))
-	copy(s[regOpMode:last+1], c.r[1:])
+// mode returns the value of RegOpMode for a mode of the LoRa modem.
+func (c *chip) mode(mode byte) byte { return longRangeMode | c.fskMode(mode) }
+
+func (c *chip) fskMode(mode byte) byte {
+	if c.model.lowFrequency(c.cfg.Frequency) {
+		return lowFrequencyMode | mode
+	}
+	return mode
+}
+
+// readStatus reads the registers from RegOpMode to the last one given.
+func (c *chip) readStatus(last register) error {
+	clear(c.W[:1+last])
+	c.W[0] = byte(regOpMode)
+	err := c.Retry(int(1 + last))
+	copy(c.snap[regOpMode:last+1], c.R[1:])
 	return fail("read", regOpMode, err)
 }
 
 // readFIFO reads n bytes from an address on into buf.
 func (c *chip) readFIFO(buf []byte, addr byte) (err error) {
-	for range attempts {
+	for range driver.Attempts {
 		if err = c.write(regFifoAddrPtr, addr); err != nil {
 			return err
 		}
-		clear(c.w[:1+len(buf)])
-		c.w[0] = byte(regFifo)
-		if err = c.tx(1 + len(buf)); err == nil {
-			copy(buf, c.r[1:])
+		clear(c.W[:1+len(buf)])
+		c.W[0] = byte(regFifo)
+		if err = c.Tx(1 + len(buf)); err == nil {
+			copy(buf, c.R[1:])
 			return nil
 		}
 	}
@@ -142,15 +121,18 @@ func (c *chip) readFIFO(buf []byte, addr byte) (err error) {
 
 // writeFIFO writes data from address 0 on.
 func (c *chip) writeFIFO(data []byte) (err error) {
-	for range attempts {
+	for range driver.Attempts {
 		if err = c.write(regFifoAddrPtr, 0); err != nil {
 			return err
 		}
-		c.w[0] = byte(regFifo) | writeBit
-		copy(c.w[1:], data)
-		if err = c.tx(1 + len(data)); err == nil {
+		c.W[0] = byte(regFifo) | writeBit
+		copy(c.W[1:], data)
+		if err = c.Tx(1 + len(data)); err == nil {
 			return nil
 		}
 	}
 	return fail("write", regFifo, err)
 }
+
+// sleep waits, by the radio's clock.
+func (c *chip) sleep(d time.Duration) { driver.Pause(c.clock, d) }

@@ -2,6 +2,7 @@ package sx1276
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gopymesh/pymesh/lora"
@@ -35,7 +36,7 @@ func status(change map[byte]byte) []byte {
 		0x85, 0x1a, 0x0b, 0x00, 0x52, 0xd7, 0xc0, 0x00, // 0x01 mode, FSK's, 0x06 frequency
 		0xfc, 0x09, 0x2b, 0x23, // 0x09 power, ramp, current limit, LNA
 		0x00, 0x00, 0x00, 0x00, // 0x0D FIFO address, TX base, RX base, current packet
-		0x97, 0x00, 0x00, // 0x11 mask, flags, length
+		0x92, 0x00, 0x00, // 0x11 mask, flags, length
 		0x00, 0x00, 0x00, 0x00, 0x10, // 0x14 counters, 0x18 modem status: clear
 		0x00, 0x00, 0x28, 0x40, // 0x19 SNR, RSSI of the packet, RSSI -117 dBm, CRC on
 	}
@@ -89,7 +90,7 @@ func setUpDialogue() []conntest.IO {
 		written(0x0c, 0x23, 0x20), // RegLna: highest gain, boost
 		written(0x0e, 0x00, 0x80), // RegFifoTxBaseAddr
 		written(0x0f, 0x00, 0x00), // RegFifoRxBaseAddr
-		written(0x11, 0x97, 0x00), // RegIrqFlagsMask: RxDone, PayloadCrcError, TxDone pass
+		written(0x11, 0x92, 0x00), // RegIrqFlagsMask: RxDone, PayloadCrcError, TxDone, CadDone, CadDetected pass
 		written(0x1f, 0x08, 0x64), // RegSymbTimeoutLsb
 		written(0x20, 0x00, 0x00), // RegPreamble: 8 symbols
 		written(0x21, 0x08, 0x08),
@@ -122,54 +123,60 @@ func setUpDialogue() []conntest.IO {
 	}
 }
 
-// talk makes a radio, without its goroutine, that says what a dialogue has.
-func talk(t *testing.T, ops []conntest.IO) *Radio {
+// line is an interrupt line of which the test says when it rises. It is low when somebody looks.
+type line chan time.Time
+
+func (l line) Level() (Level, error)   { return Low, nil }
+func (l line) Edges() <-chan time.Time { return l }
+
+// talk makes a radio that says what a dialogue has, up to its end, in which the chip goes to sleep.
+func talk(t *testing.T, ops []conntest.IO, do func(t *testing.T, r *Radio, dio0 line)) {
 	t.Helper()
-	port := &spitest.Playback{Playback: conntest.Playback{Ops: ops, DontPanic: true}}
-	t.Cleanup(func() {
+	synctest.Test(t, func(t *testing.T) {
+		port := &spitest.Playback{Playback: conntest.Playback{Ops: append(ops, written(0x01, 0x80, 0x85)), DontPanic: true}}
+		dio0 := make(line, 1)
+		r, err := New(port, Pins{DIO0: dio0}, lora.Config{Frequency: 863 * lora.MHz}, WithListen(Listen{Time: 1}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(t, r, dio0)
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
 		if err := port.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	r, err := newRadio(Pins{}, lora.Config{Frequency: 863 * lora.MHz}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range []func() error{func() error { return r.connect(port) }, r.findModel, r.makeSettings, r.setUp} {
-		if err := step(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return r
 }
 
-func TestSetUpDialogue(t *testing.T) { talk(t, setUpDialogue()) }
+func TestSetUpDialogue(t *testing.T) { talk(t, setUpDialogue(), func(*testing.T, *Radio, line) {}) }
 
 func TestReceiveDialogue(t *testing.T) {
 	packet := []byte{0x02, 0x00, 0x11, 0x00, 0x00}
 	done := status(map[byte]byte{0x10: 0xfd, 0x12: 0x40, 0x13: 5, 0x19: 0x1c, 0x1a: 0x3c})
-	r := talk(t, append(setUpDialogue(),
+	talk(t, append(setUpDialogue(),
 		burst(done...),            // RxDone; 5 bytes from 0xFD on
 		written(0x12, 0x40, 0x40), // RegIrqFlags: RxDone is known
 		written(0x0d, 0xfd, 0x00), // RegFifoAddrPtr
 		fifo(0x00, make([]byte, 5), packet),
-	))
-	at := r.clock.Now()
-	if err := r.attend(causeEdge, at); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, lora.MaxPacket)
-	p, err := r.Receive(t.Context(), buf)
-	if err != nil || string(buf[:p.N]) != string(packet) || p.RSSI != -93 || p.SNR != 7 || !p.Time.Equal(at) {
-		t.Errorf("%x, %+v, %v", buf[:p.N], p, err)
-	}
+	), func(t *testing.T, r *Radio, dio0 line) {
+		at := time.Now()
+		time.Sleep(time.Millisecond)
+		dio0 <- at
+		buf := make([]byte, lora.MaxPacket)
+		p, err := r.Receive(t.Context(), buf)
+		if err != nil || string(buf[:p.N]) != string(packet) || p.RSSI != -93 || p.SNR != 7 || !p.Time.Equal(at) {
+			t.Errorf("%x, %+v, %v", buf[:p.N], p, err)
+		}
+	})
 }
 
 func TestSendDialogue(t *testing.T) {
 	packet := []byte{0x02, 0x00, 0x11, 0x00, 0x00}
 	onAir := status(map[byte]byte{0x01: 0x81, 0x12: 0x08})[:0x12]
-	r := talk(t, append(setUpDialogue(),
+	talk(t, append(setUpDialogue(),
 		burst(status(nil)...),     // the channel is free
+		burst(status(nil)...),     // still
 		written(0x01, 0x81, 0x85), // RegOpMode: standby
 		written(0x0d, 0x00, 0x00), // RegFifoAddrPtr
 		fifo(0x80, packet, make([]byte, 5)),
@@ -180,21 +187,14 @@ func TestSendDialogue(t *testing.T) {
 		written(0x40, 0x00, 0x40), // RegDioMapping1: DIO0 is RxDone
 		written(0x12, 0xff, 0x08), // RegIrqFlags: clear
 		written(0x01, 0x85, 0x81), // RegOpMode: receive continuously
-	))
-	r.opt.listen.Time = 0
-	time.Sleep(2 * rssiSettle)
-	r.accept(packet)
-	now := r.clock.Now()
-	if err := r.continueSend(now); err != nil {
-		t.Fatal(err)
-	}
-	if r.tx.state != txOnAir || r.tx.at.Sub(now) < r.cfg.Airtime(5) {
-		t.Errorf("state %d, due in %v", r.tx.state, r.tx.at.Sub(now))
-	}
-	if err := r.attend(causeEdge, r.clock.Now()); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-r.results; err != nil {
-		t.Error(err)
-	}
+	), func(t *testing.T, r *Radio, dio0 line) {
+		time.Sleep(10 * time.Millisecond)
+		go func() {
+			time.Sleep(r.Config().Airtime(5))
+			dio0 <- time.Now()
+		}()
+		if err := r.Send(t.Context(), packet); err != nil {
+			t.Error(err)
+		}
+	})
 }

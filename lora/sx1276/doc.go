@@ -28,8 +28,11 @@
 //
 //   - The chip goes to standby before a packet is written to the FIFO, and back to reception without sleep:
 //     it listens again 0.3 ms after its own packet.
-//   - While the modem receives, even a packet far below the threshold, nothing is sent.
-//   - After a busy channel there is a random pause ([PycomListen]).
+//   - While the modem receives, even a packet far below the threshold, nothing is sent. What it says counts for as long as it can be true:
+//     a preamble until a header should have come, a header until the longest packet would be over.
+//   - After a busy channel there is a random pause ([PycomListen]), of slots in which the start of a packet is noticed.
+//   - The time in which a packet's acknowledgment begins is left to it.
+//   - After a packet of its own the receiver cannot know what is on the air already: then one channel activity detection precedes a packet.
 //   - The reference is a crystal, unless the board has a TCXO.
 //   - The overcurrent limit is 140 mA at +18 to +20 dBm, 100 mA else.
 //   - The image calibration runs at the frequency in use.
@@ -55,6 +58,7 @@
 //	packet sent, n bytes        17 transfers, n + 239 bytes at 5 MHz; of them about 7 looks at the
 //	                            channel in 1 ms, 5 until the packet is on the air (mode, address, FIFO,
 //	                            length, DIO0) and one more that starts it, 4 afterwards
+//	activity detection          5 transfers, 10 bytes, 2 ms at SF7
 //
 // Between RxDone and the start of the acknowledgment's transmission lie 4 transfers to receive, the looks
 // at the channel, and 6 transfers to send. With a program that answers at once, the preamble begins

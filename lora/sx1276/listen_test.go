@@ -163,3 +163,84 @@ func TestEndlessReception(t *testing.T) {
 		b.works()
 	})
 }
+
+// TestPhantomPreamble makes the modem take noise for a preamble: that holds a packet up for as long as a header may take, and no longer.
+func TestPhantomPreamble(t *testing.T) {
+	for _, sf := range []lora.SpreadingFactor{lora.SF7, lora.SF10} {
+		cfg := lora.Config{SpreadingFactor: sf}
+		onBenchWith(t, cfg, nil, func(b *bench) {
+			time.Sleep(500 * time.Millisecond)
+			b.chip.Phantom()
+			start := time.Now()
+			if err := b.say(); err != nil {
+				b.Fatal(err)
+			}
+			waited := time.Since(start) - cfg.Airtime(len("packet 1"))
+			b.Logf("%v: held up for %v", sf, waited)
+			header := cfg.PreambleTime() + 12*cfg.SymbolTime()
+			if limit := header + sx1276.PycomListen(cfg).Backoff + 10*time.Millisecond; waited < header || waited > limit {
+				b.Errorf("%v: held up for %v, want %v to %v", sf, waited, header, limit)
+			}
+			if s := b.radio.Stats(); s.Stuck != 1 {
+				b.Errorf("%+v", s)
+			}
+			if !b.hear(time.Second) {
+				b.Error("deaf")
+			}
+		})
+	}
+}
+
+// TestWindow: a packet that is given while another one's acknowledgment may begin waits for that; an acknowledgment does not.
+func TestWindow(t *testing.T) {
+	onBench(t, func(b *bench) {
+		listen := sx1276.PycomListen(b.radio.Config())
+		for _, tt := range []struct {
+			size     int
+			from, to time.Duration
+		}{
+			{5, listen.Turnaround, listen.Turnaround + time.Millisecond},
+			{6, listen.Window, listen.Window + listen.Backoff + 5*time.Millisecond},
+		} {
+			time.Sleep(time.Second)
+			if err := b.peer.Send(context.Background(), make([]byte, 30)); err != nil {
+				b.Fatal(err)
+			}
+			end := time.Now()
+			if err := b.radio.Send(context.Background(), make([]byte, tt.size)); err != nil {
+				b.Fatal(err)
+			}
+			if began := time.Since(end) - b.radio.Config().Airtime(tt.size); began < tt.from || began > tt.to {
+				b.Errorf("%d bytes begin after %v, want %v to %v", tt.size, began, tt.from, tt.to)
+			}
+		}
+	})
+}
+
+// TestActivity: right after a packet of its own the receiver cannot know of one that is on the air already; activity detection does.
+func TestActivity(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.peer.Move(lorasim.Position{X: 800}) // about -119 dBm
+		for i := range 20 {
+			time.Sleep(time.Second)
+			go func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				b.peer.Send(context.Background(), make([]byte, 100)) // it does not hear, and is not heard
+			}()
+			b.air.CutLink(b.peer, b.chip.Antenna())
+			if err := b.radio.Send(context.Background(), b.next()); err != nil {
+				b.Fatal(err)
+			}
+			b.air.RestoreLink(b.peer, b.chip.Antenna())
+			if err := b.radio.Send(context.Background(), b.next()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if s := b.peer.Stats(); s.HalfDuplex > 22 { // all of the first packets, few of the second
+			b.Errorf("%+v", s)
+		}
+		if s := b.radio.Stats(); s.Activity < 20 {
+			b.Errorf("%+v", s)
+		}
+	})
+}

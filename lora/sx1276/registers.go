@@ -130,10 +130,11 @@ const (
 	irqPayloadCrcError = 0x20
 	irqTxDone          = 0x08
 	irqCadDone         = 0x04
+	irqCadDetected     = 0x01
 	irqAll             = 0xff
 
-	// irqMask lets pass what the driver wants to know.
-	irqMask = irqAll &^ (irqRxDone | irqPayloadCrcError | irqTxDone)
+	// irqMask lets pass what the driver wants to know. DIO0 does not show the end of channel activity detection.
+	irqMask = irqAll &^ (irqRxDone | irqPayloadCrcError | irqTxDone | irqCadDone | irqCadDetected)
 )
 
 // RegDioMapping1: what DIO0 stands for (data sheet, table 18).

@@ -59,7 +59,7 @@ func (i *Interpreter) printFixed(f *mac.Filter, label string) {
 	}
 }
 
-func (i *Interpreter) printRSS(rssi int8) {
+func (i *Interpreter) printRSS(rssi int) {
 	i.printf("rss %d (lqi %d)\r\n", rssi, i.view.LinkQuality(rssi))
 }
 
@@ -104,7 +104,7 @@ func (i *Interpreter) filterAddr(f *mac.Filter, args []string) error {
 		if err := f.List(a); err != nil && err != thread.ErrExists {
 			return err
 		}
-		return f.Fix(a, int8(rssi))
+		return f.Fix(a, int(int8(rssi)))
 	}
 	return nil
 }
@@ -122,14 +122,14 @@ func (i *Interpreter) filterRSS(f *mac.Filter, args []string) error {
 	default:
 		return InvalidArgs
 	}
-	var rssi int8
+	var rssi int
 	switch args[0] {
 	case "add":
 		v, err := parseLong(args[2])
 		if err != nil {
 			return err
 		}
-		rssi = int8(v)
+		rssi = int(int8(v))
 	case "add-lqi":
 		var err error
 		if rssi, err = i.parseQuality(args[2]); err != nil {
@@ -155,7 +155,7 @@ func (i *Interpreter) filterRSS(f *mac.Filter, args []string) error {
 }
 
 // parseQuality parses a link quality, 0 to 3, and returns a signal strength that has it.
-func (i *Interpreter) parseQuality(s string) (rssi int8, err error) {
+func (i *Interpreter) parseQuality(s string) (rssi int, err error) {
 	v, err := parseLong(s)
 	if err != nil {
 		return 0, err

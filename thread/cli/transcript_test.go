@@ -265,7 +265,7 @@ func (d *device) HandleTimeout(now time.Time) {
 	d.finish(now)
 }
 
-func (d *device) HandleFrame(now time.Time, psdu []byte, rssi int8) {
+func (d *device) HandleFrame(now time.Time, psdu []byte, rssi int) {
 	d.shell.HandleFrame(psdu)
 	d.Engine.HandleFrame(now, psdu, rssi)
 	d.finish(now)

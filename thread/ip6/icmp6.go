@@ -19,9 +19,12 @@ const (
 // ICMPv6Type is the type of an ICMPv6 message (RFC 4443 §2.1).
 type ICMPv6Type uint8
 
-// The types that a Thread node handles.
+// The types of errors, and those of an echo.
 const (
 	ICMPv6DestinationUnreachable ICMPv6Type = 1
+	ICMPv6PacketTooBig           ICMPv6Type = 2
+	ICMPv6TimeExceeded           ICMPv6Type = 3
+	ICMPv6ParameterProblem       ICMPv6Type = 4
 	ICMPv6EchoRequest            ICMPv6Type = 128
 	ICMPv6EchoReply              ICMPv6Type = 129
 )
@@ -34,6 +37,12 @@ func (t ICMPv6Type) String() string {
 	switch t {
 	case ICMPv6DestinationUnreachable:
 		return "Destination Unreachable"
+	case ICMPv6PacketTooBig:
+		return "Packet Too Big"
+	case ICMPv6TimeExceeded:
+		return "Time Exceeded"
+	case ICMPv6ParameterProblem:
+		return "Parameter Problem"
 	case ICMPv6EchoRequest:
 		return "Echo Request"
 	case ICMPv6EchoReply:

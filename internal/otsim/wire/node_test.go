@@ -47,7 +47,7 @@ func (r *recorder) HandleTimeout(now time.Time) {
 	r.note(now, "timeout")
 }
 
-func (r *recorder) HandleFrame(now time.Time, psdu []byte, rssi int8) {
+func (r *recorder) HandleFrame(now time.Time, psdu []byte, rssi int) {
 	r.note(now, "frame %x %d", psdu, rssi)
 	if r.reply != nil {
 		r.out = append(r.out, r.reply)

@@ -29,19 +29,19 @@ type View struct {
 	Keys        *keychain.Keychain
 	// Filter is the node's MAC filter. It may be changed.
 	Filter *mac.Filter
-	// Sensitivity is the receiver's, in dBm: the zero of the link margin.
-	Sensitivity int8
+	// Scale says what received power is worth.
+	Scale neighbors.Scale
 
 	Commands
 }
 
 // LinkQuality returns the quality, 0 to 3, of a link with the given received power in dBm.
-func (v *View) LinkQuality(rssi int8) uint8 {
-	return neighbors.LinkQuality(neighbors.LinkMargin(v.Sensitivity, rssi), -1)
+func (v *View) LinkQuality(rssi int) uint8 {
+	return v.Scale.Quality(v.Scale.Margin(rssi), -1)
 }
 
 // RSSIOf returns a received power in dBm that has the given link quality.
-func (v *View) RSSIOf(quality uint8) int8 { return neighbors.RSSIOf(v.Sensitivity, quality) }
+func (v *View) RSSIOf(quality uint8) int { return v.Scale.RSSIOf(quality) }
 
 // Commands are what can be done to a node from outside. Those with a time are inputs of the engine, as its Handle methods are. Their errors
 // are package thread's.

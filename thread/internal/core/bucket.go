@@ -23,6 +23,9 @@ func (b *Bucket) Take(now time.Time, r Rate) {
 	b.full = now.Add(min(b.missing(now, r)+r.Every, r.span()))
 }
 
+// Return takes back what Take has noted, n times.
+func (b *Bucket) Return(n int, r Rate) { b.full = b.full.Add(-time.Duration(n) * r.Every) }
+
 // missing is the time until the bucket is full. If the time has been set back, that is as if nothing of the burst were left.
 func (b *Bucket) missing(now time.Time, r Rate) time.Duration {
 	if emptied := now.Add(r.span()); b.full.After(emptied) {

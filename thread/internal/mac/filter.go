@@ -36,7 +36,7 @@ type FilterEntry struct {
 	Listed  bool
 	// Fixed says that frames of this node count as received with RSSI, in dBm.
 	Fixed bool
-	RSSI  int8
+	RSSI  int
 }
 
 // free reports whether the place of the entry may be used again.
@@ -48,7 +48,7 @@ type Filter struct {
 	mode    FilterMode
 	entries []FilterEntry
 	fixed   bool // every frame counts as received with rssi
-	rssi    int8
+	rssi    int
 }
 
 // Mode returns the mode.
@@ -63,7 +63,7 @@ func (f *Filter) Entries() []FilterEntry {
 }
 
 // RSSI returns the fixed signal strength of nodes that have none of their own, in dBm, and false if there is none.
-func (f *Filter) RSSI() (rssi int8, ok bool) { return f.rssi, f.fixed }
+func (f *Filter) RSSI() (rssi int, ok bool) { return f.rssi, f.fixed }
 
 // List lists a node. It fails with core.ErrExists if it is listed, and with core.ErrTableFull if it has no place.
 func (f *Filter) List(a ieee802154.ExtAddr) error {
@@ -96,7 +96,7 @@ func (f *Filter) UnlistAll() {
 }
 
 // Fix gives a node a fixed signal strength in dBm; 127, which is none, takes it away. It fails with core.ErrTableFull if it has no place.
-func (f *Filter) Fix(a ieee802154.ExtAddr, rssi int8) error {
+func (f *Filter) Fix(a ieee802154.ExtAddr, rssi int) error {
 	en, err := f.add(a)
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (f *Filter) Unfix(a ieee802154.ExtAddr) error {
 }
 
 // FixAll gives all nodes that have none of their own a fixed signal strength in dBm; UnfixAll undoes that.
-func (f *Filter) FixAll(rssi int8) { f.fixed, f.rssi = rssi != neighbors.RSSIUnknown, rssi }
+func (f *Filter) FixAll(rssi int) { f.fixed, f.rssi = rssi != neighbors.RSSIUnknown, rssi }
 
 // UnfixAll undoes FixAll, but not Fix.
 func (f *Filter) UnfixAll() { f.fixed = false }
@@ -164,7 +164,7 @@ func (f *Filter) pass(a ieee802154.ExtAddr) bool {
 }
 
 // fixedRSSI returns the fixed signal strength of a node, and false if it has none.
-func (f *Filter) fixedRSSI(a ieee802154.ExtAddr) (rssi int8, ok bool) {
+func (f *Filter) fixedRSSI(a ieee802154.ExtAddr) (rssi int, ok bool) {
 	if en := f.find(a); en != nil && en.Fixed {
 		return en.RSSI, true
 	}

@@ -74,9 +74,9 @@ func TestFilterList(t *testing.T) {
 
 func TestFilterRSSI(t *testing.T) {
 	var f Filter
-	want := func(step string, child, other int8) {
+	want := func(step string, child, other int) {
 		t.Helper()
-		for a, rssi := range map[ieee802154.ExtAddr]int8{childExt: child, farExt: other} {
+		for a, rssi := range map[ieee802154.ExtAddr]int{childExt: child, farExt: other} {
 			got, ok := f.fixedRSSI(a)
 			if !ok {
 				got = neighbors.RSSIUnknown
@@ -91,7 +91,7 @@ func TestFilterRSSI(t *testing.T) {
 	if err := f.Unfix(childExt); !errors.Is(err, core.ErrNotFound) {
 		t.Errorf("unfixing what is not fixed: %v", err)
 	}
-	fix := func(rssi int8) {
+	fix := func(rssi int) {
 		t.Helper()
 		if err := f.Fix(childExt, rssi); err != nil {
 			t.Fatal(err)

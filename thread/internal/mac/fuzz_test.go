@@ -34,7 +34,7 @@ func FuzzHandleFrame(f *testing.F) {
 		n.HandleTransmitDone(nil)
 		receive := func(psdu []byte) (got Received, up, acknowledges bool) {
 			before := n.Counters
-			got, up = n.HandleFrame(psdu, rssi)
+			got, up = n.HandleFrame(psdu, int(rssi))
 			if n.Counters.RxFrames != before.RxFrames+1 || total(n.Counters) != total(before)+1 {
 				t.Fatalf("not counted once: %+v", n.Counters)
 			}

@@ -55,8 +55,8 @@ type Timing struct {
 	FrameTime time.Duration
 	// DataWait is how long a node that sleeps listens for a frame which the acknowledgement of its data request promises.
 	DataWait time.Duration
-	// ReceiveSensitivity in dBm is the zero of the link margin.
-	ReceiveSensitivity int8
+	// Scale says what received power is worth.
+	Scale neighbors.Scale
 }
 
 // Neighbors finds the records of neighbors, nil where there is none.

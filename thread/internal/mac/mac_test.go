@@ -35,7 +35,7 @@ var (
 // timing is that of stock OpenThread, but with few backoffs.
 var timing = Timing{
 	BackoffUnit: 320 * time.Microsecond, MinBE: 3, MaxBE: 5, MaxCSMABackoffs: 4, MaxFrameRetries: 3,
-	AckWait: 16 * time.Millisecond, AckRoom: 2 * time.Millisecond, FrameTime: 4 * time.Millisecond, ReceiveSensitivity: -100,
+	AckWait: 16 * time.Millisecond, AckRoom: 2 * time.Millisecond, FrameTime: 4 * time.Millisecond, Scale: neighbors.Scale{Zero: -100, Margins: [3]int{2, 10, 20}},
 }
 
 // A node is a MAC with what it needs, driven by hand: a router with a child and a link to another router.
@@ -138,7 +138,7 @@ func (n *node) try() []byte {
 }
 
 // ack receives an acknowledgement.
-func (n *node) ack(seq uint8, rssi int8) {
+func (n *node) ack(seq uint8, rssi int) {
 	n.HandleFrame(ieee802154.AppendAck(nil, seq, false), rssi)
 }
 

@@ -22,7 +22,7 @@ type Received struct {
 	Payload  []byte
 	Src, Dst ieee802154.Addr
 	PAN      ieee802154.PANID // of Src
-	RSSI     int8             // in dBm, 127 if not known
+	RSSI     int              // in dBm, 127 if not known
 	Secured  bool             // and authentic
 	// Poll says that the frame is a data request, secured, of a child: one that is known from before a restart may have sent it long ago.
 	Poll bool
@@ -55,7 +55,7 @@ func (m *MAC) Ignore(now time.Time, psdu []byte) bool {
 // HandleFrame takes a packet that the radio received, a whole PSDU with its two FCS bytes, which are not checked. rssi is in dBm, 127 if
 // not known. It returns the payload of a data frame that is for this node and has one, or of one that is Own; and Beacons and Beacon
 // Requests.
-func (m *MAC) HandleFrame(psdu []byte, rssi int8) (Received, bool) {
+func (m *MAC) HandleFrame(psdu []byte, rssi int) (Received, bool) {
 	if m.Ignore(m.core.Now, psdu) {
 		return Received{}, false
 	}
@@ -121,7 +121,7 @@ func (m *MAC) takesExt(pan ieee802154.PANID, a ieee802154.ExtAddr) bool {
 }
 
 // receive handles a frame that is for this node.
-func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int8) (Received, bool) {
+func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int) (Received, bool) {
 	m.acknowledgeUnproven() // the last one
 	m.heard = heard{pan: f.SrcPAN, seq: f.Seq, asks: f.AckRequest && !f.Dst.IsNone() && !f.Dst.IsBroadcast()}
 	if isPoll(f) {
@@ -296,12 +296,12 @@ func (m *MAC) acknowledgeUnproven() {
 type source struct {
 	record *neighbors.Neighbor // nil for a stranger
 	ext    ieee802154.ExtAddr  // zero for a frame without source
-	rssi   int8
+	rssi   int
 	fixed  bool // rssi is the filter's
 }
 
 // identify finds out who sent a frame. It reports false for one to be dropped, which is counted.
-func (m *MAC) identify(f *ieee802154.Frame, rssi int8) (source, bool) {
+func (m *MAC) identify(f *ieee802154.Frame, rssi int) (source, bool) {
 	from := source{record: m.neighbors.ByAddr(f.Src), ext: f.Src.Ext, rssi: rssi}
 	if from.record == nil && f.Dst.IsBroadcast() {
 		from.record = m.neighbors.Overheard(f.Src)
@@ -401,9 +401,9 @@ func (m *MAC) note(from source) bool {
 func (m *MAC) measure(from source) {
 	n := from.record
 	if from.fixed {
-		n.Link.Reset(m.timing.ReceiveSensitivity, from.rssi) // it holds at once
+		n.Link.Reset(&m.timing.Scale, from.rssi) // it holds at once
 	} else {
-		n.Link.Add(m.timing.ReceiveSensitivity, from.rssi)
+		n.Link.Add(&m.timing.Scale, from.rssi)
 	}
 	n.PauseUntil = time.Time{}
 	if n.Kind() == neighbors.KindChild {

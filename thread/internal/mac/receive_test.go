@@ -440,8 +440,8 @@ func TestHeard(t *testing.T) {
 			for _, fixed := range []bool{false, true} {
 				n := newNode(t, timing)
 				record := tt.of(n)
-				record.Link.Reset(timing.ReceiveSensitivity, -90)
-				want := int8(-80) // the average of -90 and -70
+				record.Link.Reset(&timing.Scale, -90)
+				want := int(-80) // the average of -90 and -70
 				if fixed {
 					if err := n.Filter.Fix(tt.l.ext, -40); err != nil {
 						t.Fatal(err)

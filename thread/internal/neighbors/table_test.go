@@ -38,7 +38,7 @@ func TestChange(t *testing.T) {
 func TestDrop(t *testing.T) {
 	r := newRouter(t)
 	c := r.child(0xc0, Valid)
-	c.Link.Reset(-100, -50)
+	c.Link.Reset(&stock, -50)
 	r.Drop(&c.Neighbor)
 	if c.State() != Invalid || c.Link != (LinkInfo{}) {
 		t.Errorf("%v, %+v", c.State(), c.Link)
@@ -87,7 +87,7 @@ func TestAdoptParent(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRouter(t)
 			n := Neighbor{Ext: parentExt, RLOC16: tt.id.RLOC16(), Mode: mle.ModeFullThreadDevice, QualityOut: 2, LastHeard: epoch, Failures: 1}
-			n.Link.Reset(-100, -50)
+			n.Link.Reset(&stock, -50)
 			n.Prove(3, 100, 200)
 			r.SetParent(n, 0, tt.state)
 			got := r.AdoptParent()

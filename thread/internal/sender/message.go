@@ -56,6 +56,8 @@ type Message struct {
 	Channel uint8
 	// For is the sleeping child that a copy of a multicast is for, zero otherwise.
 	For ieee802154.ExtAddr
+	// Host says that who sends it waits for room: it is refused where others would be counted as lost, and once taken it keeps its place.
+	Host bool
 
 	src, dst netip.Addr      // of a datagram
 	meshDst  mle.RLOC16      // of a KindMeshFrame

@@ -34,6 +34,7 @@ import (
 const (
 	MaxQueued  = 64 // messages in all
 	MaxWaiting = 16 // those among them that wait for an address
+	MaxHost    = 8  // those among them that the host has offered: each delays the next by up to fourteen frames
 )
 
 // A MAC sends frames, one at a time.
@@ -123,6 +124,16 @@ func (s *Sender) Ready() bool {
 	return len(s.queue) > 0 || slices.ContainsFunc(s.sleepers, func(sl *sleeper) bool { return sl.polled })
 }
 
+// HostQueued counts the datagrams that the host has offered and that wait for the radio.
+func (s *Sender) HostQueued() (n int) {
+	for _, m := range s.queue {
+		if m.Host {
+			n++
+		}
+	}
+	return n
+}
+
 // Waiting counts the datagrams that wait for an address.
 func (s *Sender) Waiting() int { return len(s.waiting) }
 
@@ -150,6 +161,7 @@ func (s *Sender) Submit(m *Message) error {
 	}
 	switch _, answer := s.router.Route(m); {
 	case answer.final():
+		m.Host = false // who offers it is told so here
 		s.giveUp(m, noWay(answer))
 		return core.ErrNoRoute
 	case answer != Wait:
@@ -204,13 +216,17 @@ func (s *Sender) insert(m *Message) error {
 }
 
 // makePlace reports whether there is a place for m, if need be that of a message that m may displace: the last of the lowest priority, if that
-// is lower; else the last one to a destination that has several more in the queue than m's own.
+// is lower; else the last one to a destination that has several more in the queue than m's own. What the host has offered stays: there is
+// little of it.
 func (s *Sender) makePlace(m *Message) bool {
 	if len(s.queue)+len(s.waiting) < MaxQueued {
 		return true
 	}
 	last := len(s.queue) - 1 // those that wait are fewer than MaxQueued
-	if s.queue[last].Priority >= m.Priority {
+	for last > 0 && s.queue[last].Host {
+		last--
+	}
+	if s.queue[last].Host || s.queue[last].Priority >= m.Priority {
 		last = s.crowd(m)
 	}
 	if last < 0 || s.queue[last] == s.work.message {
@@ -227,7 +243,7 @@ func (s *Sender) makePlace(m *Message) bool {
 func (s *Sender) crowd(m *Message) int {
 	place, most := -1, s.count(m)+1
 	for i, other := range s.queue {
-		if other.Priority > m.Priority || other.begun() || other == s.work.message {
+		if other.Priority > m.Priority || other.Host || other.begun() || other == s.work.message {
 			continue
 		}
 		if n := s.count(other); n > most || n == most && place >= 0 && other.sameEnd(s.queue[place]) {
@@ -288,7 +304,7 @@ func (s *Sender) drop(m *Message, reason Reason) {
 // giveUp counts a message that will not be sent, which is in no list any more, and tells of it.
 func (s *Sender) giveUp(m *Message, reason Reason) {
 	switch {
-	case m.Kind == KindEmpty:
+	case m.Kind == KindEmpty, m.Host && reason == QueueFull:
 		s.Free(m) // nothing is lost
 		return
 	case reason == QueueFull:

@@ -5,7 +5,7 @@
 //	message ─► Hear ─► newer than all before it from there, or the first ─► share of the fresh
 //	                └► older than another one ────────────────────────────► share of the stale
 //	Allow ─► the asker's part and the whole of its share are not used up ─► answered
-//	Prove ─► the asker has answered a challenge of this node: its counters count, and its parts are whole again
+//	Prove ─► the asker has answered a challenge of this node: its counters count, and what it was answered is given back to the shares
 //
 // A recording is fresh once, so that all who have recordings have the share of the stale between them, which is small. It is not
 // nothing: a node that has lost its frame counters looks like a recording.
@@ -22,17 +22,28 @@ import (
 	"github.com/gopymesh/pymesh/thread/keys"
 )
 
-// maxAskers is how many nodes are remembered, those heard last.
-const maxAskers = 64
-
-// The shares of each purpose, in units of the longest frame's airtime: the answers to recordings take a four-hundredth of the time at most
-// in the long run. Those to the fresh may take a twentieth: nodes of a dense mesh that has lost its power all ask at once, and ask each
-// other for links, while nobody has a recording that is fresh for a second time.
 const (
-	freshEvery, freshBurst           = 20, 32
-	askerFreshEvery, askerFreshBurst = 25, 8
-	staleEvery, staleBurst           = 400, 8
+	// maxAskers is how many nodes are remembered, those heard last.
+	maxAskers = 64
+	// maxAnswered is how many messages are remembered for having been answered, whoever sent them. Who sends one of them again has a recording,
+	// which is worth no second answer.
+	maxAnswered = 512
+)
+
+// The shares of each purpose, in units of the longest frame's airtime: the answers to recordings take an eight-hundredth of the time at most
+// in the long run, those to the fresh a four-hundredth. Nodes of a dense mesh that has lost its power all ask at once, and ask each other for
+// links: that is what the bursts are for. An answer by which a node has become a neighbor was none to a recording, and is given back.
+const (
+	freshEvery, freshBurst           = 400, 32
+	freshLinksBurst                  = 64 // a router has links with many, a node one parent
+	askerFreshEvery, askerFreshBurst = 100, 16
+	staleEvery, staleBurst           = 800, 16
 	askerStaleEvery, askerStaleBurst = 400, 4
+
+	// Where the longest frame takes less than fastFrame, the fresh may have so many times as much: nobody counts the airtime of such a radio, and
+	// a cell may have hundreds of nodes.
+	fastFrame = 10 * time.Millisecond
+	fastTimes = 20
 )
 
 // Purpose is what an answer is for. Each has shares of its own: links that never come about must not take a child's parents from it.
@@ -52,9 +63,13 @@ type spent [purposes][2]core.Bucket
 // Answers bounds what is sent because of nodes that are no neighbors.
 type Answers struct {
 	core  *core.Core
-	each  [2]core.Rate // for one asker, when its request is fresh and when it is stale
-	all   [2]core.Rate // for all of them
+	each  [2]core.Rate           // for one asker, when its request is fresh and when it is stale
+	all   [purposes][2]core.Rate // for all of them
 	spent spent
+
+	// answered are the messages that were answered, as a ring once they are maxAnswered.
+	answered []message
+	next     int
 
 	// The askers. What each message looks for stands side by side.
 	names  []ieee802154.ExtAddr
@@ -65,46 +80,33 @@ type Answers struct {
 
 // An asker is a node that was heard.
 type asker struct {
-	heard   keys.Replay // from its newest MLE message on
-	stale   bool        // its last message was
-	last    message
-	answers *answers // nil before the first
+	heard keys.Replay // from its newest MLE message on
+	stale bool        // its last message was
+	last  message
+	costs *costs // nil before the first answer
 }
 
-// answers are those to one asker.
-type answers struct {
+// costs are those of the answers to one asker.
+type costs struct {
 	spent spent
-	// last are the last messages that were answered, as a ring once they are maxAnswered: who sends one of them again has a recording.
-	last []message
-	next uint8
-}
-
-// note notes that a message was answered.
-func (s *answers) note(m message) {
-	if len(s.last) < maxAnswered {
-		s.last = append(s.last, m)
-		return
-	}
-	s.last[s.next] = m
-	s.next = (s.next + 1) % maxAnswered
+	owed  [purposes][2]int // answers since the asker has last proven that it is there
 }
 
 // forget makes the entry one of an asker that was not heard yet.
 func (k *asker) forget() {
-	if k.answers != nil {
-		*k.answers = answers{last: k.answers.last[:0]}
+	if k.costs != nil {
+		*k.costs = costs{}
 	}
-	*k = asker{answers: k.answers}
+	*k = asker{costs: k.costs}
 }
 
-// maxAnswered is how many of a node's messages are remembered for having been answered.
-const maxAnswered = 16
-
-// A message is told from others of its sender's by its key sequence and frame counter. The zero message is none.
-type message uint64
-
-func messageOf(seq keys.Sequence, counter uint32) message {
-	return message(seq)<<32 | message(counter) + 1 // no message has the largest counter
+// A message is what tells one message from all others: whose it is, its key sequence and frame counter, and its integrity code, for a node that
+// has lost its frame counters begins with 0 again.
+type message struct {
+	ext     ieee802154.ExtAddr
+	seq     keys.Sequence
+	counter uint32
+	mic     uint32
 }
 
 // New returns Answers for a radio on which the longest frame takes a time, that of all messages, positive.
@@ -112,54 +114,96 @@ func New(c *core.Core, frame time.Duration) *Answers {
 	rate := func(frames, burst int) core.Rate {
 		return core.Rate{Every: time.Duration(frames) * frame, Burst: burst}
 	}
-	return &Answers{
-		core: c,
-		each: [2]core.Rate{rate(askerFreshEvery, askerFreshBurst), rate(askerStaleEvery, askerStaleBurst)},
-		all:  [2]core.Rate{rate(freshEvery, freshBurst), rate(staleEvery, staleBurst)},
+	fresh := 1
+	if frame < fastFrame {
+		fresh = fastTimes
 	}
+	a := &Answers{
+		core: c,
+		each: [2]core.Rate{rate(askerFreshEvery/fresh, askerFreshBurst), rate(askerStaleEvery, askerStaleBurst)},
+	}
+	for p := range a.all {
+		a.all[p] = [2]core.Rate{rate(freshEvery/fresh, freshBurst), rate(staleEvery, staleBurst)}
+	}
+	a.all[ForLinks][0].Burst = freshLinksBurst
+	return a
 }
 
-// Hear notes an authentic MLE message of a node that is no neighbor, or that is a neighbor's but not fresh, by its key sequence and frame
-// counter. It reports whether it is newer than all that was heard of the node before, as a recording is once at most.
-func (a *Answers) Hear(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32) (news bool) {
+// Hear notes an authentic MLE message of a node that is no neighbor, or that is a neighbor's but not fresh, by its key sequence, frame
+// counter and integrity code. It reports whether it is newer than all that was heard of the node before, as a recording is once at most.
+func (a *Answers) Hear(ext ieee802154.ExtAddr, seq keys.Sequence, counter, mic uint32) (news bool) {
 	k := a.asker(ext)
-	k.last = messageOf(seq, counter)
+	k.last = message{ext, seq, counter, mic}
 	if k.stale = k.heard.Check(seq, counter) != nil; !k.stale {
 		k.heard.Accept(seq, counter)
 	}
 	return !k.stale
 }
 
-// Prove notes an MLE message of a node that has proven by a challenge that it is there, and that this is its frame counter.
-func (a *Answers) Prove(ext ieee802154.ExtAddr, seq keys.Sequence, counter uint32) {
+// Prove does the same for a node that has proven by a challenge that it is there, and that this is its frame counter. What it was answered so far
+// is given back to the shares.
+func (a *Answers) Prove(ext ieee802154.ExtAddr, seq keys.Sequence, counter, mic uint32) {
 	k := a.asker(ext)
+	if k.costs != nil {
+		for p := range k.costs.owed {
+			for which, n := range k.costs.owed[p] {
+				a.spent[p][which].Return(n, a.all[p][which])
+			}
+		}
+	}
 	k.forget()
 	k.heard.Accept(seq, counter)
+	k.last = message{ext, seq, counter, mic}
 }
 
 // Allow reports whether the last message of a node may be answered, and counts the answer if so. A message that was answered already is
-// a recording: it is refused, and leaves the node's share to others of its messages.
+// a recording: it is refused, and leaves the shares to others.
 func (a *Answers) Allow(ext ieee802154.ExtAddr, p Purpose) bool {
 	k := a.asker(ext)
-	if k.last != 0 && k.answers != nil && slices.Contains(k.answers.last, k.last) {
-		return false
-	}
 	which := 0
 	if k.stale {
 		which = 1
 	}
 	all := &a.spent[p][which]
-	if !all.Ready(a.core.Now, a.all[which]) || k.answers != nil && !k.answers.spent[p][which].Ready(a.core.Now, a.each[which]) {
+	if !all.Ready(a.core.Now, a.all[p][which]) || k.costs != nil && !k.costs.spent[p][which].Ready(a.core.Now, a.each[which]) {
 		return false
 	}
-	if k.answers == nil {
-		k.answers = new(answers)
+	if slices.Contains(a.answered, k.last) {
+		return false
 	}
-	mine := &k.answers.spent[p][which]
-	mine.Take(a.core.Now, a.each[which])
-	all.Take(a.core.Now, a.all[which])
-	k.answers.note(k.last)
+	if k.costs == nil {
+		k.costs = new(costs)
+	}
+	k.costs.spent[p][which].Take(a.core.Now, a.each[which])
+	all.Take(a.core.Now, a.all[p][which])
+	k.costs.owed[p][which]++
+	a.note(k.last)
 	return true
+}
+
+// Withdraw takes back the count of an answer to a node that was not sent.
+func (a *Answers) Withdraw(ext ieee802154.ExtAddr, p Purpose) {
+	i := slices.Index(a.names, ext)
+	if i < 0 || a.askers[i].costs == nil {
+		return
+	}
+	for which, n := range a.askers[i].costs.owed[p] {
+		if n > 0 {
+			a.askers[i].costs.owed[p][which]--
+			a.spent[p][which].Return(1, a.all[p][which])
+			return
+		}
+	}
+}
+
+// note notes that a message was answered.
+func (a *Answers) note(m message) {
+	if len(a.answered) < maxAnswered {
+		a.answered = append(a.answered, m)
+		return
+	}
+	a.answered[a.next] = m
+	a.next = (a.next + 1) % maxAnswered
 }
 
 // asker returns the entry of a node that was just heard. The one that was silent for longest gives way to a new one.
@@ -194,4 +238,7 @@ func (a *Answers) place() int {
 }
 
 // Forget forgets everybody, as under another network key.
-func (a *Answers) Forget() { a.names, a.at, a.askers = a.names[:0], a.at[:0], a.askers[:0] }
+func (a *Answers) Forget() {
+	a.names, a.at, a.askers = a.names[:0], a.at[:0], a.askers[:0]
+	a.answered, a.next = a.answered[:0], 0
+}

@@ -1,0 +1,95 @@
+package pymesh
+
+import (
+	"time"
+
+	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// Neighbor is a node with a direct radio connection.
+type Neighbor struct {
+	MAC    MAC
+	Role   State         // StateChild or StateRouter; the leader is shown as a router
+	RLOC16 uint16        // routing locator
+	RSSI   int           // average received signal strength in dBm
+	Age    time.Duration // since the last packet was received from it
+}
+
+// Neighbors returns the nodes with a direct radio connection.
+func (n *Node) Neighbors() []Neighbor {
+	return get(n, func(e *thread.Engine) (list []Neighbor) {
+		for _, i := range e.Neighbors() {
+			list = append(list, Neighbor{
+				MAC: macOf(i.ExtAddr), Role: State(i.Role), RLOC16: uint16(i.RLOC16), RSSI: int(i.RSSI), Age: i.Age,
+			})
+		}
+		return list
+	})
+}
+
+// Router is a node that relays packets inside the mesh.
+type Router struct {
+	MAC    MAC // 0 if this node has not had a radio connection to it
+	RLOC16 uint16
+	ID     uint8 // router ID
+	// PathCost is the cost of the path behind the first hop: 0 for a neighbor and for the node itself, in a row of nodes with good
+	// links 1 for the second next, and so on.
+	PathCost uint8
+	// NextHop is the RLOC16 of the first router on the way, of this one where the connection is direct; 0xfffe if there is no way.
+	NextHop uint16
+	Age     time.Duration // since the last keep-alive was received from it
+}
+
+// Routers returns all routers of the mesh.
+func (n *Node) Routers() []Router {
+	return get(n, func(e *thread.Engine) (list []Router) {
+		infos := e.Routers()
+		links := map[mle.RouterID]int{}
+		for _, i := range infos {
+			links[i.ID] = linkCost(i)
+		}
+		for _, i := range infos {
+			r := Router{
+				MAC: macOf(i.ExtAddr), RLOC16: uint16(i.RLOC16), ID: uint8(i.ID), NextHop: uint16(mle.InvalidRLOC16), Age: i.Age,
+			}
+			switch own := e.RLOC16(); {
+			case i.NextHop.Valid() && int(i.PathCost)+links[i.NextHop] < links[i.ID]:
+				r.NextHop, r.PathCost = uint16(i.NextHop.RLOC16()), i.PathCost
+			case i.LinkEstablished, i.RLOC16 == own:
+				r.NextHop = r.RLOC16
+			case own.IsChild(): // all ways lead over the parent
+				r.NextHop = uint16(own.RouterID().RLOC16())
+			}
+			list = append(list, r)
+		}
+		return list
+	})
+}
+
+// linkCost is the cost of the direct link to a router (Thread 1.1 §5.4.2). A node that has one may know a way over others too.
+func linkCost(r thread.RouterInfo) int {
+	const none = 16 // the maximum route cost
+	if !r.LinkEstablished {
+		return none
+	}
+	return [...]int{none, 4, 2, 1}[min(r.LinkQualityIn, r.LinkQualityOut)]
+}
+
+// Leader describes the mesh's leader.
+type Leader struct {
+	PartitionID uint32
+	MAC         MAC // 0 if this node has not had a radio connection to the leader
+	RLOC16      uint16
+}
+
+// Leader returns the leader, and false if the node is not part of a mesh.
+func (n *Node) Leader() (leader Leader, ok bool) {
+	n.run.Do(func(time.Time) {
+		var i thread.LeaderInfo
+		if i, ok = n.engine.Leader(); ok {
+			leader = Leader{PartitionID: i.PartitionID, MAC: macOf(i.ExtAddr), RLOC16: uint16(i.RLOC16)}
+		}
+	})
+	return leader, ok
+}
