@@ -267,16 +267,18 @@ const maxTold = 2
 // Tell yields what the neighbors are to hear, the least told first, and notes of each that it was told. It ends when yield returns false,
 // and that one was not.
 func (r *Resolver) Tell(yield func(target netip.Addr, rloc mle.RLOC16, age time.Duration) bool) {
+	var done [maxAddresses]bool
 	for told := range uint8(maxTold) {
 		for i := range r.entries {
 			e := &r.entries[i]
-			if e.state != stateKnown || e.told != told {
+			if e.state != stateKnown || e.told != told || done[i] {
 				continue
 			}
 			if !yield(e.target, e.rloc, r.core.Now.Sub(e.said)) {
 				return
 			}
 			e.told++
+			done[i] = true
 		}
 	}
 }
