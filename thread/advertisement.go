@@ -173,7 +173,8 @@ func (r *routes) routerHeardRouter(a advertised, info mleInfo) bool {
 // mayLink reports whether a router that was heard, and to which there is no link, may be asked for one.
 func (r *routes) mayLink(from *neighbors.Router, info mleInfo) bool {
 	if r.role == RoleChild {
-		return r.neighbors.Routers.Links() < childRouterLinks && r.links.mayOpen(from) && (r.timing.ChildLinkOdds == 0 || r.Rand.IntN(r.timing.ChildLinkOdds) == 0)
+		odds := r.timing.ChildLinkOdds // not all who hear a new router ask at once
+		return r.neighbors.Routers.Links() < childRouterLinks && r.links.mayOpen(from) && (odds == 0 || r.Rand.IntN(odds) == 0)
 	}
 	return r.hearsWell(info) && r.links.mayOpen(from)
 }
@@ -250,8 +251,12 @@ func (r *routes) tellBetter(info mleInfo) {
 	r.told = r.Now
 }
 
+// mayTell reports whether the last time is long enough ago.
+//
+// Deviation: stock waits for its timer. Where Advertisements are rare, two partitions would need minutes to hear of each other.
 func (r *routes) mayTell() bool {
-	return r.timing.AttachHold > 0 && (r.isRouter() || r.role == RoleChild && r.routerEligible()) && r.Now.Sub(r.told) >= r.timing.AdvertiseMax/2
+	tells := r.isRouter() || r.role == RoleChild && r.routerEligible()
+	return r.timing.AttachHold > 0 && tells && r.Now.Sub(r.told) >= r.timing.AdvertiseMax/2
 }
 
 // better reports whether the partition that was heard is better than this node's.

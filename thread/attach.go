@@ -203,6 +203,8 @@ func (a *attacher) seek(partition uint32, info mleInfo) {
 //
 // Deviation: OpenThread asks everybody. Where partitions meet, many search at once, and all routers in range answer each of them, those of
 // the worse partition, too: on LoRa, with some 0.2 s for each answer, that alone fills the channel for minutes.
+//
+// Nor does a node without a place, once it has heard a router.
 func (a *attacher) asksOne() bool {
 	return a.courtesy.direct || a.mode == attachBetter && a.routerEligible()
 }
@@ -232,7 +234,7 @@ func (a *attacher) startDelay() time.Duration {
 	} else {
 		delay += a.RandomUpTo(2*t.AttachBackoffJitter) - t.AttachBackoffJitter
 	}
-	if a.full() {
+	if a.full() { // Deviation: for stock each failure counts the same, whatever the reason
 		delay += a.RandomUpTo(2 * a.timing.AttachHold)
 	}
 	return delay + a.RandomUpTo(max(attachStartJitter, attachStartAirtimes*t.FrameTime))
@@ -269,16 +271,7 @@ func (a *attacher) HandleTimeout() {
 		a.heardParent = false
 		a.requestParents(attachParentRequestRouters)
 	case attachParentRequestRouters:
-		if a.courtesy.direct {
-			a.courtesy.direct = false // it has no place left, or does not hear this node
-			a.requestParents(attachParentRequestRouters)
-			return
-		}
-		if a.asksOne() {
-			a.giveUp()
-			return
-		}
-		a.requestParents(attachParentRequestREEDs)
+		a.routersAsked()
 	case attachParentRequestREEDs:
 		if !a.isOrphan() {
 			a.giveUp()
@@ -295,6 +288,19 @@ func (a *attacher) HandleTimeout() {
 		a.orphanFrom, a.timer = next, a.Now.Add(a.announcer.orphanDelay())
 	case attachChildIDRequest:
 		a.giveUp()
+	}
+}
+
+// routersAsked goes on when no router has answered, or not the one that was asked alone.
+func (a *attacher) routersAsked() {
+	switch {
+	case a.courtesy.direct:
+		a.courtesy.direct = false // it has no place left, or does not hear this node
+		a.requestParents(attachParentRequestRouters)
+	case a.asksOne():
+		a.giveUp()
+	default:
+		a.requestParents(attachParentRequestREEDs)
 	}
 }
 
@@ -519,7 +525,7 @@ func (a *attacher) sendChildIDRequest() bool {
 	b := mle.AppendResponse(a.mle.start(mle.ChildIDRequest), c.Response)
 	b = a.mle.appendFrameCounters(b)
 	b = mle.AppendMode(b, a.self.mode)
-	b = mle.AppendTimeout(b, a.timing.ChildTimeout)
+	b = mle.AppendTimeout(b, a.keepAlive.timeout())
 	b = mle.AppendVersion(b, mle.Version1_1)
 	if a.fullThreadDevice() {
 		b = mle.AppendTLVRequest(b, mle.TLVAddress16, mle.TLVNetworkData, mle.TLVRoute64)

@@ -32,7 +32,7 @@ const (
 	maxWaived = 4 // searches in a row after which no partition is founded, since somebody was there
 )
 
-// courteous reports whether the node is one that cares for others: it searches for any place, having none.
+// courteous reports whether the node is one that cares for others: it searches for any place, having none, or none with a leader.
 func (a *attacher) courteous() bool {
 	searches := a.role == RoleDetached && a.mode == attachAny && (a.moving == staysPut || a.moving == mayTryNext)
 	return a.timing.AttachHold > 0 && (searches || a.leaderless())
@@ -59,7 +59,7 @@ func (a *attacher) heardRequest(m mle.Message, info mleInfo) error {
 	return nil
 }
 
-// holds reports whether the first request is put off, since somebody is ahead.
+// held reports whether the first request is put off, since somebody is ahead.
 func (a *attacher) held() bool {
 	c := &a.courtesy
 	until := c.ahead.Add(a.timing.AttachHold)

@@ -371,6 +371,7 @@ func (e *Engine) housekeeping() {
 			return
 		}
 		e.keepAlive.checkParent()
+		e.keepAlive.checkSilence(e.quiet.neighborAge() * 3 / 4)
 	case RoleRouter:
 		e.routes.askForRoutes()
 		if e.routes.checkLeader() {

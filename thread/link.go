@@ -84,6 +84,7 @@ const maxUnanswered = 5
 // mayOpen reports whether a router that was heard may be asked for a link. One that did not answer is asked again after ever longer
 // pauses, however often it is heard: it may not be there, or not hear this node.
 func (l *links) mayOpen(r *neighbors.Router) bool {
+	// Deviation: for stock a full channel is no reason to wait.
 	if l.full() && (l.role == RoleChild || l.neighbors.Routers.Links() > 0) {
 		return false
 	}

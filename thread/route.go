@@ -140,6 +140,7 @@ func (r *routes) resetAdvertise() {
 	if !r.advertise.Running() {
 		r.startTrickle(trickle.Config{Imin: r.timing.AdvertiseMin, Imax: r.quiet.interval()})
 	}
+	// Deviation: for stock each change is a reason, however many there are while a mesh forms.
 	if r.full() && r.advertise.Interval() <= 4*r.timing.AdvertiseMin {
 		return
 	}

@@ -115,7 +115,7 @@ func (s *selection) due() bool {
 
 // selectAsChild makes a child a router where routers are few, and lets others know of it where they are not.
 func (s *selection) selectAsChild() {
-	if s.full() {
+	if s.full() { // each new router has others ask for links, and advertise
 		s.schedule()
 		return
 	}

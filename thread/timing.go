@@ -64,8 +64,9 @@ type Timing struct {
 	// ChildIDRequest is how long a parent remembers a half-open child.
 	ChildIDRequest time.Duration
 
-	// ChildTimeout is asked of the parent: the silence after which it drops this child.
-	ChildTimeout time.Duration
+	// ChildTimeout is asked of the parent: the silence after which it drops this child. ListenerTimeout is the same of a child that always
+	// listens, which hears whether its parent is there; zero, as in stock, is ChildTimeout.
+	ChildTimeout, ListenerTimeout time.Duration
 	// ChildUpdateRetry is the time between Child Update Requests that stay unanswered, KeepAliveAttempts their number.
 	ChildUpdateRetry  time.Duration
 	KeepAliveAttempts int

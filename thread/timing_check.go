@@ -77,7 +77,8 @@ func (t *Timing) durations() []namedDuration {
 		{"AttachBackoffMin", t.AttachBackoffMin, some}, {"AttachBackoffMax", t.AttachBackoffMax, some},
 		{"AttachBackoffJitter", t.AttachBackoffJitter, none}, {"SearchJitter", t.SearchJitter, none}, {"AttachHold", t.AttachHold, none},
 
-		{"ChildIDRequest", t.ChildIDRequest, some}, {"ChildTimeout", t.ChildTimeout, time.Second},
+		{"ChildIDRequest", t.ChildIDRequest, some}, {"ChildTimeout", t.ChildTimeout, time.Second}, {"ListenerTimeout", t.ListenerTimeout, none},
+
 		{"DataWait", t.DataWait, some}, {"AttachPoll", t.AttachPoll, some}, {"FastPoll", t.FastPoll, some},
 		{"PollRetry", t.PollRetry, some}, {"MinPoll", t.MinPoll, some},
 		{"Supervision", t.Supervision, none}, {"SupervisionTimeout", t.SupervisionTimeout, none},

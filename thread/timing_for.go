@@ -97,13 +97,13 @@ func (t *Timing) stretch(frame time.Duration) {
 		&t.AddressQuery, &t.AddressQueryRetry, &t.AddressQueryRetryMax, &t.AddressNotifyInterval, &t.ICMPErrorInterval, &t.MPLInterval, &t.MPLSeedLifetime, &t.CoAPAckTimeout,
 		&t.CommissionerTimeout, &t.AnnounceProcess, &t.OrphanAnnounce, &t.OrphanAnnounceMin)
 	t.scale(ratio(frame, pycomFastest),
-		&t.AdvertiseMax, &t.AdvertiseQuiet, &t.REEDAdvertise, &t.REEDAdvertiseJitter, &t.MaxNeighborAge, &t.ChildTimeout, &t.Supervision, &t.SupervisionTimeout,
+		&t.AdvertiseMax, &t.AdvertiseQuiet, &t.REEDAdvertise, &t.REEDAdvertiseJitter, &t.MaxNeighborAge, &t.ChildTimeout, &t.ListenerTimeout, &t.Supervision, &t.SupervisionTimeout,
 		&t.NetworkIDTimeout, &t.RouterIDSequence, &t.RouterIDReuse, &t.LeaderToRouter,
 		&t.FragmentGap)
 	// Deviation: RFC 4944 §5.3 allows 60 s at most, in which SF12 on 125 kHz carries ten fragments over one hop.
 	t.scale(ratio(frame, pycomSlowest), &t.Reassembly)
 	t.FragmentGaps = mostFragments * t.FragmentGap // boards, for which they are bounded, cannot be in this mesh
-	t.ChildTimeout = t.ChildTimeout.Round(time.Second)
+	t.ChildTimeout, t.ListenerTimeout = t.ChildTimeout.Round(time.Second), t.ListenerTimeout.Round(time.Second)
 }
 
 // scale multiplies some of the times, to the millisecond in which Thread counts.
