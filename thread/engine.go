@@ -90,6 +90,8 @@ type Engine struct {
 	parent    parentSide
 	links     links
 	routes    routes
+	quiet     quiet
+	places    places
 	selection selection
 	leading   leading
 	distrib   distributor
@@ -361,6 +363,7 @@ func (e *Engine) frameSent() bool {
 
 // housekeeping is the housekeeping of each second while attached or resuming.
 func (e *Engine) housekeeping() {
+	e.quiet.pace()
 	selectNow := e.selection.due()
 	switch e.role {
 	case RoleDetached:
@@ -376,6 +379,7 @@ func (e *Engine) housekeeping() {
 			return
 		}
 		e.keepAlive.checkParent()
+		e.keepAlive.checkSilence(e.quiet.neighborAge() * 3 / 4)
 	case RoleRouter:
 		e.routes.askForRoutes()
 		if e.routes.checkLeader() {

@@ -56,6 +56,7 @@ type ipLayer struct {
 	rssi     int            // of the last one that the host has fetched
 	outside  []ip6.Datagram // for the host to let out of the mesh
 	errors   core.Limiter   // of ICMPv6 errors
+	again    secondTries
 }
 
 // linkSecurity is what the MAC says of a datagram.
@@ -97,7 +98,7 @@ func (x *ipLayer) receive(d *ip6.Datagram, security linkSecurity, rssi int) {
 			x.toSleepers(d.Bytes, d.Src, d.Dst)
 		}
 		switch {
-		case x.addresses.Subscribed(d.Dst):
+		case x.addresses.Subscribed(d.Dst) || x.hearsSearches(d.Dst):
 			x.deliver(d, rssi)
 		case !d.HasMPL || !x.isRouter(): // nor is it sent on
 			x.counters.IPNotForUs++
@@ -106,9 +107,20 @@ func (x *ipLayer) receive(d *ip6.Datagram, security linkSecurity, rssi int) {
 		x.deliver(d, rssi)
 	case d.Dst.IsLinkLocalUnicast() || !x.isRouter():
 		x.counters.IPNotForUs++
+		if x.timing.AdvertiseQuiet > 0 && x.attached() && !d.Dst.IsLinkLocalUnicast() {
+			// Deviation: stock says nothing, so that who takes this node for another goes on for ever.
+			if h, err := ip6.ParseHeader(d.Bytes); err == nil {
+				x.sendUnreachableTo(h.Src, h, isICMPError(h.NextHeader, d.Bytes[ip6.HeaderSize:]))
+			}
+		}
 	default:
 		x.forward(d)
 	}
+}
+
+// hearsSearches reports whether a node without a place hears what is for routers: others that search. See courtesy.
+func (x *ipLayer) hearsSearches(dst netip.Addr) bool {
+	return dst == ip6.LinkLocalAllRouters && x.timing.AttachHold > 0 && x.role == RoleDetached && x.fullThreadDevice()
 }
 
 // securesItself reports whether a datagram is MLE on this link.
@@ -264,6 +276,9 @@ func (x *ipLayer) deliverICMP(d *ip6.Datagram, rssi int) {
 		if invoking, err := ip6.ParseDestinationUnreachable(m.Body); err == nil && len(invoking) >= ip6.HeaderSize {
 			if h, err := ip6.ParseHeader(invoking); err == nil {
 				x.resolver.Fail(h.Dst)
+				if x.again.resend(x, h) {
+					return
+				}
 			}
 		}
 	}
@@ -387,6 +402,7 @@ func (x *ipLayer) send(m *sender.Message) error {
 		}
 		return nil
 	}
+	x.again.keep(x, m.Data, h)
 	return x.sender.Submit(m)
 }
 

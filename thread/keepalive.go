@@ -62,7 +62,7 @@ func (k *keepAlive) schedule() {
 		k.timer = k.Now.Add(k.timing.ChildUpdateRetry)
 	case k.role == RoleChild && !k.sleepy(): // whose polls tell
 		margin := k.timing.ChildUpdateRetry * time.Duration(k.timing.KeepAliveAttempts)
-		timeout := min(k.timing.ChildTimeout, maxChildTimeout)
+		timeout := min(k.timeout(), maxChildTimeout)
 		k.timer = k.Now.Add(max(timeout-margin, k.timing.ChildUpdateRetry))
 	default:
 		k.timer = time.Time{}
@@ -121,6 +121,23 @@ func (k *keepAlive) dataKnown() {
 	}
 }
 
+// timeout is asked of the parent.
+func (k *keepAlive) timeout() time.Duration {
+	if t := k.timing.ListenerTimeout; t > 0 && !k.sleepy() {
+		return t
+	}
+	return k.timing.ChildTimeout
+}
+
+// checkSilence asks the parent of a child that always listens whether it is there, if it was not heard for so long that two of its
+// Advertisements must have been lost, or all.
+func (k *keepAlive) checkSilence(limit time.Duration) {
+	p := &k.neighbors.Parent
+	if k.timing.ListenerTimeout > 0 && !k.sleepy() && k.role == RoleChild && k.state == updateNone && k.AgeOf(p.LastHeard) >= limit {
+		k.sendRequest()
+	}
+}
+
 // checkParent asks the parent of a sleepy end device whether it is still its child, if it has heard nothing that proves it for too long: that its
 // polls are acknowledged does not.
 func (k *keepAlive) checkParent() {
@@ -163,7 +180,7 @@ func (k *keepAlive) sendRequest() {
 	} else {
 		b = mle.AppendSourceAddress(b, k.rloc)
 		b = mle.AppendLeaderData(b, k.distrib.leaderData())
-		b = mle.AppendTimeout(b, k.timing.ChildTimeout)
+		b = mle.AppendTimeout(b, k.timeout())
 	}
 	k.mle.send(neighbors.LinkLocal(k.neighbors.Parent.Ext), b)
 }
@@ -193,7 +210,7 @@ func (k *keepAlive) handleRequest(m mle.Message, info mleInfo) error {
 	for t := range requested.All() {
 		switch t {
 		case mle.TLVTimeout:
-			b = mle.AppendTimeout(b, k.timing.ChildTimeout)
+			b = mle.AppendTimeout(b, k.timeout())
 		case mle.TLVAddressRegistration:
 			if !k.fullThreadDevice() {
 				const timeout, response = 6, 10 // bytes of the TLVs that may follow

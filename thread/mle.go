@@ -101,6 +101,9 @@ type mleMessenger struct {
 	expect     func(polls int)              // an answer is due, for which a sleepy end device must poll
 	unsecured  func(m mle.Message, src netip.Addr, rssi int) error
 
+	company *quiet
+	places  *places
+
 	twin    lasting.Condition // another node with this one's address
 	delayed []delayedMessage
 	next    time.Time // when the first of them leaves, zero if there is none
@@ -155,6 +158,7 @@ func (x *mleMessenger) sendOn(channel uint8, dst netip.Addr, plain []byte) {
 
 // sendTo is send on another channel, or to nodes of another PAN. 0 is the node's own.
 func (x *mleMessenger) sendTo(channel uint8, pan ieee802154.PANID, dst netip.Addr, plain []byte) {
+	plain = x.company.append(plain)
 	x.scratch = plain[:0]
 	x.counters.TxMLE++
 	command := mle.Command(plain[0])
@@ -474,6 +478,16 @@ func (x *mleMessenger) dispatch(m mle.Message, info mleInfo) {
 		return
 	}
 	err := command.handle(m, info)
+	if err == nil && !info.doubtful {
+		if n := x.neighbors.ByExt(info.ext); n != nil && n.Valid() {
+			x.company.hear(m)
+		}
+		if info.fresh {
+			if from, err := m.SourceAddress(); err == nil {
+				x.places.hear(m, from)
+			}
+		}
+	}
 	if err == nil && !info.doubtful {
 		x.vouch(info.ext) // it belongs to a handshake that is open, if its sender is no neighbor yet
 	}

@@ -90,18 +90,19 @@ func (t *Timing) stretch(frame time.Duration) {
 	t.scale(ratio(frame, pycomSlowest),
 		&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.AckWaitMax, &t.AckRoom,
 		&t.ParentRequestRouters, &t.ParentRequestREEDs, &t.ParentDecision, &t.ParentResponseRouters, &t.ParentResponseAll,
-		&t.AttachBackoffMin, &t.AttachBackoffJitter, &t.SearchJitter, &t.ChildIDRequest, &t.ChildUpdateRetry,
+		&t.AttachBackoffMin, &t.AttachBackoffJitter, &t.SearchJitter, &t.AttachHold, &t.ChildIDRequest, &t.ChildUpdateRetry,
 		&t.DataWait, &t.AttachPoll, &t.FastPoll, &t.PollRetry, &t.MinPoll,
 		&t.LinkRequest, &t.LinkRequestJitter, &t.ResponseDelay, &t.DataResponseJitter, &t.DataResponseRepeat, &t.AdvertiseMin, &t.RouterSelectionJitter,
 		&t.AddressQuery, &t.AddressQueryRetry, &t.AddressQueryRetryMax, &t.AddressNotifyInterval, &t.ICMPErrorInterval, &t.MPLInterval, &t.MPLSeedLifetime, &t.CoAPAckTimeout,
 		&t.CommissionerTimeout, &t.AnnounceProcess, &t.OrphanAnnounce, &t.OrphanAnnounceMin)
 	t.scale(ratio(frame, pycomFastest),
-		&t.AdvertiseMax, &t.REEDAdvertise, &t.REEDAdvertiseJitter, &t.MaxNeighborAge, &t.ChildTimeout, &t.Supervision, &t.SupervisionTimeout,
+		&t.AdvertiseMax, &t.AdvertiseQuiet, &t.REEDAdvertise, &t.REEDAdvertiseJitter, &t.MaxNeighborAge, &t.ChildTimeout, &t.ListenerTimeout, &t.Supervision, &t.SupervisionTimeout,
 		&t.NetworkIDTimeout, &t.RouterIDSequence, &t.RouterIDReuse, &t.LeaderToRouter,
 		&t.FragmentGap)
 	// Deviation: RFC 4944 §5.3 allows 60 s at most, in which SF12 on 125 kHz carries ten fragments over one hop.
 	t.scale(ratio(frame, pycomSlowest), &t.Reassembly, &t.LostDatagram)
-	t.ChildTimeout = t.ChildTimeout.Round(time.Second)
+	t.FragmentGaps = mostFragments * t.FragmentGap // boards, for which they are bounded, cannot be in this mesh
+	t.ChildTimeout, t.ListenerTimeout = t.ChildTimeout.Round(time.Second), t.ListenerTimeout.Round(time.Second)
 }
 
 // scale multiplies some of the times, to the millisecond in which Thread counts.

@@ -41,6 +41,8 @@ func (t *Timing) sendSlowly() {
 	// Deviation: stock ends at 5. Two senders that do not hear each other lose both frames, wait the same AckWait, and try again at the
 	// same time: the spread must grow beyond the length of a frame, 210 ms.
 	t.MaxBE = 7
+	// Deviation: stock's backoff knows only of its own failures. In a cell where 30 nodes search for parents, most frames met another.
+	t.LoadBE = 3
 	// Deviation: two nodes whose frames met wait for an acknowledgement equally long. Stock's backoff then spreads them over less than
 	// an airtime, and listening before talking does not hear weak signals: they would meet again.
 	t.RetryJitter = 200 * time.Millisecond
@@ -66,21 +68,32 @@ func (t *Timing) attachSlowly() {
 	t.ParentResponseRouters, t.ParentResponseAll = 2*time.Second, 4*time.Second
 	// Deviation: stock waits up to 20 minutes. A node that lost some answers on a busy channel would be away for as long.
 	t.AttachBackoffMax = 2 * time.Minute
+	// Deviation: stock answers a multicast Link Request within a second. Five answers of 0.2 s would meet.
+	t.ResponseDelay = 4 * time.Second
+	// Deviation: stock's nodes know nothing of each other while they search: see courtesy. Of 32 in one cell that have power again within two
+	// seconds at SF7, more than 20 founded partitions, and it took 6 to 19 minutes until they were one; now it takes 2 to 3.
+	t.AttachHold = 8 * time.Second
 	// Deviation: stock searches 1 ms after it heard of a better partition; all who heard the same Advertisement would ask at once.
 	t.SearchJitter = 3 * time.Second
+	// Deviation: stock's children all tell every 3.6 minutes that they are there. Twelve children in a cell took 1.8 % of the air for it.
+	t.ListenerTimeout = 30 * time.Minute
 	// Deviation: stock repeats a keep-alive every second, faster than the MAC can report the loss of one.
 	t.ChildUpdateRetry = 4 * time.Second
 }
 
 // routeSlowly is what concerns routers and their news.
 func (t *Timing) routeSlowly() {
-	// Deviation: stock waits up to 2 min, at each hop of a chain.
-	t.RouterSelectionJitter = 30 * time.Second
+	// Deviation: stock waits up to 2 min, at each hop of a chain. It must be long enough for those to be heard that have become routers before.
+	t.RouterSelectionJitter = 60 * time.Second
 	// Deviation: stock knows the number of routers alone. In a dense cell all would be routers, tell each other so, and ask each
-	// other for links; who hears four of them adds no way that is not there.
-	t.RouterNeighbors = 4
+	// other for links; who hears three of them adds no way that is not there. Of 16 in a cell 4 are routers, with 30 s and four it was 10.
+	t.RouterNeighbors = 3
+	// Deviation: stock's children ask each router that they hear for a link, all at once when it appears.
+	t.ChildLinkOdds = 4
 	// Deviation: stock begins with 1 s. Ten routers that hear of the same change would send their Advertisements within half a second.
 	t.AdvertiseMin = 4 * time.Second
+	// Deviation: stock has no such interval: see quiet. A grid of 16 takes 2.4 % of the air at rest with it, and 7.7 % without.
+	t.AdvertiseQuiet = 128 * time.Second
 	// Deviation: stock waits 90 s until it gives up a router to which no way is known. Advertisements tell of the ways, hop by hop, and of
 	// those some get lost: new routers would lose their place again.
 	t.LeaderToRouter = 150 * time.Second

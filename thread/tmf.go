@@ -61,6 +61,7 @@ type tmfMessenger struct {
 	admission *admission
 	kek       bool            // the datagram that is being received is secured with a KEK
 	expect    func(polls int) // an answer is due, for which a sleepy end device must poll
+	yields    bool            // what is answered now goes behind the datagrams that are sent
 }
 
 func coapTiming(t *Timing) coap.Timing {
@@ -101,6 +102,7 @@ func (x *tmfMessenger) cancel(id uint32) { x.coap.Cancel(func(t tmfTag) bool { r
 
 // drain handles CoAP's events and sends what it has to send.
 func (x *tmfMessenger) drain() {
+	defer func() { x.yields = false }()
 	for {
 		ev, ok := x.coap.PollEvent()
 		if !ok {
@@ -126,7 +128,11 @@ func (x *tmfMessenger) drain() {
 		if coap.IsConfirmable(t.Payload) {
 			x.expect(0)
 		}
-		x.ip.sendProtected(x.admission.protection(t.Path.Peer.Addr()), src, tmf.UDPPort, t.Path.Peer, t.Payload, sender.PriorityNet)
+		priority := sender.PriorityNet
+		if x.yields && !coap.IsConfirmable(t.Payload) {
+			priority = sender.PriorityNormal
+		}
+		x.ip.sendProtected(x.admission.protection(t.Path.Peer.Addr()), src, tmf.UDPPort, t.Path.Peer, t.Payload, priority)
 	}
 }
 

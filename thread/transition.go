@@ -81,7 +81,7 @@ func (e *Engine) becomeDetached() {
 func (e *Engine) becomeChild(rloc mle.RLOC16) {
 	e.setRLOC16(rloc)
 	e.attach.enter(attachIdle)
-	e.attach.counter = 0
+	e.attach.counter, e.attach.courtesy = 0, courtesy{}
 	e.keepAlive.reset()
 	e.selection.reset()
 	e.stopRouting()
@@ -108,7 +108,7 @@ func (e *Engine) becomeLeader(id mle.RouterID) {
 func (e *Engine) startRouting(id mle.RouterID, role Role) {
 	e.setRLOC16(id.RLOC16())
 	e.attach.stop()
-	e.attach.counter, e.attach.moving = 0, staysPut
+	e.attach.counter, e.attach.moving, e.attach.courtesy = 0, staysPut, courtesy{}
 	e.keepAlive.reset()
 	e.selection.reset()
 	e.selection.previousID = id
@@ -141,6 +141,7 @@ func (e *Engine) setRLOC16(rloc mle.RLOC16) {
 func (e *Engine) enterPartition(d mle.LeaderData) {
 	changed := d.PartitionID != e.leader.PartitionID
 	if changed {
+		e.quiet.forget()
 		e.counters.PartitionChanges++
 		e.routes.left = leftPartition{
 			id: e.leader.PartitionID, sequence: e.neighbors.Routers.Sequence, until: e.Now.Add(e.timing.NetworkIDTimeout),

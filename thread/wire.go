@@ -47,6 +47,7 @@ func (e *Engine) wire(c *Config) {
 	}
 	e.events = eventQueue{core: e.Core, lost: &e.counters.EventsLost}
 	e.wireRooms(c)
+	e.self.load = e.mac.Load
 	e.wireLayers()
 	e.wireChildSide()
 	e.wireRouterSide(c)
@@ -95,7 +96,7 @@ func (e *Engine) wireRooms(c *Config) {
 
 func macTiming(t *Timing) mac.Timing {
 	return mac.Timing{
-		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
+		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, LoadBE: t.LoadBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
 		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, AckWaitMax: t.AckWaitMax, AckRoom: t.AckRoom, FrameTime: t.FrameTime, DataWait: t.DataWait,
 		Scale: t.links(),
 	}
@@ -170,16 +171,20 @@ func (e *Engine) wireRouterSide(c *Config) {
 		routes: &e.routes, selection: &e.selection, distrib: &e.distrib, priority: AutomaticParentPriority,
 	}
 	e.mac.Overheard = e.parent.overheard
+	e.quiet = quiet{self: e.self, neighbors: e.neighbors, routes: &e.routes}
+	e.mle.company = &e.quiet
+	e.places = places{self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver}
+	e.mle.places = &e.places
 	e.links = links{
 		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, routes: &e.routes, distrib: &e.distrib,
 	}
 	e.routes = routes{
 		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, resolver: e.resolver, mle: &e.mle, attach: &e.attach,
-		links: &e.links, selection: &e.selection, leading: &e.leading, distrib: &e.distrib, advertise: trickle.NewTimer(e.Core.Rand),
+		links: &e.links, selection: &e.selection, leading: &e.leading, distrib: &e.distrib, quiet: &e.quiet, advertise: trickle.NewTimer(e.Core.Rand),
 	}
 	e.selection = selection{
 		self: e.self, change: e, neighbors: e.neighbors, tmf: &e.tmf, attach: &e.attach, links: &e.links, routes: &e.routes,
-		parent: &e.parent, upgradeAt: c.RouterUpgradeThreshold, downgradeAt: c.RouterDowngradeThreshold,
+		parent: &e.parent, quiet: &e.quiet, upgradeAt: c.RouterUpgradeThreshold, downgradeAt: c.RouterDowngradeThreshold,
 		previousID: mle.InvalidRouterID,
 	}
 	e.leading = leading{
@@ -217,12 +222,14 @@ func (e *Engine) commands() []mleCommand {
 	const strangers, known = true, false
 	return []mleCommand{
 		{mle.LinkRequest, asRouter, strangers, e.links.handleRequest, nil},
+		{mle.LinkRequest, asChild, strangers, e.links.heardRequest, nil},
 		{mle.LinkAccept, asAny, strangers, e.links.handleAccept, nil},
 		{mle.LinkAcceptAndRequest, asAny, strangers, e.links.handleAccept, nil},
 		{mle.Advertisement, asAny, strangers, e.routes.handleAdvertisement, e.routes.unneeded},
 		{mle.DataRequest, asChild | asRouter, known, e.distrib.handleRequest, nil},
 		{mle.DataResponse, asAny, known, e.distrib.handleLeaderData, e.mle.fromStranger},
 		{mle.Announce, asAny, strangers, e.announcer.handle, nil},
+		{mle.ParentRequest, asDetached, strangers, e.attach.heardRequest, nil},
 		{mle.ParentRequest, asChild | asRouter, strangers, e.parent.handleParentRequest, e.parent.unneeded},
 		{mle.ParentResponse, asAny, strangers, e.attach.handleParentResponse, nil},
 		{mle.ChildIDRequest, asChild | asRouter, strangers, e.parent.handleChildIDRequest, nil},

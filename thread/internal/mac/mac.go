@@ -39,6 +39,8 @@ type Timing struct {
 	BackoffUnit time.Duration
 	// MinBE and MaxBE bound the backoff exponent (macMinBE, macMaxBE).
 	MinBE, MaxBE int
+	// LoadBE is how much the exponent grows where the channel is heard full: see load. Zero is not at all.
+	LoadBE int
 	// MaxCSMABackoffs is how often a busy channel is tried again before that counts as a failed try.
 	MaxCSMABackoffs int
 	// RetryJitter bounds a random delay before each retry, on top of the backoff and as many times as there were retries.
@@ -165,6 +167,7 @@ type MAC struct {
 	// The frame in work. What is left of the last one when idle is not read.
 	timer    time.Time // end of the backoff or of the wait for an acknowledgement; zero if neither
 	ended    time.Time // when the last try has left the antenna
+	load     load
 	room     time.Time // until when an acknowledgement of others may be on the air
 	backoffs int
 	retries  int

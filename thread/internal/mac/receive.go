@@ -49,6 +49,7 @@ func (m *MAC) Ignore(now time.Time, psdu []byte) bool {
 		return false
 	}
 	m.Counters.RxFrames++
+	m.hear(now, psdu)
 	return true
 }
 
@@ -60,6 +61,7 @@ func (m *MAC) HandleFrame(psdu []byte, rssi int) (Received, bool) {
 		return Received{}, false
 	}
 	m.Counters.RxFrames++
+	m.hear(m.core.Now, psdu)
 	f, err := ieee802154.ParseFrame(psdu)
 	switch {
 	case err != nil:

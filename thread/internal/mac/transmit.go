@@ -147,7 +147,7 @@ func (m *MAC) seal(f *ieee802154.Frame) error {
 // backoff waits a random number of backoff units, from an exponent that grows with each failure (IEEE 802.15.4-2006 §7.5.1.4; that it
 // grows with retries too is Pymesh's).
 func (m *MAC) backoff() {
-	exponent := min(m.timing.MinBE+m.backoffs+m.retries, m.timing.MaxBE)
+	exponent := min(m.timing.MinBE+m.backoffs+m.retries+m.contention(), m.timing.MaxBE)
 	m.state = stateBackoff
 	units := time.Duration(m.core.Rand.IntN(1 << exponent))
 	jitter := m.core.RandomUpTo(time.Duration(m.retries) * m.timing.RetryJitter)

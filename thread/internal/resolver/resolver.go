@@ -24,7 +24,10 @@ import (
 )
 
 // maxAddresses is the number of addresses that a node remembers. This implementation chose it.
-const maxAddresses = 64
+const maxAddresses = 128
+
+// maxFailed is how many failures are remembered: what others say of those addresses may be older.
+const maxFailed = 16
 
 // Timing is how long questions take (Thread 1.1 §5.4.2).
 type Timing struct {
@@ -92,6 +95,8 @@ type entry struct {
 	answered bool            // known from a notification, not from a datagram that passed; what follows is valid then
 	iid      ip6.InterfaceID // of the owner's ML-EID
 	age      time.Duration   // since the owner's last transaction, as the answer said
+	said     time.Time       // when the owner was there
+	told     uint8           // how often neighbors were told where it is
 }
 
 // A Resolver is the addresses of one node. The question goes to all routers by multicast; who has the address, itself or through
@@ -118,6 +123,15 @@ type Resolver struct {
 	// effects are the ends that nobody has fetched yet. Together with the open questions, each of which will have one, they are
 	// at most as many as there are entries: Resolve sees to that.
 	effects []Effect
+
+	failed     [maxFailed]failure // the latest, as a ring
+	nextFailed int
+}
+
+// A failure is an address that turned out not to be where it was known to be.
+type failure struct {
+	target netip.Addr
+	at     time.Time
 }
 
 // New returns an empty Resolver.
@@ -179,7 +193,13 @@ func (r *Resolver) Correct(src netip.Addr, rloc mle.RLOC16) {
 
 func (r *Resolver) know(e *entry, rloc mle.RLOC16) {
 	r.settle(e, Found)
-	e.state, e.rloc = stateKnown, rloc
+	switch {
+	case e.rloc != rloc && e.rloc != 0:
+		e.told = 0 // others may know the old place
+	case e.state != stateKnown:
+		e.told = 1
+	}
+	e.state, e.rloc, e.said = stateKnown, rloc, r.core.Now
 }
 
 // Notify takes an Address Notification (Thread 1.1 §5.4.2): target is at rloc, and belongs to the node whose ML-EID ends in iid. age is
@@ -196,13 +216,68 @@ func (r *Resolver) Notify(target netip.Addr, iid ip6.InterfaceID, rloc mle.RLOC1
 		return Ignored
 	}
 	r.settle(e, Found)
-	*e = entry{state: stateKnown, target: target, used: r.core.Now, rloc: rloc, answered: true, iid: iid, age: age}
+	told := e.told
+	if e.rloc != rloc {
+		told = 0
+	}
+	*e = entry{
+		state: stateKnown, target: target, used: r.core.Now, rloc: rloc, answered: true, iid: iid, age: age, said: r.core.Now.Add(-age), told: told,
+	}
 	return Accepted
 }
 
 // Fail forgets where target is: it turned out not to be there.
 func (r *Resolver) Fail(target netip.Addr) {
 	r.forget(func(e *entry) bool { return e.target == target })
+	r.failed[r.nextFailed] = failure{target, r.core.Now}
+	r.nextFailed = (r.nextFailed + 1) % len(r.failed)
+}
+
+// sameSaying is by how much what a neighbor says of an address must be newer than what is known to say something else: ages are rounded.
+const sameSaying = 5 * time.Second
+
+// Hear takes the word of a neighbor that src was at rloc at a time. What is known from later on counts for more.
+//
+// first says that the neighbor is that node itself.
+func (r *Resolver) Hear(src netip.Addr, rloc mle.RLOC16, said time.Time, first bool) {
+	for _, f := range r.failed {
+		if f.target == src && !said.After(f.at) {
+			return
+		}
+	}
+	e := r.find(src)
+	switch {
+	case e == nil:
+		if e = r.place(); e == nil || e.state != stateNone && !e.used.IsZero() {
+			return // what is used counts for more
+		}
+		*e = entry{target: src}
+	case e.state == stateKnown && !first && !said.After(e.said.Add(sameSaying)):
+		return
+	}
+	r.know(e, rloc)
+	e.said = said
+}
+
+// maxTold is how often neighbors are told where an address is.
+const maxTold = 2
+
+// Tell yields what the neighbors are to hear, the least told first, and notes of each that it was told. It ends when yield returns false,
+// and that one was not.
+func (r *Resolver) Tell(yield func(target netip.Addr, rloc mle.RLOC16, age time.Duration) bool) {
+	var done [maxAddresses]bool
+	for told := range uint8(maxTold) {
+		for i, e := range r.entries {
+			if e.state != stateKnown || e.told != told || done[i] {
+				continue
+			}
+			if !yield(e.target, e.rloc, r.core.Now.Sub(e.said)) {
+				return
+			}
+			e.told++
+			done[i] = true
+		}
+	}
 }
 
 // ForgetFailures forgets which addresses were asked for in vain: a node has joined, which may have them.
