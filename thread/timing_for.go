@@ -15,6 +15,8 @@ const (
 	pycomSlowest = 379_392 * time.Microsecond
 	// shortestTiming bounds the times of fast channels: processors take their time as well.
 	shortestTiming = 1.0 / 4
+	// mostFragments is the number of fragments of the longest datagram, 1280 bytes, behind a mesh header.
+	mostFragments = 15
 )
 
 // TimingFor returns a timing for a radio on which a packet of n bytes is on the air for airtime(n). Give it the method of a
@@ -101,6 +103,7 @@ func (t *Timing) stretch(frame time.Duration) {
 		&t.FragmentGap)
 	// Deviation: RFC 4944 §5.3 allows 60 s at most, in which SF12 on 125 kHz carries ten fragments over one hop.
 	t.scale(ratio(frame, pycomSlowest), &t.Reassembly, &t.LostDatagram)
+	t.FragmentGaps = mostFragments * t.FragmentGap // boards, for which they are bounded, cannot be in this mesh
 	t.ChildTimeout = t.ChildTimeout.Round(time.Second)
 }
 
