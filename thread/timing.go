@@ -41,8 +41,9 @@ type Timing struct {
 	LinkMargin int
 
 	// FragmentGap is the pause after a fragment that goes over several hops: the next one must not meet it, passed on by nodes
-	// that do not hear each other. Over two hops it is half as long.
-	FragmentGap time.Duration
+	// that do not hear each other. Over two hops it is half as long. FragmentGaps bounds the sum of a datagram's pauses: it must arrive within
+	// the peer's Reassembly.
+	FragmentGap, FragmentGaps time.Duration
 	// LostDatagram is how long the other fragments of a datagram are dropped of which one that passed through here was lost. Zero, as in
 	// stock, passes them on.
 	LostDatagram time.Duration

@@ -70,7 +70,7 @@ func (t *Timing) durations() []namedDuration {
 	return []namedDuration{
 		{"BackoffUnit", t.BackoffUnit, some}, {"RetryJitter", t.RetryJitter, none},
 		{"AckWait", t.AckWait, some}, {"AckWaitMax", t.AckWaitMax, none}, {"AckRoom", t.AckRoom, none}, {"FrameTime", t.FrameTime, some},
-		{"FragmentGap", t.FragmentGap, none}, {"LostDatagram", t.LostDatagram, none},
+		{"FragmentGap", t.FragmentGap, none}, {"FragmentGaps", t.FragmentGaps, none}, {"LostDatagram", t.LostDatagram, none},
 		{"ParentRequestRouters", t.ParentRequestRouters, some}, {"ParentRequestREEDs", t.ParentRequestREEDs, some},
 		{"ParentDecision", t.ParentDecision, none},
 		{"ParentResponseRouters", t.ParentResponseRouters, none}, {"ParentResponseAll", t.ParentResponseAll, none},

@@ -15,6 +15,8 @@ const (
 	pycomSlowest = 379_392 * time.Microsecond
 	// shortestTiming bounds the times of fast channels: processors take their time as well.
 	shortestTiming = 1.0 / 4
+	// mostFragments is the number of fragments of the longest datagram, 1280 bytes, behind a mesh header.
+	mostFragments = 15
 )
 
 // TimingFor returns a timing for a radio on which a packet of n bytes is on the air for airtime(n). Give it the method of a

@@ -75,7 +75,7 @@ func (e *Engine) wireRooms(c *Config) {
 	})
 	e.polls.SetPeriod(c.PollPeriod)
 	e.neighbors.Routers.Sequence = uint8(e.Core.Rand.Uint32())
-	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, LostDatagram: t.LostDatagram}, e.mac, &e.mesh, &e.contexts)
+	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, FragmentGaps: t.FragmentGaps, LostDatagram: t.LostDatagram}, e.mac, &e.mesh, &e.contexts)
 	e.mpl = mpl.NewDomain(e.Core.Rand, mpl.Config{
 		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, Seeds: seedsFor(t), Datagrams: mplDatagrams, Redundancy: t.MPLRedundancy, Reserve: e.save,
 	})

@@ -344,6 +344,17 @@ func TestTwoPauses(t *testing.T) {
 	r.counts(Counters{TxDatagrams: 2})
 }
 
+// All pauses of a datagram together stay near FragmentGaps.
+func TestFragmentGaps(t *testing.T) {
+	r := newRoom(t)
+	r.timing = Timing{FragmentGap: time.Second, FragmentGaps: 5 * time.Second}
+	for size, want := range map[int]time.Duration{100: time.Second, 440: time.Second, 880: 500 * time.Millisecond, 1280: 343750 * time.Microsecond} {
+		if got := r.fragmentGap(&Message{Data: make([]byte, size)}, true); got != want {
+			t.Errorf("%d bytes: %v, want %v", size, got, want)
+		}
+	}
+}
+
 // The next hop has passed a fragment on after half of FragmentGap, and the one after that after all of it.
 func TestFragmentGap(t *testing.T) {
 	for far, want := range map[bool]time.Duration{false: timing.FragmentGap / 2, true: timing.FragmentGap} {

@@ -39,7 +39,7 @@ var (
 	toAll       = netip.MustParseAddr("ff02::1")
 	meshLocal   = netip.MustParsePrefix("fdde:ad00:beef::/64")
 	broadcast   = neighbors.ShortAddr(mle.BroadcastRLOC16)
-	timing      = Timing{FragmentGap: time.Second, LostDatagram: time.Minute}
+	timing      = Timing{FragmentGap: time.Second, FragmentGaps: time.Hour, LostDatagram: time.Minute}
 	errTooLong  = errors.New("frame too long")
 )
 

@@ -49,7 +49,7 @@ type MAC interface {
 
 // Timing is the pause after a fragment that goes over several hops, and how long a lost datagram is remembered: see thread.Timing.
 type Timing struct {
-	FragmentGap, LostDatagram time.Duration
+	FragmentGap, FragmentGaps, LostDatagram time.Duration
 }
 
 // Counters counts what became of messages. Each is in one of them in the end.
@@ -542,7 +542,7 @@ func (s *Sender) Sent(ok bool) {
 	case w.end < len(m.Data):
 		m.offset = w.end
 		if w.relayed {
-			m.after, m.hop = s.core.Now.Add(s.fragmentGap(w.far)), s.lastHop
+			m.after, m.hop = s.core.Now.Add(s.fragmentGap(m, w.far)), s.lastHop
 		}
 	case m.Kind == KindMeshFrame:
 		s.Counters.Forwarded++
@@ -555,11 +555,13 @@ func (s *Sender) Sent(ok bool) {
 
 // fragmentGap is the pause between the fragments of a datagram: until the next hop has passed one on, and the one after that, too, which
 // is not heard here.
-func (s *Sender) fragmentGap(far bool) time.Duration {
-	if far {
-		return s.timing.FragmentGap
+func (s *Sender) fragmentGap(m *Message, far bool) time.Duration {
+	const fragmentSize = 88 // bytes of a datagram in one fragment behind a mesh header
+	gap := s.timing.FragmentGap
+	if !far {
+		gap /= 2
 	}
-	return s.timing.FragmentGap / 2
+	return min(gap, s.timing.FragmentGaps*fragmentSize/time.Duration(len(m.Data)))
 }
 
 // DropMLE drops the MLE messages of a command to dst that nobody has begun to send and something newer replaces.
