@@ -38,6 +38,11 @@
 // the same time, and [Node.Events] tells each of them. What has changed so is stored, and goes before the options of New as long as those
 // stay the same.
 //
+// # Joining
+//
+// A node need not be given the key: [Join] lets it into a mesh by a password of its own, once [Node.Commission] and [Commissioner.Allow] on any
+// node of that mesh have said so. What it is told is in its store.
+//
 // # Sockets
 //
 // [Node.ListenUDP] and [Node.DialUDP] give a [UDPConn], which is a net.PacketConn and, dialled, a net.Conn; [Node.ListenPacket] and
@@ -94,4 +99,6 @@
 // Boards of Pycom have not been tried with a hat yet: everything on the air is proven against OpenThread's own simulation, of the version that the
 // boards have. Commands of the command line that are not there are named by [github.com/gopymesh/pymesh/thread/cli]; README.md says what
 // works, protocol by protocol.
+//
+// Not implemented yet: a border agent, by which a commissioner from outside of the mesh, such as a phone, would let nodes in.
 package pymesh

@@ -67,6 +67,9 @@ type Counters struct {
 
 	// TMF: dropped; and messages that were not sent since too many are under way, or come too fast.
 	TMFMalformed, TMFUnexpected, TMFRefused uint64
+	// JoinersRelayed counts datagrams of joiners that this node has passed on to the commissioner, JoinersRefused those that it has not, since they
+	// were too many, and as the commissioner those of joiners that may not join, or not now.
+	JoinersRelayed, JoinersRefused uint64
 	// RegistrationsRefused counts what this node wanted to register, or as a leader was to take, for which the network data had no place.
 	RegistrationsRefused uint64
 

@@ -45,6 +45,7 @@ type Engine struct {
 	snapshot
 	offers
 	surveys
+	joins
 
 	timing   Timing
 	counters Counters // of package thread; the rooms have theirs
@@ -52,10 +53,11 @@ type Engine struct {
 	keeper   keeper
 
 	interfaceOn bool
-	threadOn    bool      // and Thread started
-	spentSoon   bool      // the log says that frame counters come to their end for good,
-	spent       bool      // and that they are there
-	second      time.Time // when the housekeeping of the next second is due, zero if there is none
+	ownExt      ieee802154.ExtAddr // the node's extended address while it has that of a joiner, else zero
+	threadOn    bool               // and Thread started
+	spentSoon   bool               // the log says that frame counters come to their end for good,
+	spent       bool               // and that they are there
+	second      time.Time          // when the housekeeping of the next second is due, zero if there is none
 
 	machines []machine // in the order in which they are served, the MAC first
 
@@ -93,6 +95,7 @@ type Engine struct {
 	queries   queries
 	manage    management
 	commiss   commissioner
+	admission admission
 	announcer announcer
 	registrar registrar
 	leases    leases
@@ -111,7 +114,7 @@ func New(c Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{timing: c.Timing, keeper: keeper{store: c.Store}}
-	e.snapshot.e, e.offers.e, e.surveys.e = e, e, e
+	e.snapshot.e, e.offers.e, e.surveys.e, e.joins.e = e, e, e, e
 	e.wire(&c)
 	if err := e.restoreSettings(); err != nil {
 		return nil, fmt.Errorf("thread: loading settings: %w", err)
@@ -303,7 +306,7 @@ func (e *Engine) settle() {
 	if e.mac.Idle() && e.surroundings.waiting() {
 		e.surroundings.transmit()
 	}
-	for e.threadOn && e.mac.Idle() && !e.surroundings.away() && (e.sender.Ready() || e.resolver.Asking()) {
+	for e.sender.On && e.mac.Idle() && !e.surroundings.away() && (e.sender.Ready() || e.resolver.Asking()) {
 		chosen := e.sender.Choose()
 		if e.queries.ask() {
 			continue // they come first: management traffic
@@ -321,7 +324,7 @@ func (e *Engine) settle() {
 
 // tune puts the MAC on the channel where it has to be. It works for a scan even if Thread is stopped, or the interface down.
 func (e *Engine) tune() {
-	e.mac.On = e.threadOn || e.surroundings.scanning()
+	e.mac.On = e.threadOn || e.surroundings.scanning() || e.admission.active()
 	e.surroundings.tune()
 }
 

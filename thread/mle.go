@@ -60,6 +60,7 @@ type mleCommand struct {
 type roleSet uint8
 
 const (
+	asDisabled  roleSet = 1 << RoleDisabled
 	asDetached  roleSet = 1 << RoleDetached
 	asChild     roleSet = 1 << RoleChild
 	asRouter    roleSet = 1<<RoleRouter | 1<<RoleLeader

@@ -337,6 +337,16 @@ func (x *surroundings) HandleTimeout() {
 	}
 }
 
+// cancel ends the host's scan without a word.
+func (x *surroundings) cancel() {
+	if x.request {
+		x.inWork = false
+	}
+	x.scanner.Stop()
+	x.measure = false
+	x.tune()
+}
+
 // stop ends everything: the node leaves its network.
 func (x *surroundings) stop() {
 	x.energy.Stop()
@@ -452,14 +462,14 @@ func (x *surroundings) discoveryResponse(a discoveryAnswer) (ieee802154.Frame, e
 	if steering := x.steering(); len(steering) > 0 {
 		b = tlv.Append(b, meshcop.TypeSteeringData, steering)
 	}
-	b = meshcop.AppendJoinerUDPPort(b, joinerUDPPort)
+	b = meshcop.AppendJoinerUDPPort(b, joinerPort(x.netData))
 	message := tlv.Append(mle.AppendCommand(nil, mle.DiscoveryResponse), mle.TLVThreadDiscovery, b)
 	return x.mleFrame(ieee802154.Frame{
 		DstPAN: a.pan, Dst: ieee802154.ExtAddress(neighbors.ExtOf(a.to)), SrcPAN: n.PANID, AckRequest: true,
 	}, a.to, message)
 }
 
-// joinerUDPPort is where a joiner router would listen; that of the reference.
+// joinerUDPPort is where a joiner router listens; that of the reference.
 const joinerUDPPort = 1000
 
 // steering is the Steering Data in the commissioning data: which joiners the network lets in.

@@ -36,6 +36,10 @@ func setNetwork(p *otsim.Process) {
 	p.Command("dataset extpanid dead00beef00cafe")
 	p.Command("dataset networkname OpenThread")
 	p.Command("dataset meshlocalprefix fdde:ad00:beef::")
+	// A joiner router of today has nobody join before it knows these.
+	p.Command("dataset channelmask 0x07fff800")
+	p.Command("dataset pskc 00112233445566778899aabbccddeeff")
+	p.Command("dataset securitypolicy 672 onrc")
 	p.Command("dataset activetimestamp 1")
 	p.Command("dataset commit active")
 }

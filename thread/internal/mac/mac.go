@@ -197,6 +197,8 @@ type MAC struct {
 	rx    []byte // plaintext of the last secured frame
 
 	announce *ieee802154.CCM
+	guests   [maxGuests]guest
+	kek      kek
 }
 
 // New returns a MAC that is off and has no short address. It draws one random number, its first sequence number.

@@ -23,7 +23,8 @@ type Received struct {
 	Src, Dst ieee802154.Addr
 	PAN      ieee802154.PANID // of Src
 	RSSI     int              // in dBm, 127 if not known
-	Secured  bool             // and authentic
+	Secured  bool             // and authentic, as a neighbor's
+	KEK      bool             // authentic under the KEK, and not Secured
 	// Poll says that the frame is a data request, secured, of a child: one that is known from before a restart may have sent it long ago.
 	Poll bool
 	// Own says that the frame, which is not secured, has this node's own address for its source, and is counted as dropped. It may tell
@@ -160,7 +161,10 @@ func (m *MAC) unseal(f *ieee802154.Frame, psdu []byte, from source) (payload []b
 		if from.record != nil && from.record.Valid() {
 			m.heard.from = from
 		}
+		m.acknowledgeGuest(f.Src)
 		return f.Payload, false, true
+	case f.Security.KeyIDMode == ieee802154.KeyIDModeImplicit:
+		return m.unsealKEK(f, psdu)
 	case f.Security.KeyIDMode == ieee802154.KeyIDModeSource4:
 		payload, err := m.openAnnounce(f, psdu)
 		if err != nil {
@@ -187,7 +191,7 @@ func (m *MAC) handUp(f *ieee802154.Frame, payload []byte, secured bool, from sou
 		m.Counters.RxData++
 		m.fetch(f.FramePending)
 		if len(payload) > 0 {
-			return Received{Type: f.Type, Payload: payload, Src: f.Src, Dst: f.Dst, PAN: f.SrcPAN, RSSI: from.rssi, Secured: secured}, true
+			return Received{Type: f.Type, Payload: payload, Src: f.Src, Dst: f.Dst, PAN: f.SrcPAN, RSSI: from.rssi, Secured: secured, KEK: m.heard.kek}, true
 		}
 	case ieee802154.Command:
 		m.Counters.RxCommands++
@@ -221,6 +225,7 @@ type heard struct {
 
 	poller   ieee802154.Addr // of a data request, where from
 	restored bool            // which is a child's from before a restart
+	kek      bool            // secured with the KEK
 }
 
 // acknowledgement is one that waits for the radio.

@@ -45,6 +45,16 @@ const (
 	KindEmpty                 // nothing, by which a sleeping child hears that its parent is there
 )
 
+// Protection says how the frames of a datagram are secured.
+type Protection uint8
+
+// Protections.
+const (
+	Secured   Protection = iota // with the network's key
+	Plain                       // not at all: what passes between a joiner and its joiner router secures itself
+	Entrusted                   // with the KEK that a joiner shares with its joiner router
+)
+
 // A Message is what waits for the radio. Take one from Sender.New, fill in what is exported, and give it back by Enqueue or Free.
 type Message struct {
 	Data     []byte
@@ -54,6 +64,8 @@ type Message struct {
 	Expires  time.Time // zero for never; what has been begun, and what is held for a sleeping child, is finished
 	// Channel is that of an Announcement, to all networks there. 0 is the node's own.
 	Channel uint8
+	// Protection is how a datagram is secured.
+	Protection Protection
 	// For is the sleeping child that a copy of a multicast is for, zero otherwise.
 	For ieee802154.ExtAddr
 	// Host says that who sends it waits for room: it is refused where others would be counted as lost, and once taken it keeps its place.

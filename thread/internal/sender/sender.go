@@ -469,7 +469,11 @@ func (s *Sender) frame(m *Message, hop Hop) (f ieee802154.Frame, end int, err er
 		AckRequest: !hop.Dst.IsBroadcast(), PANIDCompression: true,
 		DstPAN: s.PAN, SrcPAN: s.PAN, Dst: hop.Dst, Src: hop.Src,
 	}
-	if m.Kind != KindMLE || m.secured {
+	switch {
+	case m.Protection == Plain:
+	case m.Protection == Entrusted:
+		f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeImplicit}
+	case m.Kind != KindMLE || m.secured:
 		f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex}
 	}
 	switch {
