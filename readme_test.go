@@ -57,7 +57,7 @@ func TestREADMEFlags(t *testing.T) {
 	}
 	shared := source(t, "examples/internal/*/*.go")
 	for line := range strings.Lines(string(b)) {
-		for _, call := range regexp.MustCompile("(?:go run \\./examples/|\\./|pymesh-)(node|sniff|radiotest|topology|otcli|quickstart)((?: -?[A-Za-z0-9./-]+)*)").FindAllStringSubmatch(line, -1) {
+		for _, call := range regexp.MustCompile(`(?:go run \./examples/|\./|pymesh-)(node|sniff|radiotest|topology|otcli|quickstart)((?: -?[A-Za-z0-9./-]+)*)`).FindAllStringSubmatch(line, -1) {
 			text := shared + source(t, "examples/"+call[1]+"/*.go")
 			for _, f := range regexp.MustCompile(" -([a-z0-9-]+)").FindAllStringSubmatch(call[2], -1) {
 				if !strings.Contains(text, "\""+f[1]+"\"") {
