@@ -179,7 +179,7 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 	if !isParent && from == nil {
 		return true
 	}
-	if from != nil && r.hearsWell(info) {
+	if from != nil && info.news && r.hearsWell(info) {
 		from.HeardWell = r.Now
 	}
 	if info.fresh {

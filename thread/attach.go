@@ -405,6 +405,9 @@ func (a *attacher) handleParentResponse(m mle.Message, info mleInfo) error {
 	if err := r.Err(); err != nil {
 		return err
 	}
+	if a.announcer.found(response) {
+		return nil
+	}
 	if response != a.challenge {
 		return errMLEUnexpected
 	}

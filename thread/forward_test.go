@@ -104,7 +104,7 @@ func multicasts(p *meshtest.Peer) int {
 func TestOrderAcrossHops(t *testing.T) {
 	m := steady(t, ideal(), 3, func(c *thread.Config) {
 		stock(c)
-		c.Timing.FragmentGap, c.Timing.FragmentGaps = 100*time.Millisecond, time.Minute
+		c.Timing.FragmentGap = 100 * time.Millisecond
 	})
 	a, near, far := m.Nodes[0], m.Nodes[1], m.Nodes[2]
 	for _, n := range []*meshtest.Node{near, far} {

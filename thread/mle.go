@@ -60,6 +60,7 @@ type mleCommand struct {
 type roleSet uint8
 
 const (
+	asDisabled  roleSet = 1 << RoleDisabled
 	asDetached  roleSet = 1 << RoleDetached
 	asChild     roleSet = 1 << RoleChild
 	asRouter    roleSet = 1<<RoleRouter | 1<<RoleLeader
@@ -149,6 +150,11 @@ func (x *mleMessenger) send(dst netip.Addr, plain []byte) { x.sendOn(0, dst, pla
 
 // sendOn is send on another channel, for an Announcement. 0 is the node's own.
 func (x *mleMessenger) sendOn(channel uint8, dst netip.Addr, plain []byte) {
+	x.sendTo(channel, 0, dst, plain)
+}
+
+// sendTo is send on another channel, or to nodes of another PAN. 0 is the node's own.
+func (x *mleMessenger) sendTo(channel uint8, pan ieee802154.PANID, dst netip.Addr, plain []byte) {
 	x.scratch = plain[:0]
 	x.counters.TxMLE++
 	command := mle.Command(plain[0])
@@ -163,6 +169,7 @@ func (x *mleMessenger) sendOn(channel uint8, dst netip.Addr, plain []byte) {
 		return
 	}
 	msg.Kind, msg.Command, msg.Channel = sender.KindMLE, command, channel
+	msg.PAN = pan
 	// What a busy channel holds up for longer asks or answers nothing that still counts, and would hold up what follows.
 	msg.Expires = x.Now.Add(x.timing.LinkRequest)
 	msg.Priority = sender.PriorityNet

@@ -11,7 +11,11 @@ import (
 	"github.com/gopymesh/pymesh/lora/lorasim"
 	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/coap"
 	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/netdata"
+	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
 // TestPrefixOnLoRa: on LoRa a prefix reaches 16 nodes of a 4 × 4 grid within 60 s, wherever the border router stands, and each sends to the
@@ -137,4 +141,40 @@ func TestSleepyBorderRouterOnLoRa(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestServerDataFlood: a member that registers a prefix and takes it back, each two seconds, does not keep all others talking of it; what it says last
+// reaches them soon (Thread 1.1 §5.18).
+func TestServerDataFlood(t *testing.T) {
+	m, p := pair(t, 7)
+	leader, router := m.Nodes[0], m.Nodes[1]
+	if leader.Role() != thread.RoleLeader {
+		leader, router = router, leader
+	}
+	p.Deaf = false
+	p.Attach(leader, thread.ModeFullThreadDevice, time.Hour)
+	entry := must(netdata.BorderRouter{RLOC16: p.RLOC16, Flags: pymeshFlags}.AppendBinary(nil))
+	sub := must(netdata.TLV{Type: netdata.TypeBorderRouter, Stable: true, Value: entry}.AppendBinary(nil))
+	value := must(netdata.Prefix{Prefix: cafe, SubTLVs: sub}.AppendBinary(nil))
+	prefix := must(netdata.TLV{Type: netdata.TypePrefix, Stable: true, Value: value}.AppendBinary(nil))
+	before := len(p.Find(mle.DataResponse, leader.ExtAddr()))
+	first := must2(leader.Leader()).DataVersion
+	const changes = 301
+	for i := range uint16(changes) {
+		payload := tmf.AppendThreadNetworkData(nil, prefix)
+		if i%2 == 1 {
+			payload = tmf.AppendThreadNetworkData(nil, nil)
+		}
+		p.SendDatagram(shortAddress(leader.RLOC16()), tmfRequest(p, tmf.URIServerData, payload, coap.Confirmable, 100+i))
+		m.Run(2 * time.Second)
+	}
+	if got := must2(leader.Leader()).DataVersion - first; got != changes%256 {
+		t.Errorf("%d changes", got)
+	}
+	if got := len(p.Find(mle.DataResponse, leader.ExtAddr())) - before; got > 80 {
+		t.Errorf("%d announcements of %d changes", got, changes)
+	}
+	m.Until(time.Minute, "the last change", func() bool {
+		return must2(router.Leader()).DataVersion == must2(leader.Leader()).DataVersion && len(serversOf(router, cafe)) == 1
+	})
 }

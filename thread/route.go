@@ -106,9 +106,11 @@ func (r *routes) nextHop(dst mle.RLOC16) (mle.RLOC16, bool) {
 	return r.neighbors.Routers.NextHop(dst.RouterID())
 }
 
-// hopsTo is the hop limit of a mesh header: the cost of the route and a little more, for it may change on the way.
+// spareHops is what the hop limit of a mesh header has beyond the cost of the route, which may change on the way.
+const spareHops = 1
+
+// hopsTo is the cost of the route to dst, and so the number of hops at most.
 func (r *routes) hopsTo(dst mle.RLOC16) uint8 {
-	const spare = 1
 	hops := uint8(neighbors.MaxRouteCost + 1) // a child knows no costs
 	if r.isRouter() {
 		hops = r.neighbors.Routers.PathCost(r.neighbors.Routers.Get(dst.RouterID()))
@@ -116,7 +118,7 @@ func (r *routes) hopsTo(dst mle.RLOC16) uint8 {
 	if !dst.IsRouter() {
 		hops++
 	}
-	return hops + spare
+	return hops
 }
 
 // breakLoop drops a route whose next hop sent us the frame that should go there.

@@ -23,6 +23,8 @@ type Timing struct {
 	MaxFrameRetries int
 	// AckWait is the wait for an acknowledgement, counted from the end of the transmission.
 	AckWait time.Duration
+	// AckWaitMax is the longest wait, for a neighbor whose acknowledgements have shown that they take longer. Zero, as in stock, keeps AckWait.
+	AckWaitMax time.Duration
 	// AckRoom is how long the channel is left to others after a frame for one of them that asks for an acknowledgement, until that can
 	// be heard. Zero in stock.
 	AckRoom time.Duration
@@ -37,8 +39,11 @@ type Timing struct {
 	LinkMargin int
 
 	// FragmentGap is the pause after a fragment that goes over several hops: the next one must not meet it, passed on by nodes
-	// that do not hear each other. FragmentGaps bounds the sum of a datagram's pauses: it must arrive within the peer's Reassembly.
-	FragmentGap, FragmentGaps time.Duration
+	// that do not hear each other. Over two hops it is half as long.
+	FragmentGap time.Duration
+	// LostDatagram is how long the other fragments of a datagram are dropped of which one that passed through here was lost. Zero, as in
+	// stock, passes them on.
+	LostDatagram time.Duration
 
 	// Attaching, Thread 1.1 §4.7.
 

@@ -68,8 +68,8 @@ func (t *Timing) durations() []namedDuration {
 	const none, some = 0, time.Nanosecond
 	return []namedDuration{
 		{"BackoffUnit", t.BackoffUnit, some}, {"RetryJitter", t.RetryJitter, none},
-		{"AckWait", t.AckWait, some}, {"AckRoom", t.AckRoom, none}, {"FrameTime", t.FrameTime, some},
-		{"FragmentGap", t.FragmentGap, none}, {"FragmentGaps", t.FragmentGaps, none},
+		{"AckWait", t.AckWait, some}, {"AckWaitMax", t.AckWaitMax, none}, {"AckRoom", t.AckRoom, none}, {"FrameTime", t.FrameTime, some},
+		{"FragmentGap", t.FragmentGap, none}, {"LostDatagram", t.LostDatagram, none},
 		{"ParentRequestRouters", t.ParentRequestRouters, some}, {"ParentRequestREEDs", t.ParentRequestREEDs, some},
 		{"ParentDecision", t.ParentDecision, none},
 		{"ParentResponseRouters", t.ParentResponseRouters, none}, {"ParentResponseAll", t.ParentResponseAll, none},

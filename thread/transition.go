@@ -59,6 +59,7 @@ func (e *Engine) becomeDisabled() {
 	e.mle.forget(&e.counters.TxDatagramsStopped)
 	e.tmf.stop()
 	e.commiss.stop()
+	e.admission.stop()
 	e.announcer.stop()
 	e.diagnostics.stop()
 	e.surroundings.stop()
@@ -415,7 +416,7 @@ func (e *Engine) warnOfSpent() {
 func (e *Engine) startThread(now time.Time) error {
 	e.Advance(now)
 	switch {
-	case !e.interfaceOn || e.dataset.Network().PANID == ieee802154.BroadcastPAN:
+	case !e.interfaceOn || e.dataset.Network().PANID == ieee802154.BroadcastPAN || e.admission.active():
 		return ErrState
 	case e.threadOn:
 		return nil
@@ -463,6 +464,7 @@ func (e *Engine) interfaceDown(now time.Time) {
 	if !e.interfaceOn {
 		return
 	}
+	e.admission.joiner.Stop()
 	e.surroundings.stop() // a scan may be under way that needs no Thread
 	e.interfaceOn = false
 	e.tune()

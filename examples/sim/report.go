@@ -130,13 +130,17 @@ func (r *report) addKinds() {
 	}
 }
 
-// answered returns how many requests of peers were answered, or of those that are none.
-func (r *report) answered(peers bool) string {
+// between returns how many requests were answered, of those from peers or not, to peers or not.
+func (r *report) between(fromPeers, toPeers bool) string {
 	asked, answered := 0, 0
-	for _, n := range r.nodes {
-		if n.Peer == peers {
-			asked += n.Asked
-			answered += n.Answered
+	for k := range r.surveys {
+		for _, a := range r.surveys[k].Asks {
+			if r.nodes[a.From].Peer == fromPeers && r.nodes[a.To].Peer == toPeers {
+				asked++
+				if a.Took > 0 {
+					answered++
+				}
+			}
 		}
 	}
 	if asked == 0 {
@@ -229,7 +233,8 @@ func (r *report) rows() [][2]string {
 	if r.sum.Asked > 0 {
 		rows = append(rows, [2]string{"answered", fmt.Sprintf("%.1f %% of %d requests of %d bytes", 100*r.sum.Answered(), r.sum.Asked, r.o.traffic.Size)})
 		if r.o.peer != "" {
-			rows = append(rows, [2]string{"", "asked by ours " + r.answered(false) + ", by peers " + r.answered(true)})
+			rows = append(rows, [2]string{"", "ours ask ours " + r.between(false, false) + ", ours ask peers " + r.between(false, true)},
+				[2]string{"", "peers ask ours " + r.between(true, false) + ", peers ask peers " + r.between(true, true)})
 		}
 		rows = append(rows, [2]string{"round trip", fmt.Sprintf("%.2f s median, %.1f s for the slowest twentieth", fields.Quantile(r.sum.Trips, 0.5).Seconds(), fields.Quantile(r.sum.Trips, 0.95).Seconds())})
 	}

@@ -45,7 +45,8 @@ func (p *Process) SetNetwork(key string) {
 	p.Command("dataset networkkey %s", key)
 	for _, line := range [...]string{
 		"panid 0x1234", "channel 11", "extpanid dead00beef00cafe", "networkname OpenThread", "meshlocalprefix fdde:ad00:beef::",
-		"activetimestamp 1", "commit active",
+		// A joiner router of today has nobody join before it knows these.
+		"channelmask 0x07fff800", "pskc 00112233445566778899aabbccddeeff", "securitypolicy 672 onrc", "activetimestamp 1", "commit active",
 	} {
 		p.Command("dataset %s", line)
 	}

@@ -249,6 +249,16 @@ func TestDetectionTakesReceptions(t *testing.T) {
 	}
 }
 
+// TestDetectionCostsReceiving: a detection draws what receiving draws.
+func TestDetectionCostsReceiving(t *testing.T) {
+	b := mannered(Manners{CAD: &Detection{Always: true, FalseAlarm: -1}}, -80)
+	b.sendAt(0, 0, 20)
+	b.Run(time.Second)
+	if a := b.nd[0].Activity(); a.Receiving != time.Second-airtime(20) || a.Transmitting != airtime(20) || a.Sleeping != 0 {
+		t.Errorf("%+v", a)
+	}
+}
+
 // TestRoomForAcknowledgments gives a packet at the end of another one's: it waits, unless it is an acknowledgment.
 func TestRoomForAcknowledgments(t *testing.T) {
 	driver := DriverManners(lora.Config{})

@@ -47,6 +47,8 @@ type Timing struct {
 	MaxFrameRetries int
 	// AckWait is the wait for an acknowledgement, counted from the end of the transmission.
 	AckWait time.Duration
+	// AckWaitMax is the longest wait, for a neighbor whose acknowledgements have shown that they take longer. Zero for AckWait in any case.
+	AckWaitMax time.Duration
 	// AckRoom is how long the channel is left to others after a frame for one of them that asks for an acknowledgement.
 	AckRoom time.Duration
 	// FrameTime is the airtime of the longest frame.
@@ -149,6 +151,8 @@ type MAC struct {
 	Filter Filter
 	// Counter is the frame counter of secured frames.
 	Counter keychain.Counter
+	// Asked is another PAN in which this node has asked who is there: what comes to its extended address there is taken, too. 0 is none.
+	Asked ieee802154.PANID
 	// Listen is the channel on which the node is when it does not send a frame of another one.
 	Listen uint8
 
@@ -160,10 +164,11 @@ type MAC struct {
 
 	// The frame in work. What is left of the last one when idle is not read.
 	timer    time.Time // end of the backoff or of the wait for an acknowledgement; zero if neither
+	ended    time.Time // when the last try has left the antenna
 	room     time.Time // until when an acknowledgement of others may be on the air
 	backoffs int
 	retries  int
-	left     bool // the antenna, in one try at least
+	left     int  // tries that have left the antenna
 	acked    bool // the acknowledgement overtook the radio's "done"
 	frameSeq uint8
 	wantsAck bool
@@ -197,6 +202,8 @@ type MAC struct {
 	rx    []byte // plaintext of the last secured frame
 
 	announce *ieee802154.CCM
+	guests   [maxGuests]guest
+	kek      kek
 }
 
 // New returns a MAC that is off and has no short address. It draws one random number, its first sequence number.

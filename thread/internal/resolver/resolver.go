@@ -110,8 +110,8 @@ type entry struct {
 type Resolver struct {
 	core    *core.Core
 	timing  Timing
-	entries [maxAddresses]entry
-	open    int // entries in state asking
+	entries []*entry // at most maxAddresses
+	open    int      // entries in state asking
 
 	// asks are the questions to be sent: each belongs to an entry in state asking, so that there are at most as many.
 	asks []netip.Addr
@@ -122,9 +122,7 @@ type Resolver struct {
 
 // New returns an empty Resolver.
 func New(c *core.Core, t Timing) *Resolver {
-	return &Resolver{
-		core: c, timing: t, asks: make([]netip.Addr, 0, maxAddresses), effects: make([]Effect, 0, maxAddresses),
-	}
+	return &Resolver{core: c, timing: t}
 }
 
 // Resolve returns the locator of target, if it is [Known]. If not it asks, unless that has just failed: see [Answer]. While
@@ -141,7 +139,7 @@ func (r *Resolver) Resolve(target netip.Addr) (mle.RLOC16, Answer) {
 	case r.core.Now.Before(e.until):
 		return 0, Refused
 	}
-	if r.open+len(r.effects) >= len(r.entries) {
+	if r.open+len(r.effects) >= maxAddresses {
 		return 0, Refused
 	}
 	if e == nil {
@@ -209,8 +207,8 @@ func (r *Resolver) Fail(target netip.Addr) {
 
 // ForgetFailures forgets which addresses were asked for in vain: a node has joined, which may have them.
 func (r *Resolver) ForgetFailures() {
-	for i := range r.entries {
-		if e := &r.entries[i]; e.state == statePausing {
+	for _, e := range r.entries {
+		if e.state == statePausing {
 			*e = entry{}
 		}
 	}
@@ -228,10 +226,10 @@ func (r *Resolver) ForgetRouter(id mle.RouterID) {
 
 // Clear forgets everything. What waits for an answer waits in vain: its target becomes [Unreachable].
 func (r *Resolver) Clear() {
-	for i := range r.entries {
-		r.settle(&r.entries[i], Unreachable)
+	for _, e := range r.entries {
+		r.settle(e, Unreachable)
+		*e = entry{}
 	}
-	r.entries = [maxAddresses]entry{}
 }
 
 // Tick gives up the questions without an answer, each time for longer. How often it is called is how exact [Timing.Query] is.
@@ -239,8 +237,7 @@ func (r *Resolver) Tick() {
 	if r.open == 0 {
 		return
 	}
-	for i := range r.entries {
-		e := &r.entries[i]
+	for _, e := range r.entries {
 		if e.state != stateAsking || r.core.Now.Before(e.until) {
 			continue
 		}
@@ -262,8 +259,8 @@ func (r *Resolver) PollEffect() (Effect, bool) { return shift(&r.effects) }
 // Cached returns the known addresses and their locators, in the order of the table.
 func (r *Resolver) Cached() iter.Seq2[netip.Addr, mle.RLOC16] {
 	return func(yield func(netip.Addr, mle.RLOC16) bool) {
-		for i := range r.entries {
-			if e := &r.entries[i]; e.state == stateKnown && !yield(e.target, e.rloc) {
+		for _, e := range r.entries {
+			if e.state == stateKnown && !yield(e.target, e.rloc) {
 				return
 			}
 		}
@@ -271,8 +268,8 @@ func (r *Resolver) Cached() iter.Seq2[netip.Addr, mle.RLOC16] {
 }
 
 func (r *Resolver) find(target netip.Addr) *entry {
-	for i := range r.entries {
-		if e := &r.entries[i]; e.state != stateNone && e.target == target {
+	for _, e := range r.entries {
+		if e.state != stateNone && e.target == target {
 			return e
 		}
 	}
@@ -283,8 +280,7 @@ func (r *Resolver) find(target netip.Addr) *entry {
 // fewer questions are open than there are entries.
 func (r *Resolver) place() *entry {
 	var oldest *entry
-	for i := range r.entries {
-		e := &r.entries[i]
+	for _, e := range r.entries {
 		switch {
 		case e.state == stateNone:
 			return e
@@ -292,6 +288,10 @@ func (r *Resolver) place() *entry {
 		case oldest == nil || e.used.Before(oldest.used):
 			oldest = e
 		}
+	}
+	if len(r.entries) < maxAddresses {
+		oldest = new(entry)
+		r.entries = append(r.entries, oldest)
 	}
 	return oldest
 }
@@ -310,8 +310,8 @@ func (r *Resolver) settle(e *entry, k EffectKind) {
 
 // forget drops the known addresses that match.
 func (r *Resolver) forget(match func(*entry) bool) {
-	for i := range r.entries {
-		if e := &r.entries[i]; e.state == stateKnown && match(e) {
+	for _, e := range r.entries {
+		if e.state == stateKnown && match(e) {
 			*e = entry{}
 		}
 	}

@@ -525,8 +525,7 @@ func (m *model) end() bool {
 // check compares table and queues with each other.
 func (m *model) check() {
 	asking := 0
-	for i := range m.entries {
-		e := &m.entries[i]
+	for _, e := range m.entries {
 		if e.state != stateNone && m.find(e.target) != e {
 			m.t.Fatalf("%v is in the table twice", e.target)
 		}
