@@ -116,7 +116,7 @@ func TestDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range len(whole) { // torn anywhere
+	for n := 0; n < len(whole); n += 5 { // torn anywhere
 		if err := os.WriteFile(name, whole[:n], 0o600); err != nil {
 			t.Fatal(err)
 		}
