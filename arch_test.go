@@ -56,8 +56,13 @@ var layers = []layer{
 		external: anyModule, // periph.io and gpiocdev reach the hardware
 	},
 	{
-		packages: []string{"lora/sx1276"},
+		packages: []string{"lora/sx1276", "lora/sx126x"},
 		imports:  []string{"lora", "lora/transceiver", "lora/internal/...", "internal/lasting", "internal/steady"},
+		external: anyModule,
+	},
+	{
+		packages: []string{"lora/hats"}, // any of them, by name
+		imports:  []string{"lora/..."},
 		external: anyModule,
 	},
 	{
@@ -121,7 +126,7 @@ var layers = []layer{
 		external: anyModule, // it is a periph.io port
 	},
 	{
-		packages: []string{"internal/sx1276emu"},
+		packages: []string{"internal/sx1276emu", "internal/sx126xemu"},
 		imports:  []string{"lora/...", "internal/chipemu"},
 		external: anyModule,
 	},

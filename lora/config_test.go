@@ -88,9 +88,9 @@ func TestValidate(t *testing.T) {
 		{Config{SpreadingFactor: 13}, "lora: SpreadingFactor SF13: accepted are SF6 to SF12"},
 		{Config{CodingRate: 5}, "lora: CodingRate 4/9: accepted are 4/5 to 4/8"},
 		{Config{Preamble: 5}, "lora: Preamble 5 symbols: accepted are 6 to 65535"},
-		{Config{TxPower: 1}, "lora: TxPower 1 dBm: accepted are 2 to 20 dBm"},
-		{Config{TxPower: 21}, "lora: TxPower 21 dBm: accepted are 2 to 20 dBm"},
-		{Config{TxPower: -3}, "lora: TxPower -3 dBm: accepted are 2 to 20 dBm"},
+		{Config{TxPower: 1}, "lora: TxPower 1 dBm: accepted are 2 to 33 dBm"},
+		{Config{TxPower: 34}, "lora: TxPower 34 dBm: accepted are 2 to 33 dBm"},
+		{Config{TxPower: -3}, "lora: TxPower -3 dBm: accepted are 2 to 33 dBm"},
 	}
 	for _, tt := range tests {
 		got := ""

@@ -31,10 +31,11 @@ const (
 	CN470               // China, 470 to 510 MHz
 )
 
-// MinTxPower and MaxTxPower bound the transmit power in every region, in dBm.
+// MinTxPower and MaxTxPower bound the transmit power in every region, in dBm. Chips end at 20 or 22 dBm; some hats have an amplifier
+// behind them. What the law allows is another matter: see [Config.Warnings].
 const (
 	MinTxPower = 2
-	MaxTxPower = 20
+	MaxTxPower = 33
 )
 
 // CN470's default is the documented one. Pycom's firmware falls through to

@@ -28,6 +28,12 @@ const (
 	restoredTimeout = 4 * time.Minute
 	askRestored     = restoredTimeout / 4
 
+	// A child of a full router is asked whether it is there after so much silence, and loses its place if it is not heard after that many times; one
+	// that sleeps and has not been heard at all loses it after quietSleeper.
+	quietChild   = 10 * time.Minute
+	quietSleeper = 30 * time.Minute
+	asksQuiet    = 3
+
 	// maxRequestedTLVs bounds a TLV Request in a Child ID Request.
 	maxRequestedTLVs = 16
 
@@ -74,13 +80,14 @@ func (p *parentSide) handleParentRequest(m mle.Message, info mleInfo) error {
 	if c != nil && !c.LastHeard.IsZero() && p.AgeOf(c.LastHeard) < p.timing.ParentRequestRouters && c.ChallengeOf == challenge {
 		return errMLEUnexpected // heard twice
 	}
+	if c == nil && !p.neighbors.Children.HasPlace() {
+		return errMLEUnexpected
+	}
 	if !p.mle.mayAnswer(info, strangers.ForChildren) {
 		return errMLERefused
 	}
 	if c == nil {
-		if c = p.neighbors.AddChild(info.ext, neighbors.ParentRequest); c == nil {
-			return errMLEUnexpected // no place left
-		}
+		c = p.neighbors.AddChild(info.ext, neighbors.ParentRequest)
 		c.Link.Reset(&p.scale, info.rssi)
 	}
 	if !c.Established() {
@@ -300,7 +307,7 @@ func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
 	p.forgetEarlier(c, info)
 	c.Challenge = mle.Challenge{} // the same request is no answer again
 	p.neighbors.Change(&c.Neighbor, neighbors.ChildIDRequest)
-	c.LastHeard = p.Now
+	c.LastHeard, c.Since = p.Now, p.Now
 	p.mle.prove(&c.Neighbor, info, linkCounter, mleCounter)
 	c.Mode, c.Timeout, c.Failures = mode, min(timeout, maxChildTimeout), 0
 	c.Link.Add(&p.scale, info.rssi)
@@ -585,6 +592,37 @@ func (p *parentSide) expireChildren() {
 			p.careForSleepy(c)
 		}
 	}
+	if p.isRouter() && p.neighbors.Children.Full() {
+		p.makeRoom()
+	}
+}
+
+// makeRoom looks in a full table for a child that is not there any more, and drops one at most. Who always listens is asked; who sleeps
+// cannot be, and keeps its place if it was heard at all since it took that.
+//
+// Deviation: OpenThread waits for the child's timeout, which the child chooses. Those that have gone without a word would keep others out for
+// days.
+func (p *parentSide) makeRoom() {
+	for c := range p.neighbors.Children.Established() {
+		quiet := p.AgeOf(c.Quiet())
+		switch {
+		case c.Sleepy():
+			if quiet >= quietSleeper && c.NeverHeard() {
+				p.change.drop(&c.Neighbor)
+				return
+			}
+		case !c.Valid(): // it was asked already
+		case quiet < quietChild:
+			c.Asked = 0
+		case p.Now.Before(c.AskAgain):
+		case c.Asked >= asksQuiet:
+			p.change.drop(&c.Neighbor)
+			return
+		case !p.distrib.netData.Outdated():
+			c.Asked++
+			p.tellData(c)
+		}
+	}
 }
 
 // patience is the silence after which a child loses its place.
@@ -624,6 +662,7 @@ func (p *parentSide) restoreChildren(children []ChildSettings) {
 	for _, s := range children {
 		if c := p.neighbors.AddChild(s.ExtAddr, neighbors.Restored); c != nil {
 			c.RLOC16, c.Mode, c.Timeout, c.LastHeard = s.RLOC16, s.Mode, min(s.Timeout, maxChildTimeout), p.Now
+			c.Since = p.Now
 		}
 	}
 }

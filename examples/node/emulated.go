@@ -6,8 +6,12 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh"
+	"github.com/gopymesh/pymesh/examples/internal/hat"
 	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/lora/hats"
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/sx126x"
+	"github.com/gopymesh/pymesh/lora/sx1276"
 )
 
 // The simulated nodes: how many there are, and how far apart they stand, in meters.
@@ -16,17 +20,17 @@ const (
 	spacing = 400
 )
 
-// emulate runs the node on an emulated chip, in a row with simulated nodes.
+// emulate runs the node on an emulated chip, in a row with others: on a simulated radio, and on an emulated chip of the other family.
 func (p *program) emulate(ctx context.Context) error {
 	e := p.hat.Emulate(emulatedSpeed, p.log)
 	p.store = "in memory"
 	var others []*pymesh.Node
 	for i := range peers {
-		cfg, err := p.hat.Config()
+		radio, err := p.neighbor(e, i)
 		if err != nil {
 			return err
 		}
-		radio := e.Air.Radio(cfg, lorasim.Position{X: float64(i+1) * spacing})
+		defer radio.Close()
 		options := []pymesh.Option{}
 		if p.key != nil {
 			options = append(options, pymesh.WithKey(p.key))
@@ -48,6 +52,24 @@ func (p *program) emulate(ctx context.Context) error {
 			p.meet(ctx, clock, other, node)
 		}
 	})
+}
+
+// neighbor returns the radio of one of the others. The first is on a chip of the family that the node's is not.
+func (p *program) neighbor(e *hat.Emulated, i int) (lora.Radio, error) {
+	place := float64(i+1) * spacing
+	if i > 0 {
+		cfg, err := p.hat.Config()
+		return e.Air.Radio(cfg, lorasim.Position{X: place}), err
+	}
+	board, err := p.hat.Board()
+	if err != nil {
+		return nil, err
+	}
+	other := sx126x.RAK6421Slot1
+	if board.SX126x != nil {
+		return e.OpenBoard(hats.Hat{SX1276: &sx1276.DraginoHAT}, place)
+	}
+	return e.OpenBoard(hats.Hat{SX126x: &other}, place)
 }
 
 // meet lets a simulated node ping the node and send it a datagram.

@@ -39,13 +39,19 @@ func expect(t *testing.T, out string, want ...string) {
 }
 
 func TestEmulated(t *testing.T) {
+	for _, board := range []string{"dragino", "meshadv-mini"} { // a chip of either family, with one of the other in the mesh
+		t.Run(board, func(t *testing.T) { testEmulated(t, board) })
+	}
+}
+
+func testEmulated(t *testing.T, board string) {
 	capture := filepath.Join(t.TempDir(), "air.pcap")
 	synctest.Test(t, func(t *testing.T) {
 		var out output
-		if code := run(t.Context(), []string{"-emulated", "-key", "112233", "-pcap", capture, "-status", "5m"}, &out); code != 0 {
+		if code := run(t.Context(), []string{"-emulated", "-board", board, "-key", "112233", "-pcap", capture, "-status", "5m"}, &out); code != 0 {
 			t.Errorf("exit code %d", code)
 		}
-		expect(t, out.b.String(), "LoRa radio found", "node runs", "pings this node", "has its datagram back", "msg=state role=", "duty cycle")
+		expect(t, out.b.String(), "LoRa radio found", "chip=SX1276", "chip=SX1262", "node runs", "pings this node", "has its datagram back", "msg=state role=", "duty cycle")
 		for _, bad := range []string{"level=ERROR", "112233", "default key"} {
 			if strings.Contains(out.b.String(), bad) {
 				t.Errorf("%q in\n%s", bad, &out.b)
@@ -76,20 +82,20 @@ func TestConfigFile(t *testing.T) {
 		t.Errorf("%+v, %v", cfg, err)
 	}
 	board, err := p.hat.Board()
-	if err != nil || board.ID != "adafruit" || board.Reset != "" || board.DIO0 != "GPIO22" {
+	if err != nil || board.ID() != "adafruit" || board.Lines().Reset != "" || board.Lines().Interrupt != "GPIO22" {
 		t.Errorf("%+v, %v", board, err)
 	}
 	if !p.noLimit || p.status != time.Minute || p.port != 7 || string(p.key) != "\x01\x02\xff" {
 		t.Errorf("%+v", p)
 	}
 	for text, want := range map[string]string{
-		`{`:                     "unexpected end",
-		`{"bord":"dragino"}`:    `there is no "bord"`,
-		`{"config":"x"}`:        `there is no "config"`,
-		`{"sf":"many"}`:         "sf",
-		`{"board":"waveshare"}`: "known are",
-		`{"sf":13}`:             "SpreadingFactor",
-		`{"frequency":10}`:      "Frequency 10 MHz",
+		`{`:                   "unexpected end",
+		`{"bord":"dragino"}`:  `there is no "bord"`,
+		`{"config":"x"}`:      `there is no "config"`,
+		`{"sf":"many"}`:       "sf",
+		`{"board":"toaster"}`: "known are",
+		`{"sf":13}`:           "SpreadingFactor",
+		`{"frequency":10}`:    "Frequency 10 MHz",
 	} {
 		if _, err := parse([]string{"-config", write(text)}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/gopymesh/pymesh"
 	"github.com/gopymesh/pymesh/lora"
-	"github.com/gopymesh/pymesh/lora/sx1276"
+	"github.com/gopymesh/pymesh/lora/hats"
 	"github.com/gopymesh/pymesh/thread"
 )
 
@@ -68,7 +68,7 @@ type memory struct {
 }
 
 // live lets a node live on a chip, which it closes. meet, if any, is called once the node runs.
-func (p *program) live(ctx context.Context, chip *sx1276.Radio, store stores, meet func(context.Context, *pymesh.Node)) error {
+func (p *program) live(ctx context.Context, chip hats.Radio, store stores, meet func(context.Context, *pymesh.Node)) error {
 	defer chip.Close()
 	for _, w := range chip.Config().Warnings() {
 		p.log.Warn(w)
@@ -115,7 +115,7 @@ func (p *program) live(ctx context.Context, chip *sx1276.Radio, store stores, me
 }
 
 // watch reports the node's state until ctx ends, the time is over, or the node fails.
-func (p *program) watch(ctx context.Context, node *pymesh.Node, chip *sx1276.Radio, governor *lora.Governor) error {
+func (p *program) watch(ctx context.Context, node *pymesh.Node, chip hats.Radio, governor *lora.Governor) error {
 	clock := chip.Clock()
 	start := clock.Now()
 	report := start.Add(p.status)
@@ -159,7 +159,7 @@ func (p *program) watch(ctx context.Context, node *pymesh.Node, chip *sx1276.Rad
 }
 
 // report logs the state of node and radio.
-func (p *program) report(node *pymesh.Node, chip *sx1276.Radio, governor *lora.Governor) {
+func (p *program) report(node *pymesh.Node, chip hats.Radio, governor *lora.Governor) {
 	var neighbors []string
 	for _, n := range node.Neighbors() {
 		neighbors = append(neighbors, fmt.Sprintf("%v(0x%04x, %d dBm)", n.MAC, n.RLOC16, n.RSSI))

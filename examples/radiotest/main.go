@@ -15,13 +15,15 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"github.com/gopymesh/pymesh/examples/internal/hat"
 	"github.com/gopymesh/pymesh/lora"
-	"github.com/gopymesh/pymesh/lora/sx1276"
+	"github.com/gopymesh/pymesh/lora/hats"
+	"github.com/gopymesh/pymesh/lora/transceiver"
 )
 
 // Exit codes.
@@ -38,6 +40,7 @@ Usage:
   radiotest [flags] -rx      print what is heard, and answer pings
   radiotest [flags] -ping    send packets that another radiotest -rx answers
   radiotest -list            show the hats that are known, and their wiring
+  radiotest -probe ports     find out which chip is there, and propose a hat
 
 With -emulated the chips are emulated and the air is simulated: -tx, -rx and -ping then
 have a counterpart, and without them the checks are followed by pings.
@@ -61,6 +64,7 @@ type program struct {
 	tx, rx   bool
 	ping     bool
 	list     bool
+	probe    string
 	emulated bool
 	traffic
 	out io.Writer
@@ -81,6 +85,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.BoolVar(&p.rx, "rx", false, "print what is heard, and answer pings")
 	flags.BoolVar(&p.ping, "ping", false, "send packets that another radiotest -rx answers")
 	flags.BoolVar(&p.list, "list", false, "show the hats that are known, and their wiring")
+	flags.StringVar(&p.probe, "probe", "", "find out what is there: `reach` is \"ports\" for SPI and the hat's EEPROM, \"lines\" for chip selects on GPIO lines as well, which may "+
+		"disturb what else is wired to them, \"serial\" for a modem on the UART, too")
 	flags.BoolVar(&p.emulated, "emulated", false, "emulate the chip, and a counterpart")
 	flags.IntVar(&p.count, "count", 10, "`number` of packets to send; with -rx, to hear; 0 for no end")
 	flags.IntVar(&p.size, "size", 20, fmt.Sprintf("`bytes` in a packet, %d to %d", minPacket, lora.MaxPacket))
@@ -113,7 +119,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // check checks the flags.
 func (p *program) check(flags *flag.FlagSet) error {
 	modes := 0
-	for _, on := range []bool{p.tx, p.rx, p.ping, p.list} {
+	for _, on := range []bool{p.tx, p.rx, p.ping, p.list, p.probe != ""} {
 		if on {
 			modes++
 		}
@@ -122,7 +128,9 @@ func (p *program) check(flags *flag.FlagSet) error {
 	case flags.NArg() > 0:
 		return fmt.Errorf("%q: there are flags only", flags.Arg(0))
 	case modes > 1:
-		return errors.New("-tx, -rx, -ping and -list exclude each other")
+		return errors.New("-tx, -rx, -ping, -list and -probe exclude each other")
+	case p.probe != "" && !known(p.probe):
+		return fmt.Errorf("-probe %q is none of ports, lines and serial", p.probe)
 	case p.size < minPacket || p.size > lora.MaxPacket:
 		return fmt.Errorf("-size %d is not in %d to %d", p.size, minPacket, lora.MaxPacket)
 	case p.count < 0 || p.interval < 0:
@@ -139,6 +147,8 @@ func (p *program) run(ctx context.Context) error {
 	switch {
 	case p.list:
 		return p.listBoards()
+	case p.probe != "":
+		return p.find(hats.Probe)
 	case p.emulated:
 		return p.emulate(ctx)
 	case !p.tx && !p.rx && !p.ping:
@@ -153,7 +163,7 @@ func (p *program) run(ctx context.Context) error {
 }
 
 // use does what -tx, -rx or -ping say.
-func (p *program) use(ctx context.Context, radio *sx1276.Radio) error {
+func (p *program) use(ctx context.Context, radio hats.Radio) error {
 	c := radio.Config()
 	fmt.Fprintf(p.out, "%s on %v, %v, %v, %v, %d dBm; %d bytes last %v\n", radio.Chip(), c.Frequency, c.Bandwidth, c.SpreadingFactor,
 		c.CodingRate, c.TxPower, p.size, c.Airtime(p.size).Round(100*time.Microsecond))
@@ -176,8 +186,9 @@ func (p *program) use(ctx context.Context, radio *sx1276.Radio) error {
 // listBoards prints a table.
 func (p *program) listBoards() error {
 	w := tabwriter.NewWriter(p.out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "-board\tname\tSPI\tCS\treset\tDIO0\twiring")
-	for _, b := range sx1276.Boards() {
+	fmt.Fprintln(w, "-board\tname\tchip\tSPI\tCS\treset\tDIO0, DIO1\tBUSY\twiring")
+	for _, h := range hats.Boards() {
+		b := h.Lines()
 		line := func(name string) string {
 			if name == "" {
 				return "-"
@@ -188,9 +199,34 @@ func (p *program) listBoards() error {
 		if b.CS == "" {
 			cs = fmt.Sprintf("CE%d", b.ChipSelect)
 		}
-		fmt.Fprintf(w, "%s\t%s\t/dev/spidev%d.%d\t%s\t%s\t%s\t%s\n", b.ID, b.Name, b.Bus, b.ChipSelect, cs, line(b.Reset), line(b.DIO0), b.Wiring)
+		fmt.Fprintf(w, "%s\t%s\t%s\t/dev/spidev%d.%d\t%s\t%s\t%s\t%s\t%s\n", h.ID(), h.Name(), h.Chip(), b.Bus, b.ChipSelect, cs,
+			line(b.Reset), line(b.Interrupt), line(b.Busy), h.Wiring())
 	}
 	return w.Flush()
+}
+
+// reaches is how far -probe goes.
+var reaches = map[string]hats.Reach{"ports": hats.Ports, "lines": hats.ChipSelects, "serial": hats.Serial}
+
+func known(reach string) bool { _, ok := reaches[reach]; return ok }
+
+// find prints what is there.
+func (p *program) find(probe func(hats.Reach) []hats.Finding) error {
+	found := probe(reaches[p.probe])
+	for _, f := range found {
+		fmt.Fprintf(p.out, "%s: %s\n", f.Where, f.What)
+		switch {
+		case len(f.Boards) == 0:
+			fmt.Fprintln(p.out, "  no hat that is known; give its wiring with -spi-bus, -spi-cs, -cs, -reset, -dio0, -busy and the hat that is most like it")
+		default:
+			fmt.Fprintf(p.out, "  try radiotest -board %s\n", strings.Join(f.Boards, ", or -board "))
+		}
+	}
+	if len(found) == 0 {
+		fmt.Fprintln(p.out, "nothing answers: hats whose chip select is a GPIO line are found with -probe lines, and a chip that gets its power by a line of its hat by its name alone")
+		return errChecks
+	}
+	return nil
 }
 
 var errChecks = errors.New("checks failed")
@@ -201,7 +237,7 @@ func (p *program) diagnose() error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(p.out, board.Name+":", board.Wiring)
+	fmt.Fprintln(p.out, board.Name()+":", board.Wiring())
 	checks, err := p.hat.Diagnose(p.log)
 	if err != nil {
 		return err
@@ -214,7 +250,7 @@ func (p *program) diagnose() error {
 }
 
 // report prints checks.
-func (p *program) report(checks []sx1276.Check) error {
+func (p *program) report(checks []transceiver.Check) error {
 	failed := false
 	for _, c := range checks {
 		verdict := "ok"

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/lora/hats"
 )
 
 // runEmulated runs the program in virtual time.
@@ -44,6 +45,51 @@ func TestEmulated(t *testing.T) {
 		"SNR 13.25 dB", "5 sent (283ms on the air)")
 	if strings.Contains(out, "FAIL") {
 		t.Error(out)
+	}
+}
+
+// TestEmulatedBoards checks and uses the chip of every board.
+func TestEmulatedBoards(t *testing.T) {
+	for _, h := range hats.Boards() {
+		args := []string{"-board", h.ID(), "-count", "2", "-power", "17"}
+		if h.Chip() == "SX1268" {
+			args = append(args, "-region", "EU433")
+		}
+		out, code := runEmulated(t, args...)
+		if code != 0 || strings.Contains(out, "FAIL") {
+			t.Errorf("%s: exit code %d\n%s", h.ID(), code, out)
+		}
+		expect(t, out, "2 sent, 2 answered, 0 % lost", h.Chip()+" on")
+		if h.SX126x != nil {
+			expect(t, out, "ok    BUSY        falls", "ok    DIO1        works")
+		}
+	}
+}
+
+// TestProbe prints what is found, and what to try.
+func TestProbe(t *testing.T) {
+	for _, tt := range []struct {
+		found []hats.Finding
+		err   error
+		want  []string
+	}{
+		{nil, errChecks, []string{"nothing answers", "-probe lines"}},
+		{[]hats.Finding{{Where: "/dev/spidev0.0", What: "SX1261 V2D 2D02", Boards: []string{"rak6421-slot1", "nebrahat-1w"}}}, nil,
+			[]string{"/dev/spidev0.0: SX1261", "-board rak6421-slot1, or -board nebrahat-1w"}},
+		{[]hats.Finding{{Where: "/dev/serial0", What: "a modem"}}, nil, []string{"/dev/serial0: a modem", "no hat that is known"}},
+	} {
+		var out bytes.Buffer
+		p := program{probe: "lines", out: &out}
+		err := p.find(func(r hats.Reach) []hats.Finding {
+			if r != hats.ChipSelects {
+				t.Errorf("reach %d", r)
+			}
+			return tt.found
+		})
+		if err != tt.err {
+			t.Errorf("error %v", err)
+		}
+		expect(t, out.String(), tt.want...)
 	}
 }
 
@@ -84,7 +130,8 @@ func TestInterrupt(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	tests := []struct{ args, want string }{
-		{"-board waveshare", "known are dragino"},
+		{"-board toaster", "known are dragino"},
+		{"-probe everything", "-probe"},
 		{"-tx -rx", "exclude each other"},
 		{"-size 3", "-size 3 is not in 15 to 255"},
 		{"-sf 13", "SpreadingFactor"},
@@ -113,7 +160,7 @@ func TestList(t *testing.T) {
 	if code := run(t.Context(), []string{"-list"}, &stdout, &stderr); code != 0 {
 		t.Errorf("exit code %d: %s", code, &stderr)
 	}
-	expect(t, stdout.String(), "dragino", "GPIO17", "uputronics-ce1", "/dev/spidev0.1")
+	expect(t, stdout.String(), "dragino", "GPIO17", "uputronics-ce1", "/dev/spidev0.1", "rak6421-slot1", "SX1262", "GPIO24")
 }
 
 func TestNoDevice(t *testing.T) {

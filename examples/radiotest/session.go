@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/lora"
-	"github.com/gopymesh/pymesh/lora/sx1276"
+	"github.com/gopymesh/pymesh/lora/hats"
+	"github.com/gopymesh/pymesh/lora/transceiver"
 )
 
 // traffic is what to send.
@@ -21,7 +22,7 @@ type traffic struct {
 
 // session is one run of -tx, -rx or -ping.
 type session struct {
-	radio *sx1276.Radio
+	radio hats.Radio
 	traffic
 	out io.Writer
 	tx  [lora.MaxPacket]byte
@@ -164,7 +165,7 @@ func (s *session) ping(ctx context.Context) error {
 // await waits for the answer to a ping.
 func (s *session) await(ctx context.Context, id uint16, number uint32) (packet, lora.Reception, error) {
 	c := s.radio.Config()
-	ctx, cancel := context.WithTimeout(ctx, c.Airtime(s.size)+sx1276.PycomListen(c).Wait+answerTime)
+	ctx, cancel := context.WithTimeout(ctx, c.Airtime(s.size)+transceiver.PycomListen(c).Wait+answerTime)
 	defer cancel()
 	for {
 		r, err := s.radio.Receive(ctx, s.rx[:])

@@ -20,7 +20,7 @@ const (
 type Violation struct {
 	Time   time.Time
 	Rule   Rule
-	Detail string       // names the register or command, where one is concerned
+	Detail string // names the register or command, where one is concerned
 }
 
 // String returns the rule and the detail.

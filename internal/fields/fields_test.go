@@ -56,6 +56,18 @@ func TestRandomFieldsAreTheSeed(t *testing.T) {
 	}
 }
 
+func TestRandomFieldsAreConnected(t *testing.T) {
+	for _, tt := range []struct {
+		n      int
+		degree float64
+	}{{16, 1}, {300, 2}, {64, 6}} {
+		ps := Random(tt.n, tt.degree, 3)
+		if len(ps) != tt.n || slices.Contains(reached(ps), false) {
+			t.Errorf("%d nodes, degree %v: not connected", tt.n, tt.degree)
+		}
+	}
+}
+
 func TestTrafficPlan(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	asks := Traffic{Pattern: Pairs, Period: 20 * time.Second}.plan(r, 4, time.Hour)
@@ -99,7 +111,7 @@ func TestTrafficThatDoesNotFit(t *testing.T) {
 func TestRun(t *testing.T) {
 	f, _ := Named("chain3", 1)
 	run := func(tr Traffic) Survey {
-		s, err := Run(t.Context(), Trial{Field: f, Seed: 1, Measure: 10 * time.Minute, Traffic: tr})
+		s, err := Run(t.Context(), Trial{Field: f, Seed: 1, Details: true, Measure: 10 * time.Minute, Traffic: tr})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,22 +2,37 @@ package fields
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/otsim/program"
+	"github.com/gopymesh/pymesh/internal/otsim/wire"
+	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
-	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-// A Net is a simulated air with the nodes of a field. It knows at each moment whether they are one mesh.
-type Net struct {
-	Sim   *lorasim.Sim
-	Nodes []*Node
+// A net is a simulated air with the nodes of a field. It knows at each moment whether they are one mesh.
+type net struct {
+	*lorasim.Sim
+	nodes []*node
 
 	ctx       context.Context
+	trial     *Trial
+	config    lora.Config
 	start     time.Time
+	begun     time.Duration // of the measurement; negative before it
 	questions questions
+	fault     error // of a node
+	hosts     []*program.Host
+	folder    string // of the hosts
+	kinds     *kinds
+	timeline  []Moment
+	sampled   lorasim.Stats      // at the last of timeline
+	places    map[mle.RLOC16]int // of engines
 
 	attached   int
 	leaders    int
@@ -27,76 +42,95 @@ type Net struct {
 	broken     time.Duration // how long they were not one mesh, up to since
 }
 
-// A Node is a Thread node of a Net.
-type Node struct {
-	*thread.Engine
-	Antenna *lorasim.Node
-
-	net   *Net
-	index int
-	standing
-}
-
 // standing is what a node adds to the answer to "is it one mesh?".
 type standing struct {
-	attached, leads bool
-	partition       uint32
+	role      thread.Role
+	attached  bool
+	partition uint32
 }
 
-func newNet(ctx context.Context, opt lorasim.Options) *Net {
-	n := &Net{Sim: lorasim.New(opt), ctx: ctx, partitions: map[uint32]int{}}
-	n.start = n.Sim.Now()
-	return n
+func newNet(ctx context.Context, t *Trial) (*net, error) {
+	n := &net{
+		ctx: ctx, trial: t, config: t.Air.Config.WithDefaults(), begun: -1, partitions: map[uint32]int{}, places: map[mle.RLOC16]int{},
+	}
+	opt := t.Air
+	if t.Details {
+		n.kinds = newKinds(n)
+		opt.Watch = n.kinds.watch
+	}
+	n.Sim = lorasim.New(opt)
+	n.start = n.Now()
+	for i, p := range t.Field.Places {
+		if err := n.add(i, p); err != nil {
+			n.close()
+			return nil, err
+		}
+	}
+	return n, nil
 }
 
-// add puts a node on the air, which does nothing yet. Change, unless nil, edits its configuration first.
-func (n *Net) add(seed uint64, pos lorasim.Position, change func(i int, c *thread.Config)) error {
-	i := len(n.Nodes) + 1
-	cfg := thread.Config{NetworkKey: meshtest.NetworkKey, ExtAddr: meshtest.ExtAddr(i), Rand: meshtest.Rand(seed, i), Store: new(thread.MemoryStore)}
-	if change != nil {
-		change(i-1, &cfg)
+// host returns where the program of node i is started.
+func (n *net) host(i int) (*program.Host, error) {
+	k := i / wire.MaxNodeID
+	if n.folder == "" {
+		var err error
+		if n.folder, err = os.MkdirTemp("", "pymesh-fields-"); err != nil {
+			return nil, err
+		}
 	}
-	engine, err := thread.New(cfg)
-	if err != nil {
-		return fmt.Errorf("node %d: %w", i, err)
+	for len(n.hosts) <= k {
+		h, err := program.NewHost(n.folder)
+		if err != nil {
+			return nil, err
+		}
+		n.hosts = append(n.hosts, h)
 	}
-	node := &Node{Engine: engine, net: n, index: i - 1}
-	node.Antenna = n.Sim.Add(station{engine, node}, pos)
-	n.Nodes = append(n.Nodes, node)
-	return nil
+	return n.hosts[k], nil
+}
+
+// close ends the programs.
+func (n *net) close() {
+	for _, h := range n.hosts {
+		_ = h.Close()
+	}
+	if n.folder != "" {
+		_ = os.RemoveAll(n.folder)
+	}
 }
 
 // elapsed returns how much time has passed.
-func (n *Net) elapsed() time.Duration { return n.Sim.Now().Sub(n.start) }
+func (n *net) elapsed() time.Duration { return n.Now().Sub(n.start) }
 
 // step is how much time passes until a run looks whether it should go on.
 const step = 10 * time.Second
 
 // run lets time pass.
-func (n *Net) run(d time.Duration) error {
+func (n *net) run(d time.Duration) error {
 	_, err := n.runUntil(func() bool { return false }, d)
 	return err
 }
 
 // runUntil lets time pass until a condition holds, but no longer than a limit, and reports whether it holds.
-func (n *Net) runUntil(condition func() bool, limit time.Duration) (bool, error) {
-	for limit > 0 {
-		if err := n.ctx.Err(); err != nil {
+func (n *net) runUntil(condition func() bool, limit time.Duration) (bool, error) {
+	end := n.elapsed() + limit
+	for left := limit; left > 0; left = end - n.elapsed() {
+		if err := errors.Join(n.ctx.Err(), n.fault); err != nil {
 			return false, err
 		}
-		if n.Sim.RunUntil(condition, min(limit, step)) {
+		if n.RunUntil(condition, min(left, step)) {
 			return true, nil
 		}
-		limit -= step
+		n.sample()
+		n.report()
 	}
-	return condition(), nil
+	return condition(), n.fault
 }
 
-// Whole reports whether all nodes are attached to the same partition, and one of them is its leader.
-func (n *Net) Whole() bool { return n.whole }
+// one reports whether all nodes are attached to the same partition, and one of them is its leader.
+func (n *net) one() bool { return n.whole }
 
-// Broken returns how long the nodes have not been one mesh, in all.
-func (n *Net) Broken() time.Duration {
+// apart returns how long the nodes have not been one mesh, in all.
+func (n *net) apart() time.Duration {
 	if n.whole {
 		return n.broken
 	}
@@ -104,19 +138,14 @@ func (n *Net) Broken() time.Duration {
 }
 
 // note takes over what has become of a node.
-func (n *Net) note(node *Node) {
-	var now standing
-	if l, ok := node.Leader(); ok {
-		now = standing{attached: true, partition: l.PartitionID}
-	}
-	now.leads = node.Role() == thread.RoleLeader
+func (n *net) note(node *node, now standing) {
 	if now == node.standing {
 		return
 	}
 	n.count(node.standing, -1)
 	n.count(now, 1)
 	node.standing = now
-	whole := n.attached == len(n.Nodes) && len(n.partitions) == 1 && n.leaders == 1
+	whole := n.attached == len(n.nodes) && len(n.partitions) == 1 && n.leaders == 1
 	if whole == n.whole {
 		return
 	}
@@ -126,8 +155,8 @@ func (n *Net) note(node *Node) {
 	n.whole, n.since = whole, n.elapsed()
 }
 
-func (n *Net) count(s standing, sign int) {
-	if s.leads {
+func (n *net) count(s standing, sign int) {
+	if s.role == thread.RoleLeader {
 		n.leaders += sign
 	}
 	if !s.attached {
@@ -139,45 +168,9 @@ func (n *Net) count(s standing, sign int) {
 	}
 }
 
-// start switches the node on.
-func (n *Node) start() error {
-	if err := n.Start(n.net.Sim.Now()); err != nil {
-		return err
+// fail notes that a node does not work.
+func (n *net) fail(node *node, err error) {
+	if err != nil && n.fault == nil {
+		n.fault = fmt.Errorf("node %d: %w", node.index+1, err)
 	}
-	n.after()
-	n.Antenna.Touch()
-	return nil
-}
-
-// after looks at what an input has done.
-func (n *Node) after() {
-	n.net.note(n)
-	for {
-		d, ok := n.PollPacket()
-		if !ok {
-			return
-		}
-		n.net.hear(n.index, &d, n.net.elapsed())
-	}
-}
-
-// station is a node as the air sees it.
-type station struct {
-	*thread.Engine
-	node *Node
-}
-
-func (s station) HandleFrame(now time.Time, psdu []byte, rssi int) {
-	s.Engine.HandleFrame(now, psdu, rssi)
-	s.node.after()
-}
-
-func (s station) HandleTimeout(now time.Time) {
-	s.Engine.HandleTimeout(now)
-	s.node.after()
-}
-
-func (s station) HandleTransmitDone(now time.Time, err error) {
-	s.Engine.HandleTransmitDone(now, err)
-	s.node.after()
 }

@@ -28,31 +28,49 @@ type Field struct {
 	Propagation lorasim.Propagation
 }
 
-// Named returns a field by its name, a kind and a number of 2 to 64: chain8 are 8 nodes in a row, grid4 are 4 × 4, all16 are 16 in one
-// cell, star9 are 8 that hear only the one in the middle, rand32 are 32 at random, which the seed tells.
-func Named(name string, seed uint64) (Field, error) {
+// layouts are the topologies by how the names of fields begin.
+var layouts = map[string]string{"chain": "chain", "grid": "grid", "all": "cell", "star": "star", "rand": "random"}
+
+// ParseName takes the name of a field apart, a kind and a number of 2 to 64: chain8 are 8 nodes in a row (chain), grid4 are 4 × 4 (grid),
+// all16 are 16 in one cell (cell), star9 are 8 that hear only the one in the middle (star), rand32 are 32 at random (random).
+func ParseName(name string) (topology string, nodes int, err error) {
 	digits := strings.IndexAny(name, "0123456789")
 	if digits < 0 {
-		return Field{}, fmt.Errorf("field %q has no number", name)
+		return "", 0, fmt.Errorf("field %q has no number", name)
 	}
 	n, err := strconv.Atoi(name[digits:])
 	if err != nil || n < 2 || n > maxNumber {
-		return Field{}, fmt.Errorf("field %q: the number is not 2 to %d", name, maxNumber)
+		return "", 0, fmt.Errorf("field %q: the number is not 2 to %d", name, maxNumber)
+	}
+	topology, ok := layouts[name[:digits]]
+	switch {
+	case !ok:
+		return "", 0, fmt.Errorf("field %q is no chain, grid, all, star or rand", name)
+	case topology == "grid":
+		n *= n
+	}
+	return topology, n, nil
+}
+
+// Named returns a field by its name, as ParseName has it, with links of Signal. The seed tells where the nodes of a random one are.
+func Named(name string, seed uint64) (Field, error) {
+	topology, n, err := ParseName(name)
+	if err != nil {
+		return Field{}, err
 	}
 	f := Field{Name: name, Propagation: Within(Reach, Signal)}
-	switch name[:digits] {
+	switch topology {
 	case "chain":
 		f.Places = Chain(n)
 	case "grid":
-		f.Places = Grid(n, n)
-	case "all":
+		side := int(math.Round(math.Sqrt(float64(n))))
+		f.Places = Grid(side, side)
+	case "cell":
 		f.Places = Cell(n)
 	case "star":
 		f.Places, f.Propagation = Star(n), Spokes(Signal)
-	case "rand":
+	case "random":
 		f.Places = Random(n, Degree, seed)
-	default:
-		return Field{}, fmt.Errorf("field %q is no chain, grid, all, star or rand", name)
 	}
 	return f, nil
 }
@@ -112,25 +130,40 @@ func Star(n int) []lorasim.Position {
 // Random is n random places, which the seed tells, in a square so large that each has a number of neighbors within Reach, in the mean
 // (were there no edges), and so that all are connected.
 func Random(n int, degree float64, seed uint64) []lorasim.Position {
+	const attempts, attemptsOfMany, many = 2000, 20, 64
 	r := rand.New(rand.NewPCG(seed, 77))
 	side := Reach * math.Sqrt(float64(n)*math.Pi/(degree+1))
-	ps := make([]lorasim.Position, 0, n)
-	for !connected(ps) || len(ps) == 0 {
-		ps = ps[:0]
-		for range n {
-			ps = append(ps, lorasim.Position{X: side * r.Float64(), Y: side * r.Float64()})
+	draw := func() lorasim.Position { return lorasim.Position{X: side * r.Float64(), Y: side * r.Float64()} }
+	left := attempts
+	if n > many {
+		left = attemptsOfMany
+	}
+	ps := make([]lorasim.Position, n)
+	for ; left > 0; left-- {
+		for i := range ps {
+			ps[i] = draw()
+		}
+		if !slices.Contains(reached(ps), false) {
+			return ps
+		}
+	}
+	// Chance does not connect them: whoever is apart from the first stands near one that comes before it.
+	for i, ok := range reached(ps) {
+		if !ok {
+			near := ps[r.IntN(i)]
+			sin, cos := math.Sincos(2 * math.Pi * r.Float64())
+			far := 0.99 * Reach * r.Float64()
+			ps[i] = lorasim.Position{X: near.X + far*cos, Y: near.Y + far*sin}
 		}
 	}
 	return ps
 }
 
-// connected reports whether each place can be reached from each other one.
-func connected(ps []lorasim.Position) bool {
+// reached tells which places can be reached from the first.
+func reached(ps []lorasim.Position) []bool {
 	reached := make([]bool, len(ps))
-	var todo []int
-	if len(ps) > 0 {
-		reached[0], todo = true, []int{0}
-	}
+	todo := make([]int, 1, len(ps))
+	reached[0] = true
 	for len(todo) > 0 {
 		i := todo[0]
 		todo = todo[1:]
@@ -141,5 +174,5 @@ func connected(ps []lorasim.Position) bool {
 			}
 		}
 	}
-	return !slices.Contains(reached, false)
+	return reached
 }

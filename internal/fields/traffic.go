@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
-
-	"github.com/gopymesh/pymesh/thread/ip6"
 )
 
 // Traffic is what the nodes of a field ask of each other: echo requests to ML-EIDs.
@@ -66,8 +64,8 @@ func (t Traffic) check(nodes int) error {
 		return fmt.Errorf("no such traffic: %v", t.Pattern)
 	case t.Period <= 0:
 		return fmt.Errorf("period %v of the traffic is not positive", t.Period)
-	case t.Size < 0 || t.Size > maxSize:
-		return fmt.Errorf("size %d of the requests is not 0 to %d", t.Size, maxSize)
+	case t.Size < 0 || t.Size > MaxSize:
+		return fmt.Errorf("size %d of the requests is not 0 to %d", t.Size, MaxSize)
 	case nodes < 2:
 		return fmt.Errorf("%d nodes have nobody to ask", nodes)
 	case t.Sink < 0 || t.Sink >= nodes:
@@ -76,8 +74,8 @@ func (t Traffic) check(nodes int) error {
 	return nil
 }
 
-// maxSize keeps a request within the 1280 bytes of a datagram.
-const maxSize = 1280 - 40 - 8
+// MaxSize is the most data in a request: it keeps it within the 1280 bytes of a datagram.
+const MaxSize = 1280 - 40 - 8
 
 // An Ask is an echo request and what became of it.
 type Ask struct {
@@ -111,10 +109,10 @@ func (t Traffic) plan(r *rand.Rand, nodes int, during time.Duration) (asks []Ask
 	return asks
 }
 
-// identifier is that of all echo requests.
+// identifier is that of the echo requests of engines.
 const identifier = 9
 
-// questions are the echo requests of a Net.
+// questions are the echo requests of a net.
 type questions struct {
 	asks []Ask
 	open map[question]int // index in asks
@@ -127,51 +125,39 @@ type question struct {
 }
 
 // ask sends the echo request asks[i].
-func (n *Net) ask(i, size int) {
+func (n *net) ask(i, size int) error {
 	q := &n.questions
 	a := q.asks[i]
-	from, to := n.Nodes[a.From], n.Nodes[a.To].MeshLocalEID()
+	from, to := n.nodes[a.From], n.nodes[a.To].eid()
 	q.open[question{a.From, q.next}] = i
-	h := ip6.Header{HopLimit: 64, Src: from.SelectSource(to), Dst: to}
-	e := ip6.Echo{Identifier: identifier, Sequence: q.next, Data: make([]byte, size)}
+	err := from.ask(n.Now(), to, q.next, size)
 	q.next++
-	if packet, err := ip6.AppendEcho(nil, h, ip6.ICMPv6EchoRequest, e); err == nil {
-		_ = from.HandlePacket(n.Sim.Now(), packet) // a node that cannot send gets no answer
-		from.Antenna.Touch()
-	}
+	from.Touch()
+	return err
 }
 
-// hear takes a datagram for a node's host: the answer to a question, perhaps.
-func (n *Net) hear(node int, d *ip6.Datagram, at time.Duration) {
-	if d.Protocol != ip6.ProtocolICMPv6 {
-		return
-	}
-	m, err := ip6.ParseICMPv6(d.Payload)
-	if err != nil || m.Type != ip6.ICMPv6EchoReply {
-		return
-	}
-	e, err := ip6.ParseEcho(m.Body)
-	if err != nil || e.Identifier != identifier {
-		return
-	}
-	k := question{node, e.Sequence}
+// answered notes that a node has the answer to its question with a number.
+func (n *net) answered(node int, number uint16) {
+	k := question{node, number}
 	if i, ok := n.questions.open[k]; ok {
 		delete(n.questions.open, k)
-		n.questions.asks[i].Took = at - n.questions.asks[i].At
+		n.questions.asks[i].Took = n.elapsed() - n.questions.asks[i].At
 	}
 }
 
 // converse lets a time pass, with traffic in it.
-func (n *Net) converse(t Traffic, r *rand.Rand, during time.Duration) error {
+func (n *net) converse(t Traffic, r *rand.Rand, during time.Duration) error {
 	begin := n.elapsed()
-	n.questions = questions{asks: t.plan(r, len(n.Nodes), during), open: map[question]int{}}
+	n.questions = questions{asks: t.plan(r, len(n.nodes), during), open: map[question]int{}}
 	for i := range n.questions.asks {
 		a := &n.questions.asks[i]
 		a.At += begin
 		if err := n.run(a.At - n.elapsed()); err != nil {
 			return err
 		}
-		n.ask(i, t.Size)
+		if err := n.ask(i, t.Size); err != nil {
+			return err
+		}
 	}
 	if err := n.run(begin + during - n.elapsed()); err != nil {
 		return err

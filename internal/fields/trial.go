@@ -17,7 +17,7 @@ type Trial struct {
 	Field Field
 	// Seed is the source of all chance.
 	Seed uint64
-	// Air has everything else about the air. Seed and Propagation are the Trial's and the Field's.
+	// Air has everything else about the air. Seed and Propagation are the Trial's and the Field's, Watch is replaced if Details is set.
 	Air lorasim.Options
 	// Over is the time within which the nodes are switched on. Default a minute.
 	Over time.Duration
@@ -29,8 +29,35 @@ type Trial struct {
 	Measure time.Duration
 	// Traffic is what the nodes do meanwhile.
 	Traffic Traffic
+	// DutyCycle keeps the nodes of this project to the duty cycle of their sub-band, as lora.Govern does.
+	DutyCycle bool
 	// Change edits the configuration of node i, counted from 0. May be nil.
 	Change func(i int, c *thread.Config)
+	// Program returns the path of the program that stands at place i, one that speaks the wire of OpenThread's simulation in virtual
+	// time; "" for a node of this project. Programs have the manners of Pycom's boards. The runs of programs differ: they have random
+	// numbers of their own. May be nil.
+	Program func(i int) string
+	// Details has the survey tell of kinds, links and the course of time.
+	Details bool
+	// Progress, if not nil, is told now and then where the trial is.
+	Progress func(Progress)
+}
+
+func (t *Trial) program(i int) string {
+	if t.Program == nil {
+		return ""
+	}
+	return t.Program(i)
+}
+
+// mixed reports whether there are programs in the field.
+func (t *Trial) mixed() bool {
+	for i := range t.Field.Places {
+		if t.program(i) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func (t Trial) withDefaults() Trial {
@@ -42,6 +69,9 @@ func (t Trial) withDefaults() Trial {
 			*d.v = d.d
 		}
 	}
+	if t.mixed() && t.Air.Manners == (lorasim.Manners{}) {
+		t.Air.Manners = lorasim.DriverManners(t.Air.Config) // boards are deaf to what follows at once
+	}
 	t.Air.Seed, t.Air.Propagation = t.Seed, t.Field.Propagation
 	return t
 }
@@ -49,19 +79,28 @@ func (t Trial) withDefaults() Trial {
 // A Survey is what one trial showed.
 type Survey struct {
 	Formed   time.Duration // until all were one mesh for the first time; 0 if they never were
+	Begun    time.Duration // when the measurement began
 	Measured time.Duration
 	Asks     []Ask
 	Nodes    []NodeSurvey
 	Broken   time.Duration // how long the nodes were not one mesh while they were measured
+
+	// With Trial.Details.
+	Kinds    map[string]Kind
+	Links    []Link
+	Contacts []Contact
+	Timeline []Moment
 }
 
 // NodeSurvey is what one node did while it was measured.
 type NodeSurvey struct {
-	Role  thread.Role // at the end
-	Stats lorasim.Stats
+	Role    thread.Role // at the end
+	Program bool        // not one of this project
+	Stats   lorasim.Stats
+	Refused uint64 // packets that the duty cycle kept from the air
 }
 
-// Run tries a field. It returns early when ctx ends, with its error.
+// Run tries a field. It returns early when ctx ends, with its error and what it has so far.
 func Run(ctx context.Context, t Trial) (Survey, error) {
 	t = t.withDefaults()
 	if len(t.Field.Places) == 0 {
@@ -70,119 +109,60 @@ func Run(ctx context.Context, t Trial) (Survey, error) {
 	if err := t.Traffic.check(len(t.Field.Places)); err != nil {
 		return Survey{}, err
 	}
-	net := newNet(ctx, t.Air)
-	for _, p := range t.Field.Places {
-		if err := net.add(t.Seed, p, t.Change); err != nil {
-			return Survey{}, err
-		}
-	}
-	r := rand.New(rand.NewPCG(t.Seed, 5))
-	s, err := net.form(&t, r)
+	n, err := newNet(ctx, &t)
 	if err != nil {
-		return s, err
+		return Survey{}, err
 	}
-	return s, net.measure(&t, r, &s)
+	defer n.close()
+	r := rand.New(rand.NewPCG(t.Seed, 5))
+	s, err := n.form(r)
+	if err == nil {
+		err = n.measure(r, &s)
+	}
+	s.Timeline = n.timeline
+	return s, err
 }
 
 // form switches the nodes on and waits until they are one mesh, and quiet.
-func (n *Net) form(t *Trial, r *rand.Rand) (s Survey, err error) {
-	var failed error
-	for _, node := range n.Nodes {
-		n.Sim.After(time.Duration(r.Int64N(int64(t.Over))), func() {
-			if err := node.start(); err != nil && failed == nil {
-				failed = err
-			}
+func (n *net) form(r *rand.Rand) (s Survey, err error) {
+	t := n.trial
+	for _, x := range n.nodes {
+		n.After(time.Duration(r.Int64N(int64(t.Over))), func() {
+			n.fail(x, x.start(n.Now()))
+			x.Touch()
 		})
 	}
-	whole, err := n.runUntil(n.Whole, t.Over/time.Duration(len(n.Nodes))+t.FormLimit)
+	whole, err := n.runUntil(n.one, t.Over/time.Duration(len(n.nodes))+t.FormLimit)
 	if whole {
 		s.Formed = n.elapsed()
 	}
 	if err == nil {
 		err = n.run(t.Settle)
 	}
-	if err == nil {
-		err = failed
-	}
 	return s, err
 }
 
 // measure lets the nodes work.
-func (n *Net) measure(t *Trial, r *rand.Rand, s *Survey) error {
-	before := make([]lorasim.Stats, len(n.Nodes))
-	for i, node := range n.Nodes {
-		before[i] = node.Antenna.Stats()
+func (n *net) measure(r *rand.Rand, s *Survey) error {
+	before := make([]NodeSurvey, len(n.nodes))
+	for i, x := range n.nodes {
+		before[i] = NodeSurvey{Stats: x.Stats(), Refused: x.refused()}
 	}
-	begin, broken := n.elapsed(), n.Broken()
-	err := n.converse(t.Traffic, r, t.Measure)
-	s.Measured, s.Broken, s.Asks = n.elapsed()-begin, n.Broken()-broken, n.questions.asks
-	for i, node := range n.Nodes {
-		s.Nodes = append(s.Nodes, NodeSurvey{node.Role(), node.Antenna.Stats().Since(before[i])})
+	n.begun = n.elapsed()
+	broken := n.apart()
+	err := n.converse(n.trial.Traffic, r, n.trial.Measure)
+	s.Begun, s.Measured, s.Broken, s.Asks = n.begun, n.elapsed()-n.begun, n.apart()-broken, n.questions.asks
+	for i, x := range n.nodes {
+		s.Nodes = append(s.Nodes, NodeSurvey{
+			Role: x.role, Program: n.trial.program(i) != "", Stats: x.Stats().Since(before[i].Stats), Refused: x.refused() - before[i].Refused,
+		})
+	}
+	if n.kinds != nil {
+		s.Kinds, s.Contacts = n.kinds.kinds, n.contacts()
+		for k, frames := range n.kinds.links {
+			s.Links = append(s.Links, Link{k[0], k[1], frames})
+		}
+		slices.SortFunc(s.Links, func(a, b Link) int { return (a.From-b.From)*len(n.nodes) + a.To - b.To })
 	}
 	return err
-}
-
-// A Summary adds up surveys.
-type Summary struct {
-	Trials  int
-	Formed  []time.Duration // in order; of those that became one mesh
-	Asked   int
-	Trips   []time.Duration // round trips in order
-	Air     float64         // airtime of all nodes of a field as a share of the time, mean
-	Busiest time.Duration   // largest airtime of a node, per hour
-	Routers float64         // mean number, with leaders
-	Broken  time.Duration   // not one mesh while measured, per hour, mean
-}
-
-// Summarize adds up surveys.
-func Summarize(surveys ...Survey) Summary {
-	var sum Summary
-	sum.Trials = len(surveys)
-	n := float64(len(surveys))
-	for i := range surveys {
-		s := &surveys[i]
-		if s.Formed > 0 {
-			sum.Formed = append(sum.Formed, s.Formed)
-		}
-		sum.Asked += len(s.Asks)
-		for _, a := range s.Asks {
-			if a.Took > 0 {
-				sum.Trips = append(sum.Trips, a.Took)
-			}
-		}
-		hours := s.Measured.Hours()
-		for _, node := range s.Nodes {
-			sum.Air += node.Stats.Airtime.Hours() / hours / n
-			sum.Busiest = max(sum.Busiest, time.Duration(float64(node.Stats.Airtime)/hours))
-			if node.Role >= thread.RoleRouter {
-				sum.Routers += 1 / n
-			}
-		}
-		sum.Broken += time.Duration(float64(s.Broken) / hours / n)
-	}
-	slices.Sort(sum.Formed)
-	slices.Sort(sum.Trips)
-	return sum
-}
-
-// Quantile returns the q-quantile, 0 to 1, of a sorted list; 0 of none.
-func Quantile(list []time.Duration, q float64) time.Duration {
-	if len(list) == 0 {
-		return 0
-	}
-	return list[int(q*float64(len(list)-1))]
-}
-
-// Answered returns the share of the requests that were answered, 0 to 1; NaN where nothing was asked.
-func (s *Summary) Answered() float64 { return float64(len(s.Trips)) / float64(s.Asked) }
-
-func (s *Summary) String() string {
-	answers := "nothing asked"
-	if s.Asked > 0 {
-		answers = fmt.Sprintf("answered %.1f %%, round trip %.2f s, for one in twenty over %.1f s",
-			100*s.Answered(), Quantile(s.Trips, 0.5).Seconds(), Quantile(s.Trips, 0.95).Seconds())
-	}
-	return fmt.Sprintf("formed %d of %d, half of them within %v, the last after %v; %s; air %.1f %%, busiest node %.0f s an hour; %.1f routers",
-		len(s.Formed), s.Trials, Quantile(s.Formed, 0.5).Round(time.Second), Quantile(s.Formed, 1).Round(time.Second),
-		answers, 100*s.Air, s.Busiest.Seconds(), s.Routers)
 }

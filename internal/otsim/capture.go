@@ -46,7 +46,7 @@ func (c *Controller) keepEvidence() {
 	if !c.t.Failed() {
 		return
 	}
-	name := filepath.Join(c.t.ArtifactDir(), fmt.Sprintf("otsim-%d.pcap", c.group.Offset))
+	name := filepath.Join(c.t.ArtifactDir(), fmt.Sprintf("otsim-%d.pcap", c.host.Group.Offset))
 	if err := c.WriteCapture(name); err != nil {
 		c.t.Logf("otsim: %v", err)
 		return

@@ -7,10 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-)
 
-// prompt stands before the echo of a command, and now and then before an answer.
-const prompt = "> "
+	"github.com/gopymesh/pymesh/internal/otsim/program"
+)
 
 // Command gives the program a command that it answers at once, and returns the lines
 // of the answer without the final Done. An answer of Error fails the test.
@@ -26,25 +25,12 @@ func (p *Process) Command(format string, args ...any) []string {
 // TryCommand is Command for one that may fail. The error is the program's own words.
 func (p *Process) TryCommand(format string, args ...any) ([]string, error) {
 	p.c.t.Helper()
-	before := p.barriers
-	line := fmt.Sprintf(format, args...)
-	first := p.write(line)
-	last := -1
-	p.await(func() bool {
-		p.dropEcho(first, line)
-		last = slices.IndexFunc(p.lines[first:], isFinal)
-		return last >= 0 && p.barriers > before
-	}, "the answer to "+line)
-	last += first
-	answer, final := slices.Clone(p.lines[first:last]), p.lines[last]
-	p.lines = slices.Delete(p.lines, first, last+1)
-	switch {
-	case strings.HasPrefix(final, "Error"):
-		return answer, fmt.Errorf("%s: %s", line, final)
-	case final != done: // "coap request: Done"
-		answer = append(answer, final)
+	p.c.synchronize() // a test may have called a station's methods
+	lines, err := p.p.Command(fmt.Sprintf(format, args...))
+	if _, own := err.(*program.CommandError); !own {
+		p.must(err)
 	}
-	return answer, nil
+	return lines, err
 }
 
 // Send gives the program a command without waiting for an answer, for one that needs
@@ -52,37 +38,12 @@ func (p *Process) TryCommand(format string, args ...any) ([]string, error) {
 // Lines.
 func (p *Process) Send(format string, args ...any) {
 	p.c.t.Helper()
-	before := p.barriers
-	line := fmt.Sprintf(format, args...)
-	first := p.write(line)
-	p.await(func() bool { return p.barriers > before }, "an alarm after "+line)
-	p.dropEcho(first, line)
-}
-
-// write writes a command and returns the number of lines that nobody has taken before it.
-func (p *Process) write(line string) int {
-	p.c.t.Helper()
 	p.c.synchronize() // a test may have called a station's methods
-	p.readOutput()
-	if _, err := p.stdin.Write([]byte(line + "\n")); err != nil {
-		p.c.t.Fatalf("otsim: node %d: %s: %v", p.id, line, err)
-	}
-	return len(p.lines)
-}
-
-// dropEcho forgets the echo of a command if it is the line at index i.
-func (p *Process) dropEcho(i int, command string) {
-	if i < len(p.lines) && p.lines[i] == command {
-		p.lines = slices.Delete(p.lines, i, i+1)
-	}
+	p.must(p.p.Send(fmt.Sprintf(format, args...)))
 }
 
 // Lines returns what the program has printed on its own since the last call.
-func (p *Process) Lines() []string {
-	lines := p.lines
-	p.lines = nil
-	return lines
-}
+func (p *Process) Lines() []string { return p.p.Lines() }
 
 // Await lets virtual time pass until the program has printed a line that contains
 // text, and returns that line, taking it and all before it. It returns false when
@@ -90,13 +51,13 @@ func (p *Process) Lines() []string {
 func (p *Process) Await(text string, limit time.Duration) (string, bool) {
 	p.c.t.Helper()
 	contains := func(line string) bool { return strings.Contains(line, text) }
-	ok := p.c.RunUntil(limit, func() bool { return slices.ContainsFunc(p.lines, contains) })
+	ok := p.c.RunUntil(limit, func() bool { return slices.ContainsFunc(p.p.Printed(), contains) })
 	if !ok {
 		return "", false
 	}
-	i := slices.IndexFunc(p.lines, contains)
-	line := p.lines[i]
-	p.lines = slices.Delete(p.lines, 0, i+1)
+	i := slices.IndexFunc(p.p.Printed(), contains)
+	line := p.p.Printed()[i]
+	p.p.Take(i + 1)
 	return line, true
 }
 
@@ -124,11 +85,4 @@ func (p *Process) Ping(addr string, size int, limit time.Duration) bool {
 	p.Send("ping %s %d", addr, size)
 	_, ok := p.Await("icmp_seq=", limit)
 	return ok
-}
-
-// done is the line that ends an answer.
-const done = "Done"
-
-func isFinal(line string) bool {
-	return line == done || strings.HasSuffix(line, ": "+done) || strings.HasPrefix(line, "Error ")
 }

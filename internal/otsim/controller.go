@@ -3,12 +3,11 @@
 package otsim
 
 import (
-	"net"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/otsim/program"
 	"github.com/gopymesh/pymesh/internal/otsim/wire"
 	"github.com/gopymesh/pymesh/internal/runner"
 	"github.com/gopymesh/pymesh/lora/lorasim"
@@ -28,9 +27,6 @@ const (
 	Channel = 11
 	// quiet is the power in dBm that stations measure where nobody sends.
 	quiet = -98
-	// patience is how long a program may take, in real time, before it is taken for
-	// dead.
-	patience = 10 * time.Second
 )
 
 // Epoch is the virtual time at which every controller starts.
@@ -39,11 +35,8 @@ var Epoch = time.Date(2018, time.December, 14, 0, 0, 0, 0, time.UTC)
 // Controller is one virtual air and its clock. Its methods may be called by the
 // goroutine of the test alone. What goes wrong fails the test.
 type Controller struct {
-	t     testing.TB
-	dir   string // working directory of the programs
-	group wire.Group
-	conn  *net.UDPConn
-	raw   syscall.RawConn
+	t    testing.TB
+	host *program.Host
 
 	now    time.Time
 	seq    uint64 // orders what happens at the same time
@@ -80,29 +73,16 @@ type node interface {
 // when the test does.
 func NewController(t testing.TB) *Controller {
 	t.Helper()
-	c := &Controller{t: t, dir: t.TempDir(), now: Epoch}
-	for offset := 1; offset <= wire.MaxPortOffset; offset++ {
-		group, err := wire.NewGroup(offset)
-		if err != nil {
-			t.Fatalf("otsim: %v", err)
-		}
-		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: group.Port(0)})
-		if err != nil {
-			continue // taken by another controller
-		}
-		raw, err := conn.SyscallConn()
-		if err != nil {
-			t.Fatalf("otsim: %v", err)
-		}
-		c.group, c.conn, c.raw = group, conn, raw
-		t.Cleanup(func() {
-			c.keepEvidence()
-			conn.Close()
-		})
-		return c
+	c := &Controller{t: t, now: Epoch}
+	var err error
+	if c.host, err = program.NewHost(t.TempDir()); err != nil {
+		t.Fatalf("otsim: %v", err)
 	}
-	t.Fatal("otsim: no free group of ports")
-	return nil
+	t.Cleanup(func() {
+		c.keepEvidence()
+		c.host.Close()
+	})
+	return c
 }
 
 // Now returns the virtual time.
@@ -141,7 +121,7 @@ func (c *Controller) Remove(id int) {
 	c.nodes = slices.DeleteFunc(c.nodes, func(other node) bool { return other == n })
 	c.queue = slices.DeleteFunc(c.queue, func(d delivery) bool { return d.to == n })
 	if p, ok := n.(*Process); ok {
-		p.kill()
+		p.p.Kill()
 	}
 }
 

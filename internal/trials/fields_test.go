@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/internal/fields"
+	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/lora/lorasim"
 )
 
 // fieldPlan is what the variables PYMESH_FIELDS… ask for.
@@ -18,6 +20,7 @@ type fieldPlan struct {
 	seeds   int
 	over    time.Duration
 	traffic fields.Traffic
+	air     lorasim.Options
 }
 
 // fieldVariables reads the variables. Without PYMESH_FIELDS it plans two small fields.
@@ -32,6 +35,13 @@ func fieldVariables(t *testing.T) fieldPlan {
 			t.Fatalf("PYMESH_FIELDS_SEEDS=%s is no number of seeds", v)
 		}
 		p.seeds = n
+	}
+	switch air := os.Getenv("PYMESH_FIELDS_AIR"); air {
+	case "":
+	case "driver":
+		p.air.Manners = lorasim.DriverManners(lora.Config{})
+	default:
+		t.Fatalf("PYMESH_FIELDS_AIR=%s is not driver", air)
 	}
 	p.over = durationVariable(t, "PYMESH_FIELDS_OVER", time.Minute)
 	pattern, err := fields.ParsePattern(cmp.Or(os.Getenv("PYMESH_FIELDS_TRAFFIC"), fields.Pairs.String()))
@@ -71,7 +81,7 @@ func TestFields(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s, err := fields.Run(t.Context(), fields.Trial{Field: f, Seed: seed + 1, Over: p.over, Traffic: p.traffic})
+				s, err := fields.Run(t.Context(), fields.Trial{Field: f, Seed: seed + 1, Over: p.over, Air: p.air, Traffic: p.traffic})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -71,11 +71,20 @@ func TestQueryFlood(t *testing.T) {
 }
 
 // TestSilentChildren: ten children that are gone for good, each with the longest timeout that there is, do not keep others out: neither until
-// the end of days, nor after a restart.
+// the end of days, nor after a restart, whether they would listen or sleep.
 func TestSilentChildren(t *testing.T) {
-	for _, restart := range []bool{false, true} {
-		name := map[bool]string{false: "no restart", true: "restart"}[restart]
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		mode    mle.Mode
+		restart bool
+		limit   time.Duration
+	}{
+		{"listening", thread.ModeMinimalEndDevice, false, 20 * time.Minute},
+		{"listening, restart", thread.ModeMinimalEndDevice, true, 20 * time.Minute},
+		{"sleeping", thread.ModeSleepyEndDevice, false, 40 * time.Minute},
+		{"sleeping, restart", thread.ModeSleepyEndDevice, true, 40 * time.Minute},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			m := meshtest.Chain(t, lorasim.Options{Seed: 1}, 2, nil)
 			settle(m)
 			parent := m.Nodes[1]
@@ -83,12 +92,14 @@ func TestSilentChildren(t *testing.T) {
 				p := m.AddPeer(100+i, lorasim.Position{X: 2})
 				p.SendMLE(ip6.LinkLocalAllRouters, meshtest.ParentRequest(meshtest.Challenge(byte(1+i)), mle.ScanRouters))
 				response := p.Await(mle.ParentResponse, parent.ExtAddr(), time.Minute)
-				p.SendMLE(meshtest.LinkLocal(parent.ExtAddr()), p.ChildIDRequest(response, thread.ModeMinimalEndDevice, (1<<32-1)*time.Second))
-				p.Await(mle.ChildIDResponse, parent.ExtAddr(), time.Minute)
+				p.SendMLE(meshtest.LinkLocal(parent.ExtAddr()), p.ChildIDRequest(response, tt.mode, (1<<32-1)*time.Second))
+				if tt.mode.Has(mle.ModeRxOnWhenIdle) { // else it would have to poll
+					p.Await(mle.ChildIDResponse, parent.ExtAddr(), time.Minute)
+				}
+				m.Run(10 * time.Second)
 				p.Antenna.SetStation(nil)
-				m.Run(time.Minute)
 			}
-			if restart {
+			if tt.restart {
 				parent.PowerOff()
 				m.Run(10 * time.Second)
 				parent.Restart()
@@ -96,13 +107,37 @@ func TestSilentChildren(t *testing.T) {
 			late := m.Add(1, lorasim.Position{X: 2}, func(c *thread.Config) { c.Mode = thread.ModeMinimalEndDevice })
 			start := m.Sim.Now()
 			late.Start()
-			limit := map[bool]time.Duration{false: 49 * time.Hour, true: time.Hour}[restart]
-			m.Sim.RunUntil(func() bool { return late.Role() == thread.RoleChild }, limit)
+			m.Sim.RunUntil(func() bool { return late.Role() == thread.RoleChild }, time.Hour)
 			t.Logf("another child was taken after %v", m.Sim.Now().Sub(start).Round(time.Second))
-			if late.Role() != thread.RoleChild {
-				t.Errorf("no other child within %v; the timeout of the first is %v", limit, parent.Neighbors()[0].Timeout)
+			if m.Sim.Now().Sub(start) > tt.limit {
+				t.Errorf("no other child within %v; the timeout of the first is %v", tt.limit, parent.Neighbors()[0].Timeout)
 			}
 		})
+	}
+}
+
+// TestQuietChildren: children that are there keep their places at a full router, though they have nothing to say for long.
+func TestQuietChildren(t *testing.T) {
+	m := meshtest.Chain(t, lorasim.Options{Seed: 1}, 2, nil)
+	for range thread.DefaultMaxChildren {
+		n := m.Add(1, lorasim.Position{X: 2}, func(c *thread.Config) {
+			c.Mode = thread.ModeMinimalEndDevice
+			c.Timing = thread.TimingPymesh()
+			c.Timing.ChildTimeout = 24 * time.Hour
+		})
+		m.Sim.CutLink(n.Antenna, m.Nodes[0].Antenna)
+	}
+	settle(m)
+	parent := m.Nodes[1]
+	places := map[ieee802154.ExtAddr]mle.RLOC16{}
+	for _, n := range m.Nodes[2:] {
+		places[n.ExtAddr()] = n.RLOC16()
+	}
+	m.Run(6 * time.Hour)
+	for _, n := range m.Nodes[2:] {
+		if n.Role() != thread.RoleChild || n.RLOC16() != places[n.ExtAddr()] || !knows(parent, n, thread.RoleChild) {
+			t.Errorf("%v is %v as %v, was %v", n.ExtAddr(), n.Role(), n.RLOC16(), places[n.ExtAddr()])
+		}
 	}
 }
 

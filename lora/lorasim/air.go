@@ -171,7 +171,7 @@ func (r *Radio) deliver(packet []byte, at int64, rssi float64) {
 		N:    copy(p.packet[:], packet),
 		Time: r.air.time(at),
 		RSSI: int(math.Round(rssi)),
-		SNR:  math.Round(4*(rssi-r.modem.noiseFloor)) / 4,
+		SNR:  r.snr(rssi),
 	}
 	for {
 		select {

@@ -1,6 +1,8 @@
 package lorasim
 
 import (
+	"math"
+	"slices"
 	"time"
 
 	"github.com/gopymesh/pymesh/lora"
@@ -16,6 +18,7 @@ type Stats struct {
 	Sent    uint64        // transmissions completed
 	Airtime time.Duration // time spent in them
 	Busy    uint64        // packets refused because the channel was busy
+	Waited  uint64        // times that a packet waited for a free channel, as Manners have it
 	Aborted uint64        // transmissions cut short
 
 	Delivered  uint64 // packets received
@@ -31,6 +34,7 @@ func (s *Stats) add(t *Stats) {
 	s.Sent += t.Sent
 	s.Airtime += t.Airtime
 	s.Busy += t.Busy
+	s.Waited += t.Waited
 	s.Aborted += t.Aborted
 	s.Delivered += t.Delivered
 	s.Collided += t.Collided
@@ -44,7 +48,7 @@ func (s *Stats) add(t *Stats) {
 // Since returns what was counted after an earlier moment, whose statistics are given.
 func (s Stats) Since(before Stats) Stats {
 	return Stats{
-		Sent: s.Sent - before.Sent, Airtime: s.Airtime - before.Airtime, Busy: s.Busy - before.Busy, Aborted: s.Aborted - before.Aborted,
+		Sent: s.Sent - before.Sent, Airtime: s.Airtime - before.Airtime, Busy: s.Busy - before.Busy, Waited: s.Waited - before.Waited, Aborted: s.Aborted - before.Aborted,
 		Delivered: s.Delivered - before.Delivered, Collided: s.Collided - before.Collided, HalfDuplex: s.HalfDuplex - before.HalfDuplex,
 		TooWeak: s.TooWeak - before.TooWeak, Lost: s.Lost - before.Lost, Deaf: s.Deaf - before.Deaf, Overrun: s.Overrun - before.Overrun,
 	}
@@ -56,6 +60,8 @@ func (s Stats) Since(before Stats) Stats {
 //	idle ─────────▶ listening ──────────▶ transmitting
 //	 ▲                  │ busy, fault          │ end
 //	 └──────────────────┴──────────────────────┘
+//
+// With Manners the antenna may be waiting before it listens, and detecting and turning before it transmits.
 type antenna struct {
 	m     *medium
 	id    int32
@@ -74,6 +80,9 @@ type antenna struct {
 	activity lora.Activity
 	since    int64 // until when it is counted
 
+	manners  Manners
+	mannered bool // they are not zero
+
 	// As a sender.
 	state    state
 	deadline int64 // end of listening or transmitting
@@ -81,12 +90,20 @@ type antenna struct {
 	refusal  error // what the end of listening will report
 	packet   []byte
 
+	giveUp     int64 // until when it waits for a free channel
+	detectFrom int64 // start of the detection of activity
+	sentAt     int64 // end of the last packet sent, noted for a Gap
+	heardAt    int64 // end of the last one received, noted for a Pause
+
 	// As a receiver.
 	power     int64    // sum of all signals here, in attowatts
 	lock      *antenna // whose packet it is receiving
 	lockPower int64    // its strength, in attowatts
 	lockUntil int64    // end of its preamble: a stronger packet may take over till then
+	lockFrom  int64    // since when the modem works on it
 	spoiled   bool     // it met a collision
+	deafUntil int64
+	incoming  []int32 // who is transmitting and arrives here, whatever becomes of it
 
 	stats Stats
 }
@@ -96,7 +113,10 @@ type state uint8
 const (
 	idle state = iota
 	listening
-	starting // of a Transceiver: will transmit, without listening
+	starting  // of a Transceiver: will transmit, without listening
+	waiting   // for a free channel, or for a pause to end
+	detecting // activity of the channel
+	turning   // from receiving to transmitting
 	transmitting
 )
 
@@ -156,6 +176,11 @@ func newModem(phy PHY, cfg lora.Config) modem {
 // symbolTime returns the length of a symbol in nanoseconds.
 func symbolTime(cfg lora.Config) int64 {
 	return int64(time.Second) << cfg.SpreadingFactor / int64(max(cfg.Bandwidth, 1))
+}
+
+// linkTo returns the index in links of the one to an antenna.
+func (a *antenna) linkTo(id int32) (i int, ok bool) {
+	return slices.BinarySearchFunc(a.links, id, func(l link, id int32) int { return int(l.to - id) })
 }
 
 func (a *antenna) endpoint() *antenna { return a }
@@ -263,8 +288,11 @@ func (a *antenna) hears() bool {
 	if a.front != nil {
 		return a.front.hearing
 	}
-	return !a.asleep
+	return !a.asleep && a.state != detecting && a.state != turning
 }
+
+// snr returns the signal to noise ratio of a packet of a strength, in dB, as the chip counts it.
+func (a *antenna) snr(rssi float64) float64 { return math.Round(4*(rssi-a.modem.noiseFloor)) / 4 }
 
 // setAsleep turns the receiver off or on. a.m.mu is held.
 func (a *antenna) setAsleep(asleep bool, now int64) {
@@ -275,7 +303,7 @@ func (a *antenna) setAsleep(asleep bool, now int64) {
 	a.asleep = asleep
 	switch {
 	case !asleep && a.works():
-		a.m.catch(a, now)
+		a.m.catch(a, now, &a.stats.Deaf)
 	case a.lock != nil:
 		a.lock = nil
 		a.stats.Deaf++

@@ -58,6 +58,19 @@ func (d *fullDisk) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+func TestWatch(t *testing.T) {
+	var seen []Transmission
+	b := newBench(Options{Watch: func(tr Transmission) {
+		tr.Packet = bytes.Clone(tr.Packet)
+		seen = append(seen, tr)
+	}}, 2)
+	b.sendAt(0, 1, 20)
+	b.Run(time.Second)
+	if len(seen) != 1 || seen[0].From != 1 || seen[0].Start.Sub(b.opt.Start) != time.Millisecond || seen[0].Airtime != airtime(20) || len(seen[0].Packet) != 20 {
+		t.Errorf("%+v", seen)
+	}
+}
+
 func TestCaptureErr(t *testing.T) {
 	for _, room := range []int{0, 24, 24 + 36} {
 		b := newBench(Options{Capture: &fullDisk{room}}, 1)

@@ -29,19 +29,27 @@
 // the sum of all else that it hears at that moment, and stays with it to its end. The
 // packet is received if it stays 6 dB above the sum of everything else throughout.
 // While the preamble of that packet lasts, a packet that is 6 dB stronger than all
-// else takes the lock over; after the preamble it only destroys.
+// else takes the lock over; after the preamble it only destroys. [Options.CoChannel]
+// has other figures than 6 dB, and where they are from.
 //
 // Listen before talk. Before a packet, the antenna listens for 1 ms (LoRa) or 128 µs
 // (IEEE 802.15.4); if the sum of all signals reached the threshold in that time, the
-// packet is refused with [lora.ErrChannelBusy]. Weaker signals go unnoticed, even
-// those which could be received.
+// packet is refused with [lora.ErrChannelBusy]. A LoRa receiver that has locked on a
+// packet is busy too, however weak the packet is: from the fifth symbol of its preamble
+// on, and not before, as the status of an SX1276's modem tells it. What it did not hear
+// from the beginning, because it was sending, say, it does not know.
+//
+// How a radio is driven ([Manners]). By default a packet leaves as soon as the channel
+// was free, and is refused as soon as it was not. A driver takes its time from
+// listening to sending, is deaf after its own packets, makes pauses, tries again on a
+// busy channel, and may ask the modem for activity (CAD), which errs now and then.
+// Pycom's boards are deaf for 4 ms after each packet and hear the strength alone.
 //
 // Chance. A packet that arrived well is lost with a probability that holds
 // everywhere, or on one link. Chance comes from [Options.Seed] alone.
 //
 // Not modeled: fading in time, imperfect orthogonality of spreading factors, clock
-// drift, propagation delay, and the few milliseconds in which a real receiver is deaf
-// around its own packets.
+// drift, and propagation delay.
 //
 // # An ideal air
 //

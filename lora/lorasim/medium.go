@@ -18,13 +18,17 @@ type medium struct {
 	mu       sync.Mutex
 	opt      Options
 	rand     *rand.Rand // losses by chance
+	dice     *rand.Rand // random times and detections of Manners
 	antennas []*antenna
 	rssi     map[pair]float64 // links set one by one, in dBm
 	loss     map[pair]float64 // likewise, probability of loss
 	busyAt   int64            // power from which on the channel is busy, in attowatts
-	capture  capture
-	heard    []hearing // result of the last end of a transmission
-	clock    func() int64
+
+	lockRatio, keepRatio float64 // CoChannel as ratios of powers
+
+	capture capture
+	heard   []hearing // result of the last end of a transmission
+	clock   func() int64
 }
 
 // pair is a direction between two antennas.
@@ -43,6 +47,7 @@ func (m *medium) init(opt Options, clock func() int64) {
 	m.rssi = make(map[pair]float64)
 	m.loss = make(map[pair]float64)
 	m.busyAt = attowatts(m.opt.BusyThreshold)
+	m.lockRatio, m.keepRatio = ratio(m.opt.CoChannel.Lock), ratio(m.opt.CoChannel.Keep)
 	m.capture.init(m.opt)
 }
 
@@ -50,6 +55,7 @@ func (m *medium) init(opt Options, clock func() int64) {
 const (
 	streamLoss      = 1
 	streamShadowing = 2
+	streamManners   = 3
 )
 
 // attowatts converts from dBm. Signals add up in whole attowatts (1 aW is -150 dBm), so
@@ -59,10 +65,16 @@ func attowatts(dBm float64) int64 {
 	return int64(math.Round(math.Pow(10, (min(dBm, 0)+150)/10)))
 }
 
+// ratio converts from dB, and rounds down to hundredths, so that rounding to whole attowatts does not spoil an exact value.
+func ratio(dB float64) float64 { return math.Floor(100*math.Pow(10, dB/10)) / 100 }
+
 // attach puts a new antenna on the air.
 func (m *medium) attach(a *antenna, cfg lora.Config, pos Position) {
 	a.m, a.id, a.pos, a.since = m, int32(len(m.antennas)), pos, m.clock()
 	a.setConfig(cfg)
+	if a.front == nil {
+		a.setManners(m.opt.Manners)
+	}
 	m.antennas = append(m.antennas, a)
 	m.relink(a)
 }
@@ -167,13 +179,13 @@ func (m *medium) relink(a *antenna) {
 // at the receiver comes, goes or changes.
 func (m *medium) relinkPair(a, b *antenna) {
 	rssi := m.strength(a, b)
-	i, found := slices.BinarySearchFunc(a.links, b.id, func(l link, id int32) int { return int(l.to - id) })
+	i, found := a.linkTo(b.id)
 	var before, after int64
 	if found {
 		before = a.links[i].power
 	}
 	switch {
-	case rssi >= b.modem.sensitivity-captureDB:
+	case rssi >= b.modem.sensitivity-heardBelow:
 		after = attowatts(rssi)
 		if !found {
 			a.links = slices.Insert(a.links, i, link{})
@@ -186,6 +198,12 @@ func (m *medium) relinkPair(a, b *antenna) {
 		return
 	}
 	b.power += after - before
+	switch present := slices.Contains(b.incoming, a.id); {
+	case after != 0 && !present:
+		b.incoming = append(b.incoming, a.id)
+	case after == 0 && present:
+		b.forget(a)
+	}
 	if b.lock == a {
 		b.lockPower = after
 		if after == 0 {

@@ -206,7 +206,7 @@ func TestLinksStayRight(t *testing.T) {
 			i := 0
 			for _, b := range nodes {
 				rssi := s.strength(&a.antenna, &b.antenna)
-				if rssi < b.modem.sensitivity-captureDB {
+				if rssi < b.modem.sensitivity-heardBelow {
 					continue
 				}
 				if i == len(a.links) || a.links[i].to != b.id || a.links[i].power != attowatts(rssi) {

@@ -110,15 +110,48 @@ type Options struct {
 	// LoRa receiver that has locked on a packet knows it, however weak the packet is, as the status of an SX1276's modem tells it.
 	RSSIOnly bool
 
+	// Manners are how the radios are driven unless [Node.SetManners] or [Radio.SetManners] says otherwise.
+	Manners Manners
+
+	// CoChannel is what a packet must have over all else on its channel. Default [CoChannelBor].
+	CoChannel CoChannel
+
 	// BusyThreshold is the strength from which on the channel counts as busy, in
 	// dBm. Default -85 with LoRa, -75 with IEEE802154.
 	BusyThreshold float64
+
+	// Watch is called with each transmission when it begins. It must not call methods of the air.
+	Watch func(Transmission)
 
 	// Capture receives a pcap file of all transmissions, each at its beginning.
 	Capture io.Writer
 
 	// CaptureFormat is the kind of record in Capture.
 	CaptureFormat CaptureFormat
+}
+
+// CoChannel is by how much, in dB, a packet must stand above the sum of all other signals on its channel: at its beginning, to be locked
+// on, and from then on, to be received.
+type CoChannel struct{ Lock, Keep float64 }
+
+// What others have measured, or simulate with.
+var (
+	// CoChannelBor is 6 dB throughout: M. Bor, U. Roedig, T. Voigt, J. Alonso, "Do LoRa low-power wide-area networks scale?", MSWiM 2016,
+	// and its simulator LoRaSim.
+	CoChannelBor = CoChannel{6, 6}
+	// CoChannelCroce is 1 dB, measured: D. Croce, M. Gucciardo, S. Mangione, G. Santaromita, I. Tinnirello, "Impact of LoRa imperfect
+	// orthogonality", IEEE Communications Letters 22 (2018), 10.1109/LCOMM.2018.2797057.
+	CoChannelCroce = CoChannel{1, 1}
+	// CoChannelMeshCore is 6 dB to lock and 3 dB when locked, as a simulator of MeshCore has it (meshcore_simv2).
+	CoChannelMeshCore = CoChannel{6, 3}
+)
+
+// Transmission is a packet that begins.
+type Transmission struct {
+	From    int // number of the sender, as ID returns it
+	Start   time.Time
+	Airtime time.Duration
+	Packet  []byte // valid during the call only
 }
 
 // CaptureFormat is a kind of pcap record.
@@ -135,7 +168,7 @@ const (
 
 // The numbers that are fixed by a standard, or by what Pycom's firmware does.
 const (
-	captureDB = 6.0 // by which a packet must stand above all else
+	heardBelow = 6.0 // dB below the sensitivity down to which a signal disturbs
 
 	// detectSymbols is how many symbols of a preamble pass until the status of an SX1276's modem tells of it: it rises some 4.7 symbols
 	// after the start.
@@ -169,6 +202,9 @@ func (o Options) withDefaults() Options {
 		if o.PHY == IEEE802154 {
 			o.Propagation = Uniform(DefaultUniform)
 		}
+	}
+	if o.CoChannel == (CoChannel{}) {
+		o.CoChannel = CoChannelBor
 	}
 	if o.BusyThreshold == 0 {
 		o.BusyThreshold = loraThreshold

@@ -8,10 +8,6 @@ import (
 	"github.com/gopymesh/pymesh/lora"
 )
 
-// captureRatio is captureDB as a ratio of powers, a little less so that rounding to
-// whole attowatts does not spoil an exact 6 dB.
-const captureRatio = 3.98
-
 // refusalTime is how long it takes to refuse a packet without listening: enough for a
 // sender that tries again at once not to stop the time.
 const refusalTime = time.Millisecond
@@ -20,7 +16,7 @@ const refusalTime = time.Millisecond
 type outcome uint8
 
 const (
-	outcomeStarted outcome = iota // the transmission has begun; a new deadline is set
+	outcomeStarted outcome = iota // the next step has begun; a new deadline is set
 	outcomeRefused                // nothing was sent; antenna.refusal says why
 	outcomeSent                   // the transmission has ended; medium.heard says who heard it
 )
@@ -33,7 +29,20 @@ func (m *medium) send(a *antenna, packet []byte, now int64) {
 	if a.refusal == nil && (len(packet) == 0 || len(packet) > a.modem.maxPacket) {
 		a.refusal = lora.ErrPacketSize
 	}
-	listen := m.listenTime(packet)
+	if a.refusal == nil && a.mannered {
+		a.giveUp = now + int64(a.manners.Wait)
+		if hold := m.hold(a, now); hold > 0 {
+			a.account(now)
+			a.state, a.deadline = waiting, now+hold
+			return
+		}
+	}
+	m.listen(a, now)
+}
+
+// listen begins to listen for a free channel, or, where that is not done, to transmit.
+func (m *medium) listen(a *antenna, now int64) {
+	listen := m.listenTime(a.packet)
 	if listen == 0 && a.refusal == nil {
 		m.begin(a, now)
 		return
@@ -48,7 +57,7 @@ func (m *medium) send(a *antenna, packet []byte, now int64) {
 
 // hearsPacket reports whether the receiver will know before the end of listening that it has locked on a packet.
 func (m *medium) hearsPacket(a *antenna) bool {
-	return a.lock != nil && m.opt.PHY == LoRa && !m.opt.RSSIOnly && a.lock.start+detectSymbols*a.modem.symbol <= a.deadline
+	return a.lock != nil && m.opt.PHY == LoRa && !m.opt.RSSIOnly && !a.manners.RSSIOnly && a.lockFrom+detectSymbols*a.modem.symbol <= a.deadline
 }
 
 // listenTime returns how long to listen before a packet.
@@ -81,14 +90,29 @@ func (m *medium) advance(a *antenna) outcome {
 	case starting:
 		m.begin(a, a.deadline)
 		return outcomeStarted
+	case waiting:
+		a.refusal = nil
+		m.listen(a, a.deadline)
+		return outcomeStarted
+	case detecting:
+		if m.detects(a) {
+			a.sense()
+			m.catch(a, a.deadline, &a.stats.Deaf)
+		}
 	}
 	if a.refusal != nil {
+		if m.patient(a) {
+			return outcomeStarted
+		}
 		a.account(a.deadline)
 		a.state = idle
 		if a.refusal == lora.ErrChannelBusy {
 			a.stats.Busy++
 		}
 		return outcomeRefused
+	}
+	if m.prepare(a) {
+		return outcomeStarted
 	}
 	m.begin(a, a.deadline)
 	return outcomeStarted
@@ -101,14 +125,15 @@ func (m *medium) begin(a *antenna, now int64) {
 	a.start = now
 	a.deadline = now + int64(m.airtime(a, len(a.packet)))
 	m.capture.write(a)
-	if a.lock != nil && !m.opt.Ideal {
-		a.lock = nil
-		a.stats.HalfDuplex++
+	if m.opt.Watch != nil {
+		m.opt.Watch(Transmission{int(a.id), m.opt.Start.Add(time.Duration(now)), time.Duration(a.deadline - now), a.packet})
 	}
+	m.unlock(a)
 	for i := range a.links {
 		l := &a.links[i]
 		b := m.antennas[l.to]
 		b.power += l.power
+		b.incoming = append(b.incoming, a.id)
 		if b.state == listening && b.power >= m.busyAt {
 			b.sense()
 		}
@@ -120,7 +145,7 @@ func (m *medium) begin(a *antenna, now int64) {
 
 // arrive decides what a receiver does with a packet that begins.
 func (m *medium) arrive(a, b *antenna, l *link, now int64) {
-	if b.lock != nil && !stands(b.lockPower, b.power) && !b.spoiled {
+	if b.lock != nil && !stands(b.lockPower, b.power, m.keepRatio) && !b.spoiled {
 		b.spoiled = true
 		b.tellPacket(PacketSpoiled, b.lock, now)
 	}
@@ -130,15 +155,15 @@ func (m *medium) arrive(a, b *antenna, l *link, now int64) {
 		b.stats.TooWeak++
 	case b.state == transmitting:
 		b.stats.HalfDuplex++
-	case !b.hears():
+	case !b.hears(), now < b.deafUntil && !a.enoughLeft(b, b.deafUntil):
 		b.stats.Deaf++
-	case !stands(l.power, b.power), b.lock != nil && now >= b.lockUntil:
+	case !stands(l.power, b.power, m.lockRatio), b.lock != nil && now >= b.lockUntil:
 		b.stats.Collided++
 	default:
 		if b.lock != nil {
 			b.stats.Collided++
 		}
-		b.lockOn(a, l)
+		b.lockOn(a, l, max(now, b.deafUntil))
 		b.tellPacket(PacketBegins, a, now)
 		if b.state == listening && m.hearsPacket(b) {
 			b.sense()
@@ -147,13 +172,22 @@ func (m *medium) arrive(a, b *antenna, l *link, now int64) {
 }
 
 // lockOn makes the packet of another antenna the one that is received.
-func (a *antenna) lockOn(from *antenna, l *link) {
-	a.lock, a.lockPower, a.lockUntil, a.spoiled = from, l.power, from.start+from.modem.preamble, false
+func (a *antenna) lockOn(from *antenna, l *link, at int64) {
+	a.lock, a.lockPower, a.lockFrom, a.lockUntil, a.spoiled = from, l.power, at, from.start+from.modem.preamble, false
 }
 
-// stands reports whether a signal stands above the rest of a sum.
-func stands(signal, sum int64) bool {
-	return float64(signal) >= captureRatio*float64(sum-signal)
+// forget takes a sender out of the list of those that arrive.
+func (a *antenna) forget(from *antenna) {
+	if i := slices.Index(a.incoming, from.id); i >= 0 {
+		last := len(a.incoming) - 1
+		copy(a.incoming[i:], a.incoming[i+1:])
+		a.incoming = a.incoming[:last]
+	}
+}
+
+// stands reports whether a signal stands above the rest of a sum by a ratio.
+func stands(signal, sum int64, ratio float64) bool {
+	return float64(signal) >= ratio*float64(sum-signal)
 }
 
 // end takes the packet off the air and lists in m.heard who received it.
@@ -163,6 +197,7 @@ func (m *medium) end(a *antenna) {
 		l := &a.links[i]
 		b := m.antennas[l.to]
 		b.power -= l.power
+		b.forget(a)
 		switch {
 		case m.opt.Ideal:
 			if a.modem.sync != b.modem.sync || float64(l.rssi) < b.modem.sensitivity {
@@ -176,11 +211,13 @@ func (m *medium) end(a *antenna) {
 			continue
 		case b.spoiled:
 			b.lock = nil
+			b.received(a.deadline)
 			b.stats.Collided++
 			b.tellEnd(a, l, false)
 			continue
 		default:
 			b.lock = nil
+			b.received(a.deadline)
 		}
 		if m.lose(a, b) || b.front == nil && a.modem.framing != b.modem.framing {
 			b.stats.Lost++
@@ -198,6 +235,7 @@ func (m *medium) end(a *antenna) {
 	a.state = idle
 	a.stats.Sent++
 	a.stats.Airtime += time.Duration(a.deadline - a.start)
+	m.sentOne(a)
 }
 
 // abort takes an antenna back to idle, whatever it did; a packet on the air is lost.
@@ -208,6 +246,7 @@ func (m *medium) abort(a *antenna) {
 		for i := range a.links {
 			b := m.antennas[a.links[i].to]
 			b.power -= a.links[i].power
+			b.forget(a)
 			if b.lock == a {
 				b.lock = nil
 				b.tellLost(a)
@@ -221,26 +260,23 @@ func (m *medium) abort(a *antenna) {
 // packet, in quarters of a symbol: 5 symbols of the preamble and the 4.25 of the sync word.
 const lateQuarters = 4*5 + 17
 
-// catch locks a receiver that has just been turned on on a packet that has begun already,
-// if enough of its preamble is left.
-func (m *medium) catch(b *antenna, now int64) {
+// catch locks a receiver that is turned on at a time on a packet that has begun already, if enough of its preamble is left. The packet was
+// counted as lost when it began.
+func (m *medium) catch(b *antenna, at int64, counted *uint64) {
 	if m.opt.Ideal || b.state == transmitting {
 		return
 	}
-	latest := now + b.modem.symbol*lateQuarters/4
-	for _, from := range m.antennas {
-		if from.state != transmitting || from.modem.sync != b.modem.sync || from.start+from.modem.preamble < latest {
+	for _, id := range b.incoming {
+		from := m.antennas[id]
+		if from.modem.sync != b.modem.sync || !from.enoughLeft(b, at) {
 			continue
 		}
-		i, heard := slices.BinarySearchFunc(from.links, b.id, func(l link, id int32) int { return int(l.to - id) })
-		if !heard {
-			continue
-		}
+		i, _ := from.linkTo(b.id)
 		l := &from.links[i]
-		if float64(l.rssi) >= b.modem.sensitivity && stands(l.power, b.power) {
-			b.stats.Deaf-- // counted when the packet began
-			b.lockOn(from, l)
-			b.tellPacket(PacketBegins, from, now)
+		if float64(l.rssi) >= b.modem.sensitivity && stands(l.power, b.power, m.lockRatio) {
+			*counted--
+			b.lockOn(from, l, at)
+			b.tellPacket(PacketBegins, from, at)
 			return
 		}
 	}

@@ -40,6 +40,15 @@ type Listener interface {
 	Listening() bool
 }
 
+// Meter is a [Station] that wants to know more of a packet than its strength in whole dBm: the Sim calls HandleSignal in place of
+// HandleFrame.
+type Meter interface {
+	Station
+	// HandleSignal tells that a packet has been heard, with its strength in dBm and its signal to noise ratio in dB, rounded to
+	// quarters as an SX1276 has them. The packet is valid during the call only.
+	HandleSignal(now time.Time, psdu []byte, rssi, snr float64)
+}
+
 // Sim is an air in virtual time. Time passes in [Sim.Run] and [Sim.RunUntil] only, from
 // event to event. Events of the same time happen in the order in which they were
 // planned, so a run depends on nothing but its inputs and the seed.
@@ -68,6 +77,7 @@ type Node struct {
 	antenna
 	sim     *Sim
 	station Station   // nil when there is no power
+	meter   Meter     // the same, if it is one
 	life    int       // counts stations
 	sending bool      // HandleTransmitDone is due
 	radio   int32     // slot
@@ -154,6 +164,7 @@ func (n *Node) SetStation(station Station) {
 	}
 	n.clearTimer()
 	n.station = station
+	n.meter, _ = station.(Meter)
 	n.repeats = 0
 	n.toggle(&n.dead, station == nil)
 	n.Touch()
@@ -258,10 +269,16 @@ func (s *Sim) deliver(from *antenna) {
 	s.frame, from.packet = from.packet, s.frame
 	now := s.Now()
 	for _, h := range s.heard {
-		if n := s.nodes[h.by.id]; n.station != nil {
+		n := s.nodes[h.by.id]
+		switch {
+		case n.station == nil:
+			continue
+		case n.meter != nil:
+			n.meter.HandleSignal(now, s.frame, h.rssi, n.snr(h.rssi))
+		default:
 			n.station.HandleFrame(now, s.frame, int(math.Round(h.rssi)))
-			n.Touch()
 		}
+		n.Touch()
 	}
 }
 

@@ -195,7 +195,7 @@ func (t *Transceiver) due() {
 	case t.state == idle:
 		t.account(t.deadline)
 		t.hearing = true
-		t.air.catch(&t.antenna, t.deadline)
+		t.air.catch(&t.antenna, t.deadline, &t.stats.Deaf)
 	case t.air.advance(&t.antenna) == outcomeStarted:
 		t.air.queue.set(t.id, t.deadline)
 	default:

@@ -98,7 +98,7 @@ func TestNewErrors(t *testing.T) {
 	}{
 		{"no chip", func(c *sx1276emu.Chip) { c.Silence(0x00) }, nil, []string{"RegVersion: 0x00: no chip answers", "SX1262", "UART", "chip select"}, sx1276.ErrNoChip},
 		{"no chip, pulled up", func(c *sx1276emu.Chip) { c.Silence(0xff) }, nil, []string{"RegVersion: 0xFF: no chip answers", "SPI is on"}, sx1276.ErrNoChip},
-		{"other chip", func(c *sx1276emu.Chip) { c.SetVersion(0x24) }, nil, []string{"0x24: not an SX1276 or SX1272", "SX1262"}, sx1276.ErrOtherChip},
+		{"other chip", func(c *sx1276emu.Chip) { c.SetVersion(0x24) }, nil, []string{"0x24: not an SX1276 or SX1272", "LR11xx"}, sx1276.ErrOtherChip},
 		{"dead SPI", func(c *sx1276emu.Chip) { c.FailSPI(-1, errors.New("EIO")) }, nil, []string{"RegVersion", "EIO"}, nil},
 		{"long wires", func(c *sx1276emu.Chip) { c.FlipBits(6*physic.MegaHertz, 0.02) }, []sx1276.Option{sx1276.WithSPIClock(8 * physic.MegaHertz)},
 			[]string{"lower the SPI clock"}, nil},

@@ -35,13 +35,19 @@ func fail(op string, reg register, err error) error {
 // Remedies.
 const (
 	remedyNoChip = "the chip is not wired to this SPI port's chip select, or it is no SX1276: check bus and chip select of the board, " +
-		"that SPI is on (raspi-config, Interface Options), and 3.3 V at the chip; hats with SX1262 or SX1268 (Waveshare), " +
-		"with an SX1301/1302 concentrator (RAK2245, RAK2287) or with a UART module (Ebyte E22, RAK811) are not supported"
+		"that SPI is on (raspi-config, Interface Options), and 3.3 V at the chip; hats with an SX1262 or SX1268 need package sx126x and a board of it; those " +
+		"with an SX1301/1302 concentrator (RAK2245, RAK2287) or with a UART module (Ebyte E22, RAK811, Waveshare's \"LoRa HAT\") are not supported"
 	remedyOtherChip = "an SX1276, 1277, 1278 or 1279 says 0x12, an SX1272 0x22; a value that differs each time comes from bad contacts " +
-		"or an SPI clock that is too fast; SX1262, SX1268 and LR11xx chips are not supported"
+		"or an SPI clock that is too fast; LR11xx chips are not supported"
+	remedySX126x     = "this is a board with an SX1262 or one of its family: choose one of package sx126x, such as rak6421-slot1 or waveshare"
 	remedySPI        = "lower the SPI clock (WithSPIClock), shorten the wires, check ground"
 	remedyOscillator = "a module with a crystal was told that it has a TCXO, or the other way round: check the board's Oscillator"
 )
+
+// otherFamily returns the error for a chip that says that it is an SX126x.
+func otherFamily(text string) error {
+	return &lora.Error{Op: "identify", Reg: regVersion.String(), Err: &Problem{Err: fmt.Errorf("%q answers: %w", text, ErrOtherChip), Remedy: remedySX126x}}
+}
 
 // wrongVersion returns the error for a version that no chip of ours has.
 func wrongVersion(version byte) error {

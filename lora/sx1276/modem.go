@@ -11,12 +11,12 @@ import (
 func (c *chip) Name() string { return c.model.name }
 
 // Look reads the status, and makes sure that the chip is as it was set. One wrong byte may be the wire's fault.
-func (c *chip) Look(thorough bool) (driver.Status, error) {
+func (c *chip) Look(d driver.Depth) (driver.Status, error) {
 	last := statusEnd
 	switch {
 	case c.transmitting:
 		last = transmitEnd
-	case thorough:
+	case d == driver.Settings:
 		last = settingsEnd
 	}
 	var err error

@@ -2,9 +2,11 @@ package sx1276
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/lora/internal/driver"
 )
 
 // Times of the chip (data sheet, sections 2.5 and 7.2), with reserve.
@@ -48,10 +50,29 @@ func (c *chip) identify() (*model, error) {
 		return nil, err
 	}
 	m, ok := modelOf(version)
+	if ok && m == &chip1276 {
+		return m, nil
+	}
+	// An SX126x takes this for a command that it does not know, and answers with its status: 0x22, too, in standby.
+	if text, found := c.sx126x(); found {
+		return nil, otherFamily(text)
+	}
 	if !ok {
 		return nil, wrongVersion(version)
 	}
 	return m, nil
+}
+
+// sx126x asks for the version as one asks a chip of that family. Chips of this one tell their registers, which they do anyway.
+func (c *chip) sx126x() (text string, ok bool) {
+	const readRegister, addrHigh, addrLow, from, to = 0x1d, 0x03, 0x20, 4, 20
+	clear(c.W[:to])
+	c.W[0], c.W[1], c.W[2] = readRegister, addrHigh, addrLow
+	if c.Retry(to) != nil {
+		return "", false
+	}
+	text = strings.TrimRight(string(c.R[from:to]), "\x00 ")
+	return text, strings.HasPrefix(text, "SX126") || strings.HasPrefix(text, "LLCC68")
 }
 
 // reset pulses the reset line, if there is one.
@@ -186,7 +207,7 @@ func (c *chip) testFIFO() error {
 // runs.
 func (c *chip) verify() error {
 	for range receiverStarts {
-		if _, err := c.Look(true); err != nil {
+		if _, err := c.Look(driver.Settings); err != nil {
 			return &lora.Error{Op: "set up", Err: &Problem{Err: err, Remedy: remedySPI}}
 		}
 		if c.snap[regRssiValue] != 0 {

@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/lora/hats"
 	"github.com/gopymesh/pymesh/lora/sx1276"
+	"github.com/gopymesh/pymesh/lora/transceiver"
 	"periph.io/x/conn/v3/physic"
 )
 
@@ -18,7 +20,8 @@ import (
 type Flags struct {
 	board            string
 	bus, chipSelect  int
-	cs, reset, dio0  string
+	cs, reset        string
+	interrupt, busy  string
 	spiMHz           float64
 	region           string
 	frequency        float64 // MHz
@@ -39,7 +42,9 @@ func Register(set *flag.FlagSet) *Flags {
 	set.IntVar(&f.chipSelect, "spi-cs", 0, "`m` of /dev/spidev<n>.<m>, if not the hat's")
 	set.StringVar(&f.cs, "cs", "", "GPIO `line` that is the chip select, if not the hat's; \"none\" is the port's own")
 	set.StringVar(&f.reset, "reset", "", "GPIO `line` of RESET, if not the hat's; \"none\" if not wired")
-	set.StringVar(&f.dio0, "dio0", "", "GPIO `line` of DIO0, if not the hat's; \"none\" if not wired")
+	set.StringVar(&f.interrupt, "dio0", "", "GPIO `line` of DIO0 (SX1276) or DIO1 (SX126x), if not the hat's; \"none\" if not wired")
+	set.StringVar(&f.interrupt, "dio1", "", "the same as -dio0")
+	set.StringVar(&f.busy, "busy", "", "GPIO `line` of BUSY (SX126x), if not the hat's")
 	set.Float64Var(&f.spiMHz, "spi-clock", float64(sx1276.DefaultSPIClock/physic.KiloHertz)/1000, "SPI clock in `MHz`, up to 10")
 	set.StringVar(&f.region, "region", "EU868", "LoRa `region`: EU868, US915, AU915, AS923, IN865, EU433, CN470")
 	set.Float64Var(&f.frequency, "frequency", 0, "carrier in `MHz`, if not the region's")
@@ -47,7 +52,7 @@ func Register(set *flag.FlagSet) *Flags {
 	set.IntVar(&f.spreadingFactor, "sf", int(lora.DefaultSpreadingFactor), "`spreading factor`, 7 to 12")
 	set.IntVar(&f.codingRate, "coding-rate", int(lora.DefaultCodingRate), "`n` of the coding rate 4/(4+n), 1 to 4")
 	set.StringVar(&f.syncWord, "sync", lora.DefaultSyncWord.String(), "sync `word`: 0x34 for Pycom's public=True, 0x12 for False")
-	set.IntVar(&f.power, "power", 0, "transmit power in `dBm`, 2 to 20, if not the region's")
+	set.IntVar(&f.power, "power", 0, "transmit power at the antenna in `dBm`, 2 to what the hat gives, if not the region's")
 	set.BoolVar(&f.polite, "polite", false, "listen before talk by the parameters of polite spectrum access (EN 300 220)")
 	f.overriddenWiring = func(name string) bool {
 		given := false
@@ -59,28 +64,29 @@ func Register(set *flag.FlagSet) *Flags {
 
 func names() []string {
 	var list []string
-	for _, b := range sx1276.Boards() {
-		list = append(list, b.ID)
+	for _, h := range hats.Boards() {
+		list = append(list, h.ID())
 	}
 	return list
 }
 
 // Board returns the hat.
-func (f *Flags) Board() (sx1276.Board, error) {
-	b, err := sx1276.ParseBoard(f.board)
+func (f *Flags) Board() (hats.Hat, error) {
+	h, err := hats.Parse(f.board)
 	if err != nil {
-		return b, fmt.Errorf("-board: %w", err)
+		return h, fmt.Errorf("-board: %w", err)
 	}
+	l := h.Lines()
 	if f.overriddenWiring("spi-bus") {
-		b.Bus = f.bus
+		l.Bus = f.bus
 	}
 	if f.overriddenWiring("spi-cs") {
-		b.ChipSelect = f.chipSelect
+		l.ChipSelect = f.chipSelect
 	}
 	for _, line := range []struct {
 		flag string
 		to   *string
-	}{{f.cs, &b.CS}, {f.reset, &b.Reset}, {f.dio0, &b.DIO0}} {
+	}{{f.cs, &l.CS}, {f.reset, &l.Reset}, {f.interrupt, &l.Interrupt}, {f.busy, &l.Busy}} {
 		switch line.flag {
 		case "":
 		case "none":
@@ -89,7 +95,8 @@ func (f *Flags) Board() (sx1276.Board, error) {
 			*line.to = line.flag
 		}
 	}
-	return b, nil
+	h.SetLines(l)
+	return h, nil
 }
 
 // Config returns the settings of the radio, validated.
@@ -115,40 +122,40 @@ func (f *Flags) Config() (lora.Config, error) {
 }
 
 // Options returns the options for the driver.
-func (f *Flags) Options(log *slog.Logger) ([]sx1276.Option, error) {
+func (f *Flags) Options(log *slog.Logger) ([]hats.Option, error) {
 	c, err := f.Config()
 	if err != nil {
 		return nil, err
 	}
-	opts := []sx1276.Option{
-		sx1276.WithLogger(log),
-		sx1276.WithSPIClock(physic.Frequency(f.spiMHz * float64(physic.MegaHertz))),
+	opts := []hats.Option{
+		hats.WithLogger(log),
+		hats.WithSPIClock(physic.Frequency(f.spiMHz * float64(physic.MegaHertz))),
 	}
 	if f.polite {
-		opts = append(opts, sx1276.WithListen(sx1276.PoliteListen(c)))
+		opts = append(opts, hats.WithListen(transceiver.PoliteListen(c)))
 	}
 	return opts, nil
 }
 
 // Open opens the hat. Keeping to the duty cycle is left to the program.
-func (f *Flags) Open(log *slog.Logger) (*sx1276.Radio, error) {
+func (f *Flags) Open(log *slog.Logger) (hats.Radio, error) {
 	board, cfg, opts, err := f.all(log)
 	if err != nil {
 		return nil, err
 	}
-	return sx1276.Open(board, cfg, append(opts, sx1276.WithoutDutyCycle())...)
+	return board.Open(cfg, append(opts, hats.WithoutDutyCycle())...)
 }
 
 // Diagnose looks for what is wrong with the hat.
-func (f *Flags) Diagnose(log *slog.Logger) ([]sx1276.Check, error) {
+func (f *Flags) Diagnose(log *slog.Logger) ([]transceiver.Check, error) {
 	board, cfg, opts, err := f.all(log)
 	if err != nil {
 		return nil, err
 	}
-	return sx1276.Diagnose(board, cfg, opts...), nil
+	return board.Diagnose(cfg, opts...), nil
 }
 
-func (f *Flags) all(log *slog.Logger) (board sx1276.Board, cfg lora.Config, opts []sx1276.Option, err error) {
+func (f *Flags) all(log *slog.Logger) (board hats.Hat, cfg lora.Config, opts []hats.Option, err error) {
 	if board, err = f.Board(); err != nil {
 		return
 	}

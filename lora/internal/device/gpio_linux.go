@@ -102,6 +102,16 @@ func requestInput(name string) (*inputLine, error) {
 	return in, err
 }
 
+// requestLevel requests a line without edges.
+func requestLevel(name string) (*inputLine, error) {
+	in := &inputLine{edges: make(chan time.Time)}
+	var err error
+	if in.Line, err = requestLine(name, gpiocdev.AsInput, gpiocdev.WithPullDown); errors.Is(err, unix.EINVAL) {
+		in.Line, err = requestLine(name, gpiocdev.AsInput)
+	}
+	return in, err
+}
+
 func requestLine(name string, options ...gpiocdev.LineReqOption) (*gpiocdev.Line, error) {
 	chip, offset, err := findLine(name)
 	if err != nil {

@@ -77,6 +77,16 @@ func (w *Wires) Reset(name string) (transceiver.Reset, error) {
 	return l, nil
 }
 
+// Level requests a line that the chip sets, and whose edges do not matter.
+func (w *Wires) Level(what, name string) (transceiver.Input, error) {
+	l, err := requestLevel(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	w.opened(what+" "+name, l)
+	return l, nil
+}
+
 // Input requests a line that the chip sets.
 func (w *Wires) Input(what, name string) (transceiver.Input, error) {
 	l, err := requestInput(name)

@@ -1,6 +1,10 @@
 package driver
 
-import "github.com/gopymesh/pymesh/lora"
+import (
+	"time"
+
+	"github.com/gopymesh/pymesh/lora"
+)
 
 // Chip is a LoRa chip as the driver sees it. One goroutine at a time uses it.
 //
@@ -11,9 +15,8 @@ type Chip interface {
 	Name() string
 	// SetUp takes the chip from any state to reception.
 	SetUp() error
-	// Look reads what has happened, and makes sure that the chip is in the mode that it was set to; a thorough one, that it has its
-	// settings.
-	Look(thorough bool) (Status, error)
+	// Look reads what has happened, and makes sure that the chip is in the mode that it was set to.
+	Look(d Depth) (Status, error)
 	// Clear clears the flags that the last Look saw, and no others.
 	Clear() error
 	// Read takes the packet out of the chip of which the last Look told, and clears the flags.
@@ -35,6 +38,23 @@ type Chip interface {
 	// Traffic returns what went over SPI.
 	Traffic() Traffic
 }
+
+// A Refresher is a Chip that wants to be set up anew from time to time, when nothing happens. It goes on to receive.
+type Refresher interface {
+	// RefreshEvery returns how often, or zero.
+	RefreshEvery() time.Duration
+	Refresh() error
+}
+
+// Depth is how much a look is to tell.
+type Depth uint8
+
+// The depths.
+const (
+	Events   Depth = iota // what has happened
+	Channel               // the strength of the moment, too
+	Settings              // and that the chip has its settings
+)
 
 // Status is what a chip tells.
 type Status struct {

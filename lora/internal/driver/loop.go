@@ -28,6 +28,7 @@ type loop struct {
 	maxReception time.Duration // the airtime of the longest packet
 
 	nextPoll, nextCheck time.Time
+	nextRefresh         time.Time
 	deaf, deafLogged    bool // the interrupt line cannot be relied on
 
 	listenSince time.Time // the receiver runs since then
@@ -153,13 +154,36 @@ func (d *Driver) handleTime() error {
 		return nil
 	case !now.Before(d.nextCheck):
 		d.nextCheck, d.nextPoll = now.Add(checkEvery), now.Add(d.pollEvery)
-		return d.attend(causeCheck, time.Time{})
+		if err := d.attend(causeCheck, time.Time{}); err != nil {
+			return err
+		}
+		return d.refresh(now)
 	case !now.Before(d.nextPoll):
 		d.nextPoll = now.Add(d.pollEvery)
 		if d.line == nil || d.deaf || d.level() == transceiver.High {
 			return d.attend(causePoll, time.Time{})
 		}
 	}
+	return nil
+}
+
+// refresh sets up a chip anew that wants it, when nothing is being received or sent.
+func (d *Driver) refresh(now time.Time) error {
+	r, ok := d.chip.(Refresher)
+	if !ok || r.RefreshEvery() == 0 || d.tx.state != txIdle || d.reception.busy() {
+		return nil
+	}
+	if d.nextRefresh.IsZero() {
+		d.nextRefresh = now.Add(r.RefreshEvery())
+	}
+	if now.Before(d.nextRefresh) {
+		return nil
+	}
+	d.nextRefresh = now.Add(r.RefreshEvery())
+	if err := d.noted(r.Refresh()); err != nil {
+		return err
+	}
+	d.listens()
 	return nil
 }
 

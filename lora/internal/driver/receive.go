@@ -72,7 +72,14 @@ func (d *Driver) takeEdges() (at time.Time, ok bool) {
 
 // look asks the chip what has happened.
 func (d *Driver) look(why cause) (Status, error) {
-	s, err := d.chip.Look(why == causeCheck)
+	depth := Events
+	switch why {
+	case causeListen:
+		depth = Channel
+	case causeCheck:
+		depth = Settings
+	}
+	s, err := d.chip.Look(depth)
 	if err != nil {
 		return Status{}, d.noted(err)
 	}

@@ -31,12 +31,28 @@ type Child struct {
 	Addresses          []netip.Addr  // registered by a minimal end device
 	NeedsDataset       bool          // it has another one, or none
 	NeedsPending       bool          // the same of the pending one
+	Since              time.Time     // when it became a child, or was restored
+	Asked              uint8         // how often in a row it was asked whether it is there, and was not heard
 
 	// Of a child from before a restart.
 	AskAgain time.Time // when it is asked for its state again
 	Answered time.Time // when its requests were answered last,
 	Answers  uint8     // and how often without proof that it is there
 }
+
+// Quiet returns since when nothing has shown that the child is there.
+func (c *Child) Quiet() time.Time {
+	since := c.Since
+	for _, t := range [...]time.Time{c.LastHeard, c.LastFrame, c.LastAcked} {
+		if t.After(since) {
+			since = t
+		}
+	}
+	return since
+}
+
+// NeverHeard reports whether nothing has come from the child since it became one.
+func (c *Child) NeverHeard() bool { return !c.LastHeard.After(c.Since) && !c.LastFrame.After(c.Since) }
 
 // Forget removes a registered address and reports whether it was there.
 func (c *Child) Forget(addr netip.Addr) bool {
@@ -120,6 +136,9 @@ func (t *Children) Established() iter.Seq[*Child] {
 func (t *Children) Full() bool {
 	return t.count(func(c *Child) bool { return c.state != Invalid && c.state != ParentRequest }) >= t.limit
 }
+
+// HasPlace reports whether one more node that asks for a parent can be remembered.
+func (t *Children) HasPlace() bool { return !t.Full() && t.used < len(t.entries) }
 
 // Attached counts the valid children.
 func (t *Children) Attached() int { return t.count(func(c *Child) bool { return c.Valid() }) }
