@@ -156,7 +156,7 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"examples/internal/..."}, // what several examples share
-		imports:  []string{"lora/...", "thread/...", "internal/..."},
+		imports:  []string{"", "lora/...", "thread/...", "internal/..."},
 		external: anyModule,
 	},
 	{

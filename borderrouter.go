@@ -52,7 +52,7 @@ const borderRouterFlags = netdata.FlagPreferred | netdata.FlagSLAAC | netdata.Fl
 //
 // The prefix is a /64 of IPv6 unicast addresses that nobody else has: a part of what the uplink has delegated to this host, or one of
 // fd00::/8 at random. Nodes hear of it within seconds, once this node is part of the mesh; if the mesh has no place for it,
-// thread.EventRegistrationRefused comes out of [Node.Events]. It holds until [Node.RemoveBorderRouter] or Close; a node that is made again
+// [EventRegistrationRefused] comes out of [Node.Events]. It holds until [Node.RemoveBorderRouter] or Close; a node that is made again
 // says it again. An error says what is accepted.
 func (n *Node) BorderRouter(prefix netip.Prefix, preference Preference) error {
 	if err := checkBorderRouter(prefix, preference); err != nil {
@@ -157,4 +157,39 @@ func (n *Node) RemoveBorderRouter(prefix netip.Prefix) error {
 		return fmt.Errorf("pymesh: RemoveBorderRouter: this node does not serve %v: %w", prefix, err)
 	}
 	return err
+}
+
+// MeshBorderRouter is a border router of the mesh.
+type MeshBorderRouter struct {
+	Prefix     netip.Prefix
+	Preference Preference
+	RLOC16     RLOC16
+}
+
+// String returns it in one line.
+func (b MeshBorderRouter) String() string {
+	return fmt.Sprintf("%v at %v, preference %v", b.Prefix, b.RLOC16, b.Preference)
+}
+
+// MeshBorderRouters returns all border routers of the mesh that this node knows of, itself among them: one entry for each prefix that each of them
+// serves.
+func (n *Node) MeshBorderRouters() []MeshBorderRouter { return get(n, meshBorderRouters) }
+
+func meshBorderRouters(e *thread.Engine) (list []MeshBorderRouter) {
+	for t := range netdata.All(e.NetworkData()) {
+		p, err := netdata.ParsePrefix(t.Value)
+		if t.Type != netdata.TypePrefix || err != nil {
+			continue
+		}
+		for sub := range netdata.All(p.SubTLVs) {
+			routers, err := netdata.ParseBorderRouters(sub.Value)
+			if sub.Type != netdata.TypeBorderRouter || err != nil {
+				continue
+			}
+			for r := range routers.All() {
+				list = append(list, MeshBorderRouter{p.Prefix, Preference(r.Preference), RLOC16(r.RLOC16)})
+			}
+		}
+	}
+	return list
 }

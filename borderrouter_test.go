@@ -103,7 +103,7 @@ func TestBorderRouterSocket(t *testing.T) {
 
 		// Nobody is there: the sender hears of it, by an ICMPv6 error.
 		m.send(c, "x", outside)
-		m.until(time.Minute, "refused", func() bool { return br.Counters().IPNoRoute > 0 })
+		m.until(time.Minute, "refused", func() bool { return br.Counters()["IPNoRoute"] > 0 })
 
 		first := m.listen(br, "[::]:2000")
 		last := m.listen(br, "[::]:3000")

@@ -3,8 +3,6 @@ package pymesh
 import (
 	"context"
 	"testing"
-
-	"github.com/gopymesh/pymesh/thread/mle"
 )
 
 // TestSlowEventReader: the oldest events are lost, for that reader alone, and the node does not wait.
@@ -13,15 +11,22 @@ func TestSlowEventReader(t *testing.T) {
 	slow, quick := n.Events(context.Background()), n.Events(context.Background())
 	const count = 3 * eventBuffer
 	for i := range count {
-		n.handleEvent(Event{RLOC16: mle.RLOC16(i)})
+		n.emit(Event{RLOC16: RLOC16(i)})
 		if e := <-quick; int(e.RLOC16) != i {
 			t.Fatalf("event %d, want %d", e.RLOC16, i)
 		}
 	}
+	lost := 0
 	for i := count - eventBuffer; i < count; i++ {
-		if e := <-slow; int(e.RLOC16) != i {
+		e := <-slow
+		if int(e.RLOC16) != i {
 			t.Fatalf("event %d, want %d", e.RLOC16, i)
 		}
+		lost += e.Lost
+	}
+	n.emit(Event{})
+	if e := <-slow; lost+e.Lost != count-eventBuffer {
+		t.Errorf("%d events lost, want %d", lost+e.Lost, count-eventBuffer)
 	}
 	select {
 	case e := <-slow:

@@ -3,7 +3,6 @@ package pymesh_test
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log"
@@ -39,8 +38,8 @@ var twoNodes = sync.OnceValues(func() (leader, router *pymesh.Node) {
 	timing := thread.TimingPymesh()
 	timing.RouterSelectionJitter = time.Second
 	start := func(mac pymesh.MAC, state pymesh.State) *pymesh.Node {
-		node, err := pymesh.New(air().Radio(lora.Config{}, lorasim.Position{X: 10 * float64(mac)}), pymesh.WithKey([]byte("example")),
-			pymesh.WithMAC(mac), pymesh.WithStore(new(thread.MemoryStore)), pymesh.WithTiming(timing))
+		node, err := pymesh.New(air().Radio(lora.Config{}, lorasim.Position{X: 10 * float64(mac)}), pymesh.WithKey(pymesh.MustParseKey("6578616d706c65")),
+			pymesh.WithMAC(mac), pymesh.WithStore(new(pymesh.MemoryStore)), pymesh.WithTiming(pymesh.TimingOf(timing)))
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -74,7 +73,7 @@ func Example() {
 		Region: lora.EU868, Frequency: 863_000_000, Bandwidth: lora.BW125, SpreadingFactor: lora.SF7,
 	}, lorasim.Position{})
 
-	node, err := pymesh.New(radio, pymesh.WithKey(pymesh.DefaultKey))
+	node, err := pymesh.New(radio, pymesh.WithKey(pymesh.DefaultKey()))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -97,7 +96,7 @@ func Example() {
 //
 // pymesh = lora.Mesh(key=masterkey)
 func ExampleWithKey() {
-	key, err := hex.DecodeString("112233")
+	key, err := pymesh.ParseKey("112233")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -131,7 +130,7 @@ func ExampleWithStore() {
 			log.Fatal(err)
 		}
 		defer store.Close()
-		node, err := pymesh.New(radio, pymesh.WithKey([]byte("secret")), pymesh.WithStore(store))
+		node, err := pymesh.New(radio, pymesh.WithKey(pymesh.MustParseKey("736563726574")), pymesh.WithStore(store))
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -157,7 +156,11 @@ func ExampleRecoverFileStore() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_ = store.Save(thread.Settings{MACFrameCounter: 1000}) // as a node does
+	node, err := pymesh.New(newRadio(), pymesh.WithKey(pymesh.NewKey()), pymesh.WithStore(store))
+	if err != nil {
+		log.Fatal(err)
+	}
+	node.Close()
 	store.Close()
 	if err := os.WriteFile(path, []byte("not what was saved"), 0o600); err != nil {
 		log.Fatal(err)
@@ -182,7 +185,7 @@ func ExampleRecoverFileStore() {
 // pymesh.deinit()
 func ExampleNode_Close() {
 	radio := newRadio()
-	node, err := pymesh.New(radio, pymesh.WithKey([]byte("secret")))
+	node, err := pymesh.New(radio, pymesh.WithKey(pymesh.MustParseKey("736563726574")))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -194,7 +197,7 @@ func ExampleNode_Close() {
 	fmt.Println(ok)
 
 	// The radio is free for another node.
-	node, err = pymesh.New(radio, pymesh.WithKey([]byte("secret")))
+	node, err = pymesh.New(radio, pymesh.WithKey(pymesh.MustParseKey("736563726574")))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -462,15 +465,15 @@ func ExampleNode_Ping() {
 
 // Events tell what the functions above would have to be asked for again and again.
 func ExampleNode_Events() {
-	node, err := pymesh.New(newRadio(), pymesh.WithKey([]byte("secret")))
+	node, err := pymesh.New(newRadio(), pymesh.WithKey(pymesh.MustParseKey("736563726574")))
 	if err != nil {
 		log.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	for event := range node.Events(ctx) {
-		if event.Type == thread.EventRole && event.Role == thread.RoleLeader {
-			fmt.Println("now", event.Role)
+		if event.Type == pymesh.EventState && event.State == pymesh.StateLeader {
+			fmt.Println("now", event.State)
 			go node.Close()
 		}
 	}
@@ -483,7 +486,7 @@ func ExampleNode_Events() {
 // A capture for Wireshark: the network key opens it there.
 func ExampleWithCapture() {
 	var file bytes.Buffer
-	node, err := pymesh.New(newRadio(), pymesh.WithKey([]byte("secret")), pymesh.WithCapture(&file))
+	node, err := pymesh.New(newRadio(), pymesh.WithKey(pymesh.MustParseKey("736563726574")), pymesh.WithCapture(&file))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/gopymesh/pymesh/internal/filestore"
 	"github.com/gopymesh/pymesh/lora"
-	"github.com/gopymesh/pymesh/thread"
 )
 
 // Errors of a file store, to be found with errors.Is. A wrong owner or mode is fs.ErrPermission, a missing directory fs.ErrNotExist.
@@ -36,7 +35,7 @@ type FileStore struct {
 }
 
 var (
-	_ thread.Store      = (*FileStore)(nil)
+	_ Store             = (*FileStore)(nil)
 	_ lora.AirtimeStore = (*FileStore)(nil)
 )
 
@@ -71,10 +70,13 @@ func RecoverFileStore(path string) (aside string, err error) {
 }
 
 // Load returns the settings saved last, and false if there are none.
-func (s *FileStore) Load() (thread.Settings, bool, error) { return s.store.Load() }
+func (s *FileStore) Load() (Settings, bool, error) {
+	settings, ok, err := s.store.Load()
+	return Settings{settings}, ok, err
+}
 
 // Save replaces the settings. If it fails, the old ones are there still, or the new ones already, but not a part of each.
-func (s *FileStore) Save(settings thread.Settings) error { return s.store.Save(settings) }
+func (s *FileStore) Save(settings Settings) error { return s.store.Save(settings.s) }
 
 // LoadAirtime returns what was saved last of the airtime, and nothing if nothing ever was.
 func (s *FileStore) LoadAirtime() ([]lora.SentAirtime, error) { return s.store.LoadAirtime() }

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh"
+	"github.com/gopymesh/pymesh/internal/filestore"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
-	"github.com/gopymesh/pymesh/thread"
 )
 
 func openStore(t *testing.T, path string) *pymesh.FileStore {
@@ -33,7 +33,7 @@ type cutStore struct {
 	off bool
 }
 
-func (s *cutStore) Save(settings thread.Settings) error {
+func (s *cutStore) Save(settings pymesh.Settings) error {
 	if s.off {
 		return errBroken
 	}
@@ -82,7 +82,7 @@ func (r *resident) down(crash bool) {
 }
 
 // children are the RLOC16s of a node's children.
-func children(n *pymesh.Node) (list []uint16) {
+func children(n *pymesh.Node) (list []pymesh.RLOC16) {
 	for _, o := range n.Neighbors() {
 		if o.RLOC16&0x1ff != 0 && o.RLOC16&0xfc00 == n.RLOC16()&0xfc00 {
 			list = append(list, o.RLOC16)
@@ -192,7 +192,15 @@ func TestFileStoreFull(t *testing.T) {
 			m.send(c, "x", to)
 			time.Sleep(time.Second)
 		}
-		stored, _, err := r.store.Load()
+		settings, _, err := r.store.Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := settings.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, err := filestore.ParseSettings(b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +208,7 @@ func TestFileStoreFull(t *testing.T) {
 		if life.macHigh >= stored.MACFrameCounter || life.mleHigh >= stored.MLEFrameCounter || life.macHigh < stored.MACFrameCounter-100 {
 			t.Errorf("used %+v, stored %d and %d", life, stored.MACFrameCounter, stored.MLEFrameCounter)
 		}
-		if r.node.Counters().StoreFailed == 0 {
+		if r.node.Counters()["StoreFailed"] == 0 {
 			t.Error("no failure counted")
 		}
 		r.down(true)

@@ -46,14 +46,14 @@ func (n *Node) handleForward(_ time.Time, d *ip6.Datagram) bool {
 
 // Forward sends a datagram from outside to an address that a node of the mesh has in the prefix of a border router: a whole IPv6 datagram of
 // at most 1280 bytes. Its hop limit is lowered by one. It does not wait for the mesh. Errors are those of the engine's HandleForward:
-// thread.ErrPacket for what is no datagram from outside, thread.ErrNoRoute where the mesh has no such prefix, thread.ErrTooLong,
-// thread.ErrQueueFull, thread.ErrDetached; and ErrClosed. The mesh has the last word on how much it carries: a datagram of 1280 bytes is
+// EINVAL for what is no datagram from outside, EHOSTUNREACH where the mesh has no such prefix, EMSGSIZE,
+// ENOBUFS, ENETUNREACH; and ErrClosed. The mesh has the last word on how much it carries: a datagram of 1280 bytes is
 // fourteen frames on each hop.
 func (n *Node) Forward(packet []byte) error {
 	err := ErrClosed
 	n.run.Do(func(now time.Time) { err = n.engine.HandleForward(now, packet) })
 	if err != nil && err != ErrClosed {
-		return fmt.Errorf("pymesh: Forward: %w", err)
+		return fmt.Errorf("pymesh: Forward: %w", asErrno(err))
 	}
 	return err
 }

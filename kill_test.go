@@ -16,6 +16,7 @@ import (
 
 	"github.com/gopymesh/pymesh"
 	"github.com/gopymesh/pymesh/internal/dissect"
+	"github.com/gopymesh/pymesh/internal/filestore"
 	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -29,7 +30,7 @@ func TestKillInChild(t *testing.T) {
 	if os.Getenv(inChild) != t.Name() {
 		t.Skip("runs in a process of its own, see TestKill")
 	}
-	store, err := pymesh.OpenFileStore(os.Getenv(killedStore))
+	store, err := filestore.Open(os.Getenv(killedStore), filestore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

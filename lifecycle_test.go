@@ -16,7 +16,6 @@ import (
 	"github.com/gopymesh/pymesh/internal/pcap"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
-	"github.com/gopymesh/pymesh/thread"
 )
 
 func TestCloseImmediately(t *testing.T) {
@@ -51,7 +50,7 @@ func TestCloseTwice(t *testing.T) {
 func TestCloseUnblocks(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		n := m.attached()
-		detached := m.start(m.radio(), pymesh.WithKey([]byte("another key")))
+		detached := m.start(m.radio(), pymesh.WithKey(pymesh.MustParseKey("616e6f74686572206b6579")))
 		c := m.listen(n, "[::]:1234")
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -186,8 +185,7 @@ func dissected(t *testing.T, capture []byte) (frames []dissect.Frame) {
 	if r.LinkType() != pcap.IEEE802154 {
 		t.Fatalf("link type %v", r.LinkType())
 	}
-	var key [16]byte
-	copy(key[:], testKey)
+	key := testKey.Bytes()
 	d := dissect.New(key)
 	for {
 		rec, err := r.Next()
@@ -204,11 +202,11 @@ func TestRestart(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		peer := m.attached()
 		radio := m.radio()
-		store := new(thread.MemoryStore)
+		store := new(pymesh.MemoryStore)
 		type life struct {
 			mac  pymesh.MAC
 			eid  netip.Addr
-			rloc uint16
+			rloc pymesh.RLOC16
 			counters
 		}
 		var lives []life
@@ -239,7 +237,7 @@ func TestRestart(t *testing.T) {
 // TestOtherMACSameStore: frame counters go on even if the address changes.
 func TestOtherMACSameStore(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
-		store := new(thread.MemoryStore)
+		store := new(pymesh.MemoryStore)
 		radio := m.radio()
 		n := m.start(radio, pymesh.WithStore(store), pymesh.WithMAC(1))
 		m.wait(n)

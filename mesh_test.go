@@ -14,7 +14,7 @@ import (
 	"github.com/gopymesh/pymesh/lora/lorasim"
 )
 
-var testKey = []byte{0x11, 0x22, 0x33}
+var testKey = pymesh.MustParseKey("112233")
 
 // A mesh is a simulated air with nodes on it, all in one bubble of synctest: hours pass in an instant.
 type mesh struct {

@@ -30,15 +30,15 @@ func TestBackPressure(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		c := a.Counters()
-		if c.QueueFull != 0 || c.TxDatagramsFailed > 3 { // not acknowledged: the air's
+		if c["QueueFull"] != 0 || c["TxDatagramsFailed"] > 3 { // not acknowledged: the air's
 			t.Errorf("lost: %+v", c)
 		}
 		arrived := uint64(0)
 		for _, _, err := cb.TryRead(nil); err == nil; _, _, err = cb.TryRead(nil) {
 			arrived++
 		}
-		if arrived+cb.Dropped()+c.TxDatagramsFailed != 100 {
-			t.Errorf("%d read, %d not in time, %d lost on the air: not 100 together", arrived, cb.Dropped(), c.TxDatagramsFailed)
+		if arrived+cb.Dropped()+c["TxDatagramsFailed"] != 100 {
+			t.Errorf("%d read, %d not in time, %d lost on the air: not 100 together", arrived, cb.Dropped(), c["TxDatagramsFailed"])
 		}
 
 		write := func() error {

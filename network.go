@@ -31,8 +31,8 @@ func (n *Node) Network() Network {
 
 // A NetworkChange says what a network is to become. What is zero stays as it is.
 type NetworkChange struct {
-	// Key is another network key, 1 to 16 bytes, filled with zeros on the right. It does not print.
-	Key []byte
+	// Key is another network key. It does not print.
+	Key Key
 	// Network is other parameters.
 	Network
 	// Delay is how long all nodes wait before they change, so that each has heard of it: at least 30 s, and 300 s for another key; at most 72
@@ -43,7 +43,7 @@ type NetworkChange struct {
 // String tells what changes, without the key.
 func (c NetworkChange) String() string {
 	s := fmt.Sprintf("%+v after %v", c.Network, c.Delay)
-	if len(c.Key) > 0 {
+	if !c.Key.IsZero() {
 		s += ", another key"
 	}
 	return s
@@ -54,15 +54,11 @@ func (c NetworkChange) GoString() string { return c.String() }
 
 // to applies the change.
 func (c *NetworkChange) to(w thread.Network) (thread.Network, error) {
-	if len(c.Key) > MaxKeySize {
-		return w, fmt.Errorf("pymesh: ChangeNetwork: key has %d bytes, need 1 to %d", len(c.Key), MaxKeySize)
-	}
 	if c.Delay < 0 {
 		return w, fmt.Errorf("pymesh: ChangeNetwork: delay %v is negative", c.Delay)
 	}
-	if len(c.Key) > 0 {
-		w.Key = [MaxKeySize]byte{}
-		copy(w.Key[:], c.Key)
+	if !c.Key.IsZero() {
+		w.Key = c.Key.b
 	}
 	if c.Name != "" {
 		w.Name = c.Name
@@ -86,8 +82,8 @@ func (c *NetworkChange) to(w thread.Network) (thread.Network, error) {
 var ErrRefused = errors.New("pymesh: change of the network refused, or not answered")
 
 // ChangeNetwork gives the whole mesh another key, or other parameters, and waits until this node has changed and is part of the mesh again. All
-// nodes change at about the same time: Events tells each of them that a change will come, and when ([thread.EventNetworkPending], with
-// Event.Delay), and that it has come ([thread.EventNetwork]). Another name or extended PAN ID alone comes at once.
+// nodes change at about the same time: Events tells each of them that a change will come, and when ([EventNetworkPending], with
+// Event.Delay), and that it has come ([EventNetwork]). Another name or extended PAN ID alone comes at once.
 //
 // A node that is switched off, or out of reach, all the time from the call to the change does not learn of another key and must be given it by
 // hand (WithKey); one that has heard of it, or of another PAN ID or prefix only, finds back. What has changed is stored: with a store, New
@@ -104,7 +100,7 @@ func (n *Node) ChangeNetwork(ctx context.Context, change NetworkChange) error {
 	running := n.run.Do(func(now time.Time) {
 		if want, err = change.to(n.engine.Network()); err == nil {
 			if err = n.engine.ChangeNetwork(now, want, change.Delay); err != nil {
-				err = fmt.Errorf("pymesh: ChangeNetwork: %w", err)
+				err = fmt.Errorf("pymesh: ChangeNetwork: %w", asErrno(err))
 			}
 		}
 	})
@@ -121,7 +117,7 @@ func (n *Node) ChangeNetwork(ctx context.Context, change NetworkChange) error {
 			return ctx.Err()
 		case !ok:
 			return cmp.Or(n.Err(), ErrClosed)
-		case ev.Type == thread.EventNetworkRefused:
+		case ev.Type == EventNetworkRefused:
 			return ErrRefused
 		}
 	}

@@ -7,15 +7,15 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gopymesh/pymesh"
-	"github.com/gopymesh/pymesh/thread"
 )
 
 var (
-	newKey = []byte{0xde, 0xad, 0xfa, 0xce, 0x77}
+	newKey = pymesh.MustParseKey("deadface77")
 	// hidden is how newKey would look in a log.
 	hidden = []string{"deadface77", "222 173 250 206", "0xde, 0xad"}
 )
@@ -25,7 +25,7 @@ var (
 func TestChangeNetwork(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		var log strings.Builder
-		store := new(thread.MemoryStore)
+		store := new(pymesh.MemoryStore)
 		logger := pymesh.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 		a, b := m.attached(logger), m.attached(pymesh.WithMode(pymesh.MinimalEndDevice))
 		c := m.attached(pymesh.WithStore(store))
@@ -51,19 +51,19 @@ func TestChangeNetwork(t *testing.T) {
 				t.Errorf("%v: %v", n, err)
 			}
 		}
-		var saw []thread.EventType
+		var saw []pymesh.EventType
 		for len(told) > 0 {
 			switch ev := <-told; ev.Type {
-			case thread.EventNetworkPending:
+			case pymesh.EventNetworkPending:
 				if ev.Delay < 200*time.Second || ev.Delay > 300*time.Second {
 					t.Errorf("told of a delay of %v", ev.Delay)
 				}
 				saw = append(saw, ev.Type)
-			case thread.EventNetwork:
+			case pymesh.EventNetwork:
 				saw = append(saw, ev.Type)
 			}
 		}
-		if len(saw) < 2 || saw[0] != thread.EventNetworkPending || saw[len(saw)-1] != thread.EventNetwork {
+		if len(saw) < 2 || saw[0] != pymesh.EventNetworkPending || saw[len(saw)-1] != pymesh.EventNetwork {
 			t.Errorf("told %v", saw)
 		}
 		for _, h := range hidden {
@@ -109,13 +109,12 @@ func TestChangeNetwork_Errors(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		n := m.start(m.radio())
 		change := pymesh.NetworkChange{Key: newKey}
-		if err := n.ChangeNetwork(t.Context(), change); !errors.Is(err, thread.ErrDetached) {
+		if err := n.ChangeNetwork(t.Context(), change); !errors.Is(err, syscall.ENETUNREACH) {
 			t.Errorf("detached: %v", err)
 		}
 		m.wait(n)
 		before := n.Network()
 		for name, bad := range map[string]pymesh.NetworkChange{
-			"key":     {Key: make([]byte, 17)},
 			"delay":   {Key: newKey, Delay: -1},
 			"name":    {Network: pymesh.Network{Name: strings.Repeat("x", 17)}},
 			"prefix":  {Network: pymesh.Network{MeshLocalPrefix: netip.MustParsePrefix("2001:db8::/64")}},

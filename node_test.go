@@ -9,12 +9,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/gopymesh/pymesh"
-	"github.com/gopymesh/pymesh/thread"
 )
 
 // TestStates: the numbers are those of PYMESH_ROLE_….
@@ -49,7 +49,7 @@ func TestLeaderAlone(t *testing.T) {
 		rloc := n.RLOC16()
 		routers := n.Routers()
 		if len(routers) != 1 || routers[0].MAC != n.MAC() || routers[0].RLOC16 != rloc || routers[0].PathCost != 0 ||
-			routers[0].NextHop != rloc || rloc != uint16(routers[0].ID)<<10 {
+			routers[0].NextHop != rloc || rloc != pymesh.RLOC16(routers[0].ID)<<10 {
 			t.Errorf("routers %+v", routers)
 		}
 		if l, ok := n.Leader(); !ok || l.MAC != n.MAC() || l.RLOC16 != rloc || l.PartitionID == 0 {
@@ -65,7 +65,7 @@ func TestLeaderAlone(t *testing.T) {
 func TestIPAddrs(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		leader, child := m.attached(), m.attached()
-		locator := func(rloc uint16) netip.Addr {
+		locator := func(rloc pymesh.RLOC16) netip.Addr {
 			return netip.MustParseAddr(fmt.Sprintf("fdde:ad00:beef::ff:fe00:%x", rloc))
 		}
 		linkLocal := func(n *pymesh.Node) netip.Addr {
@@ -125,7 +125,7 @@ func TestChildTables(t *testing.T) {
 	})
 }
 
-const noRLOC16 = 0xfffe
+const noRLOC16 = pymesh.NoRLOC16
 
 // chain starts nodes of which each hears the one before and the one behind, and waits until all are routers.
 func (m *mesh) chain(count int) []*pymesh.Node {
@@ -156,7 +156,7 @@ func TestPathCost(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		nodes := m.chain(3)
 		a, b, c := nodes[0], nodes[1], nodes[2]
-		want := map[uint16]pymesh.Router{
+		want := map[pymesh.RLOC16]pymesh.Router{
 			a.RLOC16(): {NextHop: a.RLOC16(), PathCost: 0},
 			b.RLOC16(): {NextHop: b.RLOC16(), PathCost: 0},
 			c.RLOC16(): {NextHop: b.RLOC16(), PathCost: 1},
@@ -164,7 +164,7 @@ func TestPathCost(t *testing.T) {
 		list := a.Routers()
 		for _, r := range list {
 			w, ok := want[r.RLOC16]
-			if !ok || r.NextHop != w.NextHop || r.PathCost != w.PathCost || uint16(r.ID)<<10 != r.RLOC16 {
+			if !ok || r.NextHop != w.NextHop || r.PathCost != w.PathCost || pymesh.RLOC16(r.ID)<<10 != r.RLOC16 {
 				t.Errorf("router %+v, want next hop 0x%04x, path cost %d", r, w.NextHop, w.PathCost)
 			}
 		}
@@ -223,7 +223,7 @@ func TestPingErrors(t *testing.T) {
 		n := m.start(m.radio())
 		background := context.Background()
 		nobody := netip.MustParseAddr("fdde:ad00:beef::1")
-		if _, err := n.Ping(background, nobody, 8); !errors.Is(err, thread.ErrDetached) {
+		if _, err := n.Ping(background, nobody, 8); !errors.Is(err, syscall.ENETUNREACH) {
 			t.Errorf("detached: %v", err)
 		}
 		m.wait(n)
@@ -243,11 +243,11 @@ func TestPingErrors(t *testing.T) {
 		if _, err := n.Ping(ctx, nobody, 8); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 10*time.Second {
 			t.Errorf("nobody there: %v after %v", err, time.Since(start))
 		}
-		sent := n.Counters().TxFrames
+		sent := n.Counters()["TxFrames"]
 		if _, err := n.Ping(ctx, netip.MustParseAddr("ff02::1"), 8); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("context that has ended: %v", err)
 		}
-		if now := n.Counters().TxFrames; now != sent {
+		if now := n.Counters()["TxFrames"]; now != sent {
 			t.Error("a ping without time was sent")
 		}
 		// So many may wait, and no more. What is not in the mesh is not asked for.
@@ -257,7 +257,7 @@ func TestPingErrors(t *testing.T) {
 			go n.Ping(waiting, netip.MustParseAddr("2001:db8::1"), 8)
 		}
 		synctest.Wait()
-		if _, err := n.Ping(background, netip.MustParseAddr("ff02::1"), 8); !errors.Is(err, thread.ErrQueueFull) {
+		if _, err := n.Ping(background, netip.MustParseAddr("ff02::1"), 8); !errors.Is(err, syscall.ENOBUFS) {
 			t.Errorf("one more than may wait: %v", err)
 		}
 		stop()
@@ -303,11 +303,13 @@ func TestEvents(t *testing.T) {
 		for len(first) > 0 {
 			events = append(events, <-first)
 		}
-		want := map[thread.EventType]func(e pymesh.Event) bool{
-			thread.EventRole:       func(e pymesh.Event) bool { return e.Role == thread.RoleLeader },
-			thread.EventPartition:  func(pymesh.Event) bool { return true },
-			thread.EventAddresses:  func(pymesh.Event) bool { return true },
-			thread.EventChildAdded: func(e pymesh.Event) bool { return uint16(e.RLOC16) == peer.RLOC16() },
+		want := map[pymesh.EventType]func(e pymesh.Event) bool{
+			pymesh.EventState:        func(e pymesh.Event) bool { return e.State == pymesh.StateLeader },
+			pymesh.EventPartition:    func(e pymesh.Event) bool { return e.PartitionID != 0 },
+			pymesh.EventAddressAdded: func(e pymesh.Event) bool { return slices.Contains(n.IPAddrs(), e.Addr) },
+			pymesh.EventNeighborAdded: func(e pymesh.Event) bool {
+				return e.RLOC16 == peer.RLOC16() && e.State == pymesh.StateChild && e.MAC == peer.MAC()
+			},
 		}
 		for typ, holds := range want {
 			if !slices.ContainsFunc(events, func(e pymesh.Event) bool { return e.Type == typ && holds(e) }) {
@@ -330,12 +332,12 @@ func TestEvents(t *testing.T) {
 		n.Close()
 		var last pymesh.Event
 		for e := range second {
-			if e.Type == thread.EventRole {
+			if e.Type == pymesh.EventState {
 				last = e
 			}
 		}
-		if last.Role != thread.RoleDisabled {
-			t.Errorf("last role %v", last.Role)
+		if last.State != pymesh.StateDisabled {
+			t.Errorf("last state %v", last.State)
 		}
 		if e, ok := <-n.Events(context.Background()); ok {
 			t.Errorf("%+v of a closed node", e)
@@ -393,7 +395,7 @@ func TestAfterClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n.State() != pymesh.StateDisabled || n.Single() || n.IPAddrs() != nil || n.MeshLocalEID().IsValid() ||
-			n.RLOC16() != noRLOC16 || n.Neighbors() != nil || n.Routers() != nil || n.Counters() != (thread.Counters{}) {
+			n.RLOC16() != noRLOC16 || n.Neighbors() != nil || n.Routers() != nil || n.Counters() != nil {
 			t.Errorf("%v", n)
 		}
 		if l, ok := n.Leader(); ok || l != (pymesh.Leader{}) {

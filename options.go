@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread"
@@ -17,11 +16,13 @@ import (
 
 type config struct {
 	thread.Config
-	key        []byte
+	key        Key
+	store      Store
 	mode       Mode
 	capture    io.Writer
 	maxSockets int
 	refusePort bool
+	pycom      bool
 	err        error
 }
 
@@ -35,21 +36,19 @@ func (c *config) fail(err error) {
 	}
 }
 
-// WithKey sets the network key: 1 to 16 bytes, filled with zeros on the right. All nodes of a mesh have the same.
-// Without this option the key is DefaultKey, which is public; a warning in the log says so.
-func WithKey(key []byte) Option {
-	key = slices.Clone(key)
+// WithKey sets the network key. All nodes of a mesh have the same. Without this option the key is DefaultKey, which is public; a warning in the
+// log says so.
+func WithKey(key Key) Option {
 	return func(c *config) {
-		if len(key) == 0 || len(key) > MaxKeySize {
-			c.fail(fmt.Errorf("pymesh: WithKey: key has %d bytes, need 1 to %d", len(key), MaxKeySize))
-			return
+		if key.IsZero() {
+			c.fail(errors.New("pymesh: WithKey: the zero Key is none: see NewKey, ParseKey, DefaultKey"))
 		}
 		c.key = key
 	}
 }
 
 // WithMAC sets the MAC address. A node with a fixed address must remember its frame counters, so New asks for WithStore with
-// it ([OpenFileStore] in a program, new(thread.MemoryStore) in a simulation). Without this option the address is the stored one, or else random.
+// it ([OpenFileStore] in a program, new(MemoryStore) in a simulation). Without this option the address is the stored one, or else random.
 func WithMAC(mac MAC) Option {
 	return func(c *config) {
 		if mac == 0 {
@@ -126,18 +125,18 @@ func WithLogger(l *slog.Logger) Option { return func(c *config) { c.Logger = l }
 //	defer store.Close()
 //	node, err := pymesh.New(radio, pymesh.WithKey(key), pymesh.WithStore(store))
 //
-// Where nothing needs to be kept, as in a simulation, a thread.MemoryStore lasts as long as the program. Without this option the settings
+// Where nothing needs to be kept, as in a simulation, a [MemoryStore] lasts as long as the program. Without this option the settings
 // last as long as the node: one that is made anew is another node, with another address. A warning in the log says so.
-func WithStore(s thread.Store) Option { return func(c *config) { c.Store = s } }
+func WithStore(s Store) Option { return func(c *config) { c.store = s } }
 
-// WithTiming sets the timing. By default it is that of thread.TimingFor, from the airtime of the radio's settings: at SF7 and SF8 on
-// 125 kHz the timing of Pycom's boards. See there for a mesh with boards at other settings.
-func WithTiming(t thread.Timing) Option {
+// WithTiming sets the timing. By default it is that of [TimingFor] the radio's settings: at SF7 and SF8 on 125 kHz the timing of Pycom's boards.
+// See [TimingForBoards] for a mesh with boards at other settings.
+func WithTiming(t Timing) Option {
 	return func(c *config) {
-		if t == (thread.Timing{}) {
-			c.fail(errors.New("pymesh: WithTiming: the zero Timing is not usable, start from thread.TimingPymesh"))
+		if t == (Timing{}) {
+			c.fail(errors.New("pymesh: WithTiming: the zero Timing is not usable: see TimingFor"))
 		}
-		c.Timing = t
+		c.Timing = t.t
 	}
 }
 
@@ -186,6 +185,10 @@ func WithMaxSockets(n int) Option {
 // get: it is for meshes without boards. A node tells its own sockets always.
 func WithPortUnreachable() Option { return func(c *config) { c.refusePort = true } }
 
+// WithPycomAddress gives the node the address that Pycom's own library gives each board, see [PycomAddress], by which programs there know each
+// other: a host that talks to such boards has one, too. It follows the mesh-local prefix when that changes.
+func WithPycomAddress() Option { return func(c *config) { c.pycom = true } }
+
 // WithRand sets the source of identifiers, challenges and jitter. It is crypto/rand's by default, which is the right one for
 // everything but simulations that must repeat. It must not fail; the node alone may read from it.
 func WithRand(r io.Reader) Option { return func(c *config) { c.Rand = r } }
@@ -198,11 +201,11 @@ func (c *config) complete() error {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	if c.key == nil {
-		c.key = DefaultKey
+	if c.key.IsZero() {
+		c.key = DefaultKey()
 		c.Logger.Warn("no network key given: using the documented default key, which everybody knows")
 	}
-	copy(c.NetworkKey[:], c.key)
+	c.NetworkKey = c.key.b
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
@@ -215,14 +218,15 @@ func (c *config) complete() error {
 	case SleepyEndDevice:
 		c.Mode = thread.ModeSleepyEndDevice
 	}
-	if c.Store == nil {
+	if c.store == nil {
 		if c.ExtAddr != (ieee802154.ExtAddr{}) {
 			return errors.New("pymesh: WithMAC needs WithStore: a node that restarts under the same address must never use a frame " +
-				"counter twice (OpenFileStore; for a simulation new(thread.MemoryStore))")
+				"counter twice (OpenFileStore; for a simulation new(MemoryStore))")
 		}
-		c.Store = new(thread.MemoryStore)
+		c.store = new(MemoryStore)
 		c.Logger.Warn("no store given: after a restart this will be another node, with another address (WithStore)")
 	}
+	c.Store = engineStore{c.store}
 	s, ok, err := c.Store.Load()
 	if err != nil {
 		return fmt.Errorf("pymesh: WithStore: %w", err)

@@ -2,7 +2,6 @@ package pymesh_test
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
@@ -21,8 +20,8 @@ import (
 // failingStore is a store on a medium that is broken.
 type failingStore struct{ load, save error }
 
-func (s failingStore) Load() (thread.Settings, bool, error) { return thread.Settings{}, false, s.load }
-func (s failingStore) Save(thread.Settings) error           { return s.save }
+func (s failingStore) Load() (pymesh.Settings, bool, error) { return pymesh.Settings{}, false, s.load }
+func (s failingStore) Save(pymesh.Settings) error           { return s.save }
 
 // badWriter takes nothing.
 type badWriter struct{}
@@ -38,9 +37,7 @@ func TestOptionErrors(t *testing.T) {
 		want   string
 		option pymesh.Option
 	}{
-		{"no key", "WithKey: key has 0 bytes, need 1 to 16", pymesh.WithKey(nil)},
-		{"empty key", "WithKey: key has 0 bytes, need 1 to 16", pymesh.WithKey([]byte{})},
-		{"long key", "WithKey: key has 17 bytes, need 1 to 16", pymesh.WithKey(make([]byte, 17))},
+		{"no key", "WithKey: the zero Key is none", pymesh.WithKey(pymesh.Key{})},
 		{"MAC 0", "WithMAC: 0 is not an address", pymesh.WithMAC(0)},
 		{"MAC without store", "WithMAC needs WithStore", pymesh.WithMAC(1)},
 		{"PAN ID 0", "WithPANID: 0x0000 is not in 0x0001 to 0xfffe", pymesh.WithPANID(0)},
@@ -55,7 +52,7 @@ func TestOptionErrors(t *testing.T) {
 		{"channel 0", "WithChannel: 0 is not in 11 to 26", pymesh.WithChannel(0)},
 		{"channel 10", "WithChannel: 10 is not in 11 to 26", pymesh.WithChannel(10)},
 		{"channel 27", "WithChannel: 27 is not in 11 to 26", pymesh.WithChannel(27)},
-		{"zero timing", "WithTiming: the zero Timing", pymesh.WithTiming(thread.Timing{})},
+		{"zero timing", "WithTiming: the zero Timing", pymesh.WithTiming(pymesh.Timing{})},
 		{"mode", "WithMode: 4 is not a mode", pymesh.WithMode(4)},
 		{"poll period", "WithPollPeriod: 13h0m0s", pymesh.WithPollPeriod(13 * time.Hour)},
 		{"no sockets", "WithMaxSockets: 0 is not positive", pymesh.WithMaxSockets(0)},
@@ -97,7 +94,7 @@ func TestNewErrors(t *testing.T) {
 // TestFirstErrorCounts: a good value after a bad one does not hide it.
 func TestFirstErrorCounts(t *testing.T) {
 	radio := lorasim.NewAir(lorasim.Options{}).Radio(lora.Config{}, lorasim.Position{})
-	_, err := pymesh.New(radio, pymesh.WithChannel(1), pymesh.WithKey(nil), pymesh.WithChannel(11))
+	_, err := pymesh.New(radio, pymesh.WithChannel(1), pymesh.WithKey(pymesh.Key{}), pymesh.WithChannel(11))
 	if err == nil || !strings.Contains(err.Error(), "WithChannel: 1 ") {
 		t.Error(err)
 	}
@@ -106,11 +103,9 @@ func TestFirstErrorCounts(t *testing.T) {
 // TestKeyPadding: a short key is the one that is filled with zeros on the right, as documented: 112233 is 11223300000000….
 func TestKeyPadding(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
-		padded := make([]byte, pymesh.MaxKeySize)
-		copy(padded, testKey)
-		a := m.attached(pymesh.WithKey(testKey))
-		b := m.attached(pymesh.WithKey(padded))
-		stranger := m.attached(pymesh.WithKey(append([]byte{0}, testKey...)))
+		a := m.attached(pymesh.WithKey(pymesh.MustParseKey("112233")))
+		b := m.attached(pymesh.WithKey(pymesh.MustParseKey("11223300000000000000000000000000")))
+		stranger := m.attached(pymesh.WithKey(pymesh.MustParseKey("00112233")))
 		if !sameMesh(a, b) {
 			t.Errorf("the short key and the filled one are not the same")
 		}
@@ -126,30 +121,6 @@ func sameMesh(a, b *pymesh.Node) bool {
 	return aok && bok && la.PartitionID == lb.PartitionID
 }
 
-// TestWithKeyCopies: the caller may use the bytes again.
-func TestWithKeyCopies(t *testing.T) {
-	inMesh(t, func(t *testing.T, m *mesh) {
-		store := new(thread.MemoryStore)
-		key := []byte{1, 2, 3}
-		option := pymesh.WithKey(key)
-		clear(key)
-		n := m.start(m.radio(), option, pymesh.WithStore(store))
-		n.Close()
-		if s, _, _ := store.Load(); s.NetworkKey != [16]byte{1, 2, 3} {
-			t.Errorf("key %x", s.NetworkKey)
-		}
-	})
-}
-
-func TestDefaultKeys(t *testing.T) {
-	if got := hex.EncodeToString(pymesh.DefaultKey); got != "0134c0de1ab51234c0de1ab5ca1a110f" {
-		t.Errorf("DefaultKey is %s", got)
-	}
-	if got := hex.EncodeToString(pymesh.FirmwareDefaultKey); got != "1234c0de1ab51234c0de1ab5ca1a110f" {
-		t.Errorf("FirmwareDefaultKey is %s", got)
-	}
-}
-
 // TestDefaultsWarn: the public default key is used, and the log says so, as it does where there is no store. No key ever stands in the log.
 func TestDefaultsWarn(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
@@ -157,7 +128,7 @@ func TestDefaultsWarn(t *testing.T) {
 		logTo := func(b *bytes.Buffer) pymesh.Option {
 			return pymesh.WithLogger(slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug})))
 		}
-		given := m.attached(pymesh.WithKey(pymesh.DefaultKey), pymesh.WithStore(new(thread.MemoryStore)), logTo(&quiet))
+		given := m.attached(pymesh.WithKey(pymesh.DefaultKey()), pymesh.WithStore(new(pymesh.MemoryStore)), logTo(&quiet))
 		none, err := pymesh.New(m.radio(), logTo(&loud))
 		if err != nil {
 			t.Fatal(err)
@@ -208,7 +179,7 @@ func TestWithLogger(t *testing.T) {
 func TestWithMAC(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		for mac, want := range map[pymesh.MAC]string{8: "fe80::200:0:0:8", 0x0101010101010104: "fe80::301:101:101:104"} {
-			n := m.start(m.radio(), pymesh.WithMAC(mac), pymesh.WithStore(new(thread.MemoryStore)))
+			n := m.start(m.radio(), pymesh.WithMAC(mac), pymesh.WithStore(new(pymesh.MemoryStore)))
 			if n.MAC() != mac {
 				t.Errorf("MAC %v, want %v", n.MAC(), mac)
 			}
@@ -290,7 +261,7 @@ func TestNames(t *testing.T) {
 func TestWithTiming(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		start := time.Now()
-		m.attached(pymesh.WithTiming(thread.TimingIEEE802154()))
+		m.attached(pymesh.WithTiming(pymesh.TimingOf(thread.TimingIEEE802154())))
 		if d := time.Since(start); d > 10*time.Second {
 			t.Errorf("leader after %v", d)
 		}

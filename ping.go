@@ -34,7 +34,8 @@ const maxPings = 1024
 
 // Ping sends an echo request with size bytes of data to dst and waits for the first answer, until ctx ends. A request may get lost
 // on the air: give it some seconds for each hop, then try again. To a node that has not been found of late nothing is sent; the error
-// wraps thread.ErrNoRoute then, beside that of ctx. When 1024 pings wait for their answers, one more fails with thread.ErrQueueFull.
+// wraps EHOSTUNREACH then, beside that of ctx. When 1024 pings wait for their answers, one more fails with ENOBUFS; other errors are those
+// of [UDPConn.WriteToUDPAddrPort].
 func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error) {
 	if size < 0 || size > MaxPingSize {
 		return Pong{}, fmt.Errorf("pymesh: Ping: size %d is not in 0 to %d", size, MaxPingSize)
@@ -54,7 +55,7 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 	}
 	if len(n.pings) == maxPings {
 		n.mu.Unlock()
-		return Pong{}, fmt.Errorf("pymesh: Ping: %d others wait: %w", maxPings, thread.ErrQueueFull)
+		return Pong{}, fmt.Errorf("pymesh: Ping: %d others wait: %w", maxPings, asErrno(thread.ErrQueueFull))
 	}
 	for taken := true; taken; { // one of before 65,536 others may still wait
 		n.pingSeq++
@@ -85,7 +86,7 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 	}
 	lost := errors.Is(err, thread.ErrNoRoute) // as if on the air: who pings in a loop does so at the same pace
 	if err != nil && !lost {
-		return Pong{}, fmt.Errorf("pymesh: Ping: %w", err)
+		return Pong{}, fmt.Errorf("pymesh: Ping: %w", asErrno(err))
 	}
 	select {
 	case p, ok := <-answer:
@@ -95,7 +96,7 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 		return Pong{From: p.from, Size: p.size, HopLimit: p.hopLimit, RTT: p.at.Sub(start)}, nil
 	case <-ctx.Done():
 		if lost {
-			return Pong{}, fmt.Errorf("pymesh: Ping: %w: %w", ctx.Err(), err)
+			return Pong{}, fmt.Errorf("pymesh: Ping: %w: %w", ctx.Err(), asErrno(err))
 		}
 		return Pong{}, ctx.Err()
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/gopymesh/pymesh/thread/cli"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
-	"github.com/gopymesh/pymesh/thread/mle"
 )
 
 // ErrClosed is the error of a node that was closed. It is net.ErrClosed.
@@ -54,6 +53,30 @@ func ParseMAC(s string) (MAC, error) {
 // String returns 16 hexadecimal digits.
 func (m MAC) String() string { return fmt.Sprintf("%016x", uint64(m)) }
 
+// Format prints the String with %v and %s, and the number with other verbs.
+func (m MAC) Format(f fmt.State, verb rune) { formatNumber(f, verb, m.String(), uint64(m)) }
+
+// RLOC16 is the short form of a routing locator, a node's place in the mesh: six bits for its router, ten for its place among the children of that.
+type RLOC16 uint16
+
+// NoRLOC16 is that of a node which is part of no mesh.
+const NoRLOC16 RLOC16 = 0xfffe
+
+// String returns 0x and four hexadecimal digits.
+func (r RLOC16) String() string { return fmt.Sprintf("0x%04x", uint16(r)) }
+
+// Format prints the String with %v and %s, and the number with other verbs.
+func (r RLOC16) Format(f fmt.State, verb rune) { formatNumber(f, verb, r.String(), uint16(r)) }
+
+// formatNumber prints a number that has a form of its own.
+func formatNumber(f fmt.State, verb rune, text string, number any) {
+	if verb == 'v' || verb == 's' {
+		_, _ = io.WriteString(f, text)
+		return
+	}
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), number)
+}
+
 func macOf(ext ieee802154.ExtAddr) MAC { return MAC(binary.BigEndian.Uint64(ext[:])) }
 
 func (m MAC) ext() (ext ieee802154.ExtAddr) {
@@ -85,6 +108,10 @@ type Node struct {
 	watch    map[*watcher]struct{}
 	closed   bool
 
+	seen      seen       // the runner's, as what follows
+	pycom     bool       // the node has the address of Pycom's library
+	pycomAddr netip.Addr // which it is
+
 	shell        *cli.Interpreter
 	shellTurn    chan struct{} // holds the one command under way
 	shellActive  bool          // there is one; the runner's own
@@ -108,16 +135,12 @@ func New(radio lora.Radio, options ...Option) (*Node, error) {
 		return nil, err
 	}
 	if c.Timing == (thread.Timing{}) {
-		c.Timing = thread.TimingFor(radio.Config().Airtime)
-		c.Timing.SetSensitivity(radio.Config().Sensitivity())
+		c.Timing = TimingFor(radio.Config()).t
 	}
 	c.Timing.ChildTimeout = max(c.Timing.ChildTimeout, patienceFor(c.PollPeriod))
-	giveBack := func() {}
-	if store, ok := c.Store.(*FileStore); ok {
-		if err := store.take(); err != nil {
-			return nil, err
-		}
-		giveBack = store.giveBack
+	giveBack, err := c.take(radio)
+	if err != nil {
+		return nil, err
 	}
 	n, err := start(radio, &c, giveBack)
 	if err != nil {
@@ -126,7 +149,24 @@ func New(radio lora.Radio, options ...Option) (*Node, error) {
 	return n, err
 }
 
-// start makes a node of complete options. It calls ended once nothing of the node can reach the store any more.
+// take makes radio and store a node's, until giveBack.
+func (c *config) take(radio lora.Radio) (giveBack func(), err error) {
+	giveRadio, err := takeRadio(radio)
+	if err != nil {
+		return nil, err
+	}
+	store, ok := c.store.(*FileStore)
+	if !ok {
+		return giveRadio, nil
+	}
+	if err := store.take(); err != nil {
+		giveRadio()
+		return nil, err
+	}
+	return func() { store.giveBack(); giveRadio() }, nil
+}
+
+// start makes a node of complete options. It calls ended once nothing of the node can reach store and radio any more.
 func start(radio lora.Radio, c *config, ended func()) (*Node, error) {
 	var id [2]byte
 	if _, err := io.ReadFull(c.Rand, id[:]); err != nil {
@@ -143,7 +183,7 @@ func start(radio lora.Radio, c *config, ended func()) (*Node, error) {
 	}
 	n.shell.Radio, n.shell.Notify = fixedPower(radio.Config().TxPower), n.shellOutput
 	n.sockets.init(n, c.maxSockets)
-	n.sockets.refuse = c.refusePort
+	n.sockets.refuse, n.pycom = c.refusePort, c.pycom
 	hooks := runner.Hooks{Packet: n.handlePacket, Room: n.sockets.writeOn, Forward: n.handleForward, Event: n.handleEvent, Timer: n.shell, End: ended}
 	if c.capture != nil {
 		if n.capture, err = pcap.NewWriter(c.capture, pcap.IEEE802154); err != nil {
@@ -229,15 +269,12 @@ func (n *Node) IPAddrs() []netip.Addr { return get(n, (*thread.Engine).Addresses
 // MeshLocalEID returns the address that applications should use: it stays when the topology changes.
 func (n *Node) MeshLocalEID() netip.Addr { return get(n, (*thread.Engine).MeshLocalEID) }
 
-// RLOC16 returns the short form of the routing locator, 0xfffe for a node that has none.
-func (n *Node) RLOC16() uint16 {
-	rloc := uint16(mle.InvalidRLOC16)
-	n.run.Do(func(time.Time) { rloc = uint16(n.engine.RLOC16()) })
+// RLOC16 returns the short form of the routing locator, NoRLOC16 for a node that has none.
+func (n *Node) RLOC16() RLOC16 {
+	rloc := NoRLOC16
+	n.run.Do(func(time.Time) { rloc = RLOC16(n.engine.RLOC16()) })
 	return rloc
 }
-
-// Counters returns what the node has sent, received and dropped.
-func (n *Node) Counters() thread.Counters { return get(n, (*thread.Engine).Counters) }
 
 // handlePacket takes a datagram from the engine.
 func (n *Node) handlePacket(now time.Time, d *ip6.Datagram, rssi int) {
@@ -259,5 +296,5 @@ func (n *Node) handlePacket(now time.Time, d *ip6.Datagram, rssi int) {
 
 // String returns the node's state in short form, for logs.
 func (n *Node) String() string {
-	return fmt.Sprintf("pymesh node %v %v 0x%04x", n.mac, n.State(), n.RLOC16())
+	return fmt.Sprintf("pymesh node %v %v %v", n.mac, n.State(), n.RLOC16())
 }

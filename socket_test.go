@@ -90,14 +90,14 @@ func TestLoopback(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		n := m.attached()
 		c := m.listen(n, "[::]:1234")
-		sent := n.Counters().TxFrames
+		sent := n.Counters()["TxFrames"]
 		for _, dst := range n.IPAddrs() {
 			m.send(c, "self", netip.AddrPortFrom(dst, 1234))
 			if from := m.expect(c, "self"); from.Addr() != dst {
 				t.Errorf("a datagram to %v came from %v", dst, from)
 			}
 		}
-		if now := n.Counters().TxFrames; now != sent {
+		if now := n.Counters()["TxFrames"]; now != sent {
 			t.Errorf("%d frames sent", now-sent)
 		}
 	})

@@ -1,6 +1,7 @@
 package pymesh
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread"
@@ -10,10 +11,23 @@ import (
 // Neighbor is a node with a direct radio connection.
 type Neighbor struct {
 	MAC    MAC
-	Role   State         // StateChild or StateRouter; the leader is shown as a router
-	RLOC16 uint16        // routing locator
-	RSSI   int           // average received signal strength in dBm
-	Age    time.Duration // since the last packet was received from it
+	Role   State  // StateChild or StateRouter; the leader is shown as a router
+	RLOC16 RLOC16 // routing locator
+	// RSSI is the average received signal strength in dBm, LastRSSI that of the last packet; RSSIUnknown if not known. Below the noise, where
+	// LoRa still hears, it is the strength of the signal alone.
+	RSSI, LastRSSI int
+	// Margin is how many dB the average is above the least that this radio receives at its settings, 0 to 255: 10 is a good link, 3 one that
+	// comes and goes.
+	Margin int
+	// QualityIn and QualityOut are 0 to 3, what this node makes of what it hears, and what the neighbor has told of the other direction.
+	QualityIn, QualityOut int
+	Age                   time.Duration // since the last packet was received from it
+}
+
+// String returns the neighbor in one line.
+func (n Neighbor) String() string {
+	return fmt.Sprintf("%v %v %v RSSI %d dBm, last %d dBm, margin %d dB, quality in %d out %d, age %v", n.MAC, n.Role, n.RLOC16, n.RSSI, n.LastRSSI,
+		n.Margin, n.QualityIn, n.QualityOut, n.Age.Round(time.Second))
 }
 
 // Neighbors returns the nodes with a direct radio connection.
@@ -21,7 +35,8 @@ func (n *Node) Neighbors() []Neighbor {
 	return get(n, func(e *thread.Engine) (list []Neighbor) {
 		for _, i := range e.Neighbors() {
 			list = append(list, Neighbor{
-				MAC: macOf(i.ExtAddr), Role: State(i.Role), RLOC16: uint16(i.RLOC16), RSSI: int(i.RSSI), Age: i.Age,
+				MAC: macOf(i.ExtAddr), Role: State(i.Role), RLOC16: RLOC16(i.RLOC16), RSSI: i.RSSI, LastRSSI: i.LastRSSI,
+				Margin: int(i.LinkMargin), QualityIn: int(i.LinkQualityIn), QualityOut: int(i.LinkQualityOut), Age: i.Age,
 			})
 		}
 		return list
@@ -31,14 +46,19 @@ func (n *Node) Neighbors() []Neighbor {
 // Router is a node that relays packets inside the mesh.
 type Router struct {
 	MAC    MAC // 0 if this node has not had a radio connection to it
-	RLOC16 uint16
+	RLOC16 RLOC16
 	ID     uint8 // router ID
 	// PathCost is the cost of the path behind the first hop: 0 for a neighbor and for the node itself, in a row of nodes with good
 	// links 1 for the second next, and so on.
 	PathCost uint8
-	// NextHop is the RLOC16 of the first router on the way, of this one where the connection is direct; 0xfffe if there is no way.
-	NextHop uint16
+	// NextHop is the RLOC16 of the first router on the way, of this one where the connection is direct; NoRLOC16 if there is no way.
+	NextHop RLOC16
 	Age     time.Duration // since the last keep-alive was received from it
+}
+
+// String returns the router in one line.
+func (r Router) String() string {
+	return fmt.Sprintf("%v %v id %d, path cost %d, next hop %v, age %v", r.MAC, r.RLOC16, r.ID, r.PathCost, r.NextHop, r.Age.Round(time.Second))
 }
 
 // Routers returns all routers of the mesh.
@@ -51,15 +71,15 @@ func (n *Node) Routers() []Router {
 		}
 		for _, i := range infos {
 			r := Router{
-				MAC: macOf(i.ExtAddr), RLOC16: uint16(i.RLOC16), ID: uint8(i.ID), NextHop: uint16(mle.InvalidRLOC16), Age: i.Age,
+				MAC: macOf(i.ExtAddr), RLOC16: RLOC16(i.RLOC16), ID: uint8(i.ID), NextHop: NoRLOC16, Age: i.Age,
 			}
 			switch own := e.RLOC16(); {
 			case i.NextHop.Valid() && int(i.PathCost)+links[i.NextHop] < links[i.ID]:
-				r.NextHop, r.PathCost = uint16(i.NextHop.RLOC16()), i.PathCost
+				r.NextHop, r.PathCost = RLOC16(i.NextHop.RLOC16()), i.PathCost
 			case i.LinkEstablished, i.RLOC16 == own:
 				r.NextHop = r.RLOC16
 			case own.IsChild(): // all ways lead over the parent
-				r.NextHop = uint16(own.RouterID().RLOC16())
+				r.NextHop = RLOC16(own.RouterID().RLOC16())
 			}
 			list = append(list, r)
 		}
@@ -80,7 +100,12 @@ func linkCost(r thread.RouterInfo) int {
 type Leader struct {
 	PartitionID uint32
 	MAC         MAC // 0 if this node has not had a radio connection to the leader
-	RLOC16      uint16
+	RLOC16      RLOC16
+}
+
+// String returns the leader in one line.
+func (l Leader) String() string {
+	return fmt.Sprintf("%v %v, partition %d", l.MAC, l.RLOC16, l.PartitionID)
 }
 
 // Leader returns the leader, and false if the node is not part of a mesh.
@@ -88,7 +113,7 @@ func (n *Node) Leader() (leader Leader, ok bool) {
 	n.run.Do(func(time.Time) {
 		var i thread.LeaderInfo
 		if i, ok = n.engine.Leader(); ok {
-			leader = Leader{PartitionID: i.PartitionID, MAC: macOf(i.ExtAddr), RLOC16: uint16(i.RLOC16)}
+			leader = Leader{PartitionID: i.PartitionID, MAC: macOf(i.ExtAddr), RLOC16: RLOC16(i.RLOC16)}
 		}
 	})
 	return leader, ok

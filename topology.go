@@ -72,7 +72,7 @@ func (n *Node) seed(w *topology.Walker) error {
 	n.run.Do(func(now time.Time) {
 		e := n.engine
 		if err = nil; e.Role() < thread.RoleChild {
-			err = thread.ErrDetached
+			err = fmt.Errorf("pymesh: Topology: %w", asErrno(thread.ErrDetached))
 			return
 		}
 		own := e.RLOC16()

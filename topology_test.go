@@ -115,7 +115,7 @@ func TestTrace(t *testing.T) {
 		}
 		for i, h := range hops {
 			n := nodes[i+1]
-			if uint16(h.RLOC16) != n.RLOC16() || h.MAC.String() != n.MAC().String() || h.RTT <= 0 && i != 0 || h.Forth.Quality < 1 || h.Back.Quality < 1 {
+			if pymesh.RLOC16(h.RLOC16) != n.RLOC16() || h.MAC.String() != n.MAC().String() || h.RTT <= 0 && i != 0 || h.Forth.Quality < 1 || h.Back.Quality < 1 {
 				t.Errorf("hop %d: %+v, want %v", i, h, n)
 			}
 			if known := h.Back.RSSI != topology.RSSIUnknown; known != (i == 0) {

@@ -2,7 +2,9 @@ package lora
 
 import (
 	"fmt"
+	"math"
 	"strconv"
+	"strings"
 )
 
 // Frequency is a carrier frequency in hertz.
@@ -18,6 +20,39 @@ const (
 // String returns the frequency in megahertz, such as "868.1 MHz".
 func (f Frequency) String() string {
 	return strconv.FormatFloat(float64(f)/float64(MHz), 'f', -1, 64) + " MHz"
+}
+
+// ParseFrequency parses a frequency between 100 MHz and 3 GHz, what LoRa chips can do: a decimal number with the unit Hz, kHz, MHz or GHz, in
+// whatever case, or one whose size tells the unit: 868.1 are MHz, 868100 kHz, and 868100000 Hz.
+func ParseFrequency(s string) (Frequency, error) {
+	const least, most = 100 * float64(MHz), 3000 * float64(MHz)
+	text := strings.ToLower(strings.TrimSpace(s))
+	unit := 0.0
+	for _, u := range []struct {
+		name string
+		hz   float64
+	}{{"ghz", 1e9}, {"mhz", 1e6}, {"khz", 1e3}, {"hz", 1}} {
+		if rest, ok := strings.CutSuffix(text, u.name); ok {
+			text, unit = strings.TrimSpace(rest), u.hz
+			break
+		}
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || strings.Trim(text, "0123456789.") != "" {
+		return 0, fmt.Errorf("lora: frequency %q is no number, with a unit such as MHz or without", s)
+	}
+	switch {
+	case unit != 0:
+		v *= unit
+	case v < 1e4:
+		v *= 1e6
+	case v < 1e7:
+		v *= 1e3
+	}
+	if v < least || v > most {
+		return 0, fmt.Errorf("lora: frequency %q is not in 100 MHz to 3 GHz", s)
+	}
+	return Frequency(math.Round(v)), nil
 }
 
 // Bandwidth is the width of the channel in hertz.

@@ -3,7 +3,6 @@ package netif
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"net"
 	"net/netip"
 	"os"
@@ -19,7 +18,6 @@ import (
 	"github.com/gopymesh/pymesh"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
-	"github.com/gopymesh/pymesh/thread"
 )
 
 // speed is how much faster than the wall clock the simulated mesh lives: programs of the host still wait long enough for their answers.
@@ -158,9 +156,8 @@ func newMesh(t *testing.T, n int) *mesh {
 			m.air.SetLink(m.radios[i-1], r, -80)
 		}
 		m.radios = append(m.radios, r)
-		key := sha256.Sum256([]byte("netif test"))
-		node, err := pymesh.New(r, pymesh.WithKey(key[:16]), pymesh.WithMAC(pymesh.MAC(0x0200_0000_0000_0001+uint64(i))),
-			pymesh.WithStore(new(thread.MemoryStore)))
+		node, err := pymesh.New(r, pymesh.WithKey(pymesh.MustParseKey("6e65746966")), pymesh.WithMAC(pymesh.MAC(0x0200_0000_0000_0001+uint64(i))),
+			pymesh.WithStore(new(pymesh.MemoryStore)))
 		if err != nil {
 			t.Fatal(err)
 		}

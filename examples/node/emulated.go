@@ -23,7 +23,17 @@ const (
 // emulate runs the node on an emulated chip, in a row with others: on a simulated radio, and on an emulated chip of the other family.
 func (p *program) emulate(ctx context.Context) error {
 	e := p.hat.Emulate(emulatedSpeed, p.log)
-	p.store = "in memory"
+	var store stores = new(memory)
+	if p.keepStore {
+		file, err := p.openStore()
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		store = file
+	} else {
+		p.store = "in memory"
+	}
 	var others []*pymesh.Node
 	for i := range peers {
 		radio, err := p.neighbor(e, i)
@@ -31,11 +41,7 @@ func (p *program) emulate(ctx context.Context) error {
 			return err
 		}
 		defer radio.Close()
-		options := []pymesh.Option{}
-		if p.key != nil {
-			options = append(options, pymesh.WithKey(p.key))
-		}
-		other, err := pymesh.New(radio, options...)
+		other, err := pymesh.New(radio, pymesh.WithKey(p.key))
 		if err != nil {
 			return err
 		}
@@ -47,7 +53,7 @@ func (p *program) emulate(ctx context.Context) error {
 		return err
 	}
 	clock := e.Air.Clock()
-	return p.live(ctx, chip, new(memory), func(ctx context.Context, node *pymesh.Node) {
+	return p.live(ctx, chip, store, func(ctx context.Context, node *pymesh.Node) {
 		for _, other := range others {
 			p.meet(ctx, clock, other, node)
 		}

@@ -10,22 +10,26 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
+	"slices"
+	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/gopymesh/pymesh"
+	"github.com/gopymesh/pymesh/examples/internal/about"
 	"github.com/gopymesh/pymesh/examples/internal/hat"
+	"github.com/gopymesh/pymesh/examples/internal/keyflag"
+	"github.com/gopymesh/pymesh/lora/lorasim"
 )
 
 // Exit codes.
@@ -43,7 +47,7 @@ answers pings and the datagrams that reach its UDP port, and logs what happens.
 Usage:
   node [flags]
 
-All flags but -config may stand in a JSON file as well, such as
+All flags but -config and -check may stand in a JSON file as well, with comments, such as
   {"board": "dragino", "frequency": 868.1, "key-file": "/etc/pymesh/key"}
 What is given on the command line has precedence.
 
@@ -62,9 +66,16 @@ func main() {
 // program is what the flags say.
 type program struct {
 	hat      *hat.Flags
-	key      []byte
-	keyText  string
-	keyFile  string
+	keys     *keyflag.Flags
+	key      pymesh.Key
+	network  []pymesh.Option // of all nodes
+	own      []pymesh.Option // of this one
+	name     string
+	panID    string
+	channel  uint
+	mode     string
+	mac      string
+	check    bool
 	store    string
 	capture  string
 	port     uint
@@ -74,6 +85,7 @@ type program struct {
 	emulated bool
 
 	recoverStore bool
+	keepStore    bool // the store is given, also for an emulated chip
 	verbose      bool
 	log          *slog.Logger
 	supervise    *supervisor
@@ -88,6 +100,10 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	case err != nil:
 		fmt.Fprintf(stderr, "node: %v (node -h explains)\n", err)
 		return exitUsage
+	}
+	if p.check {
+		fmt.Fprintln(stderr, "node: the settings are good")
+		return 0
 	}
 	level := slog.LevelInfo
 	if p.verbose {
@@ -123,8 +139,14 @@ func parse(args []string, usageTo io.Writer) (*program, error) {
 	flags.Usage = func() {}
 	config := flags.String("config", "", "JSON `file` with values for flags")
 	p.hat = hat.Register(flags)
-	flags.StringVar(&p.keyText, "key", "", "network key in `hexadecimal`, 1 to 16 bytes; other users of this computer can see it, unlike that in a file")
-	flags.StringVar(&p.keyFile, "key-file", credential("key"), "`file` with the network key in hexadecimal")
+	p.keys = keyflag.Register(flags, credential("key"))
+	flags.StringVar(&p.name, "network-name", "", "`name` of the network, 1 to 16 bytes (default OpenThread)")
+	flags.StringVar(&p.panID, "pan-id", "", "PAN `ID` of the network, such as 0x1234 (default 0x1234)")
+	flags.UintVar(&p.channel, "channel", 0, "`number` of the channel in messages, 11 to 26; of no meaning for LoRa (default 11)")
+	flags.StringVar(&p.mode, "mode", "full", "`part` that the node takes: full (a router where they are needed), end, minimal, sleepy")
+	flags.StringVar(&p.mac, "mac", "", "MAC `address`, 16 hexadecimal digits (default that of the store, or else random)")
+	flags.BoolVar(&p.check, "check", false, "check all settings and end, without opening the hat")
+	version := about.Register(flags)
 	flags.StringVar(&p.store, "store", stateFile(), "`file` that keeps what must survive a restart")
 	flags.BoolVar(&p.recoverStore, "recover-store", false, "if that file is damaged, put it aside and go on from the one before it, .previous")
 	flags.StringVar(&p.capture, "pcap", "", "write all packets to `file`, for Wireshark or examples/sniff")
@@ -142,6 +164,10 @@ func parse(args []string, usageTo io.Writer) (*program, error) {
 		}
 		return nil, err
 	}
+	if *version {
+		fmt.Fprintln(usageTo, about.Version("node"))
+		return nil, flag.ErrHelp
+	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("%q: there are flags only", flags.Arg(0))
 	}
@@ -150,75 +176,96 @@ func parse(args []string, usageTo io.Writer) (*program, error) {
 			return nil, err
 		}
 	}
+	flags.Visit(func(f *flag.Flag) { p.keepStore = p.keepStore || f.Name == "store" || f.Name == "recover-store" })
 	return p, p.complete()
 }
 
-// readConfig sets the flags that a file names and the command line does not.
-func readConfig(flags *flag.FlagSet, name string) error {
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	var values map[string]json.RawMessage
-	if err := json.Unmarshal(b, &values); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	given := map[string]bool{"config": true}
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	for key, raw := range values {
-		f := flags.Lookup(key)
-		if f == nil || key == "config" {
-			return fmt.Errorf("%s: there is no %q", name, key)
-		}
-		if given[key] {
-			continue
-		}
-		text := string(raw)
-		if raw[0] == '"' {
-			if err := json.Unmarshal(raw, &text); err != nil {
-				return fmt.Errorf("%s: %s: %w", name, key, err)
-			}
-		}
-		if err := flags.Set(key, text); err != nil {
-			return fmt.Errorf("%s: %s %s: %w", name, key, raw, err)
-		}
-	}
-	return nil
+// modes are the names of what a node can be.
+var modes = map[string]pymesh.Mode{
+	"full": pymesh.FullThreadDevice, "end": pymesh.EndDevice, "minimal": pymesh.MinimalEndDevice, "sleepy": pymesh.SleepyEndDevice,
 }
 
 // complete checks the flags.
-func (p *program) complete() error {
+func (p *program) complete() (err error) {
 	if _, err := p.hat.Config(); err != nil {
 		return err
 	}
 	if _, err := p.hat.Board(); err != nil {
 		return err
 	}
-	if p.port > 0xffff {
-		return fmt.Errorf("-udp %d is not a port", p.port)
+	if p.port < pymesh.MinPort || p.port > pymesh.MaxPort {
+		return fmt.Errorf("-udp %d is not in %d to %d", p.port, pymesh.MinPort, pymesh.MaxPort)
 	}
 	if p.status <= 0 || p.duration < 0 {
 		return errors.New("-status must be positive and -duration not negative")
 	}
-	text := p.keyText
-	if text == "" && p.keyFile != "" {
-		b, err := os.ReadFile(p.keyFile)
-		if err != nil {
-			return err
-		}
-		text = strings.TrimSpace(string(b))
+	p.key, err = p.keys.Key()
+	if errors.Is(err, keyflag.ErrNone) && p.emulated {
+		p.key, err = pymesh.NewKey(), nil // of the simulated mesh
 	}
-	if text != "" {
-		key, err := hex.DecodeString(text)
-		if err != nil || len(key) == 0 || len(key) > pymesh.MaxKeySize {
-			return fmt.Errorf("the key is not 1 to %d bytes in hexadecimal", pymesh.MaxKeySize)
-		}
-		p.key = key
+	if err != nil {
+		return err
 	}
 	if p.emulated && p.duration == 0 {
 		p.duration = 10 * time.Minute
 	}
+	if err := p.networkOptions(); err != nil {
+		return err
+	}
+	return p.try()
+}
+
+// networkOptions makes options of the flags that say what network the node is of, and what it is in it.
+func (p *program) networkOptions() error {
+	p.network = []pymesh.Option{pymesh.WithKey(p.key)}
+	if p.name != "" {
+		p.network = append(p.network, pymesh.WithNetworkName(p.name))
+	}
+	if p.panID != "" {
+		id, err := strconv.ParseUint(p.panID, 0, 16)
+		if err != nil {
+			return fmt.Errorf("-pan-id %q is not a number from 0x0001 to 0xfffe", p.panID)
+		}
+		p.network = append(p.network, pymesh.WithPANID(uint16(id)))
+	}
+	if p.channel != 0 {
+		if p.channel > math.MaxUint8 {
+			return fmt.Errorf("-channel %d is not in 11 to 26", p.channel)
+		}
+		p.network = append(p.network, pymesh.WithChannel(uint8(p.channel)))
+	}
+	mode, ok := modes[p.mode]
+	if !ok {
+		return fmt.Errorf("-mode %q is none of full, end, minimal and sleepy", p.mode)
+	}
+	p.network = append(p.network, pymesh.WithMode(mode))
+	if p.mac != "" {
+		mac, err := pymesh.ParseMAC(p.mac)
+		if err != nil {
+			return fmt.Errorf("-mac: %w", err)
+		}
+		p.own = append(p.own, pymesh.WithMAC(mac))
+	}
 	return nil
+}
+
+// try makes a node with these settings, and opens its port, where no radio is: what is wrong with them is said before the hat is touched.
+func (p *program) try() error {
+	cfg, err := p.hat.Config()
+	if err != nil {
+		return err
+	}
+	radio := lorasim.NewAir(lorasim.Options{}).Radio(cfg, lorasim.Position{})
+	node, err := pymesh.New(radio, slices.Concat(p.network, p.own, []pymesh.Option{pymesh.WithStore(new(pymesh.MemoryStore))})...)
+	if err != nil {
+		return err
+	}
+	defer node.Close()
+	conn, err := node.ListenUDP(netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(p.port)))
+	if err != nil {
+		return fmt.Errorf("-udp: %w", err)
+	}
+	return conn.Close()
 }
 
 // credential returns the path of a credential that systemd passes (LoadCredential=), or "".

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh"
+	"github.com/gopymesh/pymesh/internal/filestore"
 	"github.com/gopymesh/pymesh/thread"
 )
 
@@ -73,7 +74,7 @@ func TestConfigFile(t *testing.T) {
 	}
 	key := write("0102ff\n")
 	p, err := parse([]string{"-sf", "9", "-config",
-		write(`{"board":"adafruit","frequency":869.525,"sf":12,"no-duty-cycle":true,"status":"1m","key-file":"` + key + `","reset":"none","udp":7}`)}, nil)
+		write(`{"board":"adafruit","frequency":869.525,"sf":12,"no-duty-cycle":true,"status":"1m","key-file":"` + key + `","reset":"none", /* comments */ "udp":7777} // to the end`)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,17 +86,29 @@ func TestConfigFile(t *testing.T) {
 	if err != nil || board.ID() != "adafruit" || board.Lines().Reset != "" || board.Lines().Interrupt != "GPIO22" {
 		t.Errorf("%+v, %v", board, err)
 	}
-	if !p.noLimit || p.status != time.Minute || p.port != 7 || string(p.key) != "\x01\x02\xff" {
+	if !p.noLimit || p.status != time.Minute || p.port != 7777 || p.key != pymesh.MustParseKey("0102ff") {
 		t.Errorf("%+v", p)
 	}
 	for text, want := range map[string]string{
-		`{`:                   "unexpected end",
-		`{"bord":"dragino"}`:  `there is no "bord"`,
-		`{"config":"x"}`:      `there is no "config"`,
-		`{"sf":"many"}`:       "sf",
-		`{"board":"toaster"}`: "known are",
-		`{"sf":13}`:           "SpreadingFactor",
-		`{"frequency":10}`:    "Frequency 10 MHz",
+		`{`: ":1:2: the object does not end",
+		"{\n  \"sf\": 9,\n  \"bord\":\"dragino\"}": `:3:3: there is no "bord"`,
+		"{\n// the hat\n  \"sf\": x}":              ":3:9: sf: invalid character",
+		`[]`:                                       "an object is expected",
+		`{"sf":9,"sf":9}`:                          `"sf" stands there twice`,
+		`{"sf":9} 1`:                               "something follows",
+		`{"frequency":"868100000"}x`:               "something follows",
+		`{"key":""}`:                               "-key: pymesh: key: 0 bytes",
+		`{"default-key":true,"pan-id":"0xffff"}`:   "WithPANID: 0xffff",
+		`{"default-key":true,"udp":61631}`:         "-udp: listen",
+		`{"default-key":true,"mode":"router"}`:     "-mode",
+		`{"default-key":true,"mac":"12"}`:          "-mac",
+		`{"default-key":true,"channel":300}`:       "-channel 300",
+		`{"config":"x"}`:                           `there is no "config"`,
+		`{"sf":"many"}`:                            "sf",
+		`{"board":"toaster"}`:                      "known are",
+		`{"sf":13}`:                                "SpreadingFactor",
+		`{"frequency":10}`:                         "not in 100 MHz to 3 GHz",
+		`{"frequency":"5163.067296"}`:              "not in 100 MHz to 3 GHz",
 	} {
 		if _, err := parse([]string{"-config", write(text)}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
@@ -105,11 +118,16 @@ func TestConfigFile(t *testing.T) {
 
 func TestFlags(t *testing.T) {
 	tests := []struct{ args, want string }{
-		{"-key 12x", "the key is not 1 to 16 bytes"},
-		{"-key 00112233445566778899aabbccddeeff00", "the key is not"},
+		{"-key 12x", "-key: pymesh: key: "},
+		{"-key 00112233445566778899aabbccddeeff00", "17 bytes, need 1 to 16"},
+		{"-key=", "0 bytes"},
+		{"", "no network key"},
 		{"-key-file /nonexistent", "no such file"},
 		{"-config /nonexistent", "no such file"},
-		{"-udp 65536", "not a port"},
+		{"-udp 65536", "-udp 65536 is not in 1024 to 63535"},
+		{"-default-key -frequency 868100000000", "not in 100 MHz to 3 GHz"},
+		{"-default-key -sf 263", "SpreadingFactor 263"},
+		{"-default-key -bandwidth 4295092", "-bandwidth 4295092"},
 		{"-status 0s", "-status"},
 		{"more", "flags only"},
 	}
@@ -124,7 +142,16 @@ func TestFlags(t *testing.T) {
 	if code := run(t.Context(), []string{"-h"}, &out); code != 0 {
 		t.Errorf("-h: exit code %d", code)
 	}
-	expect(t, out.b.String(), "-emulated", "JSON file")
+	expect(t, out.b.String(), "-emulated", "JSON file", "-default-key")
+	for _, tt := range []struct{ args, want string }{
+		{"-default-key -check", "the settings are good"}, {"-version", "node of github.com/gopymesh/pymesh"},
+		{"-default-key -frequency 868100000 -check", "good"}, {"-default-key -frequency 868.1MHz -pan-id 0xface -network-name mine -mode end -mac 70b3d54990000001 -check", "good"},
+	} {
+		var out output
+		if code := run(t.Context(), strings.Fields(tt.args), &out); code != 0 || !strings.Contains(out.b.String(), tt.want) {
+			t.Errorf("%s: exit code %d, %s", tt.args, code, &out.b)
+		}
+	}
 	if _, err := parse([]string{"-h"}, &out); !errors.Is(err, flag.ErrHelp) {
 		t.Error(err)
 	}
@@ -132,7 +159,7 @@ func TestFlags(t *testing.T) {
 
 func TestNoDevice(t *testing.T) {
 	var out output
-	if code := run(t.Context(), []string{"-spi-bus", "9", "-spi-cs", "7", "-store", filepath.Join(t.TempDir(), "store")}, &out); code != exitFailure {
+	if code := run(t.Context(), []string{"-default-key", "-spi-bus", "9", "-spi-cs", "7", "-store", filepath.Join(t.TempDir(), "store")}, &out); code != exitFailure {
 		t.Errorf("exit code %d", code)
 	}
 	expect(t, out.b.String(), "node ends", "open")
@@ -175,7 +202,7 @@ func TestService(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, string(unit), "Type=notify\n", "DynamicUser=yes\n", "SupplementaryGroups=spi gpio\n", "StateDirectory=pymesh\n",
-		"LoadCredential=key:", "ExecStart=/usr/local/bin/pymesh-node -config /etc/pymesh/node.json\n", "WatchdogSec=")
+		"LoadCredential=key:", "RestartPreventExitStatus=2\n", "ExecStart=/usr/local/bin/pymesh-node -config /etc/pymesh/node.json\n", "WatchdogSec=")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("00ff"), 0o600); err != nil {
 		t.Fatal(err)
@@ -186,15 +213,15 @@ func TestService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(p.key) != "\x00\xff" || p.store != "/var/lib/pymesh/pymesh-node.json" {
-		t.Errorf("key %x, store %s", p.key, p.store)
+	if p.key != pymesh.MustParseKey("00ff") || p.store != "/var/lib/pymesh/pymesh-node.json" {
+		t.Errorf("key %s, store %s", p.key.Hex(), p.store)
 	}
 }
 
 // TestStore: a damaged store is an error before the radio is opened, and -recover-store goes on from the generation before.
 func TestStore(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "node.store")
-	store, err := pymesh.OpenFileStore(name)
+	store, err := filestore.Open(name, filestore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +232,7 @@ func TestStore(t *testing.T) {
 	if err := os.WriteFile(name, []byte("damaged"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"-spi-bus", "9", "-spi-cs", "7", "-store", name}
+	args := []string{"-default-key", "-spi-bus", "9", "-spi-cs", "7", "-store", name}
 	var out output
 	if code := run(t.Context(), args, &out); code != exitFailure {
 		t.Errorf("exit code %d", code)
@@ -215,7 +242,7 @@ func TestStore(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	expect(t, out.b.String(), "store is recovered", name+".damaged", "open")
-	if store, err = pymesh.OpenFileStore(name); err != nil {
+	if store, err = filestore.Open(name, filestore.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()

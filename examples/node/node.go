@@ -8,13 +8,13 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gopymesh/pymesh"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/hats"
-	"github.com/gopymesh/pymesh/thread"
 )
 
 // emulatedSpeed is how fast time passes on the simulated air.
@@ -57,13 +57,13 @@ func (p *program) openStore() (*pymesh.FileStore, error) {
 
 // stores keep what must survive a restart: of the node, and of what it has sent.
 type stores interface {
-	thread.Store
+	pymesh.Store
 	lora.AirtimeStore
 }
 
 // memory is both in simulations.
 type memory struct {
-	thread.MemoryStore
+	pymesh.MemoryStore
 	lora.MemoryAirtimeStore
 }
 
@@ -73,10 +73,7 @@ func (p *program) live(ctx context.Context, chip hats.Radio, store stores, meet 
 	for _, w := range chip.Config().Warnings() {
 		p.log.Warn(w)
 	}
-	options := []pymesh.Option{pymesh.WithStore(store), pymesh.WithLogger(p.log)}
-	if p.key != nil {
-		options = append(options, pymesh.WithKey(p.key))
-	}
+	options := append([]pymesh.Option{pymesh.WithStore(store), pymesh.WithLogger(p.log)}, slices.Concat(p.network, p.own)...)
 	if p.capture != "" {
 		file, err := os.Create(p.capture)
 		if err != nil {
@@ -162,10 +159,10 @@ func (p *program) watch(ctx context.Context, node *pymesh.Node, chip hats.Radio,
 func (p *program) report(node *pymesh.Node, chip hats.Radio, governor *lora.Governor) {
 	var neighbors []string
 	for _, n := range node.Neighbors() {
-		neighbors = append(neighbors, fmt.Sprintf("%v(0x%04x, %d dBm)", n.MAC, n.RLOC16, n.RSSI))
+		neighbors = append(neighbors, fmt.Sprintf("%v(%v, %d dBm)", n.MAC, n.RLOC16, n.RSSI))
 	}
 	s := chip.Stats()
-	p.log.Info("state", "role", node.State(), "rloc16", fmt.Sprintf("0x%04x", node.RLOC16()), "eid", node.MeshLocalEID(),
+	p.log.Info("state", "role", node.State(), "rloc16", node.RLOC16(), "eid", node.MeshLocalEID(),
 		"neighbors", strings.Join(neighbors, " "))
 	p.log.Info("radio", "sent", s.Sent, "airtime", s.Airtime.Round(time.Millisecond), "received", s.Received, "crc errors", s.CRCErrors,
 		"busy", s.Deferred, "missed", s.Missed, "repairs", s.Repairs)

@@ -50,6 +50,14 @@ func openConsole(edit bool) (*console, error) {
 
 func (c *console) close() { c.restore() }
 
+// welcome tells a person at a terminal what to type. alone says that the node is not one of a simulation that others watch.
+func (c *console) welcome(alone bool) {
+	if c.editor != nil && alone {
+		_, _ = c.Write([]byte("OpenThread's command line. To join a mesh, or found one:\n  ifconfig up\n  thread start\n" +
+			"Then: state, ipaddr, neighbor table, router table, ping ADDRESS. All commands: help. The end: exit.\n"))
+	}
+}
+
 // prompt asks for a line; the editor does so by itself.
 func (c *console) prompt() {
 	if c.editor == nil {

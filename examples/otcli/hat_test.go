@@ -37,7 +37,7 @@ func TestHatOptions(t *testing.T) {
 		"-sx1276 none 7":                 "known are",
 		"-sx1276 dragino":                "the node id",
 		"-sx1276 dragino -sim":           "exclude each other",
-		"-sx1276 dragino -frequency 1 7": "Frequency 1 MHz",
+		"-sx1276 dragino -frequency 1 7": "not in 100 MHz to 3 GHz",
 	} {
 		if _, err := parseOptions(strings.Fields(args), io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", args, err, want)

@@ -30,7 +30,10 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gopymesh/pymesh"
+	"github.com/gopymesh/pymesh/examples/internal/about"
 	"github.com/gopymesh/pymesh/examples/internal/hat"
+	"github.com/gopymesh/pymesh/examples/internal/keyflag"
 	"github.com/gopymesh/pymesh/internal/otsim/wire"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/cli"
@@ -54,6 +57,7 @@ type options struct {
 	seed  uint64
 
 	hat *hat.Flags // nil without one
+	key pymesh.Key // zero for OpenThread's
 }
 
 // place is what gives a device its time and its air.
@@ -98,15 +102,28 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	f.Float64Var(&o.speed, "speed", 1, "seconds on the simulated air in a second")
 	f.Uint64Var(&o.seed, "seed", 0, "make the node's random numbers repeat; 0 does not")
 	radio := hat.Register(f)
+	keyFile := f.String("key-file", "", "`file` with the network key in hexadecimal, in place of OpenThread's 00112233445566778899aabbccddeeff; a stored one goes before it")
+	version := about.Register(f)
 	f.Func("sx1276", "run on the hat `BOARD`; the same as -board", func(name string) error { return f.Set("board", name) })
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
+	if *version {
+		fmt.Fprintln(usage, about.Version("otcli"))
+		return o, flag.ErrHelp
+	}
+	var err error
 	f.Visit(func(given *flag.Flag) {
-		if given.Name == "board" {
+		switch given.Name {
+		case "board":
 			o.hat = radio
+		case "key-file":
+			o.key, err = keyflag.Read(*keyFile)
 		}
 	})
+	if err != nil {
+		return o, err
+	}
 	if o.hat != nil {
 		if o.sim {
 			return o, errors.New("-sim and -sx1276 exclude each other")
@@ -162,6 +179,7 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
+	console.welcome(o.sim || o.hat != nil)
 	console.prompt()
 	calls := make(chan func(time.Time))
 	go func() {
@@ -196,6 +214,9 @@ func (o options) config(logTo io.Writer) (thread.Config, error) {
 		NetworkKey:    [16]byte{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff},
 		StoredNetwork: true,
 		Rand:          o.random(o.id),
+	}
+	if !o.key.IsZero() {
+		cfg.NetworkKey = o.key.Bytes()
 	}
 	timing := o.timing
 	if timing == "" {

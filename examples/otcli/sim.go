@@ -26,9 +26,13 @@ func (o options) simulate(cfg *thread.Config) (place, error) {
 			_ = n.Close() // its radio has no fault to report
 		}
 	}
+	key, err := pymesh.KeyOf(cfg.NetworkKey[:])
+	if err != nil {
+		return nil, err
+	}
 	for i := range o.nodes {
 		radio := air.Radio(lora.Config{}, lorasim.Position{X: float64(i+1) * spacing})
-		n, err := pymesh.New(radio, pymesh.WithKey(cfg.NetworkKey[:]), pymesh.WithTiming(cfg.Timing),
+		n, err := pymesh.New(radio, pymesh.WithKey(key), pymesh.WithTiming(pymesh.TimingOf(cfg.Timing)),
 			pymesh.WithRand(o.random(i+1)))
 		if err != nil {
 			stop()

@@ -43,7 +43,7 @@ const (
 )
 
 // key is the network key. All nodes of a mesh have the same; a real one is secret.
-var key = []byte{0x11, 0x22, 0x33}
+var key = pymesh.MustParseKey("112233")
 
 // port is where the nodes listen.
 const port = 1234
@@ -164,7 +164,7 @@ func (d *demo) start(ctx context.Context, i int) error {
 		pymesh.WithKey(key),
 		pymesh.WithMAC(0x70b3d54990000001+pymesh.MAC(i)),
 		// On real hardware this is a file: the frame counters must survive a restart.
-		pymesh.WithStore(new(thread.MemoryStore)),
+		pymesh.WithStore(new(pymesh.MemoryStore)),
 		// Only simulations want jitter and identifiers that repeat.
 		pymesh.WithRand(rand.NewChaCha8(seed)))
 	if err != nil {
@@ -251,7 +251,7 @@ func (d *demo) path(from, to *member) []*member {
 }
 
 // nextHop looks up in the table of a node where it sends what is for a router.
-func nextHop(n *pymesh.Node, to uint16) uint16 {
+func nextHop(n *pymesh.Node, to pymesh.RLOC16) pymesh.RLOC16 {
 	for _, r := range n.Routers() {
 		if r.RLOC16 == to {
 			return r.NextHop
@@ -260,7 +260,7 @@ func nextHop(n *pymesh.Node, to uint16) uint16 {
 	return 0
 }
 
-func (d *demo) byRLOC16(rloc uint16) *member {
+func (d *demo) byRLOC16(rloc pymesh.RLOC16) *member {
 	return d.find(func(m *member) bool { return m.node.RLOC16() == rloc })
 }
 

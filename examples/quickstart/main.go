@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/gopymesh/pymesh/examples/internal/about"
 	"github.com/gopymesh/pymesh/lora"
 )
 
@@ -69,12 +70,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	seed := flags.Uint64("seed", 1, "`number` from which all identifiers and jitter follow")
 	file := flags.String("pcap", "", "write all packets on the air to `FILE`, for Wireshark or examples/sniff")
 	realtime := flags.Bool("realtime", false, "let time pass as on real boards")
+	version := about.Register(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
 		return exitUsage
 	}
+	if *version {
+		fmt.Fprintln(stderr, about.Version("quickstart"))
+		return 0
+	}
+
 	var problem string
 	switch {
 	case flags.NArg() > 0:

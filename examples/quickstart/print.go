@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh"
-	"github.com/gopymesh/pymesh/thread"
 )
 
 // silence is after how long without a line one tells that the program is alive.
@@ -161,31 +160,31 @@ func (d *demo) picture() string {
 func (d *demo) showEvent(e memberEvent) {
 	at, n := e.Time.Sub(d.begin), e.of.node
 	switch {
-	case e.Type == thread.EventNeighborAdded:
-		d.showLink(at, e.of, d.byMAC(macOf(e.Event)))
-	case e.Type == thread.EventNeighborRemoved:
-		if peer := d.byMAC(macOf(e.Event)); peer != nil {
+	case e.Type == pymesh.EventNeighborAdded && e.State == pymesh.StateRouter && n.State() >= pymesh.StateRouter:
+		d.showLink(at, e.of, d.byMAC(e.MAC))
+	case e.Type == pymesh.EventNeighborRemoved && e.State == pymesh.StateRouter:
+		if peer := d.byMAC(e.MAC); peer != nil {
 			d.out.event(at, e.of.name, "loses its link to router "+peer.name)
 			delete(d.linked, linkOf(e.of, peer))
 		}
-	case e.Type != thread.EventRole:
-	case e.Role == thread.RoleDetached && e.of.attached:
+	case e.Type != pymesh.EventState:
+	case e.State == pymesh.StateDetached && e.of.attached:
 		d.out.event(at, e.of.name, "has lost its place and looks for a mesh again")
-	case e.Role < thread.RoleChild:
-	case e.Role == thread.RoleLeader:
+	case e.State < pymesh.StateChild:
+	case e.State == pymesh.StateLeader:
 		leader, _ := n.Leader()
-		d.out.event(at, e.of.name, fmt.Sprintf("hears nobody and founds a mesh: leader, RLOC16 0x%04x, partition %d",
+		d.out.event(at, e.of.name, fmt.Sprintf("hears nobody and founds a mesh: leader, RLOC16 %v, partition %d",
 			n.RLOC16(), leader.PartitionID))
 		e.of.attached = true
-	case e.Role == thread.RoleChild:
+	case e.State == pymesh.StateChild:
 		parent := "?"
 		for _, nb := range n.Neighbors() {
 			parent = d.nameOf(nb.RLOC16)
 		}
-		d.out.event(at, e.of.name, fmt.Sprintf("becomes a child of %s, RLOC16 0x%04x", parent, n.RLOC16()))
+		d.out.event(at, e.of.name, fmt.Sprintf("becomes a child of %s, RLOC16 %v", parent, n.RLOC16()))
 		e.of.attached = true
 	default:
-		d.out.event(at, e.of.name, fmt.Sprintf("becomes a router, RLOC16 0x%04x", n.RLOC16()))
+		d.out.event(at, e.of.name, fmt.Sprintf("becomes a router, RLOC16 %v", n.RLOC16()))
 	}
 }
 
@@ -199,14 +198,6 @@ func (d *demo) showLink(at time.Duration, a, b *member) {
 	} else {
 		d.linked[l] = true
 	}
-}
-
-func macOf(e pymesh.Event) pymesh.MAC {
-	mac, err := pymesh.ParseMAC(e.ExtAddr.String())
-	if err != nil {
-		return 0
-	}
-	return mac
 }
 
 // showTables tells what each node knows.
@@ -224,7 +215,7 @@ func (d *demo) showTables(context.Context) error {
 func (d *demo) showNode(m *member) {
 	n := m.node
 	leader, _ := n.Leader()
-	d.out.linef("%s  %v, RLOC16 0x%04x, MAC %v; the leader is %s, of partition %d", m.name, n.State(), n.RLOC16(), n.MAC(),
+	d.out.linef("%s  %v, RLOC16 %v, MAC %v; the leader is %s, of partition %d", m.name, n.State(), n.RLOC16(), n.MAC(),
 		d.nameOf(leader.RLOC16), leader.PartitionID)
 	label := "addresses"
 	for _, a := range n.IPAddrs() {
@@ -235,7 +226,7 @@ func (d *demo) showNode(m *member) {
 	neighbors := n.Neighbors()
 	slices.SortFunc(neighbors, func(a, b pymesh.Neighbor) int { return cmp.Compare(d.nameOf(a.RLOC16), d.nameOf(b.RLOC16)) })
 	for _, nb := range neighbors {
-		d.out.linef("   %-10s %s  0x%04x  MAC %v  %-6v  %4d dBm  heard %s ago", label, d.nameOf(nb.RLOC16), nb.RLOC16, nb.MAC,
+		d.out.linef("   %-10s %s  %v  MAC %v  %-6v  %4d dBm  heard %s ago", label, d.nameOf(nb.RLOC16), nb.RLOC16, nb.MAC,
 			nb.Role, nb.RSSI, seconds(nb.Age))
 		label = ""
 	}
@@ -250,12 +241,12 @@ func (d *demo) showNode(m *member) {
 		case r.NextHop != r.RLOC16:
 			way = "by way of " + d.nameOf(r.NextHop)
 		}
-		d.out.linef("   %-10s %s  0x%04x  ID %2d  path cost %2d  %s", label, d.nameOf(r.RLOC16), r.RLOC16, r.ID, r.PathCost, way)
+		d.out.linef("   %-10s %s  %v  ID %2d  path cost %2d  %s", label, d.nameOf(r.RLOC16), r.RLOC16, r.ID, r.PathCost, way)
 		label = ""
 	}
 }
 
-func (d *demo) nameOf(rloc uint16) string {
+func (d *demo) nameOf(rloc pymesh.RLOC16) string {
 	if m := d.byRLOC16(rloc); m != nil {
 		return m.name
 	}
@@ -297,7 +288,7 @@ func (d *demo) sumUp() {
 	d.out.linef("The channel was found busy %d times; %d packets collided at a receiver, %d met one that was sending.", stats.Busy,
 		stats.Collided, stats.HalfDuplex)
 	if d.file != "" {
-		d.out.linef("All of them are in %s. To read it:\n\n      go run ./examples/sniff -key %x %s", d.file, key, d.file)
+		d.out.linef("All of them are in %s. To read it:\n\n      go run ./examples/sniff -key %s %s", d.file, key.Hex(), d.file)
 	}
 	d.out.printf("\n")
 }

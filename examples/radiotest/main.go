@@ -20,6 +20,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/gopymesh/pymesh/examples/internal/about"
 	"github.com/gopymesh/pymesh/examples/internal/hat"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/hats"
@@ -91,12 +92,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.IntVar(&p.count, "count", 10, "`number` of packets to send; with -rx, to hear; 0 for no end")
 	flags.IntVar(&p.size, "size", 20, fmt.Sprintf("`bytes` in a packet, %d to %d", minPacket, lora.MaxPacket))
 	flags.DurationVar(&p.interval, "interval", time.Second, "`time` between packets")
+	version := about.Register(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
 		return exitUsage
 	}
+	if *version {
+		fmt.Fprintln(stderr, about.Version("radiotest"))
+		return 0
+	}
+
 	counted := false
 	flags.Visit(func(f *flag.Flag) { counted = counted || f.Name == "count" })
 	if p.rx && !counted {

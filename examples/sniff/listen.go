@@ -132,8 +132,12 @@ func (l *listener) populate(ctx context.Context, air *lorasim.Air) (closeAll fun
 	if err != nil {
 		return closeAll, err
 	}
+	key, err := pymesh.KeyOf(l.key[:])
+	if err != nil {
+		return closeAll, err
+	}
 	for i := range l.nodes {
-		node, err := pymesh.New(air.Radio(cfg, lorasim.Position{X: float64(i) * spacing}), pymesh.WithKey(l.key[:]))
+		node, err := pymesh.New(air.Radio(cfg, lorasim.Position{X: float64(i) * spacing}), pymesh.WithKey(key))
 		if err != nil {
 			return closeAll, err
 		}

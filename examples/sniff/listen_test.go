@@ -50,7 +50,7 @@ func TestListenErrors(t *testing.T) {
 		{exitUsage, "-board and -emulated take no file", []string{"-emulated", "a"}},
 		{exitUsage, "-w goes with", []string{"-w", "b", "a"}},
 		{exitUsage, "-board: ", []string{"-board", "none"}},
-		{exitUsage, "Frequency 10 MHz", []string{"-emulated", "-frequency", "10"}},
+		{exitUsage, "not in 100 MHz to 3 GHz", []string{"-emulated", "-frequency", "10"}},
 		{exitFailure, "no such file", []string{"-emulated", "-w", filepath.Join(t.TempDir(), "none", "x")}},
 		{exitFailure, "sniff: ", []string{"-board", "dragino", "-spi-bus", "99"}},
 	} {

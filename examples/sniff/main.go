@@ -13,7 +13,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -22,7 +21,10 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/gopymesh/pymesh"
+	"github.com/gopymesh/pymesh/examples/internal/about"
 	"github.com/gopymesh/pymesh/examples/internal/hat"
+	"github.com/gopymesh/pymesh/examples/internal/keyflag"
 	"github.com/gopymesh/pymesh/internal/dissect"
 	"github.com/gopymesh/pymesh/thread/keys"
 )
@@ -119,6 +121,7 @@ func parse(args []string, stderr io.Writer) (*program, error) {
 		flags.PrintDefaults()
 	}
 	keyText := flags.String("key", defaultKey, "network key in `HEX`; zeros are added to a short one, as Pymesh does")
+	keyFile := flags.String("key-file", "", "`file` with the network key in hexadecimal, in place of -key")
 	flags.BoolVar(&p.verbose, "v", false, "show all layers and TLVs of each packet")
 	flags.BoolVar(&p.simulated, "sim", false, "simulate a mesh and show its air")
 	flags.BoolVar(&p.ear.emulated, "emulated", false, "listen with an emulated chip in a simulated mesh")
@@ -127,6 +130,7 @@ func parse(args []string, stderr io.Writer) (*program, error) {
 	duration := flags.Duration("duration", 0, fmt.Sprintf("`time` after which to end, simulated with -sim and -emulated (default %v with -sim, else none)", simulatedTime))
 	flags.Uint64Var(&p.mesh.seed, "seed", 1, "`seed` of all chance in the simulation of -sim")
 	p.ear.hat = hat.Register(flags)
+	version := about.Register(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return nil, err
@@ -134,10 +138,15 @@ func parse(args []string, stderr io.Writer) (*program, error) {
 		return nil, errFlags
 	}
 
-	var err error
-	if p.key, err = parseKey(*keyText); err != nil {
+	if *version {
+		fmt.Fprintln(stderr, about.Version("sniff"))
+		return nil, flag.ErrHelp
+	}
+	key, err := keyOf(flags, *keyText, *keyFile)
+	if err != nil {
 		return nil, err
 	}
+	p.key = key.Bytes()
 	p.listening = p.ear.emulated
 	flags.Visit(func(f *flag.Flag) { p.listening = p.listening || f.Name == "board" })
 	switch {
@@ -224,12 +233,19 @@ func sniff(ctx context.Context, from source, d *dissect.Dissector, p *printer) e
 	}
 }
 
-// parseKey parses a network key.
-func parseKey(s string) (key [keys.Size]byte, err error) {
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) == 0 || len(b) > keys.Size {
-		return key, fmt.Errorf("-key %q is not 1 to %d bytes in hexadecimal", s, keys.Size)
+// keyOf returns the key that the flags name.
+func keyOf(flags *flag.FlagSet, text, file string) (pymesh.Key, error) {
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	switch {
+	case given["key"] && given["key-file"]:
+		return pymesh.Key{}, errors.New("-key and -key-file exclude each other")
+	case given["key-file"]:
+		return keyflag.Read(file)
 	}
-	copy(key[:], b)
+	key, err := pymesh.ParseKey(text)
+	if err != nil {
+		return key, fmt.Errorf("-key: %w", err)
+	}
 	return key, nil
 }

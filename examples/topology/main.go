@@ -10,7 +10,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -20,12 +19,13 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/gopymesh/pymesh"
+	"github.com/gopymesh/pymesh/examples/internal/about"
 	"github.com/gopymesh/pymesh/examples/internal/hat"
+	"github.com/gopymesh/pymesh/examples/internal/keyflag"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
 	"github.com/gopymesh/pymesh/thread/topology"
@@ -62,7 +62,8 @@ Flags:
 type options struct {
 	hat      *hat.Flags
 	real     bool
-	key      []byte
+	keys     *keyflag.Flags
+	key      pymesh.Key
 	format   string
 	trace    netip.Addr
 	children bool
@@ -109,8 +110,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.SetOutput(io.Discard) // errors are the caller's to print
 	f.Usage = func() {}
 	o.hat = hat.Register(f)
-	key := f.String("key", "", "network `key`, 1 to 16 bytes in hexadecimal")
-	keyFile := f.String("key-file", "", "`file` with the network key in hexadecimal")
+	o.keys = keyflag.Register(f, "")
+	version := about.Register(f)
 	f.StringVar(&o.format, "format", "text", "`form` of the output: text, json or dot")
 	trace := f.String("trace", "", "print the way to an `address` of the mesh in place of all nodes")
 	f.BoolVar(&o.children, "children", false, "ask children too: for their addresses")
@@ -128,11 +129,15 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		}
 		return nil, err
 	}
+	if *version {
+		fmt.Fprintln(stderr, about.Version("topology"))
+		return nil, flag.ErrHelp
+	}
 	f.Visit(func(given *flag.Flag) { o.real = o.real || given.Name == "board" })
-	return o, o.check(f, *key, *keyFile, *trace)
+	return o, o.check(f, *trace)
 }
 
-func (o *options) check(f *flag.FlagSet, key, keyFile, trace string) (err error) {
+func (o *options) check(f *flag.FlagSet, trace string) (err error) {
 	switch {
 	case f.NArg() > 0:
 		return fmt.Errorf("what is %q?", f.Arg(0))
@@ -142,23 +147,18 @@ func (o *options) check(f *flag.FlagSet, key, keyFile, trace string) (err error)
 		return errors.New("-timeout and -speed must be positive")
 	case o.nodes < 2 || o.nodes > maxNodes:
 		return fmt.Errorf("-nodes %d is not in 2 to %d", o.nodes, maxNodes)
-	case key != "" && keyFile != "":
-		return errors.New("-key and -key-file exclude each other")
 	}
 	if trace != "" {
 		if o.trace, err = netip.ParseAddr(trace); err != nil || !o.trace.Is6() {
 			return fmt.Errorf("-trace %q is no IPv6 address", trace)
 		}
 	}
-	if keyFile != "" {
-		b, err := os.ReadFile(keyFile)
-		if err != nil {
-			return err
-		}
-		key = strings.TrimSpace(string(b))
+	o.key, err = o.keys.Key()
+	if errors.Is(err, keyflag.ErrNone) && !o.real {
+		o.key, err = pymesh.NewKey(), nil // of the simulated mesh
 	}
-	if o.key, err = hex.DecodeString(key); err != nil {
-		return errors.New("the key is not hexadecimal") // and must not be shown
+	if err != nil {
+		return err
 	}
 	if o.real {
 		if _, err := o.hat.Board(); err != nil {
@@ -206,10 +206,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 // join makes this program a node of the mesh, an end device that routes for nobody.
 func (o *options) join(ctx context.Context, log *slog.Logger, say func(string, ...any)) (node *pymesh.Node, stop func(), err error) {
-	options := []pymesh.Option{pymesh.WithMode(pymesh.EndDevice), pymesh.WithLogger(log)}
-	if len(o.key) > 0 {
-		options = append(options, pymesh.WithKey(o.key))
-	}
+	options := []pymesh.Option{pymesh.WithKey(o.key), pymesh.WithMode(pymesh.EndDevice), pymesh.WithLogger(log)}
 	var radio lora.Radio
 	stopMesh := func() {}
 	if o.real {
@@ -251,11 +248,7 @@ func (o *options) simulate(ctx context.Context, say func(string, ...any)) (lora.
 	}
 	for i := range o.nodes {
 		say("node %d of %d of the simulated mesh starts\n", i+1, o.nodes)
-		var options []pymesh.Option
-		if len(o.key) > 0 {
-			options = append(options, pymesh.WithKey(o.key))
-		}
-		n, err := pymesh.New(air.Radio(lora.Config{}, lorasim.Position{X: float64(i+1) * spacing}), options...)
+		n, err := pymesh.New(air.Radio(lora.Config{}, lorasim.Position{X: float64(i+1) * spacing}), pymesh.WithKey(o.key))
 		if err == nil {
 			nodes = append(nodes, n)
 			err = n.WaitAttached(ctx)

@@ -109,6 +109,17 @@ func parseGeneration(b []byte) (g generation, err error) {
 	return g, nil
 }
 
+// AppendSettings appends settings in the form of a file to b.
+func AppendSettings(b []byte, s thread.Settings) ([]byte, error) {
+	return generation{settings: s}.append(b)
+}
+
+// ParseSettings parses what AppendSettings has appended, or a file of this or an earlier version.
+func ParseSettings(b []byte) (thread.Settings, error) {
+	g, err := parseGeneration(b)
+	return g.settings, err
+}
+
 // unmarshal parses JSON, with numbers as they stand.
 func unmarshal(b []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))

@@ -11,7 +11,6 @@ import (
 	"github.com/gopymesh/pymesh"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/sx1276"
-	"github.com/gopymesh/pymesh/thread"
 )
 
 // TestMesh makes a mesh of two nodes on two hats, and sends a datagram each way.
@@ -29,8 +28,8 @@ func TestMesh(t *testing.T) {
 		b.plug(board)
 		radio, err := sx1276.Open(board, lora.Config{})
 		must(t, err)
-		node, err := pymesh.New(radio, pymesh.WithKey([]byte("in a machine")), pymesh.WithMAC(0x70b3d54990000001+pymesh.MAC(i)),
-			pymesh.WithStore(new(thread.MemoryStore)))
+		node, err := pymesh.New(radio, pymesh.WithKey(pymesh.MustParseKey("696e2061206d616368696e65")), pymesh.WithMAC(0x70b3d54990000001+pymesh.MAC(i)),
+			pymesh.WithStore(new(pymesh.MemoryStore)))
 		must(t, err)
 		t.Cleanup(func() { must(t, node.Close()) })
 		start := time.Now()

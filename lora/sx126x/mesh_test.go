@@ -46,7 +46,7 @@ func TestMesh(t *testing.T) {
 			if i > 0 {
 				air.SetLink(ends[i-1], ends[i], -90)
 			}
-			node, err := pymesh.New(radio, pymesh.WithKey([]byte("both chips")), pymesh.WithRand(rand.NewChaCha8([32]byte{byte(i)})))
+			node, err := pymesh.New(radio, pymesh.WithKey(pymesh.MustParseKey("626f7468")), pymesh.WithRand(rand.NewChaCha8([32]byte{byte(i)})))
 			if err != nil {
 				t.Fatal(err)
 			}

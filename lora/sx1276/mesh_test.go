@@ -40,7 +40,7 @@ func TestMesh(t *testing.T) {
 			if i > 0 {
 				air.SetLink(ends[i-1], ends[i], -90)
 			}
-			node, err := pymesh.New(radio, pymesh.WithKey([]byte("sx1276")), pymesh.WithRand(rand.NewChaCha8([32]byte{byte(i)})))
+			node, err := pymesh.New(radio, pymesh.WithKey(pymesh.MustParseKey("737831323736")), pymesh.WithRand(rand.NewChaCha8([32]byte{byte(i)})))
 			if err != nil {
 				t.Fatal(err)
 			}

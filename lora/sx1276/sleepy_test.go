@@ -25,7 +25,7 @@ func TestSleepyMesh(t *testing.T) {
 		for i, options := range [][]pymesh.Option{nil, {pymesh.WithMode(pymesh.SleepyEndDevice), pymesh.WithPollPeriod(30 * time.Second)}} {
 			chip := emulate(t, air, sx1276emu.Options{Seed: uint64(i), Position: lorasim.Position{X: 200 * float64(i)}})
 			r := drive(t, chip, pins(chip), lora.Config{})
-			options = append(options, pymesh.WithKey([]byte("sx1276")), pymesh.WithRand(rand.NewChaCha8([32]byte{byte(i)})))
+			options = append(options, pymesh.WithKey(pymesh.MustParseKey("737831323736")), pymesh.WithRand(rand.NewChaCha8([32]byte{byte(i)})))
 			node, err := pymesh.New(r, options...)
 			if err != nil {
 				t.Fatal(err)
@@ -51,14 +51,14 @@ func TestSleepyMesh(t *testing.T) {
 		if lost > 1 {
 			t.Errorf("%d of 5 pings lost", lost)
 		}
-		before, polls := chips[1].Antenna().Activity(), child.Counters().TxPolls
+		before, polls := chips[1].Antenna().Activity(), child.Counters()["TxPolls"]
 		time.Sleep(time.Hour)
-		a, n := chips[1].Antenna().Activity(), time.Duration(child.Counters().TxPolls-polls)
+		a, n := chips[1].Antenna().Activity(), time.Duration(child.Counters()["TxPolls"]-polls)
 		t.Logf("%d polls, each %v sending and %v listening", n, (a.Transmitting-before.Transmitting)/n, (a.Receiving-before.Receiving)/n)
 		if on := a.Transmitting + a.Receiving - before.Transmitting - before.Receiving; on > n*150*time.Millisecond {
 			t.Errorf("on for %v in an hour", on)
 		}
-		if child.State() != pymesh.StateChild || child.Counters().PollsMissed > 2 {
+		if child.State() != pymesh.StateChild || child.Counters()["PollsMissed"] > 2 {
 			t.Errorf("%v: %+v", child, child.Counters())
 		}
 		if s := radios[1].Stats(); s.Repairs != 0 || s.Stuck != 0 || s.Restarts != 0 {

@@ -24,10 +24,10 @@ type Flags struct {
 	interrupt, busy  string
 	spiMHz           float64
 	region           string
-	frequency        float64 // MHz
-	bandwidth        int     // kHz
-	spreadingFactor  int
-	codingRate       int
+	frequency        frequency
+	bandwidth        uint // kHz
+	spreadingFactor  uint
+	codingRate       uint
 	syncWord         string
 	power            int
 	polite           bool
@@ -47,10 +47,10 @@ func Register(set *flag.FlagSet) *Flags {
 	set.StringVar(&f.busy, "busy", "", "GPIO `line` of BUSY (SX126x), if not the hat's")
 	set.Float64Var(&f.spiMHz, "spi-clock", float64(sx1276.DefaultSPIClock/physic.KiloHertz)/1000, "SPI clock in `MHz`, up to 10")
 	set.StringVar(&f.region, "region", "EU868", "LoRa `region`: EU868, US915, AU915, AS923, IN865, EU433, CN470")
-	set.Float64Var(&f.frequency, "frequency", 0, "carrier in `MHz`, if not the region's")
-	set.IntVar(&f.bandwidth, "bandwidth", 0, "bandwidth in `kHz`, 125, 250 or 500, if not the region's")
-	set.IntVar(&f.spreadingFactor, "sf", int(lora.DefaultSpreadingFactor), "`spreading factor`, 7 to 12")
-	set.IntVar(&f.codingRate, "coding-rate", int(lora.DefaultCodingRate), "`n` of the coding rate 4/(4+n), 1 to 4")
+	set.Var(&f.frequency, "frequency", "`carrier`, if not the region's: 868.1, 868.1MHz, 868100kHz or 868100000")
+	set.UintVar(&f.bandwidth, "bandwidth", 0, "bandwidth in `kHz`, 125, 250 or 500, if not the region's")
+	set.UintVar(&f.spreadingFactor, "sf", uint(lora.DefaultSpreadingFactor), "`spreading factor`, 7 to 12")
+	set.UintVar(&f.codingRate, "coding-rate", uint(lora.DefaultCodingRate), "`n` of the coding rate 4/(4+n), 1 to 4")
 	set.StringVar(&f.syncWord, "sync", lora.DefaultSyncWord.String(), "sync `word`: 0x34 for Pycom's public=True, 0x12 for False")
 	set.IntVar(&f.power, "power", 0, "transmit power at the antenna in `dBm`, 2 to what the hat gives, if not the region's")
 	set.BoolVar(&f.polite, "polite", false, "listen before talk by the parameters of polite spectrum access (EN 300 220)")
@@ -109,9 +109,21 @@ func (f *Flags) Config() (lora.Config, error) {
 	if err != nil {
 		return lora.Config{}, fmt.Errorf("-sync %q is not a byte such as 0x34", f.syncWord)
 	}
+	switch {
+	case f.bandwidth > 500:
+		return lora.Config{}, fmt.Errorf("-bandwidth %d kHz is not 125, 250 or 500", f.bandwidth)
+	case f.spreadingFactor > 12:
+		return lora.Config{}, fmt.Errorf("-sf: SpreadingFactor %d is not in 7 to 12", f.spreadingFactor)
+	case f.codingRate > 4:
+		return lora.Config{}, fmt.Errorf("-coding-rate %d is not in 1 to 4", f.codingRate)
+	case !(f.spiMHz >= 0.1 && f.spiMHz <= 10):
+		return lora.Config{}, fmt.Errorf("-spi-clock %v MHz is not in 0.1 to 10", f.spiMHz)
+	case f.bus < 0 || f.bus > 255 || f.chipSelect < 0 || f.chipSelect > 255:
+		return lora.Config{}, fmt.Errorf("-spi-bus %d, -spi-cs %d: there is no such device", f.bus, f.chipSelect)
+	}
 	c := lora.Config{
 		Region:          region,
-		Frequency:       lora.Frequency(f.frequency*float64(lora.MHz) + 0.5),
+		Frequency:       lora.Frequency(f.frequency),
 		Bandwidth:       lora.Bandwidth(f.bandwidth * 1000),
 		SpreadingFactor: lora.SpreadingFactor(f.spreadingFactor),
 		CodingRate:      lora.CodingRate(f.codingRate),
@@ -164,4 +176,21 @@ func (f *Flags) all(log *slog.Logger) (board hats.Hat, cfg lora.Config, opts []h
 	}
 	opts, err = f.Options(log)
 	return
+}
+
+// frequency is a flag: a number with a unit, or of a size that tells the unit.
+type frequency lora.Frequency
+
+func (f *frequency) String() string {
+	if *f == 0 {
+		return ""
+	}
+	return lora.Frequency(*f).String()
+}
+
+// Set parses a frequency.
+func (f *frequency) Set(text string) error {
+	v, err := lora.ParseFrequency(text)
+	*f = frequency(v)
+	return err
 }

@@ -1,0 +1,46 @@
+package pymesh
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread"
+)
+
+// Counters are what a node has sent, received and dropped since it was made, by name: "TxFrames", "RxFrames" and so on, as the fields of
+// thread.Counters are called and explained. Names come, and may go, with any version: one that is not there counts 0.
+type Counters map[string]uint64
+
+// Counters returns what the node has sent, received and dropped.
+func (n *Node) Counters() Counters {
+	running := false
+	var c thread.Counters
+	if running = n.run.Do(func(time.Time) { c = n.engine.Counters() }); !running {
+		return nil
+	}
+	v := reflect.ValueOf(c)
+	counters := make(Counters, v.NumField())
+	for i := range v.NumField() {
+		counters[v.Type().Field(i).Name] = v.Field(i).Uint()
+	}
+	return counters
+}
+
+// String returns what is not 0, in one line, in the order of the names.
+func (c Counters) String() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(c)) {
+		if c[name] == 0 {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "%s=%d", name, c[name])
+	}
+	return b.String()
+}
