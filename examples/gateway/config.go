@@ -1,21 +1,22 @@
 package main
 
 import (
-	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/gopymesh/pymesh"
-	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/examples/internal/hat"
 	"github.com/gopymesh/pymesh/netif"
 )
 
@@ -47,18 +48,17 @@ type config struct {
 		Rules      []string `toml:"rules"`
 	} `toml:"border_router"`
 	MQTT struct {
-		URL           string   `toml:"url"`
-		User          string   `toml:"user"`
-		PasswordFile  string   `toml:"password_file"`
-		CAFile        string   `toml:"ca_file"`
-		Prefix        string   `toml:"prefix"`
-		Spool         string   `toml:"spool"`
-		SpoolMiB      int      `toml:"spool_mib"`
-		Downlink      bool     `toml:"downlink"`
-		DownlinkPorts []int    `toml:"downlink_ports"`
-		HomeAssistant bool     `toml:"home_assistant"`
-		Broker        string   `toml:"broker"`
-		Ignore        []string `toml:"-"`
+		URL           string `toml:"url"`
+		User          string `toml:"user"`
+		PasswordFile  string `toml:"password_file"`
+		CAFile        string `toml:"ca_file"`
+		Prefix        string `toml:"prefix"`
+		Spool         string `toml:"spool"`
+		SpoolMiB      int    `toml:"spool_mib"`
+		Downlink      bool   `toml:"downlink"`
+		DownlinkPorts []int  `toml:"downlink_ports"`
+		HomeAssistant bool   `toml:"home_assistant"`
+		Broker        string `toml:"broker"`
 	} `toml:"mqtt"`
 	Web struct {
 		Listen    string   `toml:"listen"`
@@ -235,28 +235,46 @@ func secret(what, name string) (string, error) {
 }
 
 // key is the mesh's network key.
-func (c *config) key() ([]byte, error) {
+func (c *config) key() (pymesh.Key, error) {
 	text := c.Mesh.Key
 	switch {
 	case c.Mesh.DefaultKey:
-		return append([]byte(nil), defaultKey...), nil
+		return pymesh.DefaultKey(), nil
 	case c.Mesh.KeyFile != "":
 		var err error
 		if text, err = secret("mesh.key_file", c.Mesh.KeyFile); err != nil {
-			return nil, err
+			return pymesh.Key{}, err
 		}
 	case text == "":
-		return nil, errors.New("no key: mesh.key_file names a file with 32 hexadecimal digits (openssl rand -hex 16 makes one); mesh.default_key = true takes the documented one, which is no secret")
+		return pymesh.Key{}, errors.New("no key: mesh.key_file names a file with 32 hexadecimal digits (openssl rand -hex 16 makes one); " +
+			"mesh.default_key = true takes the documented one, which is no secret")
 	}
-	key, err := hex.DecodeString(strings.Join(strings.Fields(strings.TrimPrefix(text, "0x")), ""))
-	if err != nil || len(key) != 16 {
-		return nil, errors.New("the key is not 32 hexadecimal digits")
-	}
-	return key, nil
+	return pymesh.ParseKey(text)
 }
 
-// radio is how the radio is set.
-func (c *config) radio() (lora.Config, error) {
-	cfg := lora.Config{Frequency: uint32(c.Mesh.Frequency * 1e6), SpreadingFactor: c.Mesh.SF, TxPower: c.Mesh.Power}
-	return cfg, cfg.Validate()
+// hat gives the settings of the radio to the flags that the other programs have.
+func (c *config) hat() (*hat.Flags, error) {
+	set := flag.NewFlagSet("mesh", flag.ContinueOnError)
+	f := hat.Register(set)
+	values := map[string]string{"board": c.Mesh.Board, "region": c.Mesh.Region}
+	for name, v := range map[string]float64{"frequency": c.Mesh.Frequency, "bandwidth": c.Mesh.Bandwidth, "sf": float64(c.Mesh.SF), "power": float64(c.Mesh.Power)} {
+		if v != 0 {
+			values[name] = strconv.FormatFloat(v, 'f', -1, 64)
+		}
+	}
+	for name, v := range values {
+		if v == "" {
+			continue
+		}
+		if err := set.Set(name, v); err != nil {
+			return nil, fmt.Errorf("mesh: %s %q: %w", name, v, err)
+		}
+	}
+	if _, err := f.Config(); err != nil {
+		return nil, fmt.Errorf("mesh: %w", err)
+	}
+	if _, err := f.Board(); err != nil {
+		return nil, fmt.Errorf("mesh.board: %w", err)
+	}
+	return f, nil
 }
