@@ -175,7 +175,7 @@ func (v *View) Snapshot() Snapshot {
 }
 
 func (v *View) snapshot() Snapshot {
-	s := Snapshot{Status: v.status, Nodes: []Node{}, Links: []Link{}, Events: slices.Clone(v.events), History: map[string][]int{}}
+	s := Snapshot{Status: v.status, Nodes: []Node{}, Links: []Link{}, Events: append([]Event{}, v.events...), History: map[string][]int{}}
 	for _, n := range v.nodes {
 		s.Nodes = append(s.Nodes, n)
 	}
