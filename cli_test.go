@@ -91,7 +91,7 @@ func TestCLIErrors(t *testing.T) {
 		n := m.attached()
 		ctx := context.Background()
 		for line, want := range map[string]cli.Error{
-			"panid 1": cli.InvalidState, "sntp": cli.NotImplemented, "x": cli.Parse, "ping": cli.InvalidArgs, "": 0,
+			"panid 1": cli.InvalidState, "diag": cli.NotImplemented, "x": cli.Parse, "ping": cli.InvalidArgs, "": 0,
 		} {
 			text, err := n.CLI(ctx, line)
 			var e cli.Error
@@ -134,6 +134,40 @@ func TestCLIErrors(t *testing.T) {
 		}
 		if _, err := n.CLI(ctx, "state"); !errors.Is(err, pymesh.ErrClosed) {
 			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
+// TestCLIOutside asks for the time over a border router whose program answers for the outside, at LoRa's pace; and stops asking when the context
+// ends.
+func TestCLIOutside(t *testing.T) {
+	inMesh(t, func(t *testing.T, m *mesh) {
+		br, n := m.borderRouter(pymesh.Normal)
+		asked := make(chan struct{}, 10)
+		br.OnForward(func(f pymesh.Forwarded) {
+			asked <- struct{}{}
+			answer := make([]byte, 48) // RFC 4330 §4
+			answer[0], answer[1] = 0x24, 1
+			copy(answer[24:32], f.Payload[40:])
+			answer[40] = 0xf0
+			time.Sleep(5 * time.Second)
+			if err := br.ForwardUDP(answer, f.Destination, f.Source); err != nil {
+				t.Error(err)
+			}
+		})
+		line := "sntp query " + outside.Addr().StringExpanded()
+		text, err := n.CLI(context.Background(), line)
+		if err != nil || text != "SNTP response - Unix time: 1817543040 (era: 0)\r\n" || len(asked) != 1 {
+			t.Errorf("%q, %v; asked %d times", text, err, len(asked))
+		}
+		br.OnForward(func(pymesh.Forwarded) {})
+		if text, err = n.CLI(context.Background(), line); err != nil || text != "SNTP error - ResponseTimeout\r\n" {
+			t.Errorf("%q, %v", text, err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if text, err = n.CLI(ctx, line); !errors.Is(err, context.DeadlineExceeded) || text != "" {
+			t.Errorf("%q, %v", text, err)
 		}
 	})
 }

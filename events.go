@@ -38,13 +38,18 @@ const (
 	EventRegistrationRefused
 	// EventKeySequence: the mesh has moved to another key sequence.
 	EventKeySequence
+	// EventCommissioner: this node is the commissioner, or is it no more: Active.
+	EventCommissioner
+	// EventJoiner: a node has come to join, see Node.Commission: Joiner says what has become of it, MAC is the address by which Allow named it, 0 if
+	// it came as AnyNode, and Err, with JoinerFailed, is why.
+	EventJoiner
 )
 
 // String returns the type in a few words.
 func (t EventType) String() string {
 	names := [...]string{"state", "partition", "address added", "address removed", "neighbor added", "neighbor removed",
 		"border router added", "border router removed", "network pending", "network", "network refused", "registration refused",
-		"key sequence"}
+		"key sequence", "commissioner", "joiner"}
 	if int(t) < len(names) {
 		return names[t]
 	}
@@ -66,6 +71,9 @@ type Event struct {
 	Prefix      netip.Prefix
 	Preference  Preference
 	Delay       time.Duration
+	Active      bool
+	Joiner      JoinerStep
+	Err         error
 }
 
 // String returns the event in one line, without the time.
@@ -82,6 +90,12 @@ func (e Event) String() string {
 		s += fmt.Sprintf(": %v %v %v", e.State, e.RLOC16, e.MAC)
 	case EventBorderRouterAdded, EventBorderRouterRemoved:
 		s += fmt.Sprintf(": %v at %v, preference %v", e.Prefix, e.RLOC16, e.Preference)
+	case EventCommissioner:
+		s += fmt.Sprintf(": %v", e.Active)
+	case EventJoiner:
+		if s += fmt.Sprintf(": %v %v", e.MAC, e.Joiner); e.Err != nil {
+			s += fmt.Sprintf(", %v", e.Err)
+		}
 	case EventNetworkPending:
 		s += fmt.Sprintf(": in %v", e.Delay)
 	}
@@ -190,6 +204,10 @@ func (n *Node) handleEvent(ev thread.Event) {
 		e.Type = EventRegistrationRefused
 	case thread.EventKeySequence:
 		e.Type = EventKeySequence
+	case thread.EventCommissioner:
+		e.Type, e.Active = EventCommissioner, ev.Active
+	case thread.EventJoiner:
+		e.Type, e.Joiner, e.MAC, e.Err = EventJoiner, JoinerStep(ev.Joiner.Step), macOf(ev.Joiner.EUI64), ev.Err
 	default:
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gopymesh/pymesh"
@@ -329,6 +330,89 @@ func ExampleNode_OnReceive() {
 	// Output:
 	// Incoming 12 bytes from port 4321: Hello World!
 	// answer: ACK <nil>
+}
+
+// The handler of Pycom's documentation, line by line: it looks at all sockets, again and again, until none has anything.
+//
+//	pymesh.rx_cb(receive_pack, sockets)
+func ExampleNode_OnReceive_allSockets() {
+	node, peer := twoNodes()
+	var sockets []*pymesh.UDPConn
+	for _, port := range []uint16{1234, 1235} { // eid_socket, br_socket
+		s, err := node.ListenUDP(netip.AddrPortFrom(netip.IPv6Unspecified(), port))
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer s.Close()
+		sockets = append(sockets, s)
+	}
+	receivePack := func(sockets []*pymesh.UDPConn) {
+		for { // listen for incoming packets on all sockets
+			isNewData := false
+			var rcvData []byte
+			var rcvAddr netip.AddrPort
+			var sock *pymesh.UDPConn
+			for _, sock = range sockets {
+				buf := make([]byte, 128) // check if data received on all sockets
+				n, m, err := sock.TryRead(buf)
+				rcvData, rcvAddr = buf[:n], m.From
+				if err == nil && len(rcvData) > 0 {
+					isNewData = true
+					break // out of the sockets
+				}
+			}
+			if !isNewData {
+				break // out of while True
+			}
+			fmt.Printf("Incoming %d bytes from port %d\n", len(rcvData), rcvAddr.Port())
+			// check if data is for the external of the Pymesh
+			if h, rest, err := pymesh.ParseBorderRouterHeader(rcvData); err == nil {
+				fmt.Printf("IP dest: %v\n", h.Destination)
+				rcvData = rest
+			}
+			fmt.Printf("%s\n", rcvData)
+			// send some ACK
+			if !bytes.HasPrefix(rcvData, []byte("ACK")) {
+				sock.WriteToUDPAddrPort([]byte("ACK"), rcvAddr)
+				fmt.Println("Sent ACK back")
+			}
+		}
+	}
+	node.OnReceive(func(*pymesh.UDPConn) { receivePack(sockets) })
+	defer node.OnReceive(nil)
+
+	client, err := peer.DialUDP(netip.MustParseAddrPort("[::]:4322"), netip.AddrPortFrom(node.MeshLocalEID(), 1235))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	fmt.Fprint(client, "Hello World!")
+	client.SetReadDeadline(time.Now().Add(10 * time.Second))
+	client.Read(make([]byte, 128))
+	// Output:
+	// Incoming 12 bytes from port 4322
+	// Hello World!
+	// Sent ACK back
+}
+
+// s.recvfrom(512), which does not wait
+func ExampleUDPConn_TryRead() {
+	node, _ := twoNodes()
+	conn, err := node.ListenUDP(netip.AddrPortFrom(netip.IPv6Unspecified(), 1237))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	_, _, err = conn.TryRead(make([]byte, 512))
+	fmt.Println(errors.Is(err, syscall.EAGAIN))
+
+	conn.WriteToUDPAddrPort([]byte("to myself"), netip.AddrPortFrom(node.MeshLocalEID(), 1237))
+	buf := make([]byte, 512)
+	n, m, err := conn.TryRead(buf)
+	fmt.Printf("%s %v %v\n", buf[:n], m.To == node.MeshLocalEID(), err)
+	// Output:
+	// true
+	// to myself true <nil>
 }
 
 // s.bind(1234)

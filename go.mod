@@ -3,6 +3,8 @@ module github.com/gopymesh/pymesh
 go 1.26.0
 
 require (
+	filippo.io/bigmod v0.1.0
+	filippo.io/nistec v0.0.4
 	github.com/vishvananda/netlink v1.3.1
 	github.com/warthog618/go-gpiocdev v0.9.1
 	golang.org/x/net v0.62.0

@@ -22,8 +22,11 @@ type config struct {
 	capture    io.Writer
 	maxSockets int
 	refusePort bool
-	pycom      bool
-	err        error
+	progress   func(JoinProgress)
+	// memoryStore says that no store was given.
+	memoryStore bool
+	pycom       bool
+	err         error
 }
 
 // An Option changes how a node is made.
@@ -36,8 +39,8 @@ func (c *config) fail(err error) {
 	}
 }
 
-// WithKey sets the network key. All nodes of a mesh have the same. Without this option the key is DefaultKey, which is public; a warning in the
-// log says so.
+// WithKey sets the network key. All nodes of a mesh have the same. Without this option the network is the one that the node has joined ([Join]),
+// with its other parameters; or else the key is DefaultKey, which is public, and a warning in the log says so.
 func WithKey(key Key) Option {
 	return func(c *config) {
 		if key.IsZero() {
@@ -193,6 +196,21 @@ func WithPycomAddress() Option { return func(c *config) { c.pycom = true } }
 // everything but simulations that must repeat. It must not fail; the node alone may read from it.
 func WithRand(r io.Reader) Option { return func(c *config) { c.Rand = r } }
 
+// chooseNetwork takes the network that WithKey says, or that the node has joined.
+func (c *config) chooseNetwork(joined *thread.Network) {
+	switch {
+	case !c.key.IsZero():
+		c.NetworkKey = c.key.b
+	case joined != nil:
+		n := joined
+		c.NetworkKey, c.PANID, c.NetworkName, c.ExtPANID = n.Key, n.PANID, n.Name, n.ExtPANID
+		c.MeshLocalPrefix, c.Channel, c.PSKc = n.MeshLocalPrefix, n.Channel, n.PSKc
+	default:
+		c.NetworkKey = DefaultKey().b
+		c.Logger.Warn("no network key given: using the documented default key, which everybody knows")
+	}
+}
+
 // complete checks the options and fills in what depends on others.
 func (c *config) complete() error {
 	if c.err != nil {
@@ -201,11 +219,6 @@ func (c *config) complete() error {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	if c.key.IsZero() {
-		c.key = DefaultKey()
-		c.Logger.Warn("no network key given: using the documented default key, which everybody knows")
-	}
-	c.NetworkKey = c.key.b
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
@@ -223,7 +236,7 @@ func (c *config) complete() error {
 			return errors.New("pymesh: WithMAC needs WithStore: a node that restarts under the same address must never use a frame " +
 				"counter twice (OpenFileStore; for a simulation new(MemoryStore))")
 		}
-		c.store = new(MemoryStore)
+		c.store, c.memoryStore = new(MemoryStore), true
 		c.Logger.Warn("no store given: after a restart this will be another node, with another address (WithStore)")
 	}
 	c.Store = engineStore{c.store}
@@ -231,6 +244,7 @@ func (c *config) complete() error {
 	if err != nil {
 		return fmt.Errorf("pymesh: WithStore: %w", err)
 	}
+	c.chooseNetwork(s.Joined)
 	if c.ExtAddr == (ieee802154.ExtAddr{}) {
 		if c.ExtAddr = s.ExtAddr; !ok {
 			if _, err := io.ReadFull(c.Rand, c.ExtAddr[:]); err != nil {

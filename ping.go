@@ -26,7 +26,7 @@ type pong struct {
 	at       time.Time
 }
 
-// MaxPingSize is the largest size of a ping's data in bytes; to a group of a scope wider than the mesh it is 40 less.
+// MaxPingSize is the largest size of a ping's data in bytes: 1224, and to a group of a scope wider than the mesh 1184.
 const MaxPingSize = ip6.MinMTU - ip6.HeaderSize - 8 - 8 // ICMPv6 header, and an MPL option for multicasts
 
 // maxPings bounds the pings that wait for their answers.

@@ -121,32 +121,40 @@ type Node struct {
 // New makes a node on a radio and starts it: it attaches to the mesh in reach, or founds one. The node uses the radio until
 // Close, and does not close it: New works again on the same radio after that.
 func New(radio lora.Radio, options ...Option) (*Node, error) {
+	c, giveBack, err := prepare(radio, options)
+	if err != nil {
+		return nil, err
+	}
+	n, err := start(radio, c, giveBack)
+	if err != nil {
+		giveBack()
+	}
+	return n, err
+}
+
+// prepare checks and completes the options, and takes the store. Who uses it calls giveBack once nothing can reach the store any more.
+func prepare(radio lora.Radio, options []Option) (c *config, giveBack func(), err error) {
 	if radio == nil {
-		return nil, errors.New("pymesh: New: the radio is nil")
+		return nil, nil, errors.New("pymesh: New: the radio is nil")
 	}
 	if err := radio.Config().Validate(); err != nil {
-		return nil, fmt.Errorf("pymesh: New: the radio's settings: %w", err)
+		return nil, nil, fmt.Errorf("pymesh: New: the radio's settings: %w", err)
 	}
-	c := config{}
+	c = new(config)
 	for _, o := range options {
-		o(&c)
+		o(c)
 	}
 	if err := c.complete(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if c.Timing == (thread.Timing{}) {
 		c.Timing = TimingFor(radio.Config()).t
 	}
 	c.Timing.ChildTimeout = max(c.Timing.ChildTimeout, patienceFor(c.PollPeriod))
-	giveBack, err := c.take(radio)
-	if err != nil {
-		return nil, err
+	if giveBack, err = c.take(radio); err != nil {
+		return nil, nil, err
 	}
-	n, err := start(radio, &c, giveBack)
-	if err != nil {
-		giveBack()
-	}
-	return n, err
+	return c, giveBack, nil
 }
 
 // take makes radio and store a node's, until giveBack.

@@ -6,4 +6,4 @@ _pymesh() {
 	-*) mapfile -t COMPREPLY < <(compgen -W "$("$1" -h 2>&1 | sed -nE 's/^  (-[a-z0-9-]+).*/\1/p')" -- "$word") ;;
 	esac
 }
-complete -o default -F _pymesh {,pymesh-}{node,otcli,quickstart,radiotest,sniff,topology}
+complete -o default -F _pymesh {,pymesh-}{node,otcli,quickstart,radiotest,sim,sniff,topology}

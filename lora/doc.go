@@ -4,7 +4,7 @@
 // ([Config.Sensitivity]), what the law allows ([Config.Warnings],
 // [Region.SubBands]), and a radio that keeps to the duty cycle ([Govern]).
 //
-// The package drives no hardware. The lora/sx1276 package drives the chip, the
+// The package drives no hardware. The lora/sx1276 and lora/sx126x packages drive chips, the
 // lora/lorasim package simulates the air.
 //
 // # The packet

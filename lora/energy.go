@@ -2,8 +2,9 @@ package lora
 
 import "time"
 
-// Supply currents of an SX1276 at 3.3 V, in mA, typical (data sheet DS_SX1276-7-8-9 revision 7, table 10): receiving in band 1 with LnaBoost
-// off would be 10.8. A board takes more.
+// Supply currents of an SX1276 at 3.3 V, in mA, typical (data sheet DS_SX1276-7-8-9 revision 7, "Power Consumption Specification"). Receiving is that
+// of band 1, from 862 MHz on, with LnaBoost on, as the driver has it; with LnaBoost off it would be 10.8, and 12.0 on lower bands. A board takes
+// more.
 const (
 	SleepCurrent   = 0.0002
 	ReceiveCurrent = 11.5

@@ -13,6 +13,7 @@ type advertised struct {
 	source mle.RLOC16
 	leader mle.LeaderData
 	route  *mle.Route64 // nil if an end device sent it
+	lost   bool         // the leader is, it says
 }
 
 // handleAdvertisement handles what a router, or a router-eligible end device, says of itself and its partition.
@@ -26,7 +27,10 @@ func (r *routes) handleAdvertisement(m mle.Message, info mleInfo) error {
 	if err := rd.Err(); err != nil {
 		return err
 	}
-	if r.role != RoleDetached {
+	a.lost = r.quiet.saysLost(m)
+	if r.role == RoleDetached {
+		r.attach.heardRouter(a, info)
+	} else {
 		p := &r.neighbors.Parent
 		if r.fullThreadDevice() {
 			if !r.heard(a, info) {
@@ -54,7 +58,7 @@ func (r *routes) unneeded(beginning mle.Message, info mleInfo) bool {
 		if route, err := beginning.Route64(); err == nil {
 			a.route = &route
 		}
-		return !r.better(a)
+		return !r.better(a) && !r.mayTell() && !r.attach.leaderless()
 	}
 	from := r.neighbors.Routers.Get(source.RouterID())
 	if r.role == RoleChild && r.timing.RouterNeighbors > 0 && from != nil {
@@ -107,7 +111,11 @@ func (r *routes) heard(a advertised, info mleInfo) bool {
 		return true
 	case !r.followAssignment(a, info):
 		return false
-	case r.role == RoleChild:
+	}
+	if a.lost && info.fresh {
+		r.quiet.heardLost(a)
+	}
+	if r.role == RoleChild {
 		return r.childHeardRouter(a, info)
 	}
 	return r.routerHeardRouter(a, info)
@@ -136,6 +144,7 @@ func (r *routes) followAssignment(a advertised, info mleInfo) bool {
 	if !newer || !info.fresh || r.role == RoleLeader {
 		return true
 	}
+	r.quiet.lost = false
 	return r.reassign(a.route)
 }
 
@@ -164,7 +173,8 @@ func (r *routes) routerHeardRouter(a advertised, info mleInfo) bool {
 // mayLink reports whether a router that was heard, and to which there is no link, may be asked for one.
 func (r *routes) mayLink(from *neighbors.Router, info mleInfo) bool {
 	if r.role == RoleChild {
-		return r.neighbors.Routers.Links() < childRouterLinks && r.links.mayOpen(from)
+		odds := r.timing.ChildLinkOdds // not all who hear a new router ask at once
+		return r.neighbors.Routers.Links() < childRouterLinks && r.links.mayOpen(from) && (odds == 0 || r.Rand.IntN(odds) == 0)
 	}
 	return r.hearsWell(info) && r.links.mayOpen(from)
 }
@@ -179,7 +189,7 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 	if !isParent && from == nil {
 		return true
 	}
-	if from != nil && r.hearsWell(info) {
+	if from != nil && info.news && r.hearsWell(info) {
 		from.HeardWell = r.Now
 	}
 	if info.fresh {
@@ -213,7 +223,12 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 	if r.role == RoleChild && r.neighbors.Parent.Ext == info.ext {
 		return true // the parent changed partition: follow it
 	}
+	if r.attach.leaderless() {
+		r.attach.heardRouter(a, info)
+		return false
+	}
 	if !r.better(a) {
+		r.tellBetter(info)
 		return false
 	}
 	if r.hearsWell(info) ||
@@ -221,6 +236,27 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 		r.attach.seek(a.leader.PartitionID, info)
 	}
 	return false
+}
+
+// tellBetter lets a router of a worse partition hear of this one, at most once in an ordinary interval.
+func (r *routes) tellBetter(info mleInfo) {
+	switch {
+	case !info.news || !r.mayTell():
+		return
+	case r.isRouter():
+		r.resetAdvertise()
+	default:
+		r.sendAdvertisement() // it may be the only one that the other hears
+	}
+	r.told = r.Now
+}
+
+// mayTell reports whether the last time is long enough ago.
+//
+// Deviation: stock waits for its timer. Where Advertisements are rare, two partitions would need minutes to hear of each other.
+func (r *routes) mayTell() bool {
+	tells := r.isRouter() || r.role == RoleChild && r.routerEligible()
+	return r.timing.AttachHold > 0 && tells && r.Now.Sub(r.told) >= r.timing.AdvertiseMax/2
 }
 
 // better reports whether the partition that was heard is better than this node's.
@@ -232,7 +268,7 @@ func (r *routes) better(a advertised) bool {
 
 // expireRouters ends links that fell silent and requests that stayed unanswered; the leader takes back the IDs of routers that are gone.
 func (r *routes) expireRouters() {
-	lost, gone := r.Now.Add(-r.timing.MaxNeighborAge), r.Now.Add(-r.timing.LeaderToRouter)
+	lost, gone := r.Now.Add(-r.quiet.neighborAge()), r.Now.Add(-r.timing.LeaderToRouter)
 	if r.role == RoleLeader {
 		for id, to := range r.neighbors.Routers.All() {
 			r.expireRouter(id, to, lost, gone)
@@ -250,6 +286,9 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router, lost, gone 
 	if to.RLOC16 == r.rloc {
 		to.LastHeard = r.Now
 		return
+	}
+	if id == r.leader.LeaderRouterID {
+		lost = r.Now.Add(-r.timing.MaxNeighborAge) // it advertises as often as ever
 	}
 	switch {
 	case to.Valid() && !to.LastHeard.After(lost):
@@ -270,9 +309,10 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router, lost, gone 
 // counts as lost. Deviation: stock relies on Advertisements alone. Nobody acknowledges those, and heavy traffic on LoRa swallows
 // four in a row, upon which a mesh in good order would fall apart. Those who have missed the same ones ask at different times.
 func (r *routes) askForRoutes() {
-	pause := r.timing.NetworkIDTimeout / 8
+	timeout := r.quiet.leaderTimeout()
+	pause := timeout / 8
 	switch {
-	case r.Now.Sub(r.neighbors.Routers.Updated) < r.timing.NetworkIDTimeout/2:
+	case r.Now.Sub(r.neighbors.Routers.Updated) < timeout/2:
 		r.askAgain = time.Time{}
 		return
 	case r.askAgain.IsZero():
@@ -294,6 +334,7 @@ func (r *routes) askForRoutes() {
 func (r *routes) checkLeader() bool {
 	if r.fullThreadDevice() && r.neighbors.Routers.Active() > 0 && !r.hearsLeader() && r.attach.idle() {
 		r.leaderLost.Log(r.Now, r.Log, slog.LevelWarn, "leader lost", "partition", r.leader.PartitionID)
+		r.quiet.tellLost()
 		r.attach.start(attachSame1)
 	}
 	return r.role == RoleDetached

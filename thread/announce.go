@@ -17,8 +17,10 @@ const (
 	// arrivedCount and arrivedPeriod are how often, and how often in a time, a node that has moved tells it where it was before.
 	arrivedCount  = 3
 	arrivedPeriod = time.Second
-	// moveAgain is how long a node does not follow an Announce to where it was in vain: it may be a recording.
+	// moveAgain is how long a node does not follow an Announce to where it was in vain, the first time: it may be a recording.
 	moveAgain = 5 * time.Minute
+	// maxAsks is how often a node that has a place asks who is in another PAN before it moves there.
+	maxAsks = 2
 	// lonely is the period at which a leader without neighbors asks for others that have a newer dataset.
 	//
 	// Deviation: OpenThread's leaders do not ask, and so stay alone if all others have changed channel or PAN ID while they were away.
@@ -32,12 +34,15 @@ type place struct {
 	timestamp meshcop.Timestamp
 }
 
+// key tells a place from others, whatever its dataset.
+func (p place) key() uint32 { return uint32(p.channel)<<16 | uint32(p.pan) }
+
 // announcer tells nodes of the same key where the network is, and follows those who know better (MLE Announce, Thread 1.1 §4.8.1): a node that
 // was away while the dataset changed finds back to the others.
 //
 //	Announce, older than ours ─► Announce where it came from
 //	Announce, newer ─ AnnounceProcess ─► detached, there ─► found: Announce where this node was before
-//	                                                     └► not found: back
+//	            └► asked first, by who has a place ─┘    └► not found: back
 type announcer struct {
 	*self
 	change    transitions
@@ -48,13 +53,19 @@ type announcer struct {
 	parent    *parentSide
 	routes    *routes
 
-	multiChannel bool // else one stands for all
+	multiChannel bool                       // else one stands for all
+	listenIn     func(pan ieee802154.PANID) // has the MAC take what comes to this node in another PAN, too; in none if 0
 
-	target   place     // to move to
-	moveAt   time.Time // zero if to nowhere
-	previous place     // where the node was before it moved; its channel is 0 if it has not
-	vain     place     // where nobody was
-	vainAt   time.Time
+	// Of a node that asks who is there before it moves.
+	asked      place
+	challenge  mle.Challenge
+	askedUntil time.Time // zero if it does not ask
+	asks       int       // still to do
+
+	target   place        // to move to
+	moveAt   time.Time    // zero if to nowhere
+	previous place        // where the node was before it moved; its channel is 0 if it has not
+	vain     vainSearches // where nobody was, by channel and PAN ID
 
 	mask   meshcop.ChannelMask // channels of a series of Announces
 	next   uint8               // channel of the next one
@@ -67,7 +78,7 @@ type announcer struct {
 
 // NextTimeout returns when the node moves or announces.
 func (a *announcer) NextTimeout() (time.Time, bool) {
-	next := core.Earliest(core.Earliest(a.moveAt, a.timer), a.lonelyAt)
+	next := core.Earliest(core.Earliest(core.Earliest(a.moveAt, a.timer), a.lonelyAt), a.askedUntil)
 	return next, !next.IsZero()
 }
 
@@ -81,6 +92,9 @@ func (a *announcer) HandleTimeout() {
 		a.timer = time.Time{}
 		a.step()
 	}
+	if a.IsDue(a.askedUntil) {
+		a.ask()
+	}
 	if a.IsDue(a.lonelyAt) {
 		a.lonelyAt = a.Now.Add(lonely)
 		if a.role == RoleLeader && a.routes.single() && !a.neighbors.Children.HasAny() {
@@ -93,6 +107,8 @@ func (a *announcer) HandleTimeout() {
 func (a *announcer) stop() {
 	a.moveAt, a.timer, a.lonelyAt, a.rounds = time.Time{}, time.Time{}, time.Time{}, 0
 	a.previous = place{}
+	a.asks, a.askedUntil = 0, time.Time{}
+	a.listenIn(0)
 }
 
 // leads begins to look for others, for a node that has become leader.
@@ -177,7 +193,7 @@ func (a *announcer) handle(m mle.Message, info mleInfo) error {
 	}
 	switch {
 	case order > 0:
-		a.follow(there)
+		a.follow(there, info.news)
 	case order < 0:
 		if !a.mle.mayAnswer(info, strangers.ForLinks) {
 			return errMLERefused
@@ -187,16 +203,63 @@ func (a *announcer) handle(m mle.Message, info mleInfo) error {
 	return nil
 }
 
-// follow moves there after a while, unless a newer place is heard of until then.
-func (a *announcer) follow(there place) {
-	if there == a.vain && a.Now.Sub(a.vainAt) < moveAgain || a.attach.moving == triesAnnounced ||
-		!a.moveAt.IsZero() && there.timestamp.Compare(a.target.timestamp) <= 0 {
+// follow moves there after a while, unless a newer place is heard of until then. Where nobody was it moves again after ever longer pauses, and
+// so rarely in all, however many places are announced.
+//
+// Deviation: OpenThread follows each of them. A recorded Announce whose dataset seems newer would keep a node away from its network.
+func (a *announcer) follow(there place, news bool) {
+	if a.attach.moving == triesAnnounced || !a.moveAt.IsZero() && there.timestamp.Compare(a.target.timestamp) <= 0 {
+		return
+	}
+	if ok, _ := a.vain.begin(a.Now, there.key(), moveAgain, news); !ok {
+		return
+	}
+	if a.asksFirst() {
+		if a.askedUntil.IsZero() {
+			a.asked, a.challenge, a.asks = there, a.newChallenge(), maxAsks
+			a.ask()
+		}
 		return
 	}
 	if a.moveAt.IsZero() {
 		a.moveAt = a.Now.Add(a.timing.AnnounceProcess)
 	}
 	a.target = there
+}
+
+// asksFirst reports whether this node asks who is there before it moves: it has a place to lose, and hears an answer from another PAN where it is.
+//
+// Deviation: OpenThread leaves at once. A few recorded Announces would take a network to pieces for hours.
+func (a *announcer) asksFirst() bool {
+	return a.attached() && !a.multiChannel && a.self.mode.Has(mle.ModeRxOnWhenIdle)
+}
+
+// ask asks for parents in the other PAN, several times: nobody acknowledges the question.
+func (a *announcer) ask() {
+	a.askedUntil = time.Time{}
+	if a.asks == 0 || !a.attached() {
+		a.asks = 0
+		a.listenIn(0)
+		return
+	}
+	a.asks--
+	a.askedUntil = a.Now.Add(a.timing.ParentRequestREEDs)
+	a.listenIn(a.asked.pan)
+	b := mle.AppendMode(a.mle.start(mle.ParentRequest), a.self.mode)
+	b = mle.AppendChallenge(b, a.challenge)
+	b = mle.AppendScanMask(b, mle.ScanRouters|mle.ScanEndDevices)
+	a.mle.sendTo(0, a.asked.pan, ip6.LinkLocalAllRouters, mle.AppendVersion(b, mle.Version1_1))
+}
+
+// found reports whether a response is from the other PAN, to the question of ask: then this node moves.
+func (a *announcer) found(response mle.Challenge) bool {
+	if a.askedUntil.IsZero() || response != a.challenge {
+		return false
+	}
+	a.asks, a.askedUntil = 0, time.Time{}
+	a.listenIn(0)
+	a.target, a.moveAt = a.asked, a.Now
+	return true
 }
 
 // move leaves the partition and searches for a parent where a newer dataset is announced. (Children do the same by themselves, as they hear
@@ -230,12 +293,11 @@ func (a *announcer) arrived() {
 		a.begin(1<<a.previous.channel, arrivedCount, arrivedPeriod)
 	}
 	a.previous = place{}
+	a.vain.answered(a.target.key())
 }
 
 // failed notes that nobody was there.
-func (a *announcer) failed() {
-	a.vain, a.vainAt, a.previous = a.target, a.Now, place{}
-}
+func (a *announcer) failed() { a.previous = place{} }
 
 // orphan sends the next Announce of a node that has no parent, from a channel of the dataset's mask on. It returns the channel after that, and
 // false if there is none left.

@@ -79,6 +79,7 @@ type attacher struct {
 	heardParent bool               // the present parent answered too
 	heard       ieee802154.ExtAddr // who was heard of a better partition
 	vain        vainSearches
+	courtesy    courtesy
 	doubtful    bool // nobody answered the search before for the partition that this one is for
 	moving      moving
 	orphanFrom  uint8 // the channel on which this node announces next that it has no parent
@@ -202,15 +203,28 @@ func (a *attacher) seek(partition uint32, info mleInfo) {
 //
 // Deviation: OpenThread asks everybody. Where partitions meet, many search at once, and all routers in range answer each of them, those of
 // the worse partition, too: on LoRa, with some 0.2 s for each answer, that alone fills the channel for minutes.
-func (a *attacher) asksOne() bool { return a.mode == attachBetter && a.routerEligible() }
+//
+// Nor does a node without a place, once it has heard a router.
+func (a *attacher) asksOne() bool {
+	return a.courtesy.direct || a.mode == attachBetter && a.routerEligible()
+}
 
 // startDelay is at random for the first attempt, then grows exponentially.
 func (a *attacher) startDelay() time.Duration {
 	t := a.timing
+	if a.mode == attachAny && a.leaderless() {
+		return time.Millisecond + a.RandomUpTo(3*t.AttachHold) // one founds a partition before the others do
+	}
 	if a.role != RoleDetached {
+		if a.full() {
+			return time.Millisecond + a.RandomUpTo(4*t.SearchJitter)
+		}
 		return time.Millisecond + a.RandomUpTo(t.SearchJitter)
 	}
 	if a.counter == 0 {
+		if t.SearchJitter > 0 {
+			return time.Millisecond + a.RandomUpTo(t.SearchJitter)
+		}
 		return time.Millisecond + a.RandomUpTo(t.ParentRequestRouters)
 	}
 	shift := a.counter - 1
@@ -219,6 +233,9 @@ func (a *attacher) startDelay() time.Duration {
 		delay = t.AttachBackoffMin << shift
 	} else {
 		delay += a.RandomUpTo(2*t.AttachBackoffJitter) - t.AttachBackoffJitter
+	}
+	if a.full() { // Deviation: for stock each failure counts the same, whatever the reason
+		delay += a.RandomUpTo(2 * a.timing.AttachHold)
 	}
 	return delay + a.RandomUpTo(max(attachStartJitter, attachStartAirtimes*t.FrameTime))
 }
@@ -247,15 +264,14 @@ func (a *attacher) HandleTimeout() {
 	case attachSynchronize:
 		a.keepAlive.sendRequest()
 	case attachStart:
+		if a.held() {
+			return
+		}
 		a.neighbors.Change(&a.neighbors.Candidate.Neighbor, neighbors.Invalid)
 		a.heardParent = false
 		a.requestParents(attachParentRequestRouters)
 	case attachParentRequestRouters:
-		if a.asksOne() {
-			a.giveUp()
-			return
-		}
-		a.requestParents(attachParentRequestREEDs)
+		a.routersAsked()
 	case attachParentRequestREEDs:
 		if !a.isOrphan() {
 			a.giveUp()
@@ -272,6 +288,19 @@ func (a *attacher) HandleTimeout() {
 		a.orphanFrom, a.timer = next, a.Now.Add(a.announcer.orphanDelay())
 	case attachChildIDRequest:
 		a.giveUp()
+	}
+}
+
+// routersAsked goes on when no router has answered, or not the one that was asked alone.
+func (a *attacher) routersAsked() {
+	switch {
+	case a.courtesy.direct:
+		a.courtesy.direct = false // it has no place left, or does not hear this node
+		a.requestParents(attachParentRequestRouters)
+	case a.asksOne():
+		a.giveUp()
+	default:
+		a.requestParents(attachParentRequestREEDs)
 	}
 }
 
@@ -314,6 +343,9 @@ func (a *attacher) requestParents(state attachState) {
 		// Who has lost the leader's partition asks everybody from the first.
 		window, mask = a.timing.ParentRequestREEDs, mle.ScanRouters|mle.ScanEndDevices
 	}
+	if t := a.timing.ParentResponseAll + a.timing.SearchJitter; a.leaderless() && t < window {
+		window = t // all are searching
+	}
 	a.windowEnd = a.Now.Add(window)
 	a.timer = a.windowEnd
 	if d := a.timing.ParentDecision; d > 0 && d < window {
@@ -341,10 +373,17 @@ func (a *attacher) failed() {
 			a.routes.resetAdvertise() // it has searched by command, in vain
 			return
 		}
-		if !a.leading.formPartition() {
+		switch {
+		case a.waives():
+			a.start(attachAny)
+		case !a.leading.formPartition():
 			a.detach()
 		}
 	case attachSame1:
+		if a.leaderless() {
+			a.start(attachAny) // those around have said the same
+			return
+		}
 		a.start(attachSame2)
 	case attachSame2:
 		a.start(attachAny)
@@ -405,10 +444,14 @@ func (a *attacher) handleParentResponse(m mle.Message, info mleInfo) error {
 	if err := r.Err(); err != nil {
 		return err
 	}
+	if a.announcer.found(response) {
+		return nil
+	}
 	if response != a.challenge {
 		return errMLEUnexpected
 	}
 	a.vain.answered(leader.PartitionID)
+	a.courtesy.ahead = a.Now
 	if a.role == RoleChild && a.neighbors.Parent.Ext == info.ext {
 		a.heardParent = true
 	}
@@ -485,7 +528,7 @@ func (a *attacher) sendChildIDRequest() bool {
 	b := mle.AppendResponse(a.mle.start(mle.ChildIDRequest), c.Response)
 	b = a.mle.appendFrameCounters(b)
 	b = mle.AppendMode(b, a.self.mode)
-	b = mle.AppendTimeout(b, a.timing.ChildTimeout)
+	b = mle.AppendTimeout(b, a.keepAlive.timeout())
 	b = mle.AppendVersion(b, mle.Version1_1)
 	if a.fullThreadDevice() {
 		b = mle.AppendTLVRequest(b, mle.TLVAddress16, mle.TLVNetworkData, mle.TLVRoute64)

@@ -17,7 +17,7 @@ import (
 func (e *Engine) Console() *console.View {
 	return &console.View{
 		Core: e.Core, Neighbors: e.neighbors, Addresses: e.addresses, Resolver: e.resolver, NetworkData: e.netData, Keys: e.keys,
-		Filter: &e.mac.Filter, Scale: e.scale, Commands: commands{e},
+		Filter: &e.mac.Filter, Scale: e.scale, FrameTime: e.timing.FrameTime, Commands: commands{e},
 	}
 }
 
@@ -227,17 +227,17 @@ func (c commands) SetMaxChildren(n int) error {
 	return nil
 }
 
-func (c commands) ChildTimeout() time.Duration { return c.e.timing.ChildTimeout }
+func (c commands) ChildTimeout() time.Duration { return c.e.keepAlive.timeout() }
 
 func (c commands) SetChildTimeout(now time.Time, d time.Duration) {
 	e := c.e
 	e.Advance(now)
-	if d == e.timing.ChildTimeout {
+	if d == e.keepAlive.timeout() {
 		return
 	}
 	shortest := max(time.Duration(e.timing.KeepAliveAttempts+1)*e.timing.ChildUpdateRetry,
 		e.timing.MinPoll+time.Duration(e.timing.FailedChildTransmissions)*e.timing.PollRetry)
-	e.timing.ChildTimeout = max(d, shortest.Truncate(time.Second))
+	e.timing.ChildTimeout, e.timing.ListenerTimeout = max(d, shortest.Truncate(time.Second)), 0
 	if e.role == RoleChild {
 		e.keepAlive.sendRequest()
 	}

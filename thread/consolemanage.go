@@ -108,7 +108,9 @@ func (c commands) StartCommissioner(now time.Time) error {
 
 func (c commands) StopCommissioner(now time.Time) error {
 	c.e.Advance(now)
+	before := c.e.commiss.commissioning.State()
 	err := c.e.commiss.commissioning.Stop()
+	c.e.commiss.stateChanged(before, c.e.commiss.commissioning.State())
 	c.e.commiss.send()
 	c.e.updateAddresses()
 	c.e.settle()

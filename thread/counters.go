@@ -35,9 +35,9 @@ type Counters struct {
 
 	// 6LoWPAN: datagrams complete, fragments received, mesh frames forwarded.
 	RxDatagrams, RxFragments, Forwarded uint64
-	// Dropped by 6LoWPAN and mesh forwarding. ReassemblyDropped counts fragments that fit nowhere, and incomplete datagrams that gave way to
-	// others.
-	LowpanMalformed, ReassemblyDropped, ReassemblyTimeout, MeshHopsExceeded, MeshNoRoute, MeshUnsecured uint64
+	// Dropped by 6LoWPAN and mesh forwarding. ReassemblyDropped counts fragments that fit nowhere, those of a datagram that was complete, and
+	// incomplete datagrams that gave way to others; MeshIncomplete those passing through of a datagram of which one was lost here.
+	LowpanMalformed, ReassemblyDropped, ReassemblyTimeout, MeshHopsExceeded, MeshNoRoute, MeshUnsecured, MeshIncomplete uint64
 
 	// IPv6. IPNoRoute counts datagrams to send, of this node and of others, to which no way is known.
 	IPMalformed, IPNotForUs, IPHopLimit, IPNoRoute, IPBadChecksum, IPUnsupported, MPLDuplicate uint64
@@ -67,6 +67,9 @@ type Counters struct {
 
 	// TMF: dropped; and messages that were not sent since too many are under way, or come too fast.
 	TMFMalformed, TMFUnexpected, TMFRefused uint64
+	// JoinersRelayed counts datagrams of joiners that this node has passed on to the commissioner, JoinersRefused those that it has not, since they
+	// were too many, and as the commissioner those of joiners that may not join, or not now.
+	JoinersRelayed, JoinersRefused uint64
 	// RegistrationsRefused counts what this node wanted to register, or as a leader was to take, for which the network data had no place.
 	RegistrationsRefused uint64
 
@@ -85,6 +88,7 @@ func (e *Engine) Counters() Counters {
 	c.QueueFull += s.QueueFull
 	c.IPNoRoute += s.NoRoute
 	c.MeshNoRoute += s.RelaysNoRoute
+	c.MeshIncomplete += s.RelaysIncomplete
 	c.TxDatagramsStopped += s.Stopped
 	c.MLEReplaced += s.Replaced
 	c.TxUnsecured += s.Unsecured

@@ -22,7 +22,7 @@ func fates(c Counters) uint64 {
 
 // drops is what the layers above the MAC dropped of what they received.
 func drops(c Counters) uint64 {
-	return c.LowpanMalformed + c.ReassemblyDropped + c.MeshHopsExceeded + c.MeshNoRoute + c.MeshUnsecured +
+	return c.LowpanMalformed + c.ReassemblyDropped + c.MeshHopsExceeded + c.MeshNoRoute + c.MeshUnsecured + c.MeshIncomplete +
 		c.IPMalformed + c.IPNotForUs + c.IPHopLimit + c.IPBadChecksum + c.IPUnsupported + c.MPLDuplicate +
 		c.MLEMalformed + c.MLESecurity + c.MLEReplay + c.MLEUnknownNeighbor + c.MLEUnexpected + c.MLEUnneeded + c.TMFMalformed + c.TMFUnexpected
 }
@@ -139,7 +139,7 @@ func TestDatagramsHaveOneFate(t *testing.T) {
 		{"tunnelled for a group", 2, func(*Engine) []byte { return tunnelled(udp(src, netip.MustParseAddr("ff05::abcd"), 64, 9)) },
 			func(c *Counters) *uint64 { return &c.IPNotForUs }},
 		{"tunnelled twice", 2, func(*Engine) []byte { return tunnelled(tunnelled(udp(src, group, 64, 9))) },
-			func(c *Counters) *uint64 { return &c.IPUnsupported }},
+			func(c *Counters) *uint64 { return &c.IPMalformed }},
 		{"checksum", 0, func(e *Engine) []byte {
 			b := udp(src, e.addresses.EID(), 64, 9)
 			b[len(b)-1] ^= 1

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
+	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/networkdata"
@@ -34,8 +35,9 @@ type distributor struct {
 	keepAlive *keepAlive
 	parent    *parentSide
 
-	repeat time.Time    // when the leader announces the data once more
-	told   []netip.Addr // of a minimal end device: the addresses that it has last registered
+	announced core.Limiter // how often the leader announces data soon after they have changed
+	repeat    time.Time    // when the leader announces the data once more
+	told      []netip.Addr // of a minimal end device: the addresses that it has last registered
 }
 
 // leaderData is what this node tells others about its partition.
@@ -143,7 +145,12 @@ func (d *distributor) addressEntry(a netip.Addr) mle.AddressEntry {
 	return mle.AddressEntry{Addr: a}
 }
 
+// announcedBurst is how many changes of the network data in a row the leader announces soon.
+const announcedBurst = 16
+
 // announce tells all neighbors of new data.
+//
+// Deviation: OpenThread announces each change at once. One node that registers something else again and again would keep all routers talking.
 func (d *distributor) announce() {
 	if !d.isRouter() {
 		return
@@ -158,6 +165,10 @@ func (d *distributor) announce() {
 		repeat = 0 // a partition that begins, of which others are to hear
 	}
 	delay := d.RandomUpTo(repeat / 4) // what has brought about the change is still on the air
+	if !d.announced.Allow(d.Now) {
+		d.repeat = core.Earliest(d.repeat, d.Now.Add(4*repeat)) // who changes them all the time is heard now and then
+		return
+	}
 	d.respond(ip6.LinkLocalAllNodes, dataNetwork, delay)
 	if repeat > 0 {
 		d.repeat = d.Now.Add(delay + repeat/2 + d.RandomUpTo(repeat/2))

@@ -12,8 +12,9 @@
 //	│ roles       attacher, keepAlive │ parentSide │ links, routes, selection │ leading                  │
 //	│ services    distributor (network data, dataset) │ registrar (what this node offers)                │
 //	│             queries (addresses) │ leases (DHCPv6)                                                  │
-//	│             management (datasets), commissioner, announcer                                         │
+//	│             management (datasets), commissioner, announcer, admission (joiners)                    │
 //	│             internal/networkdata, internal/dataset, internal/commissioning, internal/resolver      │
+//	│             internal/joining: joiner and joiner router, over dtls and ecjpake                      │
 //	│             internal/slaac, dhcp                                                                   │
 //	│             diagnostics │ surroundings (scans, beacons, Discovery, Announce), internal/scan        │
 //	│ messengers  mleMessenger: command → handler    tmfMessenger: resource → handler                    │

@@ -40,11 +40,13 @@ type Engine struct {
 	*self
 	mac      *mac.MAC
 	deadline time.Time // when the next timer is due, zero if none runs
+	timers   time.Time // the same of the machines alone, without the housekeeping
 
 	// What the host asks and orders, by subject.
 	snapshot
 	offers
 	surveys
+	joins
 
 	timing   Timing
 	counters Counters // of package thread; the rooms have theirs
@@ -52,10 +54,11 @@ type Engine struct {
 	keeper   keeper
 
 	interfaceOn bool
-	threadOn    bool      // and Thread started
-	spentSoon   bool      // the log says that frame counters come to their end for good,
-	spent       bool      // and that they are there
-	second      time.Time // when the housekeeping of the next second is due, zero if there is none
+	ownExt      ieee802154.ExtAddr // the node's extended address while it has that of a joiner, else zero
+	threadOn    bool               // and Thread started
+	spentSoon   bool               // the log says that frame counters come to their end for good,
+	spent       bool               // and that they are there
+	second      time.Time          // when the housekeeping of the next second is due, zero if there is none
 
 	machines []machine // in the order in which they are served, the MAC first
 
@@ -87,12 +90,15 @@ type Engine struct {
 	parent    parentSide
 	links     links
 	routes    routes
+	quiet     quiet
+	places    places
 	selection selection
 	leading   leading
 	distrib   distributor
 	queries   queries
 	manage    management
 	commiss   commissioner
+	admission admission
 	announcer announcer
 	registrar registrar
 	leases    leases
@@ -111,7 +117,7 @@ func New(c Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{timing: c.Timing, keeper: keeper{store: c.Store}}
-	e.snapshot.e, e.offers.e, e.surveys.e = e, e, e
+	e.snapshot.e, e.offers.e, e.surveys.e, e.joins.e = e, e, e, e
 	e.wire(&c)
 	if err := e.restoreSettings(); err != nil {
 		return nil, fmt.Errorf("thread: loading settings: %w", err)
@@ -265,12 +271,14 @@ func (e *Engine) NextTimeout() (time.Time, bool) { return e.deadline, !e.deadlin
 
 // keepDeadline looks for the timer that is due next. It is called at the end of each input that may have set one.
 func (e *Engine) keepDeadline() {
-	next := e.second
+	var next time.Time
 	for _, m := range e.machines {
 		if t, ok := m.NextTimeout(); ok {
 			next = core.Earliest(next, t)
 		}
 	}
+	e.timers = next
+	next = core.Earliest(next, e.second)
 	if t, ok := e.sender.NextTimeout(); ok && e.mac.Idle() && !e.surroundings.away() {
 		next = core.Earliest(next, t)
 	}
@@ -280,10 +288,12 @@ func (e *Engine) keepDeadline() {
 // HandleTimeout lets the engine do all that is due at now.
 func (e *Engine) HandleTimeout(now time.Time) {
 	e.Advance(now)
-	e.mac.HandleTimeout()
-	e.frameSent()
-	for _, m := range e.machines[1:] {
-		m.HandleTimeout()
+	if e.IsDue(e.timers) { // most often it is the housekeeping alone
+		e.mac.HandleTimeout()
+		e.frameSent()
+		for _, m := range e.machines[1:] {
+			m.HandleTimeout()
+		}
 	}
 	if e.IsDue(e.second) {
 		e.second = e.second.Add(time.Second)
@@ -303,7 +313,7 @@ func (e *Engine) settle() {
 	if e.mac.Idle() && e.surroundings.waiting() {
 		e.surroundings.transmit()
 	}
-	for e.threadOn && e.mac.Idle() && !e.surroundings.away() && (e.sender.Ready() || e.resolver.Asking()) {
+	for e.sender.On && e.mac.Idle() && !e.surroundings.away() && (e.sender.Ready() || e.resolver.Asking()) {
 		chosen := e.sender.Choose()
 		if e.queries.ask() {
 			continue // they come first: management traffic
@@ -321,7 +331,7 @@ func (e *Engine) settle() {
 
 // tune puts the MAC on the channel where it has to be. It works for a scan even if Thread is stopped, or the interface down.
 func (e *Engine) tune() {
-	e.mac.On = e.threadOn || e.surroundings.scanning()
+	e.mac.On = e.threadOn || e.surroundings.scanning() || e.admission.active()
 	e.surroundings.tune()
 }
 
@@ -353,6 +363,7 @@ func (e *Engine) frameSent() bool {
 
 // housekeeping is the housekeeping of each second while attached or resuming.
 func (e *Engine) housekeeping() {
+	e.quiet.pace()
 	selectNow := e.selection.due()
 	switch e.role {
 	case RoleDetached:
@@ -368,6 +379,7 @@ func (e *Engine) housekeeping() {
 			return
 		}
 		e.keepAlive.checkParent()
+		e.keepAlive.checkSilence(e.quiet.neighborAge() * 3 / 4)
 	case RoleRouter:
 		e.routes.askForRoutes()
 		if e.routes.checkLeader() {

@@ -27,12 +27,15 @@ const (
 	EventRegistrationRefused                  // the leader has no place for what this node offers
 	EventNetworkPending                       // the network will change after Event.Delay, see Engine.ChangeNetwork
 	EventNetwork                              // the network has changed: Engine.Network tells how
+	EventJoin                                 // joining a network has gone on: Event.Join, NetworkName, ExtAddr of the joiner router, and at the end Err
+	EventCommissioner                         // this node is the commissioner, or is it no more: Event.Active
+	EventJoiner                               // a joiner has come to this node as the commissioner: Event.Joiner, and Err
 	EventNetworkRefused                       // a change of the network that this node has asked for is refused, or nobody has answered
 )
 
 func (t EventType) String() string {
 	names := [...]string{"role", "partition", "addresses", "key sequence", "child added", "child removed", "neighbor added",
-		"neighbor removed", "network data", "registration refused", "network pending", "network", "network refused"}
+		"neighbor removed", "network data", "registration refused", "network pending", "network", "join", "commissioner", "joiner", "network refused"}
 	if int(t) < len(names) {
 		return names[t]
 	}
@@ -47,6 +50,12 @@ type Event struct {
 	ExtAddr ieee802154.ExtAddr
 	RLOC16  mle.RLOC16
 	Delay   time.Duration
+	// Of joining a network, and of being its commissioner.
+	Join        JoinState
+	NetworkName string
+	Active      bool
+	Joiner      JoinerEvent
+	Err         error
 }
 
 // maxEvents bounds the events that wait for the host.

@@ -325,3 +325,30 @@ func FuzzHandlePacket(f *testing.F) {
 		exercise(t, e)
 	})
 }
+
+// What neighbors tell of where nodes are, and of the company, is taken or dropped, whatever it is.
+func FuzzCompany(f *testing.F) {
+	f.Add([]byte{0x7f}, append(make([]byte, 8), byte(fuzzRouterRLOC>>8), byte(fuzzRouterRLOC&0xff), 3))
+	f.Add([]byte{0x83}, make([]byte, 23))
+	f.Fuzz(func(t *testing.T, company, places []byte) {
+		const most = 254
+		if len(company) > most || len(places) > most {
+			return
+		}
+		for role := range uint8(fuzzRoles) {
+			e := newFuzzEngine(t, role)
+			e.timing.AdvertiseQuiet = 4 * e.timing.AdvertiseMax
+			b := mle.AppendTLV(mle.AppendCommand(nil, mle.Advertisement), mle.TLVCompany, company)
+			m, err := mle.ParseMessage(mle.AppendTLV(b, mle.TLVPlaces, places))
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.quiet.hear(m)
+			e.places.hear(m, fuzzRouterRLOC)
+			e.quiet.pace()
+			if b := e.places.append(make([]byte, 40)); len(b) > maxAdvertisement-3 {
+				t.Errorf("an Advertisement of %d bytes", len(b))
+			}
+		}
+	})
+}

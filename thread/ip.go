@@ -48,19 +48,45 @@ type ipLayer struct {
 	tmf       *tmfMessenger
 	leases    *leases
 
-	packets []ip6.Datagram // for the host
-	rssis   []int          // with which they came
-	rssi    int            // of the last one that the host has fetched
-	outside []ip6.Datagram // for the host to let out of the mesh
-	errors  core.Limiter   // of ICMPv6 errors
+	admission *admission
+
+	security linkSecurity   // of the datagram that is being received
+	packets  []ip6.Datagram // for the host
+	rssis    []int          // with which they came
+	rssi     int            // of the last one that the host has fetched
+	outside  []ip6.Datagram // for the host to let out of the mesh
+	errors   core.Limiter   // of ICMPv6 errors
+	again    secondTries
 }
 
-// receive handles a whole datagram from the mesh. Without link security only what secures itself is let in: MLE, on this link.
-func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int) {
-	if !secured && !securesItself(d) {
+// linkSecurity is what the MAC says of a datagram.
+type linkSecurity uint8
+
+const (
+	unsecured linkSecurity = iota
+	secured                // with the network's key
+	entrusted              // with the KEK that a joiner shares with its joiner router
+)
+
+// admits reports whether a datagram is let in. Without link security that is only what secures itself: MLE on this link, and what joiners send
+// and are sent; under a KEK network management between the two that share it.
+func (x *ipLayer) admits(d *ip6.Datagram, security linkSecurity) bool {
+	switch security {
+	case secured:
+		return true
+	case entrusted:
+		return d.Protocol == ip6.ProtocolUDP && d.Dst.IsLinkLocalUnicast() && d.Src.IsLinkLocalUnicast()
+	}
+	return securesItself(d) || x.admission.expects(d)
+}
+
+// receive handles a whole datagram from the mesh.
+func (x *ipLayer) receive(d *ip6.Datagram, security linkSecurity, rssi int) {
+	if !x.admits(d, security) {
 		x.counters.IPUnsupported++
 		return
 	}
+	x.security = security
 	x.counters.RxDatagrams++
 	switch {
 	case d.Dst.IsMulticast():
@@ -72,7 +98,7 @@ func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int) {
 			x.toSleepers(d.Bytes, d.Src, d.Dst)
 		}
 		switch {
-		case x.addresses.Subscribed(d.Dst):
+		case x.addresses.Subscribed(d.Dst) || x.hearsSearches(d.Dst):
 			x.deliver(d, rssi)
 		case !d.HasMPL || !x.isRouter(): // nor is it sent on
 			x.counters.IPNotForUs++
@@ -81,9 +107,20 @@ func (x *ipLayer) receive(d *ip6.Datagram, secured bool, rssi int) {
 		x.deliver(d, rssi)
 	case d.Dst.IsLinkLocalUnicast() || !x.isRouter():
 		x.counters.IPNotForUs++
+		if x.timing.AdvertiseQuiet > 0 && x.attached() && !d.Dst.IsLinkLocalUnicast() {
+			// Deviation: stock says nothing, so that who takes this node for another goes on for ever.
+			if h, err := ip6.ParseHeader(d.Bytes); err == nil {
+				x.sendUnreachableTo(h.Src, h, isICMPError(h.NextHeader, d.Bytes[ip6.HeaderSize:]))
+			}
+		}
 	default:
 		x.forward(d)
 	}
+}
+
+// hearsSearches reports whether a node without a place hears what is for routers: others that search. See courtesy.
+func (x *ipLayer) hearsSearches(dst netip.Addr) bool {
+	return dst == ip6.LinkLocalAllRouters && x.timing.AttachHold > 0 && x.role == RoleDetached && x.fullThreadDevice()
 }
 
 // securesItself reports whether a datagram is MLE on this link.
@@ -160,16 +197,16 @@ func (x *ipLayer) deliver(d *ip6.Datagram, rssi int) {
 		x.dispatch(d, rssi)
 		return
 	}
-	// A multicast of larger scope, tunnelled to all of the mesh.
+	// A multicast of larger scope, tunnelled to all of the mesh. Nothing else comes in a tunnel: somebody outside of the mesh would have a border
+	// router pass on what seems to come from within.
 	inner, err := ip6.ParseTransit(d.Payload)
-	if err != nil || inner.Src.IsMulticast() {
+	if err != nil || inner.Src.IsMulticast() || !d.Dst.IsMulticast() || !inner.Dst.IsMulticast() ||
+		ip6.ScopeOf(inner.Dst) <= ip6.ScopeRealmLocal || inner.Src.IsLinkLocalUnicast() {
 		x.counters.IPMalformed++
 		return
 	}
-	if inner.Dst.IsMulticast() {
-		x.toSleepers(inner.Bytes, inner.Src, inner.Dst)
-	}
-	if !x.addresses.Own(inner.Dst) && (!inner.Dst.IsMulticast() || !x.addresses.Subscribed(inner.Dst)) {
+	x.toSleepers(inner.Bytes, inner.Src, inner.Dst)
+	if !x.addresses.Subscribed(inner.Dst) {
 		x.counters.IPNotForUs++
 		return
 	}
@@ -212,7 +249,9 @@ func (x *ipLayer) deliverUDP(d *ip6.Datagram, rssi int) {
 	case udp.DstPort == mle.UDPPort:
 		x.mle.receive(payload, d.Src, d.Dst, d.HopLimit, rssi)
 	case udp.DstPort == tmf.UDPPort && x.addresses.IsTMF(d.Src, d.Dst):
-		x.tmf.receive(payload, d.Src, d.Dst, udp.SrcPort)
+		x.tmf.receive(payload, d.Src, d.Dst, udp.SrcPort, x.security == entrusted)
+	case x.security != secured:
+		x.admission.receive(d, udp, payload, x.security)
 	case x.leases.receive(d, udp, payload):
 	default:
 		x.toHost(d, rssi)
@@ -237,6 +276,9 @@ func (x *ipLayer) deliverICMP(d *ip6.Datagram, rssi int) {
 		if invoking, err := ip6.ParseDestinationUnreachable(m.Body); err == nil && len(invoking) >= ip6.HeaderSize {
 			if h, err := ip6.ParseHeader(invoking); err == nil {
 				x.resolver.Fail(h.Dst)
+				if x.again.resend(x, h) {
+					return
+				}
 			}
 		}
 	}
@@ -284,7 +326,13 @@ func (x *ipLayer) poll() (datagram ip6.Datagram, ok bool) {
 
 // sendUDP sends a datagram of the network's own.
 func (x *ipLayer) sendUDP(src netip.Addr, srcPort uint16, dst netip.AddrPort, payload []byte, p sender.Priority) {
+	x.sendProtected(sender.Secured, src, srcPort, dst, payload, p)
+}
+
+// sendProtected is sendUDP for a datagram that is not secured as all others.
+func (x *ipLayer) sendProtected(how sender.Protection, src netip.Addr, srcPort uint16, dst netip.AddrPort, payload []byte, p sender.Priority) {
 	m := x.sender.New()
+	m.Protection = how
 	var err error
 	m.Data, err = ip6.AppendUDP(m.Data, ip6.Header{HopLimit: defaultHopLimit, Src: src, Dst: dst.Addr()}, srcPort, dst.Port(), payload)
 	if err != nil {
@@ -347,10 +395,14 @@ func (x *ipLayer) send(m *sender.Message) error {
 		data := slices.Clone(m.Data)
 		x.sender.Free(m)
 		if d, err := ip6.ParseTransit(data); err == nil {
+			before := x.security
+			x.security = secured
 			x.deliver(&d, neighbors.RSSIUnknown)
+			x.security = before
 		}
 		return nil
 	}
+	x.again.keep(x, m.Data, h)
 	return x.sender.Submit(m)
 }
 

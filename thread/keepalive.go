@@ -19,6 +19,10 @@ const (
 // updatePendingDelay lets several changes go out in one Child Update Request.
 const updatePendingDelay = 100 * time.Millisecond
 
+// enoughDenials is how many requests in a row have to be answered, without proof, by "no child of mine", and by nothing else, until a node that is
+// resuming believes it.
+const enoughDenials = 2
+
 // keepAlive is a child's care for its place: it tells its parent that it is still there before its timeout ends, and again until the
 // parent answers, as OpenThread does.
 //
@@ -38,6 +42,8 @@ type keepAlive struct {
 	state     updateState
 	attempts  int           // unanswered Child Update Requests
 	challenge mle.Challenge // of a node that is resuming
+	denied    bool          // it was answered, without proof, that it is no child,
+	denials   int           // and so were as many requests before
 	partial   bool          // the parent has not heard of all addresses, which did not fit into one frame
 	wants     bool          // network data have been asked for, by a node that does not hear when others announce them
 }
@@ -45,6 +51,7 @@ type keepAlive struct {
 // reset forgets what is under way.
 func (k *keepAlive) reset() {
 	k.timer, k.state, k.attempts, k.wants = time.Time{}, updateNone, 0, false
+	k.denied, k.denials = false, 0
 }
 
 func (k *keepAlive) schedule() {
@@ -55,7 +62,7 @@ func (k *keepAlive) schedule() {
 		k.timer = k.Now.Add(k.timing.ChildUpdateRetry)
 	case k.role == RoleChild && !k.sleepy(): // whose polls tell
 		margin := k.timing.ChildUpdateRetry * time.Duration(k.timing.KeepAliveAttempts)
-		timeout := min(k.timing.ChildTimeout, maxChildTimeout)
+		timeout := min(k.timeout(), maxChildTimeout)
 		k.timer = k.Now.Add(max(timeout-margin, k.timing.ChildUpdateRetry))
 	default:
 		k.timer = time.Time{}
@@ -77,7 +84,11 @@ func (k *keepAlive) HandleTimeout() {
 	case k.state == updatePending:
 		k.attempts = 0
 	}
-	if k.attempts >= k.timing.KeepAliveAttempts {
+	if k.denied {
+		k.denied = false
+		k.denials++
+	}
+	if k.attempts >= k.timing.KeepAliveAttempts || k.denials >= enoughDenials {
 		k.attach.detach()
 		return
 	}
@@ -107,6 +118,23 @@ func (k *keepAlive) dataKnown() {
 	if k.state == updateNone {
 		k.attempts = 0
 		k.schedule()
+	}
+}
+
+// timeout is asked of the parent.
+func (k *keepAlive) timeout() time.Duration {
+	if t := k.timing.ListenerTimeout; t > 0 && !k.sleepy() {
+		return t
+	}
+	return k.timing.ChildTimeout
+}
+
+// checkSilence asks the parent of a child that always listens whether it is there, if it was not heard for so long that two of its
+// Advertisements must have been lost, or all.
+func (k *keepAlive) checkSilence(limit time.Duration) {
+	p := &k.neighbors.Parent
+	if k.timing.ListenerTimeout > 0 && !k.sleepy() && k.role == RoleChild && k.state == updateNone && k.AgeOf(p.LastHeard) >= limit {
+		k.sendRequest()
 	}
 }
 
@@ -152,7 +180,7 @@ func (k *keepAlive) sendRequest() {
 	} else {
 		b = mle.AppendSourceAddress(b, k.rloc)
 		b = mle.AppendLeaderData(b, k.distrib.leaderData())
-		b = mle.AppendTimeout(b, k.timing.ChildTimeout)
+		b = mle.AppendTimeout(b, k.timeout())
 	}
 	k.mle.send(neighbors.LinkLocal(k.neighbors.Parent.Ext), b)
 }
@@ -182,7 +210,7 @@ func (k *keepAlive) handleRequest(m mle.Message, info mleInfo) error {
 	for t := range requested.All() {
 		switch t {
 		case mle.TLVTimeout:
-			b = mle.AppendTimeout(b, k.timing.ChildTimeout)
+			b = mle.AppendTimeout(b, k.timeout())
 		case mle.TLVAddressRegistration:
 			if !k.fullThreadDevice() {
 				const timeout, response = 6, 10 // bytes of the TLVs that may follow
@@ -203,7 +231,7 @@ func (k *keepAlive) handleRequest(m mle.Message, info mleInfo) error {
 // handleResponse handles the parent's answer to a Child Update Request.
 //
 // Deviation: to a node that is resuming, stock's parents say without proof that they do not know it. That may be a recording, and is not
-// believed: if it is true, the requests stay without a better answer, and the node gives up after the last of them.
+// believed at once: if it is true, the requests stay without a better answer, and the node gives up after the second of them.
 func (k *keepAlive) handleResponse(m mle.Message, info mleInfo) error {
 	p := &k.neighbors.Parent
 	if info.ext != p.Ext || !p.Established() {
@@ -211,6 +239,9 @@ func (k *keepAlive) handleResponse(m mle.Message, info mleInfo) error {
 	}
 	r := m.Read()
 	if response, ok := r.OptionalResponse(); !p.Valid() && (!ok || k.challenge.IsZero() || response != k.challenge) {
+		if !ok && k.role == RoleDetached && k.state == updateActive && m.Has(mle.TLVStatus) {
+			k.denied = true
+		}
 		return errMLEUnexpected
 	}
 	if m.Has(mle.TLVStatus) {

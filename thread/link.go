@@ -84,6 +84,10 @@ const maxUnanswered = 5
 // mayOpen reports whether a router that was heard may be asked for a link. One that did not answer is asked again after ever longer
 // pauses, however often it is heard: it may not be there, or not hear this node.
 func (l *links) mayOpen(r *neighbors.Router) bool {
+	// Deviation: for stock a full channel is no reason to wait.
+	if l.full() && (l.role == RoleChild || l.neighbors.Routers.Links() > 0) {
+		return false
+	}
 	return r.State() == neighbors.Invalid && !l.Now.Before(r.AskAfter)
 }
 
@@ -131,13 +135,19 @@ func (l *links) handleRequest(m mle.Message, info mleInfo) error {
 	}
 	var r *neighbors.Router
 	if hasSource {
+		if source.IsRouter() {
+			r = l.neighbors.Routers.Get(source.RouterID())
+			if r == nil {
+				// A child that became a router just now, before this node has heard of its router ID. It is kept until then, so that its
+				// first Advertisement is a neighbor's, which is believed, and a link can follow.
+				return errMLEUnexpected
+			}
+		}
 		if info.fresh {
 			l.forgetMoved(info, source)
 		}
-		if source.IsRouter() {
-			if r = l.neighbors.Routers.Get(source.RouterID()); r == nil || r.RLOC16 == l.rloc || !l.mayAnswer(r, info) {
-				return errMLEUnexpected
-			}
+		if r != nil && (r.RLOC16 == l.rloc || !l.mayAnswer(r, info)) {
+			return errMLEUnexpected
 		}
 	} else {
 		// A router that restarted does not know its address: only a neighbor can tell it.
@@ -157,6 +167,21 @@ func (l *links) handleRequest(m mle.Message, info mleInfo) error {
 		r.Answered = l.Now
 	}
 	return l.accept(r, challenge, requested, info)
+}
+
+// heardRequest is for a child, which counts the routers that it hears: a new one asks for links before it advertises.
+func (l *links) heardRequest(m mle.Message, info mleInfo) error {
+	rd := m.Read()
+	leader, _ := rd.OptionalLeaderData()
+	source, _ := rd.OptionalSourceAddress()
+	if err := rd.Err(); err != nil {
+		return err
+	}
+	if l.timing.RouterNeighbors == 0 || leader.PartitionID != l.leader.PartitionID || !source.IsRouter() {
+		return errMLEUnexpected
+	}
+	l.routes.selection.hearNew(source.RouterID(), info)
+	return nil
 }
 
 // mayAnswer reports whether a router's Link Request fits what is known of it.

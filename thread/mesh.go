@@ -47,7 +47,18 @@ type received struct {
 	src, dst ieee802154.Addr
 	rssi     int
 	secured  bool
+	kek      bool // under the KEK, and not secured
 	whole    bool // payload is all of a datagram
+}
+
+func (r *received) security() linkSecurity {
+	switch {
+	case r.secured:
+		return secured
+	case r.kek:
+		return entrusted
+	}
+	return unsecured
 }
 
 // receive handles the payload of a data frame.
@@ -56,7 +67,7 @@ func (x *meshLayer) receive(f mac.Received) {
 		x.receiveOwn(f)
 		return
 	}
-	r := received{payload: f.Payload, src: f.Src, dst: f.Dst, rssi: f.RSSI, secured: f.Secured}
+	r := received{payload: f.Payload, src: f.Src, dst: f.Dst, rssi: f.RSSI, secured: f.Secured, kek: f.KEK}
 	if lowpan.DispatchOf(f.Payload) == lowpan.DispatchMesh {
 		x.receiveMesh(r)
 		return
@@ -90,9 +101,7 @@ func (x *meshLayer) arrive(r received) {
 			x.learnSource(&r, h.Src)
 		}
 		origin := lowpan.Origin{Src: r.src, Dst: r.dst}
-		if r.secured {
-			origin.Security = 1
-		}
+		origin.Security = uint8(r.security())
 		before := x.reassembler.Dropped()
 		datagram, err := x.reassembler.HandleFragment(x.Now, origin, r.payload, x.contexts)
 		x.counters.ReassemblyDropped += x.reassembler.Dropped() - before
@@ -137,7 +146,7 @@ func (x *meshLayer) handUp(datagram []byte, r *received) {
 		x.ip.toOutside(&d)
 		return
 	}
-	x.ip.receive(&d, r.secured, r.rssi)
+	x.ip.receive(&d, r.security(), r.rssi)
 }
 
 // astray reports whether a datagram has been sent here by who takes this node, or a child of it, for the place of its destination, which
@@ -412,7 +421,8 @@ func (x *meshLayer) routeTo(h sender.Hop, to mle.RLOC16, dst netip.Addr) (sender
 	}
 	h.Dst = neighbors.ShortAddr(next)
 	if next != to {
-		h.Mesh, h.MeshSrc, h.MeshDst, h.HopsLeft = true, x.rloc, to, x.routes.hopsTo(to)
+		hops := x.routes.hopsTo(to)
+		h.Mesh, h.MeshSrc, h.MeshDst, h.HopsLeft, h.Far = true, x.rloc, to, hops+spareHops, hops > 2
 		h.Src = neighbors.ShortAddr(x.rloc)
 	}
 	return h, sender.Found

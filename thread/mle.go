@@ -60,6 +60,7 @@ type mleCommand struct {
 type roleSet uint8
 
 const (
+	asDisabled  roleSet = 1 << RoleDisabled
 	asDetached  roleSet = 1 << RoleDetached
 	asChild     roleSet = 1 << RoleChild
 	asRouter    roleSet = 1<<RoleRouter | 1<<RoleLeader
@@ -99,6 +100,9 @@ type mleMessenger struct {
 	vouch      func(ext ieee802154.ExtAddr) // tells the MAC who has sent the frame in work
 	expect     func(polls int)              // an answer is due, for which a sleepy end device must poll
 	unsecured  func(m mle.Message, src netip.Addr, rssi int) error
+
+	company *quiet
+	places  *places
 
 	twin    lasting.Condition // another node with this one's address
 	delayed []delayedMessage
@@ -149,6 +153,12 @@ func (x *mleMessenger) send(dst netip.Addr, plain []byte) { x.sendOn(0, dst, pla
 
 // sendOn is send on another channel, for an Announcement. 0 is the node's own.
 func (x *mleMessenger) sendOn(channel uint8, dst netip.Addr, plain []byte) {
+	x.sendTo(channel, 0, dst, plain)
+}
+
+// sendTo is send on another channel, or to nodes of another PAN. 0 is the node's own.
+func (x *mleMessenger) sendTo(channel uint8, pan ieee802154.PANID, dst netip.Addr, plain []byte) {
+	plain = x.company.append(plain)
 	x.scratch = plain[:0]
 	x.counters.TxMLE++
 	command := mle.Command(plain[0])
@@ -163,6 +173,7 @@ func (x *mleMessenger) sendOn(channel uint8, dst netip.Addr, plain []byte) {
 		return
 	}
 	msg.Kind, msg.Command, msg.Channel = sender.KindMLE, command, channel
+	msg.PAN = pan
 	// What a busy channel holds up for longer asks or answers nothing that still counts, and would hold up what follows.
 	msg.Expires = x.Now.Add(x.timing.LinkRequest)
 	msg.Priority = sender.PriorityNet
@@ -467,6 +478,16 @@ func (x *mleMessenger) dispatch(m mle.Message, info mleInfo) {
 		return
 	}
 	err := command.handle(m, info)
+	if err == nil && !info.doubtful {
+		if n := x.neighbors.ByExt(info.ext); n != nil && n.Valid() {
+			x.company.hear(m)
+		}
+		if info.fresh {
+			if from, err := m.SourceAddress(); err == nil {
+				x.places.hear(m, from)
+			}
+		}
+	}
 	if err == nil && !info.doubtful {
 		x.vouch(info.ext) // it belongs to a handshake that is open, if its sender is no neighbor yet
 	}

@@ -200,6 +200,9 @@ func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challe
 	if mask.Has(mle.ScanEndDevices) {
 		limit = p.timing.ParentResponseAll
 	}
+	if p.full() { // one offer of somebody else's is enough
+		c.Offers = max(p.timing.ParentOffers-1, 0)
+	}
 	p.mle.delay(neighbors.LinkLocal(c.Ext), b, time.Millisecond+p.RandomUpTo(limit))
 }
 

@@ -157,7 +157,7 @@ func TestMerge(t *testing.T) {
 
 				m.Sim.Partition(endpoints(m.Nodes[:3]...), endpoints(m.Nodes[3:]...))
 				m.Until(tt.limit, "two meshes", func() bool { return len(leaders(m)) == 2 && partitions(m) == 2 })
-				m.Run(15 * time.Minute) // until the leaders take back the router IDs of the others
+				m.Run(25 * time.Minute) // until the leaders take back the router IDs of the others
 				checkRLOCsOf(t, m, m.Nodes[:3])
 				checkRLOCsOf(t, m, m.Nodes[3:])
 

@@ -105,8 +105,9 @@ func (q *queries) handleNotify(ev tmfEvent, p tmf.Payload) error {
 		}
 		return nil
 	}
-	q.tmf.respond(ev, nil)
 	q.settle()
+	q.tmf.yields = q.timing.AddressNotifyInterval > 0 // behind what has waited
+	q.tmf.respond(ev, nil)
 	return nil
 }
 

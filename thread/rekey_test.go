@@ -18,6 +18,11 @@ import (
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
+func sleepy(c *thread.Config) {
+	stock(c)
+	c.Mode, c.PollPeriod = thread.ModeSleepyEndDevice, 400*time.Millisecond
+}
+
 // allIn reports whether all nodes of a mesh have the network n.
 func allIn(m *meshtest.Mesh, n thread.Network) bool {
 	for _, node := range m.Nodes {
@@ -120,10 +125,67 @@ func TestRekey_EachParameter(t *testing.T) {
 	}
 }
 
+// TestRekey_Sleepy: nodes that sleep, and poll several times or just once while a change of the key is due, change with the others, and stay attached.
+func TestRekey_Sleepy(t *testing.T) {
+	m := steady(t, ideal(), 2, stock)
+	for _, period := range []time.Duration{400 * time.Millisecond, 20 * time.Second, 0} { // the last as seldom as the child timeout allows
+		n := m.Add(1, lorasim.Position{X: 2}, func(c *thread.Config) { sleepy(c); c.PollPeriod = period })
+		n.Start()
+		m.Until(time.Minute, "child", func() bool { return n.Role() == thread.RoleChild })
+	}
+	m.Run(5 * time.Minute)
+	watchRoles(t, m)
+	for i, want := range []thread.Network{otherNetwork, m.Nodes[0].Network()} {
+		if err := m.Nodes[i+1].ChangeNetwork(m.Sim.Now(), want, 40*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		m.Nodes[i+1].Antenna.Touch()
+		m.Until(15*time.Minute, "all have changed", func() bool { return allIn(m, want) })
+		m.Run(15 * time.Minute) // some polls of each
+		if !m.OneMesh() || m.Count(thread.RoleChild) != 3 {
+			t.Fatalf("not one mesh\n%s", m)
+		}
+		for _, n := range m.Nodes[2:4] {
+			m.Nodes[0].Reach(n.MeshLocalEID(), 8, 30*time.Second)
+			n.ExpectAnswer(m.Sim.Now(), 0)
+			n.Reach(m.Nodes[0].MeshLocalEID(), 8, 30*time.Second)
+		}
+	}
+}
+
+// TestRekey_SleepyOnLoRa: a node that sleeps and polls every 30 s behind two hops of LoRa is not lost by a change of the key.
+func TestRekey_SleepyOnLoRa(t *testing.T) {
+	for _, sf := range []lora.SpreadingFactor{lora.SF7, lora.SF10} {
+		t.Run(fmt.Sprint(sf), func(t *testing.T) {
+			m, child := sleepyOnLoRa(t, sf, 3, 1)
+			watchRoles(t, m)
+			want := child.Network()
+			want.Key = [16]byte{0xaa, 0xbb}
+			if err := m.Nodes[0].ChangeNetwork(m.Sim.Now(), want, 0); err != nil {
+				t.Fatal(err)
+			}
+			m.Nodes[0].Antenna.Touch()
+			m.Until(5*m.Nodes[0].Config.Timing.NetworkIDTimeout, "all have the new key", func() bool { return allIn(m, want) })
+			m.Run(10 * time.Minute)
+			if !m.OneMesh() || child.Role() != thread.RoleChild || len(childrenOf(m.Nodes[2])) != 1 {
+				t.Fatalf("no child any more\n%s", m)
+			}
+			answered := false
+			for range 4 { // a LoRa mesh loses datagrams
+				_, ok := m.Nodes[0].Ping(child.MeshLocalEID(), 50, 2*time.Minute)
+				answered = answered || ok
+			}
+			if !answered {
+				t.Errorf("the child does not answer\n%s", m)
+			}
+		})
+	}
+}
+
 // TestRekey_Away: a node that heard of the change and was off when it came finds the others by what it has stored; one that heard nothing of
-// another PAN ID finds them by their Announces, as a full Thread device and as a minimal one.
+// another PAN ID finds them by their Announces, as a full Thread device, as a minimal one and as one that sleeps.
 func TestRekey_Away(t *testing.T) {
-	for name, change := range map[string]func(*thread.Config){"router": stock, "minimal": minimal} {
+	for name, change := range map[string]func(*thread.Config){"router": stock, "minimal": minimal, "sleepy": sleepy} {
 		for _, heard := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, heard of it %v", name, heard), func(t *testing.T) {
 				m := steady(t, ideal(), 2, stock)

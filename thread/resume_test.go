@@ -94,7 +94,7 @@ func TestResume_ParentBelievesNoRecording(t *testing.T) {
 }
 
 // TestResume_ChildBelievesNoRecording: a child that resumes its place is not told by a recording that it has none. If its parent has
-// forgotten it, its parent's answer to its challenge says so; without one the tries end.
+// forgotten it, its parent's answer to its challenge says so; without one the tries end, after two if each was denied.
 func TestResume_ChildBelievesNoRecording(t *testing.T) {
 	m := meshtest.New(t, ideal())
 	p := newHost(m, 9)
@@ -148,6 +148,18 @@ func TestResume_ChildBelievesNoRecording(t *testing.T) {
 	if searches() != before {
 		t.Error("searched for a parent")
 	}
+
+	// Two requests that nobody else has answered are enough: stock's parents give no proof.
+	quiet = true
+	restart()
+	p.SendMLE(to, refuse(mle.Challenge{}))
+	requests := len(p.Find(mle.ChildUpdateRequest, n.ExtAddr()))
+	m.Until(2*time.Second, "second request", func() bool { return len(p.Find(mle.ChildUpdateRequest, n.ExtAddr())) > requests })
+	p.SendMLE(to, refuse(mle.Challenge{}))
+	m.Until(1600*time.Millisecond, "search", func() bool { return searches() > before })
+	quiet = false
+	m.Until(10*time.Second, "child anew", func() bool { return n.Role() == thread.RoleChild })
+	before = searches()
 
 	quiet = true
 	challenge := restart()

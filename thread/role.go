@@ -56,6 +56,7 @@ type self struct {
 	counters *Counters
 	scale    neighbors.Scale // of received power
 
+	load       func() float64 // share of the channel's time that others were heard to use lately
 	mode       mle.Mode
 	routerRole bool // the router role is not disabled
 	role       Role
@@ -68,6 +69,13 @@ func (s *self) isRouter() bool { return s.role == RoleRouter || s.role == RoleLe
 
 // attached reports whether the node is part of a partition.
 func (s *self) attached() bool { return s.role >= RoleChild }
+
+// fullLoad is from where on a channel counts as full. Frames that collide are not heard, so that a channel on which all are waiting is heard
+// half full at most.
+const fullLoad = 0.35
+
+// full reports whether the channel is heard so full that what can wait has to.
+func (s *self) full() bool { return s.load() > fullLoad }
 
 // sleepy reports whether the node listens only to what it has polled its parent for.
 func (s *self) sleepy() bool { return !s.mode.Has(mle.ModeRxOnWhenIdle) }

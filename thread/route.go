@@ -32,8 +32,10 @@ type routes struct {
 	selection *selection
 	leading   *leading
 	distrib   *distributor
+	quiet     *quiet
 
 	advertise *trickle.Timer
+	told      time.Time // when a worse partition was last told of this one
 	askAgain  time.Time // when to ask for routes again
 	left      leftPartition
 	faint     faintPartition
@@ -77,7 +79,7 @@ func (r *routes) single() bool {
 
 // hearsLeader reports whether the leader still counts up the router ID sequence.
 func (r *routes) hearsLeader() bool {
-	return r.neighbors.Routers.Active() > 0 && r.Now.Sub(r.neighbors.Routers.Updated) < r.timing.NetworkIDTimeout
+	return r.neighbors.Routers.Active() > 0 && !r.quiet.lost && r.Now.Sub(r.neighbors.Routers.Updated) < r.quiet.leaderTimeout()
 }
 
 // reachesLeader reports whether a way to the leader is known.
@@ -106,9 +108,11 @@ func (r *routes) nextHop(dst mle.RLOC16) (mle.RLOC16, bool) {
 	return r.neighbors.Routers.NextHop(dst.RouterID())
 }
 
-// hopsTo is the hop limit of a mesh header: the cost of the route and a little more, for it may change on the way.
+// spareHops is what the hop limit of a mesh header has beyond the cost of the route, which may change on the way.
+const spareHops = 1
+
+// hopsTo is the cost of the route to dst, and so the number of hops at most.
 func (r *routes) hopsTo(dst mle.RLOC16) uint8 {
-	const spare = 1
 	hops := uint8(neighbors.MaxRouteCost + 1) // a child knows no costs
 	if r.isRouter() {
 		hops = r.neighbors.Routers.PathCost(r.neighbors.Routers.Get(dst.RouterID()))
@@ -116,7 +120,7 @@ func (r *routes) hopsTo(dst mle.RLOC16) uint8 {
 	if !dst.IsRouter() {
 		hops++
 	}
-	return hops + spare
+	return hops
 }
 
 // breakLoop drops a route whose next hop sent us the frame that should go there.
@@ -136,7 +140,11 @@ func (r *routes) resetAdvertise() {
 		return
 	}
 	if !r.advertise.Running() {
-		r.startTrickle(trickle.Config{Imin: r.timing.AdvertiseMin, Imax: r.timing.AdvertiseMax})
+		r.startTrickle(trickle.Config{Imin: r.timing.AdvertiseMin, Imax: r.quiet.interval()})
+	}
+	// Deviation: for stock each change is a reason, however many there are while a mesh forms.
+	if r.full() && r.advertise.Interval() <= 4*r.timing.AdvertiseMin {
+		return
 	}
 	r.advertise.Reset(r.Now)
 }
@@ -178,7 +186,7 @@ func (r *routes) sendAdvertisement() {
 	if r.isRouter() {
 		b = mle.AppendRoute64(b, r.neighbors.Routers.Route64())
 	}
-	r.mle.send(ip6.LinkLocalAllNodes, b)
+	r.mle.send(ip6.LinkLocalAllNodes, r.mle.places.append(b))
 }
 
 // learn applies a neighbor's Route64 to the routing table.

@@ -114,7 +114,8 @@ type surroundings struct {
 	pans     *scan.PANIDServer
 	announce *scan.Announcer
 
-	beacon      bool // to be sent
+	beacon      bool         // to be sent
+	announces   core.Limiter // of Announces that a commissioner orders
 	beacons     *strangers.Anyone
 	discoveries *strangers.Anyone
 	answers     []discoveryAnswer
@@ -327,14 +328,32 @@ func (x *surroundings) NextTimeout() (next time.Time, ok bool) {
 	return next, !next.IsZero()
 }
 
+// One order may be for 255 Announces on each channel, a few milliseconds apart: so many are sent at once, and then one in so many times of the
+// longest frame.
+const announceBurst, announceEvery = 64, 100
+
 // HandleTimeout does what is due.
 func (x *surroundings) HandleTimeout() {
 	x.scanner.HandleTimeout()
 	x.finish()
 	x.serve()
 	if channel, ok := x.announce.Poll(); ok {
-		x.sendAnnounce(channel)
+		if x.announces.Allow(x.Now) {
+			x.sendAnnounce(channel)
+		} else {
+			x.counters.TMFRefused++
+		}
 	}
+}
+
+// cancel ends the host's scan without a word.
+func (x *surroundings) cancel() {
+	if x.request {
+		x.inWork = false
+	}
+	x.scanner.Stop()
+	x.measure = false
+	x.tune()
 }
 
 // stop ends everything: the node leaves its network.
@@ -378,8 +397,7 @@ func (x *surroundings) heardRequest() {
 func (x *surroundings) beaconFrame() ieee802154.Frame {
 	n := x.dataset.Network()
 	f := ieee802154.Frame{Type: ieee802154.Beacon, SrcPAN: n.PANID, Src: ieee802154.ExtAddress(x.Ext)}
-	policy := x.policy()
-	if policy&meshcop.SecurityBeacons == 0 {
+	if !x.allows(meshcop.SecurityBeacons) {
 		f.Payload = meshcop.AppendEmptyBeacon(nil)
 		return f
 	}
@@ -389,13 +407,9 @@ func (x *surroundings) beaconFrame() ieee802154.Frame {
 	return f
 }
 
-// policy is what the network's security policy allows.
-func (x *surroundings) policy() meshcop.SecurityFlags {
-	if d, err := meshcop.ParseDataset(x.dataset.TLVs()); err == nil && d.Present&meshcop.HasSecurityPolicy != 0 {
-		return d.SecurityPolicy.Flags
-	}
-	return ^meshcop.SecurityFlags(0) // none is known that would forbid anything
-}
+// allows reports whether the network's security policy has a flag. Of its flags this node obeys B, N and, in package dataset, O, as OpenThread does. R
+// and C, which speak of routers of other versions and of commissioners outside the mesh, are carried.
+func (x *surroundings) allows(f meshcop.SecurityFlags) bool { return x.dataset.Policy().Flags&f != 0 }
 
 // heardBeacon takes a beacon.
 func (x *surroundings) heardBeacon(f mac.Received) {
@@ -446,20 +460,20 @@ func (x *surroundings) discoveryRequest() (ieee802154.Frame, error) {
 func (x *surroundings) discoveryResponse(a discoveryAnswer) (ieee802154.Frame, error) {
 	n := x.dataset.Network()
 	b := meshcop.AppendDiscoveryResponse(nil, meshcop.DiscoveryResponse{
-		Version: meshcop.BeaconVersion, NativeCommissioner: x.policy()&meshcop.SecurityNativeCommissioning != 0,
+		Version: meshcop.BeaconVersion, NativeCommissioner: x.allows(meshcop.SecurityNativeCommissioning),
 	})
 	b = meshcop.AppendNetworkName(meshcop.AppendExtendedPANID(b, n.ExtPANID), n.Name)
 	if steering := x.steering(); len(steering) > 0 {
 		b = tlv.Append(b, meshcop.TypeSteeringData, steering)
 	}
-	b = meshcop.AppendJoinerUDPPort(b, joinerUDPPort)
+	b = meshcop.AppendJoinerUDPPort(b, joinerPort(x.netData))
 	message := tlv.Append(mle.AppendCommand(nil, mle.DiscoveryResponse), mle.TLVThreadDiscovery, b)
 	return x.mleFrame(ieee802154.Frame{
 		DstPAN: a.pan, Dst: ieee802154.ExtAddress(neighbors.ExtOf(a.to)), SrcPAN: n.PANID, AckRequest: true,
 	}, a.to, message)
 }
 
-// joinerUDPPort is where a joiner router would listen; that of the reference.
+// joinerUDPPort is where a joiner router listens; that of the reference.
 const joinerUDPPort = 1000
 
 // steering is the Steering Data in the commissioning data: which joiners the network lets in.

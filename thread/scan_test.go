@@ -104,6 +104,34 @@ func TestThread1_1_8_4_4_Discovery(t *testing.T) {
 	}
 }
 
+// TestSecurityPolicy_Scans: a network whose security policy says so does not tell its name in beacons, nor that it can be commissioned natively
+// in Discovery (Thread 1.1 §8.10.1.15).
+func TestSecurityPolicy_Scans(t *testing.T) {
+	m := steady(t, ideal(), 1, stock)
+	leader := m.Nodes[0]
+	stranger := m.Add(1, lorasim.Position{}, func(c *thread.Config) { stock(c); c.NetworkKey = [16]byte{9} })
+	stranger.Console().InterfaceUp(m.Sim.Now())
+	for k, flags := range []meshcop.SecurityFlags{0xf8, meshcop.SecurityNativeCommissioning, meshcop.SecurityBeacons, 0} {
+		d, _ := leader.Console().Dataset(false)
+		d.ActiveTimestamp.Seconds, d.SecurityPolicy.Flags = uint64(k+1), flags
+		if err := leader.Console().SetDataset(m.Sim.Now(), false, d); err != nil {
+			t.Fatal(err)
+		}
+		m.Run(time.Minute)
+		beacons, _ := scan(t, m, stranger, thread.ScanOptions{Kind: thread.ScanActive})
+		answers, _ := scan(t, m, stranger, thread.ScanOptions{Kind: thread.ScanDiscovery})
+		if len(beacons) != 1 || len(answers) != 1 {
+			t.Fatalf("%02x: %+v, %+v", uint8(flags), beacons, answers)
+		}
+		if named := beacons[0].NetworkName != ""; named != (flags&meshcop.SecurityBeacons != 0) {
+			t.Errorf("%02x: %+v", uint8(flags), beacons[0])
+		}
+		if r := answers[0]; r.NetworkName == "" || r.NativeCommissioner != (flags&meshcop.SecurityNativeCommissioning != 0) {
+			t.Errorf("%02x: %+v", uint8(flags), r)
+		}
+	}
+}
+
 // TestScanOfMember: a router scans, and passes datagrams on meanwhile.
 func TestScanOfMember(t *testing.T) {
 	m := steady(t, ideal(), 3, stock)

@@ -156,8 +156,8 @@ var scenarios = []struct {
 			tr := transcribeRoom(t, lorasim.Options{Seed: 2, Loss: 0.05}, 5, nil)
 			tr.say("All start.")
 			tr.StartEach(0)
-			tr.Until(10*time.Minute, "one mesh of routers", func() bool { return tr.OneMesh() && tr.Count(thread.RoleRouter) == 4 })
-			tr.Run(time.Minute)
+			tr.Until(10*time.Minute, "one mesh", tr.OneMesh)
+			tr.Run(2 * time.Minute)
 			tr.say("Each pings the next.")
 			for i, n := range tr.Nodes {
 				n.Ping(tr.Nodes[(i+1)%len(tr.Nodes)].MeshLocalEID(), 20, 0)

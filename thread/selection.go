@@ -28,13 +28,15 @@ type selection struct {
 	links     *links
 	routes    *routes
 	parent    *parentSide
+	quiet     *quiet
 
 	upgradeAt, downgradeAt int
 
-	selectAt   time.Time    // when to change between router and child, zero if not considered
-	previousID mle.RouterID // asked for again at the next Address Solicit; InvalidRouterID if none
-	partition  uint32       // last partition in which this node was a router
-	open       uint32       // identifies the open Address Solicit; 0 if none is open
+	fresh      mle.RouterIDSet // routers that were heard before their IDs are known
+	selectAt   time.Time       // when to change between router and child, zero if not considered
+	previousID mle.RouterID    // asked for again at the next Address Solicit; InvalidRouterID if none
+	partition  uint32          // last partition in which this node was a router
+	open       uint32          // identifies the open Address Solicit; 0 if none is open
 	asked      uint32
 	unanswered lasting.Condition
 }
@@ -77,7 +79,29 @@ func (s *selection) mayDowngrade() bool {
 // crowded reports whether enough routers are around for this node to stay a child.
 func (s *selection) crowded() bool {
 	enough := s.timing.RouterNeighbors
-	return enough > 0 && s.neighbors.Routers.HeardSince(s.Now.Add(-s.timing.MaxNeighborAge)) >= enough
+	if enough == 0 {
+		return false
+	}
+	n := 0
+	since := s.Now.Add(-s.quiet.neighborAge())
+	for id, r := range s.neighbors.Routers.All() {
+		if r.HeardWell.After(since) {
+			s.fresh = s.fresh.Remove(id)
+			n++
+		}
+	}
+	return n+s.fresh.Len() >= enough
+}
+
+// hearNew notes that a new router was heard, whose ID this node may not know yet.
+func (s *selection) hearNew(id mle.RouterID, info mleInfo) {
+	if !s.hearsWell(info) {
+		return
+	}
+	s.fresh = s.fresh.Add(id)
+	if r := s.neighbors.Routers.Get(id); r != nil {
+		r.HeardWell = s.Now
+	}
 }
 
 // due reports whether the time to judge the number of routers has come.
@@ -91,6 +115,10 @@ func (s *selection) due() bool {
 
 // selectAsChild makes a child a router where routers are few, and lets others know of it where they are not.
 func (s *selection) selectAsChild() {
+	if s.full() { // each new router has others ask for links, and advertise
+		s.schedule()
+		return
+	}
 	if s.neighbors.Routers.Active() < s.upgradeAt && !s.crowded() {
 		s.solicit(tmf.ReasonTooFewRouters)
 	}
@@ -119,6 +147,10 @@ func (s *selection) eligibilityChanged() {
 func (s *selection) childStarted(mode attachMode) {
 	if s.routerEligible() {
 		s.schedule()
+	}
+	if mode == attachBetter && s.timing.AttachHold > 0 {
+		// Deviation: an OpenThread end device waits ten minutes. Those that were its neighbors in the partition before hear of this one so.
+		s.routes.advertiseAsREED()
 	}
 	children := &s.neighbors.Children
 	if s.previousID.Valid() {
@@ -174,7 +206,7 @@ func (s *selection) reset() {
 	if s.asking() {
 		s.tmf.cancel(s.open)
 	}
-	s.open, s.selectAt = 0, time.Time{}
+	s.open, s.selectAt, s.fresh = 0, time.Time{}, 0
 }
 
 // refused is what follows an Address Solicit that made no router of this child: the number of routers is judged again.

@@ -73,7 +73,7 @@ func (e *Engine) ExpectAnswer(now time.Time, n int) {
 
 // rest tells the MAC and the poller what the node is at.
 func (e *Engine) rest() {
-	if !e.sleepy() {
+	if !e.sleepy() || e.admission.active() {
 		if e.mac.Sleepy {
 			e.mac.Sleepy = false
 			e.polls.Update(polling.State{})

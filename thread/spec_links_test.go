@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopymesh/pymesh/lora/lorasim"
 	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -294,5 +295,20 @@ func TestLinks_FrameCounters(t *testing.T) {
 		if got, _ := received(n); len(got) != want {
 			t.Errorf("counter %d, told %d: received %d", counter, old+100, len(got))
 		}
+	}
+}
+
+// TestLinks_FormerChild: a child that becomes a router, and asks all for links before they have heard of its router ID, has one to its former
+// parent with its first Advertisement.
+func TestLinks_FormerChild(t *testing.T) {
+	for seed := range uint64(10) {
+		opt := ideal()
+		opt.Seed = seed + 1
+		m := steady(t, opt, 2, stock)
+		parent, n := m.Nodes[1], m.Add(opt.Seed, lorasim.Position{X: 2}, stock)
+		m.Run(time.Minute)
+		n.Start()
+		m.Until(3*time.Minute, "router", func() bool { return n.Role() == thread.RoleRouter })
+		m.Until(n.Config.Timing.AdvertiseMin+100*time.Millisecond, "link", func() bool { return routersOf(parent)[n.RLOC16()].LinkEstablished })
 	}
 }

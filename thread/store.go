@@ -51,6 +51,8 @@ type Settings struct {
 	// stored: to another configuration they do not belong. Stores of earlier versions have neither.
 	Pending    *DatasetSettings
 	Configured *Network
+	// Joined is the network that the node was let into by a password, nil if there is none.
+	Joined *Network
 	// AutoStart says that the node shall be started when the program is.
 	AutoStart bool
 }
@@ -134,6 +136,9 @@ func (e *Engine) Flush() {
 func (e *Engine) save() bool {
 	s := e.keeper.settings
 	s.NetworkKey, s.ExtAddr = e.dataset.Network().Key, e.Ext
+	if e.ownExt != (ieee802154.ExtAddr{}) {
+		s.ExtAddr = e.ownExt
+	}
 	s.Dataset, s.Pending = nil, nil
 	if timestamp, tlvs, ok := e.dataset.Own(); ok {
 		s.Dataset = &DatasetSettings{Timestamp: timestamp, TLVs: tlvs}
@@ -193,7 +198,7 @@ func (e *Engine) restoreSettings() error {
 	e.mac.Counter.Restore(s.MACFrameCounter)
 	e.mle.counter.Restore(s.MLEFrameCounter)
 	e.mpl.Restore(s.MPLSequence)
-	e.keeper.settings.AutoStart, e.keeper.settings.Network = s.AutoStart, s.Network
+	e.keeper.settings.AutoStart, e.keeper.settings.Network, e.keeper.settings.Joined = s.AutoStart, s.Network, s.Joined
 	mine, err := e.restoreDatasets(&s)
 	if err != nil {
 		return err

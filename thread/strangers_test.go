@@ -9,9 +9,11 @@ import (
 	"github.com/gopymesh/pymesh/lora/lorasim"
 	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/coap"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
 // What a node does for those who are no neighbors of it, and for neighbors that do not answer, must not cost its neighbors anything.
@@ -319,5 +321,85 @@ func TestNeighborBeginsAnew(t *testing.T) {
 	m.Run(time.Second)
 	if got := len(p.Answers(mle.ChildUpdateResponse, n.ExtAddr())) - answered; got != 1 || len(n.Neighbors()) != 1 {
 		t.Errorf("%d answers to the child that has begun anew, %d children", got, len(n.Neighbors()))
+	}
+}
+
+// TestRecordedAnnounces: a node that has a place does not leave it for where nobody is, however many Announces tell of a newer dataset there; it does
+// for where somebody answers (Thread 1.1 §4.8.1).
+func TestRecordedAnnounces(t *testing.T) {
+	announce := func(pan ieee802154.PANID, seconds byte) []byte {
+		b := mle.AppendChannel(mle.AppendCommand(nil, mle.Announce), mle.Channel{Number: 12})
+		return mle.AppendPANID(mle.AppendTLV(b, mle.TLVActiveTimestamp, []byte{0, 0, 0, 0, 0, seconds, 0, 0}), pan)
+	}
+	m, p := pair(t, 6)
+	for i := range 60 {
+		p.SendMLE(ip6.LinkLocalAllNodes, announce(0x1000+ieee802154.PANID(i%3), byte(1+i/3)))
+		m.Run(30 * time.Second)
+		if !m.OneMesh() {
+			t.Fatalf("after %d Announces\n%s", i+1, m)
+		}
+	}
+
+}
+
+// TestAnnounceOfOthers: two nodes that were away while all others changed the PAN ID have a partition of their own; when they hear of the others,
+// and these answer, they follow.
+func TestAnnounceOfOthers(t *testing.T) {
+	m := meshtest.Chain(t, lorasim.Options{Seed: 6}, 4, nil)
+	m.Sim.CutLink(m.Nodes[1].Antenna, m.Nodes[2].Antenna)
+	m.StartEach(time.Second)
+	attached := func() bool { return m.Count(thread.RoleLeader) == 2 && m.Count(thread.RoleDetached) == 0 }
+	m.Until(10*time.Minute, "two partitions", attached)
+	m.Run(5 * time.Minute)
+	a := m.Nodes[2]
+	want := a.Network()
+	want.PANID = 0x4444
+	if err := a.ChangeNetwork(m.Sim.Now(), want, 0); err != nil {
+		t.Fatal(err)
+	}
+	a.Antenna.Touch()
+	m.Until(30*time.Minute, "the other PAN ID", func() bool { return a.Network() == want && m.Nodes[3].Network() == want && attached() })
+	m.Sim.RestoreLink(m.Nodes[1].Antenna, m.Nodes[2].Antenna)
+	for range 3 {
+		a.Announce(m.Sim.Now(), 1<<want.Channel, 1, time.Second)
+		a.Antenna.Touch()
+		m.Run(time.Minute)
+	}
+	m.Until(20*time.Minute, "one mesh", func() bool { return allIn(m, want) && m.OneMesh() })
+}
+
+// TestTunnels: what comes in a tunnel is a multicast wider than the mesh (RFC 7731 §2), or nothing: somebody outside would have a border router
+// pass on management messages that seem to come from within.
+func TestTunnels(t *testing.T) {
+	m, n, p := leading(t, nil)
+	p.Attach(n, thread.ModeFullThreadDevice, time.Hour)
+	prefix := thread.DefaultMeshLocalPrefix
+	options := must(coap.Options(nil).AppendURIPath(tmf.URIDiagnosticGetRequest))
+	request := coap.Message{
+		Type: coap.Confirmable, Code: coap.POST, MessageID: 7, Options: options, Payload: tmf.AppendTypeList(nil, tmf.DiagnosticAddress16),
+	}
+	inner := must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: p.RLOC16.Addr(prefix), Dst: n.RLOC16().Addr(prefix)},
+		tmf.UDPPort, tmf.UDPPort, must(request.AppendBinary(nil))))
+	outer := ip6.Header{HopLimit: 64, Src: p.RLOC16.Addr(prefix), Dst: n.MeshLocalEID(), NextHeader: ip6.ProtocolIPv6, PayloadLength: len(inner)}
+	for _, tt := range []struct {
+		name     string
+		datagram []byte
+		heard    bool
+	}{
+		{"in a tunnel", append(must(outer.AppendBinary(nil)), inner...), false},
+		{"in none", inner, true},
+	} {
+		malformed, frames := n.Counters().IPMalformed, len(p.Frames)
+		p.SendDatagram(shortAddress(n.RLOC16()), tt.datagram)
+		m.Run(time.Second)
+		answered := 0
+		for _, psdu := range p.Frames[frames:] {
+			if f, err := ieee802154.ParseFrame(psdu); err == nil && f.Type == ieee802154.Data && f.Dst == shortAddress(p.RLOC16) {
+				answered++
+			}
+		}
+		if (answered > 0) != tt.heard || (n.Counters().IPMalformed == malformed) != tt.heard {
+			t.Errorf("%s: %d answers", tt.name, answered)
+		}
 	}
 }

@@ -151,40 +151,40 @@ func (x *tmfMessenger) requestWithToken(to netip.Addr, uri string, payload []byt
 	return nil
 }
 
+func (v surveys) order(now time.Time, to netip.Addr, uri string, s meshcop.Survey, appendTo func(meshcop.Survey, []byte) []byte) error {
+	v.e.Advance(now)
+	err := v.e.surroundings.order(to, uri, s, appendTo)
+	v.e.settle()
+	return err
+}
+
 // OrderEnergyScan has a node, or a group of nodes, measure the power on channels, as its commissioner. report is called by later inputs of the
 // engine's with each report that comes, those to later orders too until there is another function; it must not call the engine. A node whose
 // radio has one channel reports that one, whichever it was asked for.
 //
 // The errors are ErrState if this node is not the commissioner, ErrArgument for an address outside the mesh, and ErrBusy, which passes.
 func (v surveys) OrderEnergyScan(now time.Time, to netip.Addr, s meshcop.Survey, report func(from netip.Addr, s meshcop.Survey)) error {
-	v.e.Advance(now)
-	err := v.e.surroundings.order(to, tmf.URIEnergyScan, s, meshcop.Survey.AppendEnergyScan)
+	err := v.order(now, to, tmf.URIEnergyScan, s, meshcop.Survey.AppendEnergyScan)
 	if err == nil {
 		v.e.surroundings.onEnergy = report
 	}
-	v.e.settle()
 	return err
 }
 
 // OrderPANIDQuery has a node, or a group of nodes, look whether other networks use a PAN ID, as its commissioner. Those that find one report it;
 // report and the errors are as with OrderEnergyScan.
 func (v surveys) OrderPANIDQuery(now time.Time, to netip.Addr, s meshcop.Survey, report func(from netip.Addr, s meshcop.Survey)) error {
-	v.e.Advance(now)
-	err := v.e.surroundings.order(to, tmf.URIPANIDQuery, s, meshcop.Survey.AppendPANIDQuery)
+	err := v.order(now, to, tmf.URIPANIDQuery, s, meshcop.Survey.AppendPANIDQuery)
 	if err == nil {
 		v.e.surroundings.onConflict = report
 	}
-	v.e.settle()
 	return err
 }
 
 // OrderAnnounce has a node, or a group of nodes, announce the network on channels, as its commissioner. The errors are as with
 // OrderEnergyScan.
 func (v surveys) OrderAnnounce(now time.Time, to netip.Addr, s meshcop.Survey) error {
-	v.e.Advance(now)
-	err := v.e.surroundings.order(to, tmf.URIAnnounceBegin, s, meshcop.Survey.AppendAnnounceBegin)
-	v.e.settle()
-	return err
+	return v.order(now, to, tmf.URIAnnounceBegin, s, meshcop.Survey.AppendAnnounceBegin)
 }
 
 // Announce tells on channels, as far as the radio has them, where this node's network is: count times on each, a period apart. Nodes that were

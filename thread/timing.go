@@ -14,6 +14,8 @@ type Timing struct {
 	BackoffUnit time.Duration
 	// MinBE and MaxBE bound the backoff exponent (macMinBE, macMaxBE).
 	MinBE, MaxBE int
+	// LoadBE is by how much the backoff exponent grows, at most, where the channel is heard full. Zero, as in stock, is not at all.
+	LoadBE int
 	// MaxCSMABackoffs is how often a busy channel is tried again before the frame fails.
 	MaxCSMABackoffs int
 	// RetryJitter bounds a random delay before each retry, on top of the backoff and as many times as there were retries. Zero in stock.
@@ -23,6 +25,8 @@ type Timing struct {
 	MaxFrameRetries int
 	// AckWait is the wait for an acknowledgement, counted from the end of the transmission.
 	AckWait time.Duration
+	// AckWaitMax is the longest wait, for a neighbor whose acknowledgements have shown that they take longer. Zero, as in stock, keeps AckWait.
+	AckWaitMax time.Duration
 	// AckRoom is how long the channel is left to others after a frame for one of them that asks for an acknowledgement, until that can
 	// be heard. Zero in stock.
 	AckRoom time.Duration
@@ -37,8 +41,12 @@ type Timing struct {
 	LinkMargin int
 
 	// FragmentGap is the pause after a fragment that goes over several hops: the next one must not meet it, passed on by nodes
-	// that do not hear each other. FragmentGaps bounds the sum of a datagram's pauses: it must arrive within the peer's Reassembly.
+	// that do not hear each other. Over two hops it is half as long. FragmentGaps bounds the sum of a datagram's pauses: it must arrive within
+	// the peer's Reassembly.
 	FragmentGap, FragmentGaps time.Duration
+	// LostDatagram is how long the other fragments of a datagram are dropped of which one that passed through here was lost. Zero, as in
+	// stock, passes them on.
+	LostDatagram time.Duration
 
 	// Attaching, Thread 1.1 §4.7.
 
@@ -54,13 +62,17 @@ type Timing struct {
 	ParentOffers int
 	// AttachBackoffMin and AttachBackoffMax bound the delay between failed attach attempts; AttachBackoffJitter is added at random.
 	AttachBackoffMin, AttachBackoffMax, AttachBackoffJitter time.Duration
+	// AttachHold is how long a node without a place waits for what becomes of another one that was heard to search before it. Zero, as in
+	// stock, does not wait.
+	AttachHold time.Duration
 	// SearchJitter bounds the random delay before an attached node searches, most of all for a better partition. Zero in stock.
 	SearchJitter time.Duration
 	// ChildIDRequest is how long a parent remembers a half-open child.
 	ChildIDRequest time.Duration
 
-	// ChildTimeout is asked of the parent: the silence after which it drops this child.
-	ChildTimeout time.Duration
+	// ChildTimeout is asked of the parent: the silence after which it drops this child. ListenerTimeout is the same of a child that always
+	// listens, which hears whether its parent is there; zero, as in stock, is ChildTimeout.
+	ChildTimeout, ListenerTimeout time.Duration
 	// ChildUpdateRetry is the time between Child Update Requests that stay unanswered, KeepAliveAttempts their number.
 	ChildUpdateRetry  time.Duration
 	KeepAliveAttempts int
@@ -97,12 +109,18 @@ type Timing struct {
 
 	// AdvertiseMin and AdvertiseMax are the Trickle interval bounds of Advertisements (RFC 6206).
 	AdvertiseMin, AdvertiseMax time.Duration
+	// AdvertiseQuiet is the longest interval where all nodes of the partition have this engine: see [mle.TLVCompany]. As many times longer as
+	// it is than AdvertiseMax are MaxNeighborAge and, far from the leader, NetworkIDTimeout. Zero, as in stock, is AdvertiseMax.
+	AdvertiseQuiet time.Duration
 	// REEDAdvertise is the period of a router-eligible end device's Advertisements, REEDAdvertiseJitter what is added at random.
 	REEDAdvertise, REEDAdvertiseJitter time.Duration
 	// MaxNeighborAge is the silence after which a router neighbor is lost.
 	MaxNeighborAge time.Duration
 	// RouterSelectionJitter bounds the random delay before a router upgrade or downgrade.
 	RouterSelectionJitter time.Duration
+	// ChildLinkOdds is the number of Advertisements of another router after which a child asks for a link to it, on the average. Zero, as
+	// in stock, is the first.
+	ChildLinkOdds int
 	// RouterNeighbors is the number of routers heard well that make another router needless: a child that hears so many stays one,
 	// unless somebody needs it for a parent. Zero, as in stock, is none.
 	RouterNeighbors int

@@ -26,14 +26,15 @@ func (t *Timing) Validate() error {
 		name               string
 		value, least, most int
 	}{
-		{"MaxBE", t.MaxBE, 0, maxExponent}, {"MinBE", t.MinBE, 0, t.MaxBE},
+		{"MaxBE", t.MaxBE, 0, maxExponent}, {"MinBE", t.MinBE, 0, t.MaxBE}, {"LoadBE", t.LoadBE, 0, maxExponent},
 		{"MaxCSMABackoffs", t.MaxCSMABackoffs, 0, 255}, {"MaxFrameRetries", t.MaxFrameRetries, 0, 255},
 		{"KeepAliveAttempts", t.KeepAliveAttempts, 1, 255},
 		{"FailedChildTransmissions", t.FailedChildTransmissions, 1, 255},
 		{"FailedRouterTransmissions", t.FailedRouterTransmissions, 1, 255},
 		{"ReceiveSensitivity", t.ReceiveSensitivity, -maxSensitivity, 0},
 		{"LinkMargin", t.LinkMargin, 0, maxMargin},
-		{"ParentOffers", t.ParentOffers, 0, 255}, {"RouterNeighbors", t.RouterNeighbors, 0, 255}, {"MPLRedundancy", t.MPLRedundancy, 0, 255},
+		{"ParentOffers", t.ParentOffers, 0, 255}, {"RouterNeighbors", t.RouterNeighbors, 0, 255}, {"ChildLinkOdds", t.ChildLinkOdds, 0, 255},
+		{"MPLRedundancy", t.MPLRedundancy, 0, 255},
 	} {
 		if n.value < n.least || n.value > n.most {
 			return fmt.Errorf("thread: Timing.%s %d is not in %d to %d", n.name, n.value, n.least, n.most)
@@ -68,14 +69,16 @@ func (t *Timing) durations() []namedDuration {
 	const none, some = 0, time.Nanosecond
 	return []namedDuration{
 		{"BackoffUnit", t.BackoffUnit, some}, {"RetryJitter", t.RetryJitter, none},
-		{"AckWait", t.AckWait, some}, {"AckRoom", t.AckRoom, none}, {"FrameTime", t.FrameTime, some},
-		{"FragmentGap", t.FragmentGap, none}, {"FragmentGaps", t.FragmentGaps, none},
+		{"AckWait", t.AckWait, some}, {"AckWaitMax", t.AckWaitMax, none}, {"AckRoom", t.AckRoom, none}, {"FrameTime", t.FrameTime, some},
+		{"FragmentGap", t.FragmentGap, none}, {"FragmentGaps", t.FragmentGaps, none}, {"LostDatagram", t.LostDatagram, none},
 		{"ParentRequestRouters", t.ParentRequestRouters, some}, {"ParentRequestREEDs", t.ParentRequestREEDs, some},
 		{"ParentDecision", t.ParentDecision, none},
 		{"ParentResponseRouters", t.ParentResponseRouters, none}, {"ParentResponseAll", t.ParentResponseAll, none},
 		{"AttachBackoffMin", t.AttachBackoffMin, some}, {"AttachBackoffMax", t.AttachBackoffMax, some},
-		{"AttachBackoffJitter", t.AttachBackoffJitter, none}, {"SearchJitter", t.SearchJitter, none},
-		{"ChildIDRequest", t.ChildIDRequest, some}, {"ChildTimeout", t.ChildTimeout, time.Second},
+		{"AttachBackoffJitter", t.AttachBackoffJitter, none}, {"SearchJitter", t.SearchJitter, none}, {"AttachHold", t.AttachHold, none},
+
+		{"ChildIDRequest", t.ChildIDRequest, some}, {"ChildTimeout", t.ChildTimeout, time.Second}, {"ListenerTimeout", t.ListenerTimeout, none},
+
 		{"DataWait", t.DataWait, some}, {"AttachPoll", t.AttachPoll, some}, {"FastPoll", t.FastPoll, some},
 		{"PollRetry", t.PollRetry, some}, {"MinPoll", t.MinPoll, some},
 		{"Supervision", t.Supervision, none}, {"SupervisionTimeout", t.SupervisionTimeout, none},
@@ -84,6 +87,7 @@ func (t *Timing) durations() []namedDuration {
 		{"ResponseDelay", t.ResponseDelay, none}, {"DataResponseJitter", t.DataResponseJitter, none},
 		{"DataResponseRepeat", t.DataResponseRepeat, none},
 		{"AdvertiseMin", t.AdvertiseMin, some}, {"AdvertiseMax", t.AdvertiseMax, some},
+		{"AdvertiseQuiet", t.AdvertiseQuiet, none},
 		{"REEDAdvertise", t.REEDAdvertise, some}, {"REEDAdvertiseJitter", t.REEDAdvertiseJitter, none},
 		{"MaxNeighborAge", t.MaxNeighborAge, some}, {"RouterSelectionJitter", t.RouterSelectionJitter, none},
 		{"NetworkIDTimeout", t.NetworkIDTimeout, some}, {"RouterIDSequence", t.RouterIDSequence, some},

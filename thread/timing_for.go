@@ -52,7 +52,7 @@ func TimingFor(airtime func(n int) time.Duration) Timing {
 		return t
 	case frame < pycomFastest:
 		t.scale(max(ratio(frame, pycomFastest), shortestTiming),
-			&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.AckRoom, &t.FragmentGap, &t.MPLInterval, &t.DataWait, &t.AttachPoll, &t.FastPoll)
+			&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.AckWaitMax, &t.AckRoom, &t.FragmentGap, &t.MPLInterval, &t.DataWait, &t.AttachPoll, &t.FastPoll)
 	case frame > pycomSlowest:
 		t.stretch(frame)
 	}
@@ -79,7 +79,8 @@ func (t *Timing) links() neighbors.Scale {
 // [TimingPymesh], as they have it whatever their radio is set to, but for what is a node's own affair.
 func TimingForBoards(airtime func(n int) time.Duration) Timing {
 	t, own := TimingPymesh(), TimingFor(airtime)
-	t.BackoffUnit, t.RetryJitter, t.AckWait, t.AckRoom, t.FrameTime = own.BackoffUnit, own.RetryJitter, own.AckWait, own.AckRoom, own.FrameTime
+	t.BackoffUnit, t.RetryJitter, t.AckRoom, t.FrameTime = own.BackoffUnit, own.RetryJitter, own.AckRoom, own.FrameTime
+	t.AckWait, t.AckWaitMax = own.AckWait, own.AckWaitMax
 	t.ReceiveSensitivity = own.ReceiveSensitivity
 	return t
 }
@@ -89,21 +90,21 @@ func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 // stretch makes everything take longer than at SF8, and leaves what is sent regularly the share of the air that it has at SF7.
 func (t *Timing) stretch(frame time.Duration) {
 	t.scale(ratio(frame, pycomSlowest),
-		&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.AckRoom,
+		&t.BackoffUnit, &t.RetryJitter, &t.AckWait, &t.AckWaitMax, &t.AckRoom,
 		&t.ParentRequestRouters, &t.ParentRequestREEDs, &t.ParentDecision, &t.ParentResponseRouters, &t.ParentResponseAll,
-		&t.AttachBackoffMin, &t.AttachBackoffJitter, &t.SearchJitter, &t.ChildIDRequest, &t.ChildUpdateRetry,
+		&t.AttachBackoffMin, &t.AttachBackoffJitter, &t.SearchJitter, &t.AttachHold, &t.ChildIDRequest, &t.ChildUpdateRetry,
 		&t.DataWait, &t.AttachPoll, &t.FastPoll, &t.PollRetry, &t.MinPoll,
 		&t.LinkRequest, &t.LinkRequestJitter, &t.ResponseDelay, &t.DataResponseJitter, &t.DataResponseRepeat, &t.AdvertiseMin, &t.RouterSelectionJitter,
 		&t.AddressQuery, &t.AddressQueryRetry, &t.AddressQueryRetryMax, &t.AddressNotifyInterval, &t.ICMPErrorInterval, &t.MPLInterval, &t.MPLSeedLifetime, &t.CoAPAckTimeout,
 		&t.CommissionerTimeout, &t.AnnounceProcess, &t.OrphanAnnounce, &t.OrphanAnnounceMin)
 	t.scale(ratio(frame, pycomFastest),
-		&t.AdvertiseMax, &t.REEDAdvertise, &t.REEDAdvertiseJitter, &t.MaxNeighborAge, &t.ChildTimeout, &t.Supervision, &t.SupervisionTimeout,
+		&t.AdvertiseMax, &t.AdvertiseQuiet, &t.REEDAdvertise, &t.REEDAdvertiseJitter, &t.MaxNeighborAge, &t.ChildTimeout, &t.ListenerTimeout, &t.Supervision, &t.SupervisionTimeout,
 		&t.NetworkIDTimeout, &t.RouterIDSequence, &t.RouterIDReuse, &t.LeaderToRouter,
 		&t.FragmentGap)
 	// Deviation: RFC 4944 §5.3 allows 60 s at most, in which SF12 on 125 kHz carries ten fragments over one hop.
-	t.scale(ratio(frame, pycomSlowest), &t.Reassembly)
+	t.scale(ratio(frame, pycomSlowest), &t.Reassembly, &t.LostDatagram)
 	t.FragmentGaps = mostFragments * t.FragmentGap // boards, for which they are bounded, cannot be in this mesh
-	t.ChildTimeout = t.ChildTimeout.Round(time.Second)
+	t.ChildTimeout, t.ListenerTimeout = t.ChildTimeout.Round(time.Second), t.ListenerTimeout.Round(time.Second)
 }
 
 // scale multiplies some of the times, to the millisecond in which Thread counts.

@@ -27,6 +27,8 @@ func (t *Timing) sendSlowly() {
 	// Deviation: a Pymesh node waits 2 s, and its MAC does nothing else meanwhile. An acknowledgement takes 31 ms at SF7 and comes 4 to
 	// 8 ms after the frame, from boards too. In a field of 4 × 4 nodes pings took a third less time with this than with 2 s.
 	t.AckWait = 150 * time.Millisecond
+	// Deviation: stock knows one wait for all. A host that is slow, or at SF10 a board, may take longer, and would be sent each frame twice.
+	t.AckWaitMax = 4 * t.AckWait
 	// Deviation: stock sends again three times, which with such a wait is over within two seconds: somebody who is too far away to be heard
 	// by this node, but not by the next hop, may send fragments for as long.
 	t.MaxFrameRetries = 7
@@ -39,13 +41,17 @@ func (t *Timing) sendSlowly() {
 	// Deviation: stock ends at 5. Two senders that do not hear each other lose both frames, wait the same AckWait, and try again at the
 	// same time: the spread must grow beyond the length of a frame, 210 ms.
 	t.MaxBE = 7
+	// Deviation: stock's backoff knows only of its own failures. In a cell where 30 nodes search for parents, most frames met another.
+	t.LoadBE = 3
 	// Deviation: two nodes whose frames met wait for an acknowledgement equally long. Stock's backoff then spreads them over less than
 	// an airtime, and listening before talking does not hear weak signals: they would meet again.
 	t.RetryJitter = 200 * time.Millisecond
 	// Deviation: stock sends fragment after fragment. The second next hop, which this node does not hear, then sends at the same
-	// time, and each collision costs AckWait: measured over three hops at SF7, 200 bytes there and back took 11 s without a gap
-	// and 5 s with this one, with a third of the retries. Boards reassemble for 5 s, which leaves large datagrams small gaps.
+	// time, and each collision costs AckWait. Measured at SF7, 200 bytes there and back over three hops: 11 s without a gap, 5 s with this one.
+	// Boards reassemble for 5 s, which leaves large datagrams small gaps: without that bound 1000 bytes there and back would take 19 s and not 25.
 	t.FragmentGap, t.FragmentGaps = 600*time.Millisecond, 1800*time.Millisecond
+	// Deviation: stock sends on what has come of a datagram that cannot be put together any more.
+	t.LostDatagram = 60 * time.Second
 }
 
 // attachSlowly is what concerns the search for a parent, and links.
@@ -62,21 +68,32 @@ func (t *Timing) attachSlowly() {
 	t.ParentResponseRouters, t.ParentResponseAll = 2*time.Second, 4*time.Second
 	// Deviation: stock waits up to 20 minutes. A node that lost some answers on a busy channel would be away for as long.
 	t.AttachBackoffMax = 2 * time.Minute
+	// Deviation: stock answers a multicast Link Request within a second. Five answers of 0.2 s would meet.
+	t.ResponseDelay = 4 * time.Second
+	// Deviation: stock's nodes know nothing of each other while they search: see courtesy. Of 32 in one cell that have power again within two
+	// seconds at SF7, more than 20 founded partitions, and it took 6 to 19 minutes until they were one; now it takes 2 to 3.
+	t.AttachHold = 8 * time.Second
 	// Deviation: stock searches 1 ms after it heard of a better partition; all who heard the same Advertisement would ask at once.
 	t.SearchJitter = 3 * time.Second
+	// Deviation: stock's children all tell every 3.6 minutes that they are there. Twelve children in a cell took 1.8 % of the air for it.
+	t.ListenerTimeout = 30 * time.Minute
 	// Deviation: stock repeats a keep-alive every second, faster than the MAC can report the loss of one.
 	t.ChildUpdateRetry = 4 * time.Second
 }
 
 // routeSlowly is what concerns routers and their news.
 func (t *Timing) routeSlowly() {
-	// Deviation: stock waits up to 2 min, at each hop of a chain.
-	t.RouterSelectionJitter = 30 * time.Second
+	// Deviation: stock waits up to 2 min, at each hop of a chain. It must be long enough for those to be heard that have become routers before.
+	t.RouterSelectionJitter = 60 * time.Second
 	// Deviation: stock knows the number of routers alone. In a dense cell all would be routers, tell each other so, and ask each
-	// other for links; who hears four of them adds no way that is not there.
-	t.RouterNeighbors = 4
+	// other for links; who hears three of them adds no way that is not there. Of 16 in a cell 4 are routers, with 30 s and four it was 10.
+	t.RouterNeighbors = 3
+	// Deviation: stock's children ask each router that they hear for a link, all at once when it appears.
+	t.ChildLinkOdds = 4
 	// Deviation: stock begins with 1 s. Ten routers that hear of the same change would send their Advertisements within half a second.
 	t.AdvertiseMin = 4 * time.Second
+	// Deviation: stock has no such interval: see quiet. A grid of 16 takes 2.4 % of the air at rest with it, and 7.7 % without.
+	t.AdvertiseQuiet = 128 * time.Second
 	// Deviation: stock waits 90 s until it gives up a router to which no way is known. Advertisements tell of the ways, hop by hop, and of
 	// those some get lost: new routers would lose their place again.
 	t.LeaderToRouter = 150 * time.Second

@@ -58,7 +58,10 @@ type tmfMessenger struct {
 	addresses *addresses.Table
 	ip        *ipLayer
 	resources []tmfResource
+	admission *admission
+	kek       bool            // the datagram that is being received is secured with a KEK
 	expect    func(polls int) // an answer is due, for which a sleepy end device must poll
+	yields    bool            // what is answered now goes behind the datagrams that are sent
 }
 
 func coapTiming(t *Timing) coap.Timing {
@@ -67,8 +70,12 @@ func coapTiming(t *Timing) coap.Timing {
 	return c
 }
 
-// receive handles the UDP payload of a datagram to the TMF port.
-func (x *tmfMessenger) receive(payload []byte, src, dst netip.Addr, srcPort uint16) {
+// receive handles the UDP payload of a datagram to the TMF port. What is secured with the KEK of a joiner is about its entrusting alone, and nothing
+// else is.
+func (x *tmfMessenger) receive(payload []byte, src, dst netip.Addr, srcPort uint16, kek bool) {
+	before := x.kek
+	x.kek = kek
+	defer func() { x.kek = before }()
 	path := coap.Path{Local: dst, Peer: netip.AddrPortFrom(src, srcPort)}
 	if err := x.coap.HandleDatagram(x.Now, path, payload); err != nil {
 		x.counters.TMFMalformed++
@@ -95,6 +102,7 @@ func (x *tmfMessenger) cancel(id uint32) { x.coap.Cancel(func(t tmfTag) bool { r
 
 // drain handles CoAP's events and sends what it has to send.
 func (x *tmfMessenger) drain() {
+	defer func() { x.yields = false }()
 	for {
 		ev, ok := x.coap.PollEvent()
 		if !ok {
@@ -120,7 +128,11 @@ func (x *tmfMessenger) drain() {
 		if coap.IsConfirmable(t.Payload) {
 			x.expect(0)
 		}
-		x.ip.sendUDP(src, tmf.UDPPort, t.Path.Peer, t.Payload, sender.PriorityNet)
+		priority := sender.PriorityNet
+		if x.yields && !coap.IsConfirmable(t.Payload) {
+			priority = sender.PriorityNormal
+		}
+		x.ip.sendProtected(x.admission.protection(t.Path.Peer.Addr()), src, tmf.UDPPort, t.Path.Peer, t.Payload, priority)
 	}
 }
 
@@ -159,7 +171,7 @@ func (x *tmfMessenger) handleRequest(ev tmfEvent) error {
 // find returns the resource with that path, nil if this node has none in its present role.
 func (x *tmfMessenger) find(uri string) *tmfResource {
 	for i := range x.resources {
-		if r := &x.resources[i]; r.uri == uri && r.roles.has(x.role) {
+		if r := &x.resources[i]; r.uri == uri && r.roles.has(x.role) && (r.uri == tmf.URIJoinerEntrust) == x.kek {
 			return r
 		}
 	}

@@ -59,6 +59,7 @@ func (e *Engine) becomeDisabled() {
 	e.mle.forget(&e.counters.TxDatagramsStopped)
 	e.tmf.stop()
 	e.commiss.stop()
+	e.admission.stop()
 	e.announcer.stop()
 	e.diagnostics.stop()
 	e.surroundings.stop()
@@ -80,7 +81,7 @@ func (e *Engine) becomeDetached() {
 func (e *Engine) becomeChild(rloc mle.RLOC16) {
 	e.setRLOC16(rloc)
 	e.attach.enter(attachIdle)
-	e.attach.counter = 0
+	e.attach.counter, e.attach.courtesy = 0, courtesy{}
 	e.keepAlive.reset()
 	e.selection.reset()
 	e.stopRouting()
@@ -107,7 +108,7 @@ func (e *Engine) becomeLeader(id mle.RouterID) {
 func (e *Engine) startRouting(id mle.RouterID, role Role) {
 	e.setRLOC16(id.RLOC16())
 	e.attach.stop()
-	e.attach.counter, e.attach.moving = 0, staysPut
+	e.attach.counter, e.attach.moving, e.attach.courtesy = 0, staysPut, courtesy{}
 	e.keepAlive.reset()
 	e.selection.reset()
 	e.selection.previousID = id
@@ -140,6 +141,7 @@ func (e *Engine) setRLOC16(rloc mle.RLOC16) {
 func (e *Engine) enterPartition(d mle.LeaderData) {
 	changed := d.PartitionID != e.leader.PartitionID
 	if changed {
+		e.quiet.forget()
 		e.counters.PartitionChanges++
 		e.routes.left = leftPartition{
 			id: e.leader.PartitionID, sequence: e.neighbors.Routers.Sequence, until: e.Now.Add(e.timing.NetworkIDTimeout),
@@ -415,7 +417,7 @@ func (e *Engine) warnOfSpent() {
 func (e *Engine) startThread(now time.Time) error {
 	e.Advance(now)
 	switch {
-	case !e.interfaceOn || e.dataset.Network().PANID == ieee802154.BroadcastPAN:
+	case !e.interfaceOn || e.dataset.Network().PANID == ieee802154.BroadcastPAN || e.admission.active():
 		return ErrState
 	case e.threadOn:
 		return nil
@@ -463,6 +465,7 @@ func (e *Engine) interfaceDown(now time.Time) {
 	if !e.interfaceOn {
 		return
 	}
+	e.admission.joiner.Stop()
 	e.surroundings.stop() // a scan may be under way that needs no Thread
 	e.interfaceOn = false
 	e.tune()

@@ -7,8 +7,9 @@ const (
 	maxVainSearches = 8
 	// maxVainDoublings bounds how often the pause between searches for the same partition doubles.
 	maxVainDoublings = 6
-	// newsDoublings is the same as long as what is heard of the partition is news.
-	newsDoublings = 1
+	// newsDoublings is the same as long as what is heard of the partition is news, once more for each patience searches, up to the maximum.
+	newsDoublings, maxNewsDoublings = 1, 4
+	patience                        = 6
 )
 
 // vainSearches remembers the better partitions that were heard of and searched for, without an answer from any parent there: they may be
@@ -20,7 +21,8 @@ type vainSearches [maxVainSearches]vainSearch
 // A vainSearch is a partition that was searched for. The zero value is free.
 type vainSearch struct {
 	partition uint32
-	times     int       // in a row
+	times     int       // in a row, up to maxVainDoublings
+	tries     int       // in a row, as far as they count for news
 	began     time.Time // the last time
 	until     time.Time // when it may be searched for again
 }
@@ -29,23 +31,29 @@ type vainSearch struct {
 // then twice as long, and so on, 64 times as long at most.
 //
 // News, which a recording is once at most, does not wait that long: where frames get lost, a search may be in vain though all are there. For
-// it the pauses double once.
+// it the pauses double once, and more often only after many searches: somebody may have many recordings.
 //
 // If all places are taken, one more partition takes over the place that is due first, with its pauses: however many partitions are
 // recorded, they are searched for no more often than so many.
 func (v *vainSearches) begin(now time.Time, partition uint32, pause time.Duration, news bool) (ok, again bool) {
 	e := v.place(partition)
-	if now.Before(e.until) && !(news && e.partition == partition && now.Sub(e.began) >= pause<<newsDoublings) {
+	if now.Before(e.until) && !(news && e.partition == partition && now.Sub(e.began) >= pause<<e.newsDoublings()) {
 		return false, true
 	}
 	if now.Sub(e.until) > pause<<maxVainDoublings {
-		e.times = 0 // forgotten
+		e.times, e.tries = 0, 0 // forgotten
 	}
 	e.partition = partition
 	e.began, e.until = now, now.Add(pause<<e.times)
 	again = e.times > 0
 	e.times = min(e.times+1, maxVainDoublings)
+	e.tries = min(e.tries+1, maxNewsDoublings*patience)
 	return true, again
+}
+
+// newsDoublings is how often the pause before a search doubles that news is the reason for.
+func (e *vainSearch) newsDoublings() int {
+	return min(newsDoublings+e.tries/patience, maxNewsDoublings)
 }
 
 // answered forgets a partition: there is somebody.

@@ -56,16 +56,19 @@ func TestVainSearches(t *testing.T) {
 		t.Error("not forgotten")
 	}
 
-	// News is heard once in a while, and recordings in between.
+	// News is heard once in a while, and recordings in between: for patience searches one in two units is for a search, then fewer.
 	v, at = vainSearches{}, start
 	n := 0
-	for i := range 100 {
+	for i := range 1600 {
 		if ok, _ := v.begin(at, 7, unit, i%2 == 0); ok {
 			n++
 		}
 		at = at.Add(unit)
+		if i == 2*patience-1 && n != patience {
+			t.Errorf("%d searches at first, want %d", n, patience)
+		}
 	}
-	if n < 48 || n > 52 {
-		t.Errorf("%d searches in 100 units with news in every other, want one in two", n)
+	if want := 1600 >> maxNewsDoublings; n < want || n > want+2*patience+2 {
+		t.Errorf("%d searches in 1600 units, want one in %d at last", n, 1<<maxNewsDoublings)
 	}
 }

@@ -2,11 +2,13 @@ package thread
 
 import (
 	"github.com/gopymesh/pymesh/thread/coap"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/commissioning"
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
 	"github.com/gopymesh/pymesh/thread/internal/dhcp"
+	"github.com/gopymesh/pymesh/thread/internal/joining"
 	"github.com/gopymesh/pymesh/thread/internal/keychain"
 	"github.com/gopymesh/pymesh/thread/internal/mac"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
@@ -45,6 +47,7 @@ func (e *Engine) wire(c *Config) {
 	}
 	e.events = eventQueue{core: e.Core, lost: &e.counters.EventsLost}
 	e.wireRooms(c)
+	e.self.load = e.mac.Load
 	e.wireLayers()
 	e.wireChildSide()
 	e.wireRouterSide(c)
@@ -54,7 +57,7 @@ func (e *Engine) wire(c *Config) {
 	e.tmf.resources = e.resources()
 	e.machines = []machine{
 		e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, e.polls, &e.leading, &e.distrib, &e.registrar, &e.leases,
-		&e.diagnostics, &e.surroundings, &e.manage, &e.commiss, &e.announcer,
+		&e.diagnostics, &e.surroundings, &e.manage, &e.commiss, &e.announcer, &e.admission,
 	}
 }
 
@@ -72,7 +75,7 @@ func (e *Engine) wireRooms(c *Config) {
 	})
 	e.polls.SetPeriod(c.PollPeriod)
 	e.neighbors.Routers.Sequence = uint8(e.Core.Rand.Uint32())
-	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, FragmentGaps: t.FragmentGaps}, e.mac, &e.mesh, &e.contexts)
+	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, FragmentGaps: t.FragmentGaps, LostDatagram: t.LostDatagram}, e.mac, &e.mesh, &e.contexts)
 	e.mpl = mpl.NewDomain(e.Core.Rand, mpl.Config{
 		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, Seeds: seedsFor(t), Datagrams: mplDatagrams, Redundancy: t.MPLRedundancy, Reserve: e.save,
 	})
@@ -93,8 +96,8 @@ func (e *Engine) wireRooms(c *Config) {
 
 func macTiming(t *Timing) mac.Timing {
 	return mac.Timing{
-		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
-		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, AckRoom: t.AckRoom, FrameTime: t.FrameTime, DataWait: t.DataWait,
+		BackoffUnit: t.BackoffUnit, MinBE: t.MinBE, MaxBE: t.MaxBE, LoadBE: t.LoadBE, MaxCSMABackoffs: t.MaxCSMABackoffs, RetryJitter: t.RetryJitter,
+		MaxFrameRetries: t.MaxFrameRetries, AckWait: t.AckWait, AckWaitMax: t.AckWaitMax, AckRoom: t.AckRoom, FrameTime: t.FrameTime, DataWait: t.DataWait,
 		Scale: t.links(),
 	}
 }
@@ -107,7 +110,7 @@ func (e *Engine) wireLayers() {
 	}
 	e.ip = ipLayer{
 		self: e.self, neighbors: e.neighbors, addresses: e.addresses, sender: e.sender, mpl: e.mpl, resolver: e.resolver, mesh: &e.mesh,
-		mle: &e.mle, tmf: &e.tmf, leases: &e.leases,
+		mle: &e.mle, tmf: &e.tmf, leases: &e.leases, admission: &e.admission,
 		errors: core.Limiter{Interval: e.timing.ICMPErrorInterval, Burst: icmpErrors},
 	}
 	e.sender.Undeliverable, e.sender.Secure = e.ip.undeliverable, e.mle.secure
@@ -116,13 +119,14 @@ func (e *Engine) wireLayers() {
 		answers: strangers.New(e.Core, 2*e.timing.FrameTime), vouch: e.mac.Vouch, expect: e.polls.Expect,
 		contexts: &e.contexts,
 	}
-	e.tmf.self, e.tmf.addresses, e.tmf.ip, e.tmf.expect = e.self, e.addresses, &e.ip, e.polls.Expect
+	e.tmf.self, e.tmf.addresses, e.tmf.ip, e.tmf.expect, e.tmf.admission = e.self, e.addresses, &e.ip, e.polls.Expect, &e.admission
 	e.queries = queries{
 		self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, sender: e.sender, tmf: &e.tmf,
 		keepAlive: &e.keepAlive, slaac: e.slaac, leases: &e.leases, update: e.addressGivenUp, conflicts: core.Limiter{Interval: e.timing.AddressNotifyInterval, Burst: 1},
 	}
 	e.distrib = distributor{
-		self: e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, dataset: e.dataset,
+		announced: core.Limiter{Interval: 4 * e.timing.DataResponseRepeat, Burst: announcedBurst},
+		self:      e.self, change: e, neighbors: e.neighbors, addresses: e.addresses, netData: e.netData, dataset: e.dataset,
 		resolver: e.resolver, contexts: &e.contexts, mle: &e.mle, pending: e.pendingSet, manage: &e.manage, keepAlive: &e.keepAlive,
 		parent: &e.parent,
 	}
@@ -135,12 +139,19 @@ func (e *Engine) wireManagement(c *Config) {
 	}
 	e.announcer = announcer{
 		self: e.self, change: e, neighbors: e.neighbors, dataset: e.dataset, mle: &e.mle, attach: &e.attach, parent: &e.parent,
-		routes: &e.routes, multiChannel: c.MultiChannel,
+		routes: &e.routes, multiChannel: c.MultiChannel, listenIn: func(pan ieee802154.PANID) { e.mac.Asked = pan },
 	}
+	joiners := commissioning.NewJoiners(e.Core)
 	e.commiss = commissioner{
 		self: e.self, commissioning: commissioning.New(e.Core, e.timing.CommissionerTimeout), registrar: e.petitions,
-		distrib: &e.distrib, tmf: &e.tmf, update: e.updateAddresses,
+		distrib: &e.distrib, tmf: &e.tmf, addresses: e.addresses, update: e.updateAddresses, emit: e.events.emit,
+		joiners: joiners, sessions: commissioning.NewSessions(e.Core, sessionTiming(&e.timing), joiners),
 	}
+	e.admission = admission{
+		self: e.self, change: e, mac: e.mac, ip: &e.ip, tmf: &e.tmf, addresses: e.addresses, netData: e.netData, dataset: e.dataset, keys: e.keys,
+		surroundings: &e.surroundings, emit: e.events.emit, router: joining.NewRouter(e.Core, e.timing.FrameTime),
+	}
+	e.admission.joiner = joining.NewJoiner(e.Core, joinerTiming(&e.timing), &e.admission)
 }
 
 func (e *Engine) wireChildSide() {
@@ -160,16 +171,20 @@ func (e *Engine) wireRouterSide(c *Config) {
 		routes: &e.routes, selection: &e.selection, distrib: &e.distrib, priority: AutomaticParentPriority,
 	}
 	e.mac.Overheard = e.parent.overheard
+	e.quiet = quiet{self: e.self, neighbors: e.neighbors, routes: &e.routes}
+	e.mle.company = &e.quiet
+	e.places = places{self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver}
+	e.mle.places = &e.places
 	e.links = links{
 		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, routes: &e.routes, distrib: &e.distrib,
 	}
 	e.routes = routes{
 		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, resolver: e.resolver, mle: &e.mle, attach: &e.attach,
-		links: &e.links, selection: &e.selection, leading: &e.leading, distrib: &e.distrib, advertise: trickle.NewTimer(e.Core.Rand),
+		links: &e.links, selection: &e.selection, leading: &e.leading, distrib: &e.distrib, quiet: &e.quiet, advertise: trickle.NewTimer(e.Core.Rand),
 	}
 	e.selection = selection{
 		self: e.self, change: e, neighbors: e.neighbors, tmf: &e.tmf, attach: &e.attach, links: &e.links, routes: &e.routes,
-		parent: &e.parent, upgradeAt: c.RouterUpgradeThreshold, downgradeAt: c.RouterDowngradeThreshold,
+		parent: &e.parent, quiet: &e.quiet, upgradeAt: c.RouterUpgradeThreshold, downgradeAt: c.RouterDowngradeThreshold,
 		previousID: mle.InvalidRouterID,
 	}
 	e.leading = leading{
@@ -189,6 +204,7 @@ func (e *Engine) wireSurvey(c *Config) {
 		self: e.self, mac: e.mac, mle: &e.mle, tmf: &e.tmf, dataset: e.dataset, addresses: e.addresses, netData: e.netData,
 		contexts: &e.contexts, multi: c.MultiChannel, home: e.dataset.Network().Channel, scanner: scan.New(e.Core), energy: scan.NewEnergyServer(e.Core),
 		pans: scan.NewPANIDServer(e.Core), announce: scan.NewAnnouncer(e.Core),
+		announces:   core.Limiter{Interval: announceEvery * 2 * e.timing.FrameTime, Burst: announceBurst},
 		beacons:     strangers.NewAnyone(e.Core, 2*e.timing.FrameTime),
 		discoveries: strangers.NewAnyone(e.Core, 2*e.timing.FrameTime),
 		session:     func() (uint16, bool) { return e.commiss.session() },
@@ -206,12 +222,14 @@ func (e *Engine) commands() []mleCommand {
 	const strangers, known = true, false
 	return []mleCommand{
 		{mle.LinkRequest, asRouter, strangers, e.links.handleRequest, nil},
+		{mle.LinkRequest, asChild, strangers, e.links.heardRequest, nil},
 		{mle.LinkAccept, asAny, strangers, e.links.handleAccept, nil},
 		{mle.LinkAcceptAndRequest, asAny, strangers, e.links.handleAccept, nil},
 		{mle.Advertisement, asAny, strangers, e.routes.handleAdvertisement, e.routes.unneeded},
 		{mle.DataRequest, asChild | asRouter, known, e.distrib.handleRequest, nil},
 		{mle.DataResponse, asAny, known, e.distrib.handleLeaderData, e.mle.fromStranger},
 		{mle.Announce, asAny, strangers, e.announcer.handle, nil},
+		{mle.ParentRequest, asDetached, strangers, e.attach.heardRequest, nil},
 		{mle.ParentRequest, asChild | asRouter, strangers, e.parent.handleParentRequest, e.parent.unneeded},
 		{mle.ParentResponse, asAny, strangers, e.attach.handleParentResponse, nil},
 		{mle.ChildIDRequest, asChild | asRouter, strangers, e.parent.handleChildIDRequest, nil},
@@ -241,6 +259,9 @@ func (e *Engine) resources() []tmfResource {
 		{tmf.URILeaderKeepAlive, coap.POST, asLeader, confirmableOnly, e.commiss.handleKeepAlive},
 		{tmf.URICommissionerGet, coap.POST, asLeader, confirmableOnly, e.commiss.handleGet},
 		{tmf.URICommissionerSet, coap.POST, asLeader, confirmableOnly, e.commiss.handleSet},
+		{tmf.URIRelayReceive, coap.POST, asChild | asRouter, nonConfirmableOnly, e.commiss.handleRelayReceive},
+		{tmf.URIRelayTransmit, coap.POST, asChild | asRouter, nonConfirmableOnly, e.admission.handleRelayTransmit},
+		{tmf.URIJoinerEntrust, coap.POST, asDisabled, confirmableOnly, e.admission.handleEntrust},
 		{tmf.URIDiagnosticGetRequest, coap.POST, asChild | asRouter, confirmableOnly, e.diagnostics.handleGet},
 		{tmf.URIDiagnosticGetQuery, coap.POST, asChild | asRouter, anyType, e.diagnostics.handleQuery},
 		{tmf.URIDiagnosticGetAnswer, coap.POST, asChild | asRouter, confirmableOnly, e.diagnostics.handleAnswer},

@@ -47,8 +47,7 @@ const networkKey = "0134c0de1ab51234c0de1ab5ca1a110f"
 // startNode starts a program as a node of one network, whatever its defaults are.
 func startNode(c *otsim.Controller, path string, id int) *otsim.Process {
 	p := c.AddProcess(path, id)
-	p.Command("masterkey " + networkKey)
-	p.Command("panid 0x1234")
+	p.SetNetwork(networkKey)
 	p.Command("routerselectionjitter 2")
 	p.Command("ifconfig up")
 	p.Command("thread start")
@@ -345,6 +344,22 @@ func (p *pipe) await(limit time.Duration, states ...string) {
 	}
 }
 
+// speaks2018 reports whether a program knows the words of 2018.
+func speaks2018(t *testing.T, path string, offset int) bool {
+	t.Helper()
+	p := startPipe(t, path, t.TempDir(), offset, "1")
+	defer p.exit()
+	p.write("masterkey")
+	for {
+		switch line := p.line(10 * time.Second); {
+		case line == "Done":
+			return true
+		case strings.HasPrefix(line, "Error"):
+			return false
+		}
+	}
+}
+
 // freeOffset returns a PORT_OFFSET that nobody uses.
 func freeOffset(t *testing.T) int {
 	t.Helper()
@@ -381,6 +396,9 @@ func TestRealTime(t *testing.T) {
 				t.Skipf("%s is not set: no real node to test against", referenceVariable)
 			}
 			offset, dir := freeOffset(t), t.TempDir()
+			if tt.child != tt.leader && !speaks2018(t, tt.child, offset+1) {
+				t.Skip("in real time OpenThread of today is on a multicast group, not on the ports of 2018: they do not hear each other")
+			}
 			start := func(path string, id int) *pipe {
 				p := startPipe(t, path, dir, offset, strconv.Itoa(id))
 				p.command("masterkey %s", networkKey)

@@ -189,17 +189,14 @@ func (w *words) apply(o *options) error {
 
 // checkField finds out which of the ways to a field was taken.
 func (o *options) checkField(given map[string]bool) (err error) {
+	if err := o.checkDistance(given); err != nil {
+		return err
+	}
 	switch {
 	case o.field != "" && o.places != "":
 		return errors.New("-field and -places exclude each other")
 	case (o.field != "" || o.places != "") && (given["topology"] || given["nodes"]):
 		return errors.New("-topology and -nodes do not go with -field and -places")
-	case given["spacing"] && !(o.spacing > 0 && o.spacing < maxSpan):
-		return fmt.Errorf("-spacing %v is no distance in meters", o.spacing)
-	case given["spacing"] && given["link"], o.places != "" && given["link"]:
-		return errors.New("-link does not go with -spacing and -places: there the strength follows from the distance")
-	case given["spacing"] && o.places != "":
-		return errors.New("-spacing does not go with -places")
 	case o.field != "":
 		if o.topology, o.nodes, err = fields.ParseName(o.field); err != nil {
 			return fmt.Errorf("-field: %w", err)
@@ -215,40 +212,42 @@ func (o *options) checkField(given map[string]bool) (err error) {
 	return nil
 }
 
+// checkDistance finds out whether strength follows from distance.
+func (o *options) checkDistance(given map[string]bool) error {
+	switch {
+	case given["spacing"] && !(o.spacing > 0 && o.spacing < maxSpan):
+		return fmt.Errorf("-spacing %v is no distance in meters", o.spacing)
+	case given["link"] && (given["spacing"] || o.places != ""):
+		return errors.New("-link does not go with -spacing and -places: there the strength follows from the distance")
+	case given["spacing"] && o.places != "":
+		return errors.New("-spacing does not go with -places")
+	}
+	return nil
+}
+
 const (
 	maxHours = 24 * 31
 	maxSeeds = 1000
 )
 
 func (o *options) check(given map[string]bool) error {
-	for name, v := range map[string]float64{"link": o.link, "loss1m": o.loss1m, "exponent": o.exponent, "shadowing": o.shadowing, "density": o.degree} {
-		if bad(v) || math.Abs(v) > 1000 {
-			return fmt.Errorf("-%s %v is out of range", name, v)
-		}
-	}
-	limits := o.cfg.Airtime(lora.MaxPacket)
 	switch {
-	case o.exponent < 0 || o.shadowing < 0 || o.degree < 1 || o.degree > 100:
-		return errors.New("-exponent and -shadowing must not be negative, -density must be 1 to 100")
 	case o.over <= 0 || !(o.hours > 0 && o.hours <= maxHours):
 		return fmt.Errorf("-over must be positive, -hours more than 0 and at most %d", maxHours)
 	case o.seeds < 1 || o.seeds > maxSeeds || o.parallel < 1:
 		return fmt.Errorf("-seeds must be 1 to %d, -parallel at least 1", maxSeeds)
-	case o.traffic.Pattern != fields.Silence && o.traffic.Period < limits/10:
-		return fmt.Errorf("-period %v is shorter than a tenth of a packet's airtime", o.traffic.Period)
-	case o.traffic.Size < 0 || o.traffic.Size > fields.MaxSize:
-		return fmt.Errorf("-size %d is not in 0 to %d", o.traffic.Size, fields.MaxSize)
-	case o.traffic.Sink < 0 || o.traffic.Sink >= o.count():
-		return fmt.Errorf("-sink %d is not one of %d nodes", o.traffic.Sink+1, o.count())
 	case o.peer == "" && given["peers"]:
 		return errors.New("-peers goes with -peer")
-	case o.peers < 0 || o.peers > o.count():
-		return fmt.Errorf("-peers %d is not in 0 to %d", o.peers, o.count())
+	case o.peers < 0 || o.peers > o.nodes:
+		return fmt.Errorf("-peers %d is not in 0 to %d", o.peers, o.nodes)
 	}
 	if o.peer != "" {
 		if _, err := os.Stat(o.peer); err != nil {
 			return fmt.Errorf("-peer: %w", err)
 		}
+	}
+	if err := errors.Join(o.checkPath(), o.checkTraffic()); err != nil {
+		return err
 	}
 	if !strings.Contains(" chain grid cell star random ", " "+o.topology+" ") {
 		return fmt.Errorf("-topology %q is none of chain, grid, cell, star and random", o.topology)
@@ -256,8 +255,29 @@ func (o *options) check(given map[string]bool) error {
 	return nil
 }
 
-// count returns the number of nodes.
-func (o *options) count() int { return o.nodes }
+func (o *options) checkPath() error {
+	for name, v := range map[string]float64{"link": o.link, "loss1m": o.loss1m, "exponent": o.exponent, "shadowing": o.shadowing, "density": o.degree} {
+		if bad(v) || math.Abs(v) > 1000 {
+			return fmt.Errorf("-%s %v is out of range", name, v)
+		}
+	}
+	if o.exponent < 0 || o.shadowing < 0 || o.degree < 1 || o.degree > 100 {
+		return errors.New("-exponent and -shadowing must not be negative, -density must be 1 to 100")
+	}
+	return nil
+}
+
+func (o *options) checkTraffic() error {
+	switch shortest := o.cfg.Airtime(lora.MaxPacket) / 10; {
+	case o.traffic.Pattern != fields.Silence && o.traffic.Period < shortest:
+		return fmt.Errorf("-period %v is shorter than a tenth of a packet's airtime", o.traffic.Period)
+	case o.traffic.Size < 0 || o.traffic.Size > fields.MaxSize:
+		return fmt.Errorf("-size %d is not in 0 to %d", o.traffic.Size, fields.MaxSize)
+	case o.traffic.Sink < 0 || o.traffic.Sink >= o.nodes:
+		return fmt.Errorf("-sink %d is not one of %d nodes", o.traffic.Sink+1, o.nodes)
+	}
+	return nil
+}
 
 // layout returns the field of a trial.
 func (o *options) layout(seed uint64) fields.Field {
@@ -310,7 +330,7 @@ func (o *options) isPeer(i int) bool {
 	case o.peers == 0:
 		return i%2 == 1
 	default: // spread evenly
-		n := o.count()
+		n := o.nodes
 		return (i+1)*o.peers/n != i*o.peers/n
 	}
 }

@@ -130,16 +130,23 @@ func (r *report) addKinds() {
 	}
 }
 
-// answered returns the share of requests that were answered by those who ask: all, or those who are peers or not.
-func (r *report) answered(of func(nodeReport) bool) (share float64, asked int) {
-	answered := 0
-	for _, n := range r.nodes {
-		if of(n) {
-			asked += n.Asked
-			answered += n.Answered
+// between returns how many requests were answered, of those from peers or not, to peers or not.
+func (r *report) between(fromPeers, toPeers bool) string {
+	asked, answered := 0, 0
+	for k := range r.surveys {
+		for _, a := range r.surveys[k].Asks {
+			if r.nodes[a.From].Peer == fromPeers && r.nodes[a.To].Peer == toPeers {
+				asked++
+				if a.Took > 0 {
+					answered++
+				}
+			}
 		}
 	}
-	return float64(answered) / float64(asked), asked
+	if asked == 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("%s of %d", percent(answered, asked), asked)
 }
 
 // verdict says in one sentence whether the mesh works.
@@ -226,9 +233,8 @@ func (r *report) rows() [][2]string {
 	if r.sum.Asked > 0 {
 		rows = append(rows, [2]string{"answered", fmt.Sprintf("%.1f %% of %d requests of %d bytes", 100*r.sum.Answered(), r.sum.Asked, r.o.traffic.Size)})
 		if r.o.peer != "" {
-			ours, n := r.answered(func(n nodeReport) bool { return !n.Peer })
-			theirs, m := r.answered(func(n nodeReport) bool { return n.Peer })
-			rows = append(rows, [2]string{"", fmt.Sprintf("asked by ours %.1f %% of %d, by peers %.1f %% of %d", 100*ours, n, 100*theirs, m)})
+			rows = append(rows, [2]string{"", "ours ask ours " + r.between(false, false) + ", ours ask peers " + r.between(false, true)},
+				[2]string{"", "peers ask ours " + r.between(true, false) + ", peers ask peers " + r.between(true, true)})
 		}
 		rows = append(rows, [2]string{"round trip", fmt.Sprintf("%.2f s median, %.1f s for the slowest twentieth", fields.Quantile(r.sum.Trips, 0.5).Seconds(), fields.Quantile(r.sum.Trips, 0.95).Seconds())})
 	}

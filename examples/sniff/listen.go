@@ -28,7 +28,8 @@ const (
 type listener struct {
 	hat      *hat.Flags
 	emulated bool
-	capture  string        // the pcap file to write, or ""
+	capture  string // the pcap file to write, "-" for stdout, or ""
+	stdout   io.WriteCloser
 	duration time.Duration // by the radio's clock; 0: no end
 	nodes    int           // simulated ones
 	key      [keys.Size]byte
@@ -66,11 +67,13 @@ func (l *listener) listen(ctx context.Context, stderr io.Writer, show func(conte
 
 	var file *pcap.Writer
 	if l.capture != "" {
-		f, err := os.Create(l.capture)
-		if err != nil {
-			return err
+		f := io.WriteCloser(l.stdout)
+		if l.capture != "-" {
+			if f, err = os.Create(l.capture); err != nil {
+				return err
+			}
+			defer f.Close()
 		}
-		defer f.Close()
 		if file, err = pcap.NewWriter(f, pcap.IEEE802154TAP); err != nil {
 			return err
 		}
@@ -112,7 +115,7 @@ func receive(ctx context.Context, radio lora.Radio, file *pcap.Writer, packets c
 
 // writeRecord writes a packet and its strength to a file.
 func writeRecord(file *pcap.Writer, p packet) error {
-	tap := pcap.TAP{Fields: pcap.TAPFCS | pcap.TAPRSSI, FCS: pcap.FCS16, RSSI: float32(p.heard.rssi)}
+	tap := pcap.TAP{Fields: pcap.TAPFCS | pcap.TAPRSSI | pcap.TAPSNR, FCS: pcap.FCS16, RSSI: float32(p.heard.rssi), SNR: float32(p.heard.snr)}
 	data, err := tap.AppendBinary(nil)
 	if err != nil {
 		return err

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -36,6 +40,37 @@ func TestEmulated(t *testing.T) {
 	if _, total, _ := strings.Cut(live, "\npackets: "); code != 0 || !strings.HasSuffix(recorded, "\npackets: "+total) {
 		t.Errorf("the capture: exit code %d, %s, %q; live %q", code, stderr, lastLine(recorded), total)
 	}
+}
+
+// TestRoundTrip: what -w writes is shown again as it was heard, with its strength, packed by gzip too; -w - writes to standard output, also with -sim.
+func TestRoundTrip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, args := range [][]string{{"-emulated", "-nodes", "3", "-duration", "2m"}, {"-sim", "-nodes", "2", "-duration", "1m"}} {
+			code, capture, live := command(t, append(args, "-w", "-")...)
+			if code != 0 || len(capture) < 500 {
+				t.Fatalf("%q: exit code %d, %d bytes, %s", args, code, len(capture), live)
+			}
+			var packed bytes.Buffer
+			z := gzip.NewWriter(&packed)
+			io.WriteString(z, capture)
+			z.Close()
+			for _, content := range []string{capture, packed.String()} {
+				name := filepath.Join(t.TempDir(), "air.pcap")
+				if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				code, again, stderr := command(t, name)
+				if code != 0 {
+					t.Fatalf("exit code %d, %s", code, stderr)
+				}
+				for line := range strings.Lines(again) {
+					if !strings.Contains(live, strings.TrimRight(line, "\n")) {
+						t.Errorf("not shown live: %s", line)
+					}
+				}
+			}
+		}
+	})
 }
 
 // TestListenErrors has hats that cannot be opened.

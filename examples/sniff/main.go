@@ -48,7 +48,7 @@ Usage:
                                       20 times as fast as real time
 
 Those that listen do so until Ctrl-C or for -duration, and with -w FILE they write what
-they hear to a pcap file. If the hat does not work, examples/radiotest says why.
+they hear to a pcap file, as -sim does. Files may be packed by gzip. If the hat does not work, examples/radiotest says why.
 
 The columns are:
   time        in seconds, from the first packet on
@@ -125,7 +125,7 @@ func parse(args []string, stderr io.Writer) (*program, error) {
 	flags.BoolVar(&p.verbose, "v", false, "show all layers and TLVs of each packet")
 	flags.BoolVar(&p.simulated, "sim", false, "simulate a mesh and show its air")
 	flags.BoolVar(&p.ear.emulated, "emulated", false, "listen with an emulated chip in a simulated mesh")
-	flags.StringVar(&p.ear.capture, "w", "", "write what the hat hears to a pcap `file`")
+	flags.StringVar(&p.ear.capture, "w", "", "write what is heard to a pcap `file`; - is standard output, as for Wireshark: sniff -board NAME -w - | wireshark -k -i -")
 	nodes := flags.Int("nodes", 4, "`number` of simulated nodes")
 	duration := flags.Duration("duration", 0, fmt.Sprintf("`time` after which to end, simulated with -sim and -emulated (default %v with -sim, else none)", simulatedTime))
 	flags.Uint64Var(&p.mesh.seed, "seed", 1, "`seed` of all chance in the simulation of -sim")
@@ -156,8 +156,8 @@ func parse(args []string, stderr io.Writer) (*program, error) {
 		return nil, errors.New("-sim takes no file")
 	case p.listening && flags.NArg() > 0:
 		return nil, errors.New("-board and -emulated take no file")
-	case !p.listening && p.ear.capture != "":
-		return nil, errors.New("-w goes with -board or -emulated")
+	case !p.listening && !p.simulated && p.ear.capture != "":
+		return nil, errors.New("-w goes with -board, -emulated or -sim")
 	case !p.simulated && !p.listening && flags.NArg() != 1:
 		return nil, errors.New("name one pcap file, - for standard input, or give -sim, -board or -emulated")
 	case *nodes < 1 || *nodes > maxNodes:
@@ -184,12 +184,28 @@ func (p *program) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 		return sniff(ctx, from, dissect.New(p.key), &out)
 	}
 	switch {
+	case p.listening && p.ear.capture == "-": // text goes beside it
+		p.ear.stdout, stdout = keptOpen{stdout}, stderr
+		return "", p.ear.listen(ctx, stderr, show)
 	case p.listening:
 		return "", p.ear.listen(ctx, stderr, show)
 	case p.simulated:
 		pipe := p.mesh.start()
 		defer pipe.Close()
-		return "simulation: ", show(ctx, pcapFile(pipe))
+		from := io.Reader(pipe)
+		switch p.ear.capture {
+		case "":
+		case "-":
+			from, stdout = io.TeeReader(pipe, stdout), stderr
+		default:
+			f, err := os.Create(p.ear.capture)
+			if err != nil {
+				return "", err
+			}
+			defer f.Close()
+			from = io.TeeReader(pipe, f)
+		}
+		return "simulation: ", show(ctx, pcapFile(from))
 	case p.file == "-":
 		return "standard input: ", show(ctx, pcapFile(stdin))
 	}
@@ -249,3 +265,8 @@ func keyOf(flags *flag.FlagSet, text, file string) (pymesh.Key, error) {
 	}
 	return key, nil
 }
+
+// keptOpen is standard output, which nobody closes.
+type keptOpen struct{ io.Writer }
+
+func (keptOpen) Close() error { return nil }

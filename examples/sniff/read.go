@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
+	"compress/gzip"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"time"
 
@@ -36,6 +39,10 @@ func pcapFile(r io.Reader) source {
 
 // read sends the packets of a pcap file to the channel until the file ends or ctx is done.
 func read(ctx context.Context, r io.Reader, packets chan<- packet) error {
+	r, err := unzipped(r)
+	if err != nil {
+		return err
+	}
 	file, err := pcap.NewReader(r)
 	if errors.Is(err, pcap.ErrFormat) {
 		return fmt.Errorf("%w (of pcapng, make one with: editcap -F pcap IN OUT)", err)
@@ -57,11 +64,36 @@ func read(ctx context.Context, r io.Reader, packets chan<- packet) error {
 		// A record that is cut off, or whose header is, stays in the list: the dissector says what is wrong with it.
 		psdu, _ := psduOf(file.LinkType(), record.Data)
 		select {
-		case packets <- packet{at: record.Time, psdu: psdu}:
+		case packets <- packet{at: record.Time, psdu: psdu, heard: strengthOf(file.LinkType(), record.Data)}:
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+// unzipped returns what is in a file that gzip has packed, or the file itself.
+func unzipped(r io.Reader) (io.Reader, error) {
+	b := bufio.NewReader(r)
+	if magic, err := b.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
+		return b, nil // what is wrong with it the reader of pcap says
+	}
+	return gzip.NewReader(b)
+}
+
+// strengthOf returns how strongly the packet of a record was heard, nil if the record does not say.
+func strengthOf(link pcap.LinkType, record []byte) *strength {
+	switch link {
+	case pcap.LinkLoRaTap:
+		if t, _, err := pcap.ParseLoRaTap(record); err == nil && t.PacketRSSI < 0 {
+			return &strength{int(math.Round(t.PacketRSSI)), t.SNR}
+		}
+	case pcap.IEEE802154TAP:
+		const known = pcap.TAPRSSI | pcap.TAPSNR
+		if t, _, err := pcap.ParseTAP(record); err == nil && t.Fields&known == known {
+			return &strength{int(math.Round(float64(t.RSSI))), float64(t.SNR)}
+		}
+	}
+	return nil
 }
 
 var errLinkType = errors.New("link type carries no IEEE 802.15.4 frames")

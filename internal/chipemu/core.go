@@ -182,8 +182,8 @@ func (c *Core) wake() {
 
 // poll is called when something happened on the air, or a deadline has come.
 func (c *Core) poll() {
-	c.Lock()
-	c.Unlock()
+	c.Lock() // brings it up to date
+	defer c.Unlock()
 }
 
 // sync handles, in the order of time, what has happened on the air and what is due.

@@ -30,7 +30,7 @@ type Settings struct {
 // Symbol returns how long a symbol lasts.
 func (s *Settings) Symbol() time.Duration { return s.Chip << s.SF }
 
-// Bandwidth returns 1 / Chip.
+// BandwidthHz returns 1 / Chip.
 func (s *Settings) BandwidthHz() lora.Bandwidth { return lora.Bandwidth(time.Second / s.Chip) }
 
 // PreambleTime returns how long preamble and sync word last: 4.25 symbols more than the

@@ -9,7 +9,8 @@
 //     source address;
 //   - which short address a node has: from the Source Address and Address16 TLVs, from Address Solicit responses, and by
 //     trying all known nodes on a frame;
-//   - the key sequence, the compression contexts and the mesh-local prefix;
+//   - the key sequence, the compression contexts and the mesh-local prefix, from network data and datasets; from a pending one, what
+//     the network key and the prefix will be, and when;
 //   - fragments, for each hop on its own, as a datagram that is passed on is heard several times;
 //   - requests of network management, as a response does not say what it answers;
 //   - frames that asked for an acknowledgment, as that has no address.
@@ -26,14 +27,13 @@ import (
 	"github.com/gopymesh/pymesh/thread/lowpan"
 )
 
-// DefaultMeshLocalPrefix is the mesh-local prefix of a Pymesh. It holds until a dataset tells another one.
+// DefaultMeshLocalPrefix is the mesh-local prefix of a Pymesh. It holds until a dataset tells another one, or a pending one comes into force.
 var DefaultMeshLocalPrefix = netip.MustParsePrefix("fdde:ad00:beef::/64")
 
 // Dissector takes the packets of one network apart. It must not be used concurrently.
 type Dissector struct {
-	keys      keyring
+	network
 	nodes     nodeTable
-	contexts  lowpan.Contexts
 	fragments fragments
 	exchanges exchanges
 	pending   pendingAcks
@@ -42,8 +42,9 @@ type Dissector struct {
 
 // New returns a Dissector for the network with the given key.
 func New(networkKey [keys.Size]byte) *Dissector {
+	ring := newKeyring(networkKey)
 	d := &Dissector{
-		keys:      newKeyring(networkKey),
+		network:   network{keys: &ring},
 		nodes:     nodeTable{short: map[ieee802154.ShortAddr]ieee802154.ExtAddr{}},
 		fragments: fragments{hops: map[hop]*lowpan.Reassembler{}},
 		latest:    map[ieee802154.Addr][]byte{},
@@ -55,6 +56,7 @@ func New(networkKey [keys.Size]byte) *Dissector {
 // Dissect takes a PSDU apart, which ends with two FCS bytes. Times must not go back by much: they age fragments and
 // exchanges. The result aliases psdu.
 func (d *Dissector) Dissect(now time.Time, psdu []byte) Frame {
+	d.advance(now)
 	f := Frame{Time: now, PSDU: psdu, meshLocal: d.meshLocal()}
 	d.fragments.expire(now)
 	payload := d.mac(&f)
@@ -71,13 +73,3 @@ func (d *Dissector) Incomplete() uint64 { return d.fragments.incomplete() }
 
 // Contexts returns the compression contexts as they are known now.
 func (d *Dissector) Contexts() lowpan.Contexts { return d.contexts }
-
-func (d *Dissector) meshLocal() netip.Prefix {
-	c, _ := d.contexts.Get(lowpan.MeshLocalContext)
-	return c.Prefix
-}
-
-func (d *Dissector) setMeshLocal(p netip.Prefix) {
-	// It fails for a prefix that is none: the context stays as it is then.
-	_ = d.contexts.Set(lowpan.MeshLocalContext, lowpan.Context{Prefix: p, Compress: true})
-}

@@ -11,77 +11,97 @@ import (
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
+// A factList collects what matters in a message.
+type factList []string
+
+func (l *factList) add(format string, args ...any) { *l = append(*l, fmt.Sprintf(format, args...)) }
+
 // mleFacts picks what matters from the TLVs of a message, whatever its command. Challenges, responses and frame counters
 // are left out.
 func mleFacts(m mle.Message) []string {
-	var facts []string
-	add := func(format string, args ...any) { facts = append(facts, fmt.Sprintf(format, args...)) }
+	var l factList
+	l.node(m)
+	l.links(m)
+	l.network(m)
+	return l
+}
 
+// node tells of the sender, or of the receiver's place.
+func (l *factList) node(m mle.Message) {
 	leader, leaderErr := m.LeaderData()
 	if r, err := m.SourceAddress(); err == nil {
-		add("%s", named(r, leader, leaderErr == nil))
+		l.add("%s", named(r, leader, leaderErr == nil))
 	}
 	if r, err := m.Address16(); err == nil {
-		add("child becomes %v", r)
+		l.add("child becomes %v", r)
 	}
 	if s, err := m.Status(); err == nil {
-		add("status %s", mleStatusText(s))
+		l.add("status %s", mleStatusText(s))
 	}
 	if mode, err := m.Mode(); err == nil {
-		add("mode %v", mode)
+		l.add("mode %v", mode)
 	}
 	if d, err := m.Timeout(); err == nil {
-		add("timeout %s", seconds(d))
+		l.add("timeout %s", seconds(d))
 	}
 	if s, err := m.ScanMask(); err == nil {
-		add("asks %s", scanMaskText(s))
+		l.add("asks %s", scanMaskText(s))
 	}
 	if leaderErr == nil {
-		add("partition %08x", leader.PartitionID)
+		l.add("partition %08x", leader.PartitionID)
 	}
+}
+
+// links tells of routes and links, and of what is asked for.
+func (l *factList) links(m mle.Message) {
 	if r, err := m.Route64(); err == nil {
-		add("routers%s", routerList(r.Routers))
+		l.add("routers%s", routerList(r.Routers))
 	}
 	if c, err := m.Connectivity(); err == nil {
-		add("cost %d", c.LeaderCost)
+		l.add("cost %d", c.LeaderCost)
 	}
 	if dB, err := m.LinkMargin(); err == nil {
-		add("margin %d dB", dB)
+		l.add("margin %d dB", dB)
 	}
 	if r, err := m.TLVRequest(); err == nil && len(r) > 0 {
-		add("wants %s", tlvRequestText(r))
+		l.add("wants %s", tlvRequestText(r))
 	}
 	if r, err := m.AddressRegistration(); err == nil {
 		n := 0
 		for range r.All() {
 			n++
 		}
-		add("%s", count(n, "address", "addresses"))
+		l.add("%s", count(n, "address", "addresses"))
 	}
+}
+
+// network tells of what the partition has in common.
+func (l *factList) network(m mle.Message) {
 	if c, err := m.Channel(); err == nil {
-		add("channel %s", channelText(c))
+		l.add("channel %s", channelText(c))
 	}
 	if id, err := m.PANID(); err == nil {
-		add("PAN %v", id)
+		l.add("PAN %v", id)
 	}
-	if data, ok := m.Find(mle.TLVNetworkData); ok && leaderErr == nil {
-		add("network data %d: %s", leader.DataVersion, networkDataFact(data))
+	if data, ok := m.Find(mle.TLVNetworkData); ok {
+		if leader, err := m.LeaderData(); err == nil {
+			l.add("network data %d: %s", leader.DataVersion, networkDataFact(data))
+		}
 	}
 	if data, ok := m.Find(mle.TLVActiveOperationalDataset); ok {
-		add("%s", datasetFact("active dataset", data))
+		l.add("%s", datasetFact("active dataset", data))
 	}
 	if data, ok := m.Find(mle.TLVPendingOperationalDataset); ok {
-		add("%s", datasetFact("pending dataset", data))
+		l.add("%s", datasetFact("pending dataset", data))
 	}
 	if data, ok := m.Find(mle.TLVThreadDiscovery); ok {
 		if name, ok := tlv.Find(data, meshcop.TypeNetworkName); ok {
-			add("network %q", name)
+			l.add("network %q", name)
 		}
 	}
 	if v, err := m.Version(); err == nil && v != mle.Version1_1 {
-		add("version %s", versionText(v))
+		l.add("version %s", versionText(v))
 	}
-	return facts
 }
 
 // named prints a locator with the part that its node plays.

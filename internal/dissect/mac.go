@@ -96,19 +96,8 @@ func (d *Dissector) openIndexed(f *Frame) error {
 	if m.Security.Level.MICSize() == 0 { // would fit any sender
 		return ieee802154.ErrSecurity
 	}
-	for seq := range d.keys.candidates(m.Security.KeyIndex) {
-		ccm := d.keys.of(seq).mac
-		for ext := range d.nodes.candidates(m.Src) {
-			plain, err := m.Open(nil, f.PSDU, ccm, ext)
-			if err != nil {
-				continue
-			}
-			m.Opened, m.Sender, m.KeySequence, m.Plaintext = true, ext, seq, plain
-			d.keys.accept(seq)
-			d.nodes.add(ext)
-			if m.Src.Mode == ieee802154.AddrModeShort {
-				d.nodes.bind(m.Src.Short, ext)
-			}
+	for ring := range d.rings() {
+		if d.openWith(f, ring) {
 			return nil
 		}
 	}
@@ -116,6 +105,28 @@ func (d *Dissector) openIndexed(f *Frame) error {
 		return ErrKey
 	}
 	return ErrSender
+}
+
+// openWith tries the keys of a keyring.
+func (d *Dissector) openWith(f *Frame, ring *keyring) bool {
+	m := &f.MAC
+	for seq := range ring.candidates(m.Security.KeyIndex) {
+		ccm := ring.of(seq).mac
+		for ext := range d.nodes.candidates(m.Src) {
+			plain, err := m.Open(nil, f.PSDU, ccm, ext)
+			if err != nil {
+				continue
+			}
+			m.Opened, m.Sender, m.KeySequence, m.Plaintext = true, ext, seq, plain
+			d.accept(ring, seq)
+			d.nodes.add(ext)
+			if m.Src.Mode == ieee802154.AddrModeShort {
+				d.nodes.bind(m.Src.Short, ext)
+			}
+			return true
+		}
+	}
+	return false
 }
 
 // pendingAck is a frame that asked for an acknowledgment.

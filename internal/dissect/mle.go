@@ -1,12 +1,12 @@
 package dissect
 
 import (
+	"time"
+
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/lowpan"
-	"github.com/gopymesh/pymesh/thread/meshcop"
 	"github.com/gopymesh/pymesh/thread/mle"
-	"github.com/gopymesh/pymesh/thread/netdata"
 )
 
 // mle reads an MLE message, and learns from it if it is authentic.
@@ -38,7 +38,7 @@ func (d *Dissector) mle(f *Frame) {
 	f.setTLVs(mleTLVs(m.TLVs))
 	switch {
 	case secured:
-		d.learn(sender, ip, m)
+		d.learn(f.Time, sender, ip, m)
 	case m.Command != mle.DiscoveryRequest && m.Command != mle.DiscoveryResponse: // Thread 1.1 §4.2
 		f.fail(ErrUnsecured)
 	}
@@ -46,18 +46,20 @@ func (d *Dissector) mle(f *Frame) {
 
 // openMLE finds the node that has sent a secured message.
 func (d *Dissector) openMLE(h mle.Header, payload []byte, ip *ip6.Datagram) (ieee802154.ExtAddr, []byte, error) {
-	ccm := d.keys.of(h.KeySequence).mle
-	for ext := range d.nodes.candidates(lowpan.AddrOf(ip6.InterfaceIDOf(ip.Src))) {
-		if plain, err := h.Open(nil, payload, ip.Src, ip.Dst, ext, ccm); err == nil {
-			d.keys.accept(h.KeySequence)
-			return ext, plain, nil
+	for ring := range d.rings() {
+		ccm := ring.of(h.KeySequence).mle
+		for ext := range d.nodes.candidates(lowpan.AddrOf(ip6.InterfaceIDOf(ip.Src))) {
+			if plain, err := h.Open(nil, payload, ip.Src, ip.Dst, ext, ccm); err == nil {
+				d.accept(ring, h.KeySequence)
+				return ext, plain, nil
+			}
 		}
 	}
 	return ieee802154.ExtAddr{}, nil, ErrKey
 }
 
 // learn takes from an authentic message what opens later frames.
-func (d *Dissector) learn(sender ieee802154.ExtAddr, ip *ip6.Datagram, m mle.Message) {
+func (d *Dissector) learn(now time.Time, sender ieee802154.ExtAddr, ip *ip6.Datagram, m mle.Message) {
 	d.nodes.add(sender)
 	if r, err := m.SourceAddress(); err == nil {
 		d.nodes.bind(ieee802154.ShortAddr(r), sender)
@@ -67,15 +69,5 @@ func (d *Dissector) learn(sender ieee802154.ExtAddr, ip *ip6.Datagram, m mle.Mes
 			d.nodes.bind(ieee802154.ShortAddr(r), a.Ext)
 		}
 	}
-	if data, ok := m.Find(mle.TLVNetworkData); ok {
-		for c := range netdata.Contexts(data) {
-			// It fails for a prefix of no bits, which compresses nothing.
-			_ = d.contexts.Set(c.ID, lowpan.Context{Prefix: c.Prefix, Compress: c.Compress})
-		}
-	}
-	if data, ok := m.Find(mle.TLVActiveOperationalDataset); ok {
-		if s, err := meshcop.ParseDataset(data); err == nil && s.Has(meshcop.HasMeshLocalPrefix) {
-			d.setMeshLocal(s.MeshLocalPrefix)
-		}
-	}
+	d.network.learn(now, m)
 }

@@ -113,6 +113,17 @@ func (n processNode) received(payload string) bool {
 	return slices.ContainsFunc(n.Lines(), func(line string) bool { return strings.HasSuffix(line, payload) })
 }
 
+// borderNodes is mixed for nodes that may be border routers.
+func borderNodes(t *testing.T, order string) (*otsim.Controller, []borderNode) {
+	t.Helper()
+	c, nodes := mixed(t, order)
+	list := make([]borderNode, len(nodes))
+	for i, n := range nodes {
+		list[i] = n.(borderNode)
+	}
+	return c, list
+}
+
 // inPrefix returns the address of a node in a prefix, the zero Addr if it has none.
 func inPrefix(n borderNode, p netip.Prefix) netip.Addr {
 	for _, a := range n.addresses() {
@@ -139,16 +150,7 @@ func keeps(n borderNode) bool {
 func TestMixedBorderRouter(t *testing.T) {
 	for _, order := range []string{"oro", "roo", "oor", "rro", "orr", "ror"} { // leader, border router, another
 		t.Run(order, func(t *testing.T) {
-			c := otsim.NewController(t)
-			c.Program()
-			m := makers(t, c)
-			var nodes []borderNode
-			for i := range order {
-				n := m[order[i]](i + 1)
-				state := []string{"leader", "router", "router"}[i]
-				await(t, c, n, 400*time.Second, state)
-				nodes = append(nodes, n.(borderNode))
-			}
+			c, nodes := borderNodes(t, order)
 			c.Run(40 * time.Second)
 			br, user := nodes[1], nodes[2]
 			all := func(has bool) bool {
@@ -219,15 +221,7 @@ func throughOurs(t *testing.T, c *otsim.Controller, br *engineNode, user borderN
 func TestMixedPreference(t *testing.T) {
 	for _, order := range []string{"oor", "ror"} { // leader, our border router, theirs; the leader sends
 		t.Run(order, func(t *testing.T) {
-			c := otsim.NewController(t)
-			c.Program()
-			m := makers(t, c)
-			var nodes []borderNode
-			for i := range order {
-				n := m[order[i]](i + 1)
-				await(t, c, n, 400*time.Second, []string{"leader", "router", "router"}[i])
-				nodes = append(nodes, n.(borderNode))
-			}
+			c, nodes := borderNodes(t, order)
 			c.Run(40 * time.Second)
 			leader, ours, theirs := nodes[0], nodes[1].(*engineNode), nodes[2]
 			out := func() bool {

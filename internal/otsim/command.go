@@ -33,6 +33,26 @@ func (p *Process) TryCommand(format string, args ...any) ([]string, error) {
 	return lines, err
 }
 
+// SetNetwork gives a node a network key, in hex, and what else Pymesh's nodes have by default. OpenThread of today takes it, and all that it needs
+// to form a network, in a dataset.
+func (p *Process) SetNetwork(key string) {
+	p.c.t.Helper()
+	if _, err := p.TryCommand("masterkey %s", key); err == nil {
+		p.Command("panid 0x1234")
+		return
+	}
+	p.Command("dataset clear")
+	p.Command("dataset networkkey %s", key)
+	for _, line := range [...]string{
+		"panid 0x1234", "channel 11", "extpanid dead00beef00cafe", "networkname OpenThread", "meshlocalprefix fdde:ad00:beef::",
+		// A joiner router of today has nobody join before it knows these.
+		"channelmask 0x07fff800", "pskc 00112233445566778899aabbccddeeff", "securitypolicy 672 onrc",
+		"activetimestamp 1", "commit active",
+	} {
+		p.Command("dataset %s", line)
+	}
+}
+
 // Send gives the program a command without waiting for an answer, for one that needs
 // virtual time (ping, scan) or has none (reset). What it prints is left for Await and
 // Lines.

@@ -81,19 +81,7 @@ func TestMixedDataset(t *testing.T) {
 		{"oro", 1}, {"oro", 2}, {"ror", 1}, {"ror", 2}, {"oor", 0}, {"rro", 0},
 	} {
 		t.Run(tt.order+" by "+string(rune('1'+tt.asks)), func(t *testing.T) {
-			c := otsim.NewController(t)
-			c.Program()
-			m := makers(t, c)
-			var nodes []mixedNode
-			for i := range tt.order {
-				n := m[tt.order[i]](i + 1)
-				if i == 0 {
-					await(t, c, n, 60*time.Second, "leader")
-				} else {
-					await(t, c, n, 400*time.Second, "router")
-				}
-				nodes = append(nodes, n)
-			}
+			c, nodes := mixed(t, tt.order)
 			c.Run(60 * time.Second)
 			switch n := nodes[tt.asks].(type) {
 			case *engineNode:
@@ -200,13 +188,8 @@ func TestMixedRegistration(t *testing.T) {
 func TestMixedCommissioner(t *testing.T) {
 	for _, order := range []string{"or", "ro"} {
 		t.Run(order, func(t *testing.T) {
-			c := otsim.NewController(t)
-			c.Program()
-			m := makers(t, c)
-			leader := m[order[0]](1)
-			await(t, c, leader, 60*time.Second, "leader")
-			n := m[order[1]](2)
-			await(t, c, n, 400*time.Second, "router")
+			c, nodes := mixed(t, order)
+			n := nodes[1]
 			aloc := func() bool {
 				switch n := n.(type) {
 				case *engineNode:

@@ -182,6 +182,23 @@ func makers(t *testing.T, c *otsim.Controller) map[byte]func(id int) mixedNode {
 	}
 }
 
+// mixed starts nodes of both kinds, 'o' for ours and 'r' for the reference's, one after the other: a leader, and routers.
+func mixed(t *testing.T, order string) (c *otsim.Controller, nodes []mixedNode) {
+	t.Helper()
+	c = otsim.NewController(t)
+	c.Program()
+	m := makers(t, c)
+	for i := range order {
+		n, state := m[order[i]](i+1), "router"
+		if i == 0 {
+			state = "leader"
+		}
+		await(t, c, n, 400*time.Second, state)
+		nodes = append(nodes, n)
+	}
+	return c, nodes
+}
+
 // TestMixedPairs: each side leads, each side is child and then router.
 func TestMixedPairs(t *testing.T) {
 	for _, order := range []string{"or", "ro", "oo", "rr"} {

@@ -88,13 +88,8 @@ func isLater(n processNode) bool {
 
 // TestMixedDiagnostics: each asks the other, one by one and all.
 func TestMixedDiagnostics(t *testing.T) {
-	c := otsim.NewController(t)
-	c.Program()
-	m := makers(t, c)
-	ours := m['o'](1).(*engineNode)
-	await(t, c, ours, 60*time.Second, "leader")
-	theirs := m['r'](2).(processNode)
-	await(t, c, theirs, 400*time.Second, "router")
+	c, nodes := mixed(t, "or")
+	ours, theirs := nodes[0].(*engineNode), nodes[1].(processNode)
 	c.Run(60 * time.Second)
 	later := isLater(theirs)
 	var answers []thread.Diagnostic

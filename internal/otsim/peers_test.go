@@ -16,28 +16,10 @@ const networkKey = "0134c0de1ab51234c0de1ab5ca1a110f"
 // startPeer starts a real node on Pymesh's defaults.
 func startPeer(c *otsim.Controller, id int) *otsim.Process {
 	p := c.AddProcess(c.Program(), id)
-	setNetwork(p)
+	p.SetNetwork(networkKey)
 	p.Command("ifconfig up")
 	p.Command("thread start")
 	return p
-}
-
-// setNetwork gives a node the network's key and PAN ID. OpenThread of today takes them, and what else it needs to form a network, in
-// a dataset.
-func setNetwork(p *otsim.Process) {
-	if _, err := p.TryCommand("masterkey %s", networkKey); err == nil {
-		p.Command("panid 0x1234")
-		return
-	}
-	p.Command("dataset clear")
-	p.Command("dataset networkkey %s", networkKey)
-	p.Command("dataset panid 0x1234")
-	p.Command("dataset channel 11")
-	p.Command("dataset extpanid dead00beef00cafe")
-	p.Command("dataset networkname OpenThread")
-	p.Command("dataset meshlocalprefix fdde:ad00:beef::")
-	p.Command("dataset activetimestamp 1")
-	p.Command("dataset commit active")
 }
 
 // meshLocal returns the addresses of a node below the mesh-local prefix, without the

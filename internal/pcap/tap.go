@@ -11,6 +11,7 @@ type TAP struct {
 	Fields  TAPFields // which of the following are known
 	FCS     FCSType
 	RSSI    float32 // dBm
+	SNR     float32 // dB; a field of this package, which other programs skip
 	Channel uint16
 	Page    uint8 // channel page, known with Channel
 }
@@ -23,6 +24,7 @@ const (
 	TAPFCS TAPFields = 1 << iota
 	TAPRSSI
 	TAPChannel
+	TAPSNR
 )
 
 // FCSType says what the frame ends with.
@@ -43,10 +45,12 @@ const (
 	tapTypeFCS     = 0
 	tapTypeRSSI    = 1
 	tapTypeChannel = 3
+	tapTypeSNR     = 0xff53 // of no standard: TAP has none for it
 
 	tapFCSLen     = 1
 	tapRSSILen    = 4
 	tapChannelLen = 3
+	tapSNRLen     = 4
 )
 
 // ErrTAP reports an IEEE 802.15.4 TAP header that is cut off or inconsistent.
@@ -86,6 +90,9 @@ func (t *TAP) set(kind uint16, value []byte) {
 	case kind == tapTypeRSSI && len(value) >= tapRSSILen:
 		t.Fields |= TAPRSSI
 		t.RSSI = math.Float32frombits(binary.LittleEndian.Uint32(value))
+	case kind == tapTypeSNR && len(value) >= tapSNRLen:
+		t.Fields |= TAPSNR
+		t.SNR = math.Float32frombits(binary.LittleEndian.Uint32(value))
 	case kind == tapTypeChannel && len(value) >= tapChannelLen:
 		t.Fields |= TAPChannel
 		t.Channel = binary.LittleEndian.Uint16(value)
@@ -110,6 +117,10 @@ func (t TAP) AppendBinary(b []byte) ([]byte, error) {
 		b = appendTLVHeader(b, tapTypeChannel, tapChannelLen)
 		b = le.AppendUint16(b, t.Channel)
 		b = append(b, t.Page, 0)
+	}
+	if t.Fields&TAPSNR != 0 {
+		b = appendTLVHeader(b, tapTypeSNR, tapSNRLen)
+		b = le.AppendUint32(b, math.Float32bits(t.SNR))
 	}
 	le.PutUint16(b[start+2:], uint16(len(b)-start))
 	return b, nil

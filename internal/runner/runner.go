@@ -44,6 +44,8 @@ type Hooks struct {
 	Event func(thread.Event)
 	// Frame sees each packet that the radio has received or sent. psdu must not be kept.
 	Frame func(now time.Time, psdu []byte)
+	// Begin takes the place of the engine's Start. It is called before Start of this package returns.
+	Begin func(now time.Time) error
 	// Timer has deadlines beside the engine's.
 	Timer Timer
 	// End is called at last: from then on the engine, and its store, are left alone. A runner that hangs does not come to it.
@@ -122,7 +124,11 @@ func Start(engine *thread.Engine, radio lora.Radio, log *slog.Logger, hooks Hook
 	for range receptions {
 		r.free <- new(reception)
 	}
-	if err := engine.Start(r.clock.Now()); err != nil {
+	begin := hooks.Begin
+	if begin == nil {
+		begin = engine.Start
+	}
+	if err := begin(r.clock.Now()); err != nil {
 		cancel()
 		return nil, err
 	}

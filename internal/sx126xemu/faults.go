@@ -54,7 +54,7 @@ func (c *Chip) Latch(flags uint16) {
 	c.interrupt(flags)
 }
 
-// LoseEdges, StickDIO1 and FreeDIO1 are faults of the interrupt line.
+// LoseEdges loses the next n rising edges of the interrupt line, with a negative n all.
 func (c *Chip) LoseEdges(n int) { c.LoseLineEdges(lineDIO1, n) }
 
 // StickDIO1 holds the interrupt line at a level.

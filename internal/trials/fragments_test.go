@@ -9,6 +9,7 @@ import (
 	"github.com/gopymesh/pymesh/internal/fields"
 	"github.com/gopymesh/pymesh/lora/lorasim"
 	"github.com/gopymesh/pymesh/lora/meshtest"
+	"github.com/gopymesh/pymesh/thread"
 )
 
 // TestFragments pings from one end of a row to the other with datagrams of many fragments, and measures how many are answered. Nobody on the
@@ -36,7 +37,7 @@ func TestFragments(t *testing.T) {
 			}
 			var surveys []fields.Survey
 			for seed := range uint64(seeds) {
-				surveys = append(surveys, pingRow(t, tt.nodes, pings, tt.size, tt.limit, seed+1))
+				surveys = append(surveys, pingRow(t, tt.nodes, pings, tt.size, tt.limit, seed+1, nil))
 			}
 			sum := fields.Summarize(surveys...)
 			t.Log(&sum)
@@ -48,12 +49,12 @@ func TestFragments(t *testing.T) {
 }
 
 // pingRow has a row of nodes, and pings from end to end, one after the other.
-func pingRow(t testing.TB, nodes, pings, size int, limit time.Duration, seed uint64) (s fields.Survey) {
+func pingRow(t testing.TB, nodes, pings, size int, limit time.Duration, seed uint64, change func(*thread.Config)) (s fields.Survey) {
 	m := meshtest.New(t, lorasim.Options{Seed: seed, Propagation: fields.Within(fields.Reach, fields.Signal)})
 	r := rand.New(rand.NewPCG(seed, 5))
 	start := m.Sim.Now()
 	for _, p := range fields.Chain(nodes) {
-		n := m.Add(seed, p, nil)
+		n := m.Add(seed, p, change)
 		m.Sim.After(time.Duration(r.Int64N(int64(time.Minute))), n.Start)
 	}
 	m.Run(time.Minute)

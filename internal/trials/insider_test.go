@@ -11,6 +11,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/keys"
+	"github.com/gopymesh/pymesh/thread/meshcop"
 	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
@@ -179,4 +180,65 @@ func TestKeySequenceJump(t *testing.T) {
 			t.Error("the last key sequence is taken")
 		}
 	})
+}
+
+// TestInsiderOrders: orders to announce the network 255 times, a millisecond apart, and questions to all each ten seconds do not have the
+// others send more than that takes to pass on, and their own share.
+func TestInsiderOrders(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		every time.Duration
+		// passOn is the airtime of each order, which a router passes on as all multicasts: once or twice.
+		passOn time.Duration
+		order  func(i int) (uri string, payload []byte)
+	}{
+		{"Announce Begin", time.Minute, 400 * time.Millisecond, func(int) (string, []byte) {
+			s := meshcop.Survey{Channels: 1 << thread.DefaultChannel, Count: 255, Period: time.Millisecond}
+			return tmf.URIAnnounceBegin, s.AppendAnnounceBegin(nil)
+		}},
+		{"diagnostics", 10 * time.Second, 400 * time.Millisecond, func(int) (string, []byte) {
+			return tmf.URIDiagnosticGetQuery, tmf.AppendTypeList(nil, tmf.DiagnosticAddress16, tmf.DiagnosticRoute64, tmf.DiagnosticNetworkData)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, p := insider(t, lorasim.Options{Seed: 1}, nil)
+			sent := func() (airtimes []time.Duration) {
+				for _, n := range m.Nodes {
+					airtimes = append(airtimes, n.Antenna.Stats().Airtime)
+				}
+				return airtimes
+			}
+			before := sent()
+			const span = time.Hour
+			i := 0
+			for end := m.Sim.Now().Add(span); m.Sim.Now().Before(end); i++ {
+				uri, payload := tt.order(i)
+				c := coap.Message{Type: coap.NonConfirmable, Code: coap.POST, MessageID: uint16(i), Payload: payload}
+				c.Options, _ = coap.Options(nil).AppendURIPath(uri)
+				b, err := c.AppendBinary(nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				h := ip6.Header{HopLimit: 64, Src: p.RLOC16.Addr(thread.DefaultMeshLocalPrefix), Dst: ip6.RealmLocalAllNodes}
+				datagram, err := ip6.AppendUDP(nil, h, tmf.UDPPort, tmf.UDPPort, b)
+				if err == nil {
+					datagram, err = ip6.InsertMPLOption(nil, datagram, ip6.MPLOption{Sequence: uint8(i)})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.SendDatagram(ieee802154.ShortAddress(ieee802154.BroadcastAddr), datagram)
+				m.Run(tt.every)
+			}
+			for k, after := range sent() {
+				t.Logf("node %d sent for %v", k+1, (after - before[k]).Round(time.Second))
+				if after-before[k] > 36*time.Second+tt.passOn*time.Duration(i) {
+					t.Errorf("node %d sent for %v after %d orders", k+1, after-before[k], i)
+				}
+			}
+			if d, ok := heardWithin(m, m.Nodes[0], m.Nodes[2].MeshLocalEID(), 10*time.Minute); d > 2*time.Minute {
+				t.Errorf("reply %v after %v", ok, d)
+			}
+		})
+	}
 }

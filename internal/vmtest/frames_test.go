@@ -34,8 +34,14 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+// radio is a hat's, of either family.
+type radio interface {
+	lora.Radio
+	Chip() string
+}
+
 // receiveOne lets a hat receive a packet.
-func receiveOne(t *testing.T, b *bench, r *sx1276.Radio, p []byte) {
+func receiveOne(t *testing.T, b *bench, r radio, p []byte) {
 	t.Helper()
 	start := time.Now()
 	b.call("Transmit", p, &struct{}{})
@@ -60,7 +66,7 @@ func receiveOne(t *testing.T, b *bench, r *sx1276.Radio, p []byte) {
 }
 
 // sendOne lets a hat send a packet.
-func sendOne(t *testing.T, b *bench, r *sx1276.Radio, p []byte) {
+func sendOne(t *testing.T, b *bench, r radio, p []byte) {
 	t.Helper()
 	if err := r.Send(context.Background(), p); err != nil {
 		t.Fatal(err)

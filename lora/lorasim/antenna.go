@@ -90,10 +90,13 @@ type antenna struct {
 	refusal  error // what the end of listening will report
 	packet   []byte
 
-	giveUp     int64 // until when it waits for a free channel
-	detectFrom int64 // start of the detection of activity
-	sentAt     int64 // end of the last packet sent, noted for a Gap
-	heardAt    int64 // end of the last one received, noted for a Pause
+	giveUp     int64   // until when it waits for a free channel
+	detectFrom int64   // start of the detection of activity
+	sentAt     int64   // end of the last packet sent, noted for a Gap
+	heardAt    int64   // end of the last one received, noted for a Pause
+	windowAt   int64   // end of its Window
+	load       float64 // airtime lately, in nanoseconds, up to loadAt
+	loadAt     int64
 
 	// As a receiver.
 	power     int64    // sum of all signals here, in attowatts

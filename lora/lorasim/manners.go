@@ -24,26 +24,38 @@ type Manners struct {
 	// DeafAfterSend and DeafAfterReceive are how long the receiver stays off after a packet. A packet that begins in that time is
 	// received all the same if enough of its preamble is left afterwards.
 	DeafAfterSend, DeafAfterReceive time.Duration
+	// Window is how long all packets but acknowledgments (those of up to 5 bytes) wait after the end of another one's packet that is no
+	// acknowledgment, and then for a random time as after a busy channel.
+	Window time.Duration
 	// Wait is how long a packet waits while the channel is busy, until it is refused. A busy channel is looked at again after a random
-	// time of RetryMin to RetryMax.
+	// time of RetryMin to RetryMax: of whole Slots after RetryMin, if there are such. Load is how much longer than RetryMax that may be
+	// when the channel is always in use, in proportion below: 3 for four times as long.
 	Wait               time.Duration
 	RetryMin, RetryMax time.Duration
-	// CAD has the modem look for a chirp at the end of listening, if Detection is not nil.
+	Slot               time.Duration
+	Load               float64
+	// CAD has the modem look for a chirp at the end of listening, if it is not nil.
 	CAD *Detection
 }
 
-// DriverManners are those of package lora/sx1276 with its default options: as measured with the emulated chip in time (TestTurnaround), the
-// pauses that spare Pycom's boards, the random wait after a busy channel of up to four preambles, for one and a half longest frames.
+// DriverManners are those of the driver in package lora/sx1276 with its default options (transceiver.PycomListen): its turnaround, as
+// measured with the emulated chip, the pauses that spare Pycom's boards, the room for acknowledgments, the slots after a busy channel, and
+// the detection of activity after a packet of one's own.
 func DriverManners(c lora.Config) Manners {
 	const meshPacket = 127
+	unheard := 5*c.SymbolTime() + time.Millisecond
 	return Manners{
 		Turnaround:    600 * time.Microsecond,
 		Pause:         5 * time.Millisecond,
 		Gap:           5 * time.Millisecond,
 		DeafAfterSend: time.Millisecond,
+		Window:        8*time.Millisecond + unheard,
 		Wait:          c.Airtime(meshPacket) * 3 / 2,
 		RetryMin:      time.Millisecond,
 		RetryMax:      time.Millisecond + 4*c.PreambleTime(),
+		Slot:          unheard,
+		Load:          3,
+		CAD:           &Detection{},
 	}
 }
 
@@ -68,6 +80,9 @@ func BoardManners() Manners {
 // a chirp, of a preamble or of a payload, and receives nothing. A reception that has begun without the modem's status telling of it yet
 // is lost, unless enough of the preamble is left. It draws as much current as receiving, and counts as that in [lora.Activity].
 type Detection struct {
+	// Always is before each packet. Otherwise it is before a packet that is no acknowledgment, when the receiver may have missed the
+	// beginning of another one: for as long after a packet of one's own as the longest packet lasts.
+	Always bool
 	// Symbols is how long it takes. Measured: 1.80 to 1.86 at SF9 to SF12. Default 1.85.
 	Symbols float64
 	// FalseAlarm is the probability of a hit where nobody sends. Measured: 1:80 at SF12 and 125 kHz. Negative for none. Default 1/80.
@@ -157,10 +172,54 @@ func (m *medium) hold(a *antenna, now int64) int64 {
 	if b.Pause > 0 && a.heardAt != 0 {
 		at = max(at, a.heardAt+int64(b.Pause)-ahead)
 	}
+	if room := m.room(a, at); room > 0 {
+		at = room
+	}
 	if b.Jitter > 0 {
 		at += m.between(0, b.Jitter)
 	}
 	return max(at, a.deafUntil) - now
+}
+
+// acknowledgment is the length of an acknowledgment frame (IEEE 802.15.4-2006, section 7.2.2.3).
+const acknowledgment = 5
+
+// room returns until when a packet leaves room for the acknowledgments of others; 0 if it need not.
+func (m *medium) room(a *antenna, now int64) int64 {
+	if len(a.packet) <= acknowledgment || now >= a.windowAt {
+		return 0
+	}
+	return a.windowAt + m.contend(a) - int64(a.manners.RetryMin)
+}
+
+// contend draws how long to wait after a busy channel.
+func (m *medium) contend(a *antenna) int64 {
+	b := &a.manners
+	span := float64(b.RetryMax - b.RetryMin)
+	if b.Load > 0 {
+		a.age(a.deadline)
+		span *= 1 + b.Load*min(a.load/float64(m.memory(a)), 1)
+	}
+	if b.Slot > 0 {
+		slots := max(1, int64(span/float64(b.Slot)+0.5))
+		return int64(b.RetryMin) + m.chance().Int64N(slots)*int64(b.Slot)
+	}
+	return m.between(b.RetryMin, b.RetryMin+time.Duration(span))
+}
+
+// loadPackets is over how many of the longest packets the load of the channel is a mean.
+const loadPackets = 50
+
+func (m *medium) memory(a *antenna) time.Duration {
+	return loadPackets * a.cfg.Airtime(lora.MaxPacket)
+}
+
+// age lets the load fade up to a time.
+func (a *antenna) age(now int64) {
+	if d := now - a.loadAt; d > 0 {
+		a.load *= math.Exp(-float64(d) / float64(a.m.memory(a)))
+		a.loadAt = now
+	}
 }
 
 // patient reports whether a packet waits longer for a free channel, and lets it.
@@ -171,7 +230,7 @@ func (m *medium) patient(a *antenna) bool {
 	a.account(a.deadline)
 	a.state = waiting
 	a.stats.Waited++
-	a.deadline += max(m.between(a.manners.RetryMin, a.manners.RetryMax), 1)
+	a.deadline += max(m.contend(a), 1)
 	return true
 }
 
@@ -182,7 +241,7 @@ func (m *medium) prepare(a *antenna) bool {
 	}
 	b := &a.manners
 	switch {
-	case a.state == listening && b.CAD != nil:
+	case a.state == listening && b.CAD != nil && (b.CAD.Always || m.blind(a)):
 		a.account(a.deadline)
 		a.state = detecting
 		a.detectFrom = a.deadline
@@ -197,6 +256,11 @@ func (m *medium) prepare(a *antenna) bool {
 		return true
 	}
 	return false
+}
+
+// blind reports whether a packet may be on the air that began while the antenna was sending.
+func (m *medium) blind(a *antenna) bool {
+	return len(a.packet) > acknowledgment && a.sentAt != 0 && a.deadline-a.sentAt < int64(a.cfg.Airtime(lora.MaxPacket))
 }
 
 // unlock ends a reception because the receiver is turned off for a packet of its own.
@@ -231,9 +295,14 @@ func (a *antenna) enoughLeft(b *antenna, at int64) bool {
 }
 
 // received notes the end of a packet that the receiver had locked on.
-func (a *antenna) received(now int64) {
+func (a *antenna) received(from *antenna, now int64) {
 	if a.mannered {
-		a.heardAt = now
+		a.heardAt, a.windowAt = now, now
+		if len(from.packet) > acknowledgment {
+			a.windowAt += int64(a.manners.Window)
+		}
+		a.age(now)
+		a.load += float64(from.deadline - from.start)
 		a.deafUntil = max(a.deafUntil, now+int64(a.manners.DeafAfterReceive))
 	}
 }
@@ -244,6 +313,8 @@ func (m *medium) sentOne(a *antenna) {
 		return
 	}
 	a.sentAt = a.deadline
+	a.age(a.deadline)
+	a.load += float64(a.deadline - a.start)
 	a.deafUntil = a.deadline + int64(a.manners.DeafAfterSend)
 	if a.works() && a.hears() {
 		m.catch(a, a.deafUntil, &a.stats.HalfDuplex)

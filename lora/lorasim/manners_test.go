@@ -34,7 +34,7 @@ func TestTurnaroundAndListening(t *testing.T) {
 		{Manners{}, ms},
 		{Manners{Turnaround: 600 * time.Microsecond}, ms + 600*time.Microsecond},
 		{DriverManners(lora.Config{}), ms + 600*time.Microsecond},
-		{Manners{CAD: &Detection{FalseAlarm: -1}}, ms + 1894400*time.Nanosecond}, // 1.85 symbols
+		{Manners{CAD: &Detection{Always: true, FalseAlarm: -1}}, ms + 1894400*time.Nanosecond}, // 1.85 symbols
 	} {
 		b := mannered(tt.manners, -80)
 		b.sendAt(0, 0, 20)
@@ -174,7 +174,7 @@ func TestBoardHearsStrengthAlone(t *testing.T) {
 // beginning.
 func TestDetection(t *testing.T) {
 	symbol := lora.Config{}.WithDefaults().SymbolTime()
-	certain := &Detection{FalseAlarm: -1}
+	certain := &Detection{Always: true, FalseAlarm: -1}
 	for _, tt := range []struct {
 		name   string
 		began  time.Duration // before the detection
@@ -216,14 +216,14 @@ func TestDetectionErrs(t *testing.T) {
 		return busy
 	}
 	sensitivity := lora.Config{}.WithDefaults().Sensitivity()
-	if n := count(Detection{FalseAlarm: 0.25}, -200); n < 70 || n > 130 {
+	if n := count(Detection{Always: true, FalseAlarm: 0.25}, -200); n < 70 || n > 130 {
 		t.Errorf("%d false alarms of 400", n)
 	}
 	for _, tt := range []struct {
 		above    float64
 		low, top int
 	}{{6, 400, 400}, {2.5, 270, 330}, {0, 170, 230}, {-5, 0, 0}} {
-		if n := count(Detection{FalseAlarm: -1}, sensitivity+tt.above); n < tt.low || n > tt.top {
+		if n := count(Detection{Always: true, FalseAlarm: -1}, sensitivity+tt.above); n < tt.low || n > tt.top {
 			t.Errorf("%v dB above the limit: %d hits of 400", tt.above, n)
 		}
 	}
@@ -239,12 +239,63 @@ func TestDetectionTakesReceptions(t *testing.T) {
 		b := newBench(Options{}, 2)
 		b.SetLink(b.nd[0], b.nd[1], -100)
 		b.nd[0].SetManners(Manners{})
-		b.nd[1].SetManners(Manners{CAD: &Detection{FalseAlarm: -1}})
+		b.nd[1].SetManners(Manners{CAD: &Detection{Always: true, FalseAlarm: -1}})
 		b.sendAt(0, 0, 50)
 		b.sendAt(tt.began, 1, 10)
 		b.Run(time.Second)
 		if s := b.nd[1].Stats(); s.Busy != 1 || (s.Delivered == 1) != tt.heard {
 			t.Errorf("%v before: %+v", tt.began, s)
+		}
+	}
+}
+
+// TestDetectionCostsReceiving: a detection draws what receiving draws.
+func TestDetectionCostsReceiving(t *testing.T) {
+	b := mannered(Manners{CAD: &Detection{Always: true, FalseAlarm: -1}}, -80)
+	b.sendAt(0, 0, 20)
+	b.Run(time.Second)
+	if a := b.nd[0].Activity(); a.Receiving != time.Second-airtime(20) || a.Transmitting != airtime(20) || a.Sleeping != 0 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// TestRoomForAcknowledgments gives a packet at the end of another one's: it waits, unless it is an acknowledgment.
+func TestRoomForAcknowledgments(t *testing.T) {
+	driver := DriverManners(lora.Config{})
+	for _, tt := range []struct {
+		size     int
+		from, to time.Duration
+	}{{5, driver.Pause, driver.Pause + 1}, {6, driver.Window, driver.Window + driver.RetryMax + 2*ms}} {
+		for seed := range uint64(10) {
+			b := newBench(Options{Seed: seed, Manners: driver}, 2)
+			b.SetLink(b.nd[0], b.nd[1], -80)
+			b.nd[0].SetManners(Manners{})
+			b.sendAt(0, 0, 20)
+			end := ms + airtime(20)
+			b.sendAt(end+1, 1, tt.size)
+			b.Run(time.Second)
+			if got := b.begins(t, 0, tt.size) - end; got < tt.from || got > tt.to {
+				t.Errorf("%d bytes begin after %v, want %v to %v", tt.size, got, tt.from, tt.to)
+			}
+		}
+	}
+}
+
+// TestDetectionAfterSending: a packet that began while the antenna was sending is not known to its modem, but found.
+func TestDetectionAfterSending(t *testing.T) {
+	for _, cad := range []*Detection{nil, {FalseAlarm: -1}} {
+		driver := DriverManners(lora.Config{})
+		driver.CAD = cad
+		b := mannered(driver, -100)
+		b.nd[0].SetManners(Manners{})
+		b.sendAt(0, 1, 20)
+		b.sendAt(20*ms, 0, 100)
+		b.sendAt(60*ms, 1, 20)
+		b.CutLink(b.nd[0], b.nd[1])
+		b.After(40*ms, func() { b.SetLink(b.nd[0], b.nd[1], -100) })
+		b.Run(time.Second)
+		if s := b.nd[1].Stats(); (s.Waited > 0) != (cad != nil) || s.Sent != 2 {
+			t.Errorf("CAD %v: %+v", cad != nil, s)
 		}
 	}
 }
@@ -292,7 +343,6 @@ func TestMeter(t *testing.T) {
 
 func TestNoAllocationsWithManners(t *testing.T) {
 	manners := DriverManners(lora.Config{})
-	manners.CAD = &Detection{}
 	s := newField(100, Options{Manners: manners})
 	for _, n := range s.nodes[:30] {
 		n.SetManners(BoardManners())

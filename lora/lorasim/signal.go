@@ -92,6 +92,10 @@ func (m *medium) advance(a *antenna) outcome {
 		return outcomeStarted
 	case waiting:
 		a.refusal = nil
+		if room := m.room(a, a.deadline); room > 0 && a.deadline < a.giveUp {
+			a.deadline = room
+			return outcomeStarted
+		}
 		m.listen(a, a.deadline)
 		return outcomeStarted
 	case detecting:
@@ -211,13 +215,13 @@ func (m *medium) end(a *antenna) {
 			continue
 		case b.spoiled:
 			b.lock = nil
-			b.received(a.deadline)
+			b.received(a, a.deadline)
 			b.stats.Collided++
 			b.tellEnd(a, l, false)
 			continue
 		default:
 			b.lock = nil
-			b.received(a.deadline)
+			b.received(a, a.deadline)
 		}
 		if m.lose(a, b) || b.front == nil && a.modem.framing != b.modem.framing {
 			b.stats.Lost++

@@ -15,6 +15,9 @@ const (
 	enableTime = 10 * time.Millisecond // supplies and switches
 	resetPulse = 2 * time.Millisecond  // 100 µs at least
 	wakeTime   = time.Millisecond      // until BUSY can be relied on, after the chip select has woken the chip up
+	// identifyPause is the pause between identifyTries.
+	identifyPause = 10 * time.Millisecond
+	identifyTries = 4
 	// otherResetTime is what an SX1276 takes after a reset.
 	otherResetTime = 10 * time.Millisecond
 	sleepTime      = time.Millisecond // 500 µs after SetSleep the chip must not be selected
@@ -65,19 +68,24 @@ func (c *chip) wakeUp() error {
 	return nil
 }
 
-// identify makes sure that a chip of this family answers.
+// identify makes sure that a chip of this family answers. Right after a reset it may not.
 func (c *chip) identify() error {
-	if err := c.ready(); err != nil {
-		return c.betterError(err)
-	}
-	c.last = 0
-	text, err := c.readRegisters(regVersion, 16)
-	if err != nil {
-		return err
-	}
-	c.version = strings.TrimRight(string(text), "\x00 ")
-	if strings.HasPrefix(c.version, "SX126") || strings.HasPrefix(c.version, "LLCC68") {
-		return nil
+	for try := range identifyTries {
+		if try > 0 {
+			c.sleep(identifyPause)
+		}
+		if err := c.ready(); err != nil {
+			return c.betterError(err)
+		}
+		c.last = 0
+		text, err := c.readRegisters(regVersion, 16)
+		if err != nil {
+			return err
+		}
+		c.version = strings.TrimRight(string(text), "\x00 ")
+		if strings.HasPrefix(c.version, "SX126") || strings.HasPrefix(c.version, "LLCC68") {
+			return nil
+		}
 	}
 	return c.betterError(nil)
 }
@@ -92,10 +100,20 @@ func (c *chip) betterError(err error) error {
 		return err
 	}
 	status := c.R[1]
-	if empty := strings.Trim(c.version, "\x00\xff") == ""; empty && (status == 0 || status == 0xFF) {
+	if blank(c.version) && (status == 0 || status == 0xFF) {
 		return &lora.Error{Op: "identify", Reg: "status", Err: &Problem{Err: fmt.Errorf("0x%02X: %w", status, ErrNoChip), Remedy: remedyNoChip}}
 	}
 	return &lora.Error{Op: "identify", Reg: "version", Err: &Problem{Err: fmt.Errorf("%q: %w", c.version, ErrOtherChip), Remedy: remedyOtherChip}}
+}
+
+// blank reports whether all bytes read as 0, or as 1: nobody drives the wire.
+func blank(text string) bool {
+	for i := range len(text) {
+		if text[i] != 0x00 && text[i] != 0xFF {
+			return false
+		}
+	}
+	return true
 }
 
 // sx127x asks as one asks an SX1276 for its version. No command of an SX126x begins like that.

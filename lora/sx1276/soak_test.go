@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,8 +18,8 @@ import (
 	"github.com/gopymesh/pymesh/lora/sx1276"
 )
 
-// soakFrames is how many frames TestSoak sends; soakShort with -short.
-const soakFrames, soakShort = 100_000, 3_000
+// soakFrames is how many frames TestSoak sends; soakShort with -short; PYMESH_SOAK says another number.
+const soakFrames, soakShort = 20_000, 3_000
 
 // soakFaults are injected at any moment of a frame, into one of the chips. Those that destroy
 // frames by themselves say for how long: frames that the chip receives meanwhile may be lost.
@@ -61,6 +63,12 @@ func TestSoak(t *testing.T) {
 	frames := soakFrames
 	if testing.Short() {
 		frames = soakShort
+	}
+	if v := os.Getenv("PYMESH_SOAK"); v != "" {
+		var err error
+		if frames, err = strconv.Atoi(v); err != nil {
+			t.Fatal("PYMESH_SOAK:", err)
+		}
 	}
 	const seed = 1
 	synctest.Test(t, func(t *testing.T) {

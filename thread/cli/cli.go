@@ -90,8 +90,11 @@ type Interpreter struct {
 	ping     ping
 	udp      udpSocket
 	coap     coapService
-	groups   []groupAddr
-	draft    meshcop.Dataset // of the command dataset
+
+	resolving, clock lookup // of dns and sntp
+
+	groups []groupAddr
+	draft  meshcop.Dataset // of the command dataset
 
 	printsFrames    bool   // that the radio hears
 	diagnosticQuery uint32 // the last one to a group
@@ -201,10 +204,15 @@ func (i *Interpreter) NextTimeout() (time.Time, bool) {
 	if t, ok := i.coap.nextTimeout(); ok && (next.IsZero() || t.Before(next)) {
 		next = t
 	}
+	for _, l := range i.lookups() {
+		if l.active() && (next.IsZero() || l.timer.Before(next)) {
+			next = l.timer
+		}
+	}
 	return next, !next.IsZero()
 }
 
-// HandleTimeout does what is due at now: the next of several pings, CoAP's retransmissions.
+// HandleTimeout does what is due at now: the next of several pings, retransmissions of CoAP, DNS and SNTP.
 func (i *Interpreter) HandleTimeout(now time.Time) {
 	i.now = now
 	if t := i.ping.timer; !t.IsZero() && !t.After(now) {
@@ -216,4 +224,5 @@ func (i *Interpreter) HandleTimeout(now time.Time) {
 		i.coap.endpoint.HandleTimeout(now)
 		i.drainCoAP()
 	}
+	i.lookupsDue()
 }

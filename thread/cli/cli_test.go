@@ -97,7 +97,7 @@ func TestLineEnds(t *testing.T) {
 func TestErr(t *testing.T) {
 	d := newDevice(t, 1)
 	for line, want := range map[string]error{
-		"state": nil, "state x": cli.InvalidArgs, "x": cli.Parse, "sntp": cli.NotImplemented, "help": nil, "  ": cli.InvalidArgs,
+		"state": nil, "state x": cli.InvalidArgs, "x": cli.Parse, "diag": cli.NotImplemented, "help": nil, "  ": cli.InvalidArgs,
 		"state leader": cli.InvalidState,
 	} {
 		if say(d, line); !errors.Is(d.shell.Err(), want) {

@@ -6,12 +6,12 @@ import (
 	"github.com/gopymesh/pymesh/thread/tlv"
 )
 
-// commissionerCommands are the words after commissioner. Joiners come by DTLS, which is not there.
+// commissionerCommands are the words after commissioner.
 var commissionerCommands = map[string]func(i *Interpreter, args []string) error{
 	"start":           func(i *Interpreter, _ []string) error { return i.view.StartCommissioner(i.now) },
 	"stop":            func(i *Interpreter, _ []string) error { return i.view.StopCommissioner(i.now) },
-	"joiner":          notImplemented,
-	"provisioningurl": notImplemented,
+	"joiner":          (*Interpreter).commissionerJoiner,
+	"provisioningurl": (*Interpreter).provisioningURL,
 	"announce":        survey("announce", 3),
 	"energy":          survey("energy", 4),
 	"panid":           survey("panid", 2),

@@ -18,6 +18,7 @@ const (
 	Busy                 Error = 5
 	Parse                Error = 6
 	InvalidArgs          Error = 7
+	Security             Error = 8
 	Abort                Error = 11
 	NotImplemented       Error = 12
 	InvalidState         Error = 13
@@ -42,6 +43,8 @@ func (e Error) Name() string {
 		return "Parse"
 	case InvalidArgs:
 		return "InvalidArgs"
+	case Security:
+		return "Security"
 	case Abort:
 		return "Abort"
 	case NotImplemented:
@@ -88,6 +91,11 @@ func errorOf(err error) Error {
 		{thread.ErrNotFound, NotFound},
 		{thread.ErrExists, Already},
 		{thread.ErrTableFull, NoBufs},
+		{thread.ErrNoNetwork, NotFound},
+		{thread.ErrPassword, Security},
+		{thread.ErrNotWanted, Security},
+		{thread.ErrNoAnswer, ResponseTimeout},
+		{thread.ErrJoinStopped, Abort},
 		{thread.ErrQueueFull, NoBufs},
 		{thread.ErrTooLong, InvalidArgs},
 		{thread.ErrDisabled, InvalidSourceAddress},

@@ -1,6 +1,9 @@
 package cli
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // A Radio is what the commands about the radio itself need, which an engine does not know.
 type Radio interface {
@@ -22,7 +25,11 @@ func (i *Interpreter) txpower(args []string) error {
 	if err != nil {
 		return err
 	}
-	return i.Radio.SetTxPower(int(int8(v)))
+	err = i.Radio.SetTxPower(int(int8(v)))
+	if errors.Is(err, NotImplemented) {
+		i.printf("only %d dBm: the power of this radio is set when it is opened\r\n", i.Radio.TxPower())
+	}
+	return err
 }
 
 // promiscuous prints all frames that the radio hears, while the interface is down. Whoever drives the Interpreter hands it each by HandleFrame.

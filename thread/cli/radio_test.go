@@ -52,6 +52,12 @@ func (p *power) SetTxPower(dBm int) error {
 	return nil
 }
 
+// fixed is a radio whose power does not change.
+type fixed struct{}
+
+func (fixed) TxPower() int         { return 14 }
+func (fixed) SetTxPower(int) error { return cli.NotImplemented }
+
 func TestTxPower(t *testing.T) {
 	d := newDevice(t, 1)
 	if say(d, "txpower"); !errors.Is(d.shell.Err(), cli.NotImplemented) {
@@ -65,5 +71,10 @@ func TestTxPower(t *testing.T) {
 	}
 	if say(d, "txpower"); d.shell.Radio.TxPower() != -3 {
 		t.Error(d.shell.Radio.TxPower())
+	}
+	d.shell.Radio = fixed{}
+	const want = "only 14 dBm: the power of this radio is set when it is opened\r\nError 12: NotImplemented\r\n"
+	if got := say(d, "txpower 10"); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

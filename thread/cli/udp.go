@@ -133,6 +133,7 @@ func (i *Interpreter) handleUDP(d *ip6.Datagram) bool {
 	switch {
 	case i.coap.started && h.DstPort == coapPort:
 		i.handleCoAP(d.Dst, from, payload)
+	case i.handleAnswer(h.DstPort, from, payload):
 	case i.udp.takes(netip.AddrPortFrom(d.Dst, h.DstPort), from):
 		text, _, _ := bytes.Cut(payload, []byte{0})
 		i.printf("%d bytes from %s %d %s\r\n", len(payload), formatAddr(d.Src), h.SrcPort, text)

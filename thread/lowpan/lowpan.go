@@ -32,6 +32,8 @@ var (
 	ErrRange = errors.New("lowpan: value out of range")
 	// ErrFull means that the reassembler has no place for another datagram.
 	ErrFull = errors.New("lowpan: too many datagrams in reassembly")
+	// ErrRepeated means that a fragment belongs to a datagram that is complete already.
+	ErrRepeated = errors.New("lowpan: fragment of a complete datagram")
 )
 
 // Dispatch is the kind of header that a frame's payload starts with.

@@ -33,6 +33,7 @@ type Limits struct {
 type Reassembler struct {
 	limits  Limits
 	slots   []slot
+	open    int // slots that are in use
 	dropped uint64
 	scratch [MaxDatagramSize]byte // the first fragment's decompressed part
 }
@@ -53,6 +54,7 @@ const (
 type slot struct {
 	key      key
 	inUse    bool
+	done     bool // complete, and still known until deadline or until the slot is used again
 	deadline time.Time
 	missing  int                                          // bytes
 	present  [(maxUnits + wordBits - 1) / wordBits]uint64 // a bit for every 8 bytes of data
@@ -70,8 +72,10 @@ func NewReassembler(limits Limits) *Reassembler {
 // A fragment that says something else than an earlier one about the same bytes starts its datagram afresh: so it is when
 // a sender uses a tag again (RFC 4944 §5.3). A fragment that fails with an error changes nothing.
 //
+// One that repeats what the last datagrams had, which are complete, fails with [ErrRepeated]: it begins no datagram that never becomes whole.
+//
 // A new datagram that finds no place drives out the oldest one, of those without security first. One without security
-// never drives out one with security: it fails with [ErrFull].
+// never drives out one with security: it fails with [ErrFull]. Whoever has half of the places drives out its own.
 func (r *Reassembler) HandleFragment(now time.Time, o Origin, frame []byte, ctx *Contexts) (datagram []byte, err error) {
 	h, err := ParseFragmentHeader(frame)
 	if err != nil {
@@ -90,21 +94,27 @@ func (r *Reassembler) HandleFragment(now time.Time, o Origin, frame []byte, ctx 
 	}
 
 	k := key{origin: o, size: h.DatagramSize, tag: h.Tag}
-	s := r.find(k)
+	s := r.find(now, k)
 	if s == nil {
 		if s = r.place(o); s == nil {
 			return nil, ErrFull
 		}
-		s.start(k, now.Add(r.limits.Timeout))
+		r.begin(s, k, now)
 	} else if s.contradicts(offset, part) {
-		r.dropped++
-		s.start(k, now.Add(r.limits.Timeout))
+		if s.inUse {
+			r.drop(s)
+		}
+		r.begin(s, k, now)
+	}
+	if s.done {
+		return nil, ErrRepeated
 	}
 	s.add(offset, part)
 	if s.missing > 0 {
 		return nil, nil
 	}
-	s.inUse = false
+	s.inUse, s.done = false, true
+	r.open--
 	return s.data[:size], nil
 }
 
@@ -119,6 +129,9 @@ func (r *Reassembler) decompress(frame []byte, o Origin, ctx *Contexts, datagram
 
 // NextTimeout returns when [Reassembler.HandleTimeout] is to be called, if at all.
 func (r *Reassembler) NextTimeout() (t time.Time, ok bool) {
+	if r.open == 0 {
+		return t, false
+	}
 	for i := range r.slots {
 		if s := &r.slots[i]; s.inUse && (!ok || s.deadline.Before(t)) {
 			t, ok = s.deadline, true
@@ -136,37 +149,33 @@ func (r *Reassembler) HandleTimeout(now time.Time) {
 	}
 }
 
-// Reset gives up all datagrams.
+// Reset gives up all datagrams, and forgets those that are complete.
 func (r *Reassembler) Reset() {
 	for i := range r.slots {
-		if s := &r.slots[i]; s.inUse {
+		s := &r.slots[i]
+		if s.inUse {
 			r.drop(s)
 		}
+		s.done = false
 	}
 }
 
 // Len returns how many datagrams are incomplete.
-func (r *Reassembler) Len() int {
-	n := 0
-	for i := range r.slots {
-		if r.slots[i].inUse {
-			n++
-		}
-	}
-	return n
-}
+func (r *Reassembler) Len() int { return r.open }
 
 // Dropped returns how many datagrams were given up so far, for whatever reason.
 func (r *Reassembler) Dropped() uint64 { return r.dropped }
 
 func (r *Reassembler) drop(s *slot) {
 	s.inUse = false
+	r.open--
 	r.dropped++
 }
 
-func (r *Reassembler) find(k key) *slot {
+// find returns the slot of a datagram, incomplete or complete, or nil.
+func (r *Reassembler) find(now time.Time, k key) *slot {
 	for i := range r.slots {
-		if s := &r.slots[i]; s.inUse && s.key == k {
+		if s := &r.slots[i]; s.key == k && (s.inUse || s.done && now.Before(s.deadline)) {
 			return s
 		}
 	}
@@ -175,15 +184,18 @@ func (r *Reassembler) find(k key) *slot {
 
 // place returns the slot for a new datagram, or nil.
 func (r *Reassembler) place(o Origin) *slot {
-	var victim *slot
+	var victim, free *slot
 	for i := range r.slots {
 		s := &r.slots[i]
-		if !s.inUse {
-			return s
-		}
-		if victim == nil || s.yieldsBefore(victim) {
+		switch {
+		case s.inUse && (victim == nil || s.yieldsBefore(victim)):
 			victim = s
+		case !s.inUse && (free == nil || s.deadline.Before(free.deadline)):
+			free = s
 		}
+	}
+	if free != nil {
+		return free
 	}
 	if len(r.slots) < r.limits.Datagrams {
 		r.slots = append(r.slots, slot{data: make([]byte, MaxDatagramSize)})
@@ -192,8 +204,31 @@ func (r *Reassembler) place(o Origin) *slot {
 	if victim == nil || o.Security == 0 && victim.key.origin.Security != 0 {
 		return nil
 	}
+	if own := r.oldestOf(o); own != nil && (victim.key.origin.Security != 0) == (o.Security != 0) {
+		victim = own
+	}
 	r.drop(victim)
 	return victim
+}
+
+// oldestOf returns the oldest datagram from an origin that has half of the places or more, else nil.
+func (r *Reassembler) oldestOf(o Origin) *slot {
+	var oldest *slot
+	n := 0
+	for i := range r.slots {
+		s := &r.slots[i]
+		if !s.inUse || s.key.origin != o {
+			continue
+		}
+		n++
+		if oldest == nil || s.deadline.Before(oldest.deadline) {
+			oldest = s
+		}
+	}
+	if 2*n < r.limits.Datagrams {
+		return nil
+	}
+	return oldest
 }
 
 // yieldsBefore reports whether s is to be driven out rather than other.
@@ -204,8 +239,10 @@ func (s *slot) yieldsBefore(other *slot) bool {
 	return s.deadline.Before(other.deadline)
 }
 
-func (s *slot) start(k key, deadline time.Time) {
-	*s = slot{key: k, inUse: true, deadline: deadline, missing: int(k.size), data: s.data}
+// begin takes a slot that is not in use for a new datagram.
+func (r *Reassembler) begin(s *slot, k key, now time.Time) {
+	*s = slot{key: k, inUse: true, deadline: now.Add(r.limits.Timeout), missing: int(k.size), data: s.data}
+	r.open++
 }
 
 // contradicts reports whether an earlier fragment had other bytes anywhere in part.

@@ -72,6 +72,7 @@ func handle(t testing.TB, r *Reassembler, now time.Time, o Origin, ctx *Contexts
 // TestSizes sends datagrams of all sizes through compression, fragments in whatever order, and reassembly.
 func TestSizes(t *testing.T) {
 	ctx := testContexts(t)
+	const more = 2000
 	rng := rand.New(rand.NewPCG(1, 2))
 	r := NewReassembler(testLimits)
 	for _, room := range []int{104, 81, 30} {
@@ -91,6 +92,7 @@ func TestSizes(t *testing.T) {
 			if got := handle(t, r, epoch, secured, ctx, fragments...); !bytes.Equal(got, datagram) {
 				t.Fatalf("%d bytes, in order: %x, want %x", n, got, datagram)
 			}
+			fragments = frames(t, datagram, uint16(n)+more, room, ctx)
 			rng.Shuffle(len(fragments), func(i, j int) { fragments[i], fragments[j] = fragments[j], fragments[i] })
 			if got := handle(t, r, epoch, secured, ctx, fragments...); !bytes.Equal(got, datagram) {
 				t.Fatalf("%d bytes, out of order: %x, want %x", n, got, datagram)
@@ -143,6 +145,38 @@ func TestReassemblerDuplicates(t *testing.T) {
 	}
 }
 
+// A fragment that comes once more after its datagram is complete begins no other one; one with the same tag and something else in it does.
+func TestReassemblerRepeated(t *testing.T) {
+	ctx := testContexts(t)
+	rng := rand.New(rand.NewPCG(1, 2))
+	datagram, other := udpDatagram(t, rng, 300), udpDatagram(t, rng, 300)
+	f, g := frames(t, datagram, 1, 104, ctx), frames(t, other, 1, 104, ctx)
+	r := NewReassembler(testLimits)
+	handle(t, r, epoch, secured, ctx, f...)
+	for i := range f {
+		if got, err := r.HandleFragment(epoch.Add(4*time.Second), secured, f[i], ctx); !errors.Is(err, ErrRepeated) || got != nil || r.Len() != 0 {
+			t.Errorf("fragment %d once more: %x, %v, %d incomplete", i, got, err, r.Len())
+		}
+	}
+	if got := handle(t, r, epoch, secured, ctx, g...); !bytes.Equal(got, other) || r.Dropped() != 0 {
+		t.Errorf("the tag again: %x, %d dropped", got, r.Dropped())
+	}
+	for what, again := range map[string]func(){
+		"after the timeout":      func() { handle(t, r, epoch.Add(5*time.Second), secured, ctx, g[0]) },
+		"after a reset":          func() { r.Reset(); handle(t, r, epoch, secured, ctx, g[0]) },
+		"after another datagram": func() { handle(t, r, epoch, unsecured, ctx, f...); handle(t, r, epoch, secured, ctx, g[0]) },
+	} {
+		r = NewReassembler(testLimits)
+		handle(t, r, epoch, secured, ctx, g...)
+		if again(); r.Len() != 1 {
+			t.Errorf("%s: %d incomplete", what, r.Len())
+		}
+	}
+	if len(r.slots) != 1 {
+		t.Errorf("%d places for one datagram at a time", len(r.slots))
+	}
+}
+
 // RFC 4944 §5.3: fragments belong together by source, destination, size and tag; here also by security.
 func TestReassemblerKey(t *testing.T) {
 	ctx := testContexts(t)
@@ -190,7 +224,7 @@ func TestReassemblerConflict(t *testing.T) {
 	}
 
 	// Cut in another way, an overlap that does not differ is fine.
-	other := frames(t, datagram, 1, 60, ctx)
+	f, other := frames(t, datagram, 2, 104, ctx), frames(t, datagram, 2, 60, ctx)
 	handle(t, r, later, secured, ctx, f[0], f[2])
 	if got := handle(t, r, later, secured, ctx, other[2:6]...); got != nil {
 		t.Fatal("complete too early")
@@ -265,6 +299,26 @@ func TestReassemblerTimeout(t *testing.T) {
 	}
 }
 
+// Who begins datagrams and ends none drives out his own, once he has half of the places.
+func TestReassemblerFlood(t *testing.T) {
+	ctx := testContexts(t)
+	datagram := udpDatagram(t, rand.New(rand.NewPCG(1, 2)), 150)
+	r := NewReassembler(Limits{Datagrams: 4, Timeout: time.Minute})
+	honest := secured
+	honest.Src = ieee802154.ShortAddress(0x0c01)
+	part := func(tag uint16, i int) []byte { return frames(t, datagram, tag, 104, ctx)[i] }
+	handle(t, r, epoch, honest, ctx, part(1, 0))
+	handle(t, r, epoch, honest, ctx, part(2, 0))
+	for i := range uint16(50) {
+		handle(t, r, epoch.Add(time.Duration(i)*time.Second), secured, ctx, part(100+i, 0))
+	}
+	for _, tag := range []uint16{1, 2} {
+		if got := handle(t, r, epoch.Add(50*time.Second), honest, ctx, part(tag, 1)); !bytes.Equal(got, datagram) {
+			t.Errorf("datagram %d: %x", tag, got)
+		}
+	}
+}
+
 func TestReassemblerFull(t *testing.T) {
 	ctx := testContexts(t)
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -306,6 +360,7 @@ func TestReassemblerAllocs(t *testing.T) {
 	r := NewReassembler(testLimits)
 	frame := make([]byte, 0, 127)
 	if n := testing.AllocsPerRun(100, func() {
+		p.Tag++
 		roundTrip(t, p, r, frame, ctx)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
@@ -333,6 +388,7 @@ func BenchmarkRoundTrip1000(b *testing.B) {
 	frame := make([]byte, 0, 127)
 	b.ReportAllocs()
 	for b.Loop() {
+		p.Tag++
 		roundTrip(b, p, r, frame, ctx)
 	}
 }

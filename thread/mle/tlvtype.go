@@ -39,6 +39,14 @@ const (
 	TLVThreadDiscovery           TLVType = 26
 )
 
+// TLVCompany is no TLV of Thread, but one of this project, which others skip. Its value is a byte: how long ago a node was heard of in the
+// partition that does not send it, in units of 8 s, 127 for never; and in the highest bit, that the leader of the partition is lost.
+const TLVCompany TLVType = 0xe1
+
+// TLVPlaces is another one: where nodes are, as the sender of an Advertisement knows it. Each takes eleven bytes: the interface identifier of its
+// ML-EID, its RLOC16, and how long ago that was so, in units of 2 s, 255 for that and longer.
+const TLVPlaces TLVType = 0xe2
+
 // Sizes of TLV values, in bytes.
 const (
 	rloc16Size           = 2

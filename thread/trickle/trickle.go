@@ -86,6 +86,14 @@ func (t *Timer) Start(now time.Time, c Config) error {
 // Stop stops the timer.
 func (t *Timer) Stop() { t.interval = 0 }
 
+// SetImax changes the longest interval. A longer one that runs ends within the new one.
+func (t *Timer) SetImax(now time.Time, imax time.Duration) {
+	t.config.Imax = max(imax, t.config.Imin)
+	if t.Running() && t.interval > t.config.Imax {
+		t.begin(now, t.config.Imax)
+	}
+}
+
 // Running reports whether the timer runs.
 func (t *Timer) Running() bool { return t.interval > 0 }
 

@@ -266,3 +266,29 @@ func BenchmarkHandleTimeout(b *testing.B) {
 		timer.HandleTimeout(now)
 	}
 }
+
+// A shorter Imax ends a longer interval early, a longer one lets the intervals go on growing.
+func TestSetImax(t *testing.T) {
+	now := time.Unix(0, 0)
+	timer := NewTimer(rand.New(rand.NewPCG(1, 2)))
+	if err := timer.Start(now, Config{Imin: time.Second, Imax: 64 * time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	timer.Reset(now)
+	for timer.Interval() < 64*time.Second {
+		now, _ = timer.NextTimeout()
+		timer.HandleTimeout(now)
+	}
+	timer.SetImax(now, 8*time.Second)
+	if next, _ := timer.NextTimeout(); timer.Interval() != 8*time.Second || next.Sub(now) > 8*time.Second {
+		t.Errorf("interval %v, next in %v", timer.Interval(), next.Sub(now))
+	}
+	timer.SetImax(now, 32*time.Second)
+	for range 6 {
+		now, _ = timer.NextTimeout()
+		timer.HandleTimeout(now)
+	}
+	if timer.Interval() != 32*time.Second {
+		t.Errorf("interval %v, want it to have grown to 32 s", timer.Interval())
+	}
+}

@@ -6,9 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/gopymesh/pymesh/internal/sx1276emu"
+	"github.com/gopymesh/pymesh/internal/chipemu"
 	"github.com/gopymesh/pymesh/internal/vmtest/gpiosim"
-	"github.com/gopymesh/pymesh/lora/sx1276"
+	"github.com/gopymesh/pymesh/lora/transceiver"
 	"golang.org/x/sys/unix"
 	"periph.io/x/conn/v3/physic"
 )
@@ -25,10 +25,29 @@ type bus struct {
 
 // hat is a chip with its wires.
 type hat struct {
-	chip     *sx1276emu.Chip
-	pins     sx1276.Pins
-	dio      *line // to which DIO0 leads, if it does
+	chip     chip
+	cs       transceiver.Output
+	reset    transceiver.Reset
+	driven   []*line // by the chip: DIO0, or DIO1 and BUSY
 	selected atomic.Bool
+}
+
+// chip is an emulated chip of either family.
+type chip interface {
+	Exchange(mosi, miso []byte, clock physic.Frequency)
+	Stats() chipemu.Stats
+	BrownOut()
+	FlipBits(above physic.Frequency, probability float64)
+	Silence(reads byte)
+	Speak()
+	HangTransmit(n int)
+}
+
+// settle makes the host read what the chip drives now.
+func (h *hat) settle() {
+	for _, l := range h.driven {
+		l.settle()
+	}
 }
 
 // do does the transfers of a message.
@@ -44,27 +63,25 @@ func (b *bus) do(p *port, transfers []transfer) error {
 		return unix.EIO
 	}
 	for i, t := range transfers {
-		if err := p.selectHat(sx1276.Low); err != nil {
+		if err := p.selectHat(transceiver.Low); err != nil {
 			return err
 		}
 		b.exchange(t)
 		if last := i == len(transfers)-1; t.csChange != last {
-			if err := p.selectHat(sx1276.High); err != nil {
+			if err := p.selectHat(transceiver.High); err != nil {
 				return err
 			}
 		}
 	}
 	// A wire is faster than the answer to this message.
 	for _, h := range b.hats {
-		if h.dio != nil {
-			h.dio.settle()
-		}
+		h.settle()
 	}
 	return nil
 }
 
 // selectHat moves the port's own chip select.
-func (p *port) selectHat(level sx1276.Level) error {
+func (p *port) selectHat(level transceiver.Level) error {
 	if p.hat == nil || p.mode&modeNoCS != 0 {
 		return nil
 	}
@@ -72,9 +89,9 @@ func (p *port) selectHat(level sx1276.Level) error {
 }
 
 // selectChip is the hat's NSS.
-func (h *hat) selectChip(level sx1276.Level) error {
-	h.selected.Store(level == sx1276.Low)
-	return h.pins.CS.Set(level)
+func (h *hat) selectChip(level transceiver.Level) error {
+	h.selected.Store(level == transceiver.Low)
+	return h.cs.Set(level)
 }
 
 // exchange clocks bytes.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/sx126xemu"
 	"github.com/gopymesh/pymesh/internal/sx1276emu"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
@@ -101,6 +102,7 @@ const (
 	Silence                       // the wires fall off: all bytes read as N
 	Speak                         // the end of Silence
 	HangTransmit                  // N packets that do not end
+	StickBusy                     // BUSY of an SX126x is high, or falls again with N = 0
 )
 
 // Fail makes a fault.
@@ -112,7 +114,9 @@ func (m *Machine) Fail(f Fault, _ *struct{}) error {
 	}
 	switch c := h.chip; f.Kind {
 	case Version:
-		c.SetVersion(byte(f.N))
+		if c, ok := c.(*sx1276emu.Chip); ok {
+			c.SetVersion(byte(f.N))
+		}
 	case BrownOut:
 		c.BrownOut()
 	case BitErrors:
@@ -123,6 +127,12 @@ func (m *Machine) Fail(f Fault, _ *struct{}) error {
 		c.Speak()
 	case HangTransmit:
 		c.HangTransmit(f.N)
+	case StickBusy:
+		if c, ok := c.(*sx126xemu.Chip); ok && f.N != 0 {
+			c.StickBusy(true)
+		} else if ok {
+			c.FreeBusy()
+		}
 	}
 	return nil
 }

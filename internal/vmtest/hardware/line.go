@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/gopymesh/pymesh/internal/sx1276emu"
 	"github.com/gopymesh/pymesh/internal/vmtest/gpiosim"
-	"github.com/gopymesh/pymesh/lora/sx1276"
+	"github.com/gopymesh/pymesh/lora/transceiver"
 )
 
 // The chip of the header.
@@ -45,17 +44,25 @@ type line struct {
 
 	mu     sync.Mutex
 	output bool // by the host
-	value  sx1276.Level
+	value  transceiver.Level
 	wire   wire
-	pulled bool         // by the host, so that what we drove is gone
-	driven sx1276.Level // by us
+	pulled bool              // by the host, so that what we drove is gone
+	driven transceiver.Level // by us
 }
 
 // wire is where a line leads to: one of these, or nowhere.
 type wire struct {
 	nss   *hat
-	reset sx1276.Reset
-	dio   *sx1276emu.DIO
+	reset transceiver.Reset
+	pin   transceiver.Output // of the chip or its board, which the host drives
+	hat   *hat               // what follows a change of reset or pin
+	dio   driven
+}
+
+// driven is a line that a chip drives.
+type driven interface {
+	Level() (transceiver.Level, error)
+	Changed() <-chan struct{}
 }
 
 // user returns which driver of the kernel has the line.
@@ -78,7 +85,7 @@ func (l *line) disconnect() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.wire.dio != nil {
-		l.drive(sx1276.Low)
+		l.drive(transceiver.Low)
 	}
 	l.wire, l.output = wire{}, false
 }
@@ -89,9 +96,9 @@ func (l *line) change(c gpiosim.Change) {
 	defer l.mu.Unlock()
 	switch c {
 	case gpiosim.SetLow:
-		l.value = sx1276.Low
+		l.value = transceiver.Low
 	case gpiosim.SetHigh:
-		l.value = sx1276.High
+		l.value = transceiver.High
 	case gpiosim.ToInput:
 		l.output, l.pulled = false, true
 	case gpiosim.ToOutput:
@@ -105,13 +112,15 @@ func (l *line) tell() {
 	var err error
 	switch w := l.wire; {
 	case w.nss != nil:
-		err = w.nss.selectChip(l.value || sx1276.Level(!l.output))
+		err = w.nss.selectChip(l.value || transceiver.Level(!l.output))
 	case w.reset != nil && l.output:
 		err = w.reset.Drive(l.value)
 	case w.reset != nil:
 		err = w.reset.Float()
+	case w.pin != nil:
+		err = w.pin.Set(l.value && transceiver.Level(l.output))
 	case w.dio != nil:
-		var level sx1276.Level
+		var level transceiver.Level
 		if level, err = w.dio.Level(); err == nil {
 			l.drive(level)
 		}
@@ -119,10 +128,13 @@ func (l *line) tell() {
 	if err != nil {
 		panic(err) // emulated pins do not fail
 	}
+	if l.wire.hat != nil {
+		l.wire.hat.settle()
+	}
 }
 
 // follow makes the line follow a DIO.
-func (l *line) follow(d *sx1276emu.DIO) {
+func (l *line) follow(d driven) {
 	for range d.Changed() {
 		l.settle()
 	}
@@ -138,7 +150,7 @@ func (l *line) settle() {
 }
 
 // drive sets what the host reads. It is stronger than the host's pull.
-func (l *line) drive(level sx1276.Level) {
+func (l *line) drive(level transceiver.Level) {
 	if level == l.driven && !l.pulled {
 		return
 	}

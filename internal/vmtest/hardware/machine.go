@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/gopymesh/pymesh/internal/sx126xemu"
 	"github.com/gopymesh/pymesh/internal/sx1276emu"
 	"github.com/gopymesh/pymesh/internal/vmtest/cuse"
 	"github.com/gopymesh/pymesh/internal/vmtest/gpiosim"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"github.com/gopymesh/pymesh/lora/sx126x"
 	"github.com/gopymesh/pymesh/lora/sx1276"
+	"github.com/gopymesh/pymesh/lora/transceiver"
 )
 
 // Machine is the hardware. Its exported methods are for package net/rpc.
@@ -100,6 +103,9 @@ type Plug struct {
 	Model sx1276emu.Model
 }
 
+// Plug126x is a hat with an SX126x to plug. What is around the chip is as the board says.
+type Plug126x struct{ Board sx126x.Board }
+
 // Plug wires a hat as its board says, and returns its number.
 func (m *Machine) Plug(args Plug, id *int) error {
 	m.mu.Lock()
@@ -111,24 +117,66 @@ func (m *Machine) Plug(args Plug, id *int) error {
 		RFO:         board.Output == sx1276.RFO,
 		OnViolation: m.violations.add,
 	})
-	h := &hat{chip: chip, pins: chip.Pins()}
-	if l := m.lines[board.CS]; l != nil && l.user() == "" {
+	p := chip.Pins()
+	h := &hat{chip: chip, cs: p.CS, reset: p.Reset}
+	m.follow(h, board.DIO0, chip.DIO(0))
+	return m.plug(h, board.Bus, board.ChipSelect, board.CS, board.Reset, id)
+}
+
+// models is the emulated chip of a board.
+var models = map[sx126x.Chip]sx126xemu.Model{
+	sx126x.SX1262: sx126xemu.SX1262, sx126x.SX1268: sx126xemu.SX1268, sx126x.SX1261: sx126xemu.SX1261, sx126x.LLCC68: sx126xemu.LLCC68,
+}
+
+// Plug126x wires a hat as its board says, and returns its number.
+func (m *Machine) Plug126x(args Plug126x, id *int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	board := args.Board
+	chip := sx126xemu.New(m.air, sx126xemu.Options{
+		Model: models[board.Chip], TCXO: board.TCXO, DIO2Switch: board.DIO2Switch, RXEN: board.RXEN != "", TXEN: board.TXEN != "",
+		Enable: len(board.Enable) > 0, NoInductor: board.Regulator == sx126x.LDO, Gain: board.Gain, MaxPower: board.MaxChipPower,
+		OnViolation: m.violations.add,
+	})
+	p := chip.Pins()
+	h := &hat{chip: chip, cs: p.CS, reset: p.Reset}
+	m.follow(h, board.DIO1, chip.DIO1())
+	m.follow(h, board.Busy, chip.Busy())
+	outputs := map[string]transceiver.Output{board.RXEN: p.RXEN, board.TXEN: p.TXEN}
+	if len(p.Enable) > 0 {
+		outputs[board.Enable[0]] = p.Enable[0] // all of them are switched together
+	}
+	for name, pin := range outputs {
+		if l := m.lines[name]; l != nil && pin != nil {
+			l.connect(wire{pin: pin, hat: h})
+		}
+	}
+	return m.plug(h, board.Bus, board.ChipSelect, board.CS, board.Reset, id)
+}
+
+// follow makes a line follow what a chip drives.
+func (m *Machine) follow(h *hat, name string, d driven) {
+	if l := m.lines[name]; l != nil {
+		l.connect(wire{dio: d})
+		h.driven = append(h.driven, l)
+	}
+}
+
+// plug wires chip select and reset, and puts a hat on its bus.
+func (m *Machine) plug(h *hat, bus, chipSelect int, cs, reset string, id *int) error {
+	if l := m.lines[cs]; l != nil && l.user() == "" {
 		l.connect(wire{nss: h})
-	} else if p := m.ports[spidev{board.Bus, board.ChipSelect}]; p != nil {
+	} else if p := m.ports[spidev{bus, chipSelect}]; p != nil {
 		p.mu.Lock()
 		p.hat = h
 		p.mu.Unlock()
 	}
-	if l := m.lines[board.Reset]; l != nil {
-		l.connect(wire{reset: h.pins.Reset})
+	if l := m.lines[reset]; l != nil {
+		l.connect(wire{reset: h.reset, hat: h})
 	}
-	if l := m.lines[board.DIO0]; l != nil {
-		l.connect(wire{dio: chip.DIO(0)})
-		h.dio = l
-	}
-	b, ok := m.buses[board.Bus]
+	b, ok := m.buses[bus]
 	if !ok {
-		return fmt.Errorf("there is no SPI bus %d", board.Bus)
+		return fmt.Errorf("there is no SPI bus %d", bus)
 	}
 	b.mu.Lock()
 	b.hats = append(b.hats, h)

@@ -107,13 +107,13 @@ type Table struct {
 
 	// newest is the addresses of entries with the newest first, in one of two buffers.
 	newest  []netip.Addr
-	buffers [2][maxAddresses]netip.Addr
+	buffers [2][]netip.Addr
 	next    int // the buffer that newest is not in
 }
 
 // New returns a table without addresses, for a node whose interface is down.
 func New(c *core.Core) *Table {
-	return &Table{core: c, entries: make([]entry, 0, maxAddresses)}
+	return &Table{core: c}
 }
 
 // Prefix returns the mesh-local prefix.
@@ -203,7 +203,8 @@ func (t *Table) search(o Origin) (int, bool) {
 // list makes the list of addresses anew and reports whether it is another.
 func (t *Table) list() (changed bool) {
 	before := t.newest
-	t.newest = t.buffers[t.next][:0]
+	into := &t.buffers[t.next]
+	t.newest = (*into)[:0]
 	t.next = 1 - t.next
 	for i := range t.entries {
 		if a := t.entries[i].addr; !slices.Contains(before, a) && !slices.Contains(t.newest, a) {
@@ -215,6 +216,7 @@ func (t *Table) list() (changed bool) {
 			t.newest = append(t.newest, a)
 		}
 	}
+	*into = t.newest
 	return !slices.Equal(before, t.newest)
 }
 

@@ -6,7 +6,7 @@
 //	             ── Leader Keep Alive ─►           └► without: session alone
 //	             ── MGMT_COMMISSIONER_SET, GET ─►
 //
-// There are no joiners yet: they talk to the commissioner by DTLS, which would stand on top of this.
+// Joiners are those that the commissioner lets in, Sessions its conversations with them, through joiner routers.
 package commissioning
 
 import (

@@ -31,6 +31,8 @@ type View struct {
 	Filter *mac.Filter
 	// Scale says what received power is worth.
 	Scale neighbors.Scale
+	// FrameTime is the airtime of the longest frame.
+	FrameTime time.Duration
 
 	Commands
 }

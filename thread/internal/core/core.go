@@ -88,3 +88,6 @@ func (s *source) Uint64() uint64 {
 	}
 	return v
 }
+
+// Entropy is the source of random bytes, which must not fail: that of keys.
+func (c *Core) Entropy() io.Reader { return c.entropy }

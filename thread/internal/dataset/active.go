@@ -291,8 +291,11 @@ func (a *Active) follow(tlvs []byte) (n meshcop.Network, policy meshcop.Security
 	if d.Has(meshcop.HasChannel) && d.Channel.Page == 0 {
 		n.Channel = uint8(min(d.Channel.Number, math.MaxUint8))
 	}
-	if d.Has(meshcop.HasSecurityPolicy) && d.SecurityPolicy.RotationTime >= time.Hour {
-		policy = d.SecurityPolicy
+	if d.Has(meshcop.HasSecurityPolicy) {
+		policy.Flags = d.SecurityPolicy.Flags
+		if d.SecurityPolicy.RotationTime >= time.Hour { // else it is none (Thread 1.1 §8.10.1.15)
+			policy.RotationTime = d.SecurityPolicy.RotationTime
+		}
 	}
 	return n, policy, n.Check()
 }

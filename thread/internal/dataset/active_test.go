@@ -361,8 +361,8 @@ func TestPolicy(t *testing.T) {
 		want meshcop.SecurityPolicy
 	}{
 		{"0c030002a8", meshcop.SecurityPolicy{RotationTime: 2 * time.Hour, Flags: 0xa8}},
-		{"0c030000ff", meshcop.SecurityPolicy{RotationTime: 2 * time.Hour, Flags: 0xa8}},
-		{"01021234", meshcop.SecurityPolicy{RotationTime: 2 * time.Hour, Flags: 0xa8}},
+		{"0c030000f8", meshcop.SecurityPolicy{RotationTime: 2 * time.Hour, Flags: 0xf8}},
+		{"01021234", meshcop.SecurityPolicy{RotationTime: 2 * time.Hour, Flags: 0xf8}},
 	} {
 		if err := a.Set([8]byte{7: 2}, unhex(t, tt.tlvs), true); err != nil || a.Policy() != tt.want {
 			t.Errorf("%s: %v, %+v", tt.tlvs, err, a.Policy())

@@ -39,6 +39,8 @@ type Timing struct {
 	BackoffUnit time.Duration
 	// MinBE and MaxBE bound the backoff exponent (macMinBE, macMaxBE).
 	MinBE, MaxBE int
+	// LoadBE is how much the exponent grows where the channel is heard full: see load. Zero is not at all.
+	LoadBE int
 	// MaxCSMABackoffs is how often a busy channel is tried again before that counts as a failed try.
 	MaxCSMABackoffs int
 	// RetryJitter bounds a random delay before each retry, on top of the backoff and as many times as there were retries.
@@ -47,6 +49,8 @@ type Timing struct {
 	MaxFrameRetries int
 	// AckWait is the wait for an acknowledgement, counted from the end of the transmission.
 	AckWait time.Duration
+	// AckWaitMax is the longest wait, for a neighbor whose acknowledgements have shown that they take longer. Zero for AckWait in any case.
+	AckWaitMax time.Duration
 	// AckRoom is how long the channel is left to others after a frame for one of them that asks for an acknowledgement.
 	AckRoom time.Duration
 	// FrameTime is the airtime of the longest frame.
@@ -149,6 +153,8 @@ type MAC struct {
 	Filter Filter
 	// Counter is the frame counter of secured frames.
 	Counter keychain.Counter
+	// Asked is another PAN in which this node has asked who is there: what comes to its extended address there is taken, too. 0 is none.
+	Asked ieee802154.PANID
 	// Listen is the channel on which the node is when it does not send a frame of another one.
 	Listen uint8
 
@@ -160,10 +166,12 @@ type MAC struct {
 
 	// The frame in work. What is left of the last one when idle is not read.
 	timer    time.Time // end of the backoff or of the wait for an acknowledgement; zero if neither
+	ended    time.Time // when the last try has left the antenna
+	load     load
 	room     time.Time // until when an acknowledgement of others may be on the air
 	backoffs int
 	retries  int
-	left     bool // the antenna, in one try at least
+	left     int  // tries that have left the antenna
 	acked    bool // the acknowledgement overtook the radio's "done"
 	frameSeq uint8
 	wantsAck bool
@@ -197,6 +205,8 @@ type MAC struct {
 	rx    []byte // plaintext of the last secured frame
 
 	announce *ieee802154.CCM
+	guests   [maxGuests]guest
+	kek      kek
 }
 
 // New returns a MAC that is off and has no short address. It draws one random number, its first sequence number.

@@ -23,7 +23,8 @@ type Received struct {
 	Src, Dst ieee802154.Addr
 	PAN      ieee802154.PANID // of Src
 	RSSI     int              // in dBm, 127 if not known
-	Secured  bool             // and authentic
+	Secured  bool             // and authentic, as a neighbor's
+	KEK      bool             // authentic under the KEK, and not Secured
 	// Poll says that the frame is a data request, secured, of a child: one that is known from before a restart may have sent it long ago.
 	Poll bool
 	// Own says that the frame, which is not secured, has this node's own address for its source, and is counted as dropped. It may tell
@@ -48,6 +49,7 @@ func (m *MAC) Ignore(now time.Time, psdu []byte) bool {
 		return false
 	}
 	m.Counters.RxFrames++
+	m.hear(now, psdu)
 	return true
 }
 
@@ -59,6 +61,7 @@ func (m *MAC) HandleFrame(psdu []byte, rssi int) (Received, bool) {
 		return Received{}, false
 	}
 	m.Counters.RxFrames++
+	m.hear(m.core.Now, psdu)
 	f, err := ieee802154.ParseFrame(psdu)
 	switch {
 	case err != nil:
@@ -87,7 +90,7 @@ func (m *MAC) receiveAck(seq uint8, pending bool) {
 	case stateWaitAck:
 		m.finish(Acked)
 	case stateBackoff, stateReady:
-		if m.left {
+		if m.left > 0 {
 			m.finish(Acked)
 		}
 	}
@@ -113,9 +116,10 @@ func (m *MAC) takesShort(pan ieee802154.PANID, a ieee802154.ShortAddr) bool {
 	return a == ieee802154.BroadcastAddr && !m.Sleepy || a == ieee802154.ShortAddr(m.short) && m.short != mle.InvalidRLOC16
 }
 
-// takesExt reports whether frames to an extended address are for this node. They need the node's own PAN.
+// takesExt reports whether frames to an extended address are for this node. They need the node's own PAN, or one in which it has asked who is
+// there.
 func (m *MAC) takesExt(pan ieee802154.PANID, a ieee802154.ExtAddr) bool {
-	return pan == m.pan && a == m.core.Ext
+	return (pan == m.pan || m.Asked != 0 && pan == m.Asked) && a == m.core.Ext
 }
 
 // receive handles a frame that is for this node.
@@ -160,7 +164,10 @@ func (m *MAC) unseal(f *ieee802154.Frame, psdu []byte, from source) (payload []b
 		if from.record != nil && from.record.Valid() {
 			m.heard.from = from
 		}
+		m.acknowledgeGuest(f.Src)
 		return f.Payload, false, true
+	case f.Security.KeyIDMode == ieee802154.KeyIDModeImplicit:
+		return m.unsealKEK(f, psdu)
 	case f.Security.KeyIDMode == ieee802154.KeyIDModeSource4:
 		payload, err := m.openAnnounce(f, psdu)
 		if err != nil {
@@ -187,7 +194,7 @@ func (m *MAC) handUp(f *ieee802154.Frame, payload []byte, secured bool, from sou
 		m.Counters.RxData++
 		m.fetch(f.FramePending)
 		if len(payload) > 0 {
-			return Received{Type: f.Type, Payload: payload, Src: f.Src, Dst: f.Dst, PAN: f.SrcPAN, RSSI: from.rssi, Secured: secured}, true
+			return Received{Type: f.Type, Payload: payload, Src: f.Src, Dst: f.Dst, PAN: f.SrcPAN, RSSI: from.rssi, Secured: secured, KEK: m.heard.kek}, true
 		}
 	case ieee802154.Command:
 		m.Counters.RxCommands++
@@ -221,6 +228,7 @@ type heard struct {
 
 	poller   ieee802154.Addr // of a data request, where from
 	restored bool            // which is a child's from before a restart
+	kek      bool            // secured with the KEK
 }
 
 // acknowledgement is one that waits for the radio.

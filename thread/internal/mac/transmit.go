@@ -39,7 +39,7 @@ type Sent struct {
 // has a recording of its request would have this MAC wait for it four times over, before all that is for neighbors. What such a
 // node misses it asks for again.
 //
-// What is secured with a key source is an Announcement, see sealAnnounce.
+// What is secured with a key source is an Announcement, see sealAnnounce; with an implicit key what entrusts a joiner, see sealKEK.
 //
 // It may be called only when the MAC is idle. It fails with ErrStore or with an error of [ieee802154.Frame.AppendSealed]; then the MAC
 // stays idle.
@@ -100,12 +100,14 @@ func (m *MAC) compose(f *ieee802154.Frame) (err error) {
 		f.Version = ieee802154.Version2003 // the standard's of 2006 too
 	}
 	f.Seq = m.seq
-	f.AckRequest = f.AckRequest && m.neighbors.ByAddr(f.Dst) != nil
+	f.AckRequest = f.AckRequest && (m.neighbors.ByAddr(f.Dst) != nil || m.guest(f.Dst) != nil)
 	switch {
 	case f.Security.Level == ieee802154.SecurityNone:
 		m.psdu, err = f.AppendBinary(m.psdu[:0])
 	case f.Security.KeyIDMode == ieee802154.KeyIDModeSource4:
 		err = m.sealAnnounce(f)
+	case f.Security.KeyIDMode == ieee802154.KeyIDModeImplicit && m.sharesKEK(f.Dst):
+		err = m.sealKEK(f)
 	default:
 		err = m.seal(f)
 	}
@@ -121,7 +123,7 @@ func (m *MAC) compose(f *ieee802154.Frame) (err error) {
 // begin starts the work on the frame.
 func (m *MAC) begin(dst ieee802154.Addr, e effort) {
 	m.dst, m.effort, m.poll, m.promised = dst, e, false, false
-	m.backoffs, m.retries, m.left, m.acked = 0, 0, false, false
+	m.backoffs, m.retries, m.left, m.acked = 0, 0, 0, false
 	m.over = false
 	m.Counters.TxFrames++
 	m.backoff()
@@ -145,7 +147,7 @@ func (m *MAC) seal(f *ieee802154.Frame) error {
 // backoff waits a random number of backoff units, from an exponent that grows with each failure (IEEE 802.15.4-2006 §7.5.1.4; that it
 // grows with retries too is Pymesh's).
 func (m *MAC) backoff() {
-	exponent := min(m.timing.MinBE+m.backoffs+m.retries, m.timing.MaxBE)
+	exponent := min(m.timing.MinBE+m.backoffs+m.retries+m.contention(), m.timing.MaxBE)
 	m.state = stateBackoff
 	units := time.Duration(m.core.Rand.IntN(1 << exponent))
 	jitter := m.core.RandomUpTo(time.Duration(m.retries) * m.timing.RetryJitter)
@@ -213,8 +215,9 @@ func (m *MAC) HandleTransmitDone(err error) {
 	case m.acked:
 		m.finish(Acked)
 	default:
-		m.state, m.left = stateWaitAck, true
-		m.timer = m.core.Now.Add(m.timing.AckWait)
+		m.state, m.ended = stateWaitAck, m.core.Now
+		m.left++
+		m.timer = m.core.Now.Add(m.ackWait())
 	}
 }
 
@@ -350,6 +353,9 @@ func (m *MAC) finish(result Result) {
 		if n != nil {
 			// How strong it was says nothing: acknowledgements are not authenticated.
 			n.Failures, n.PauseUntil, n.LastAcked = 0, time.Time{}, m.core.Now
+			if m.left == 1 && !m.acked { // else it may be that of an earlier try
+				learnAckTime(n, m.core.Now.Sub(m.ended))
+			}
 		}
 		if m.poll && m.promised {
 			m.state, m.timer = stateWaitData, m.core.Now.Add(m.timing.DataWait)

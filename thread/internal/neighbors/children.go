@@ -67,7 +67,7 @@ func (c *Child) Forget(addr netip.Addr) bool {
 // Children keeps the children of this node, at most Limit of them, and those that have asked for a parent and may become some:
 // most of these go to another parent, and must not take the children's places meanwhile.
 type Children struct {
-	entries []Child
+	entries []*Child             // nil where none has been yet: few nodes have many children
 	exts    []ieee802154.ExtAddr // of the entries, side by side: each message looks for one
 	used    int                  // entries that are not Invalid
 	limit   int
@@ -76,7 +76,7 @@ type Children struct {
 
 // Resize gives the table places for limit children. It must be empty: nobody is told of children that it drops.
 func (t *Children) Resize(limit int) {
-	t.entries = make([]Child, limit+halfOpenChildren)
+	t.entries = make([]*Child, limit+halfOpenChildren)
 	t.exts = make([]ieee802154.ExtAddr, len(t.entries))
 	t.used = 0
 	t.limit = limit
@@ -113,8 +113,8 @@ func (t *Children) All() iter.Seq[*Child] {
 		if t.used == 0 {
 			return
 		}
-		for i := range t.entries {
-			if c := &t.entries[i]; c.state != Invalid && !yield(c) {
+		for _, c := range t.entries {
+			if c != nil && c.state != Invalid && !yield(c) {
 				return
 			}
 		}
@@ -124,8 +124,8 @@ func (t *Children) All() iter.Seq[*Child] {
 // Established yields the children, those from before a restart among them.
 func (t *Children) Established() iter.Seq[*Child] {
 	return func(yield func(*Child) bool) {
-		for i := range t.entries {
-			if c := &t.entries[i]; c.Established() && !yield(c) {
+		for _, c := range t.entries {
+			if c != nil && c.Established() && !yield(c) {
 				return
 			}
 		}
@@ -145,7 +145,7 @@ func (t *Children) Attached() int { return t.count(func(c *Child) bool { return 
 
 // HasAny reports whether a child is attached or attaching.
 func (t *Children) HasAny() bool {
-	return slices.ContainsFunc(t.entries, func(c Child) bool { return c.Established() || c.state == ChildIDRequest })
+	return slices.ContainsFunc(t.entries, func(c *Child) bool { return c != nil && (c.Established() || c.state == ChildIDRequest) })
 }
 
 // Empty reports whether no entry is in use.
@@ -153,8 +153,8 @@ func (t *Children) Empty() bool { return t.used == 0 }
 
 func (t *Children) count(pass func(*Child) bool) int {
 	n := 0
-	for i := range t.entries {
-		if pass(&t.entries[i]) {
+	for _, c := range t.entries {
+		if c != nil && pass(c) {
 			n++
 		}
 	}
@@ -167,8 +167,8 @@ func (t *Children) ByExt(ext ieee802154.ExtAddr) *Child {
 		return nil
 	}
 	for i := range t.exts {
-		if t.exts[i] == ext && t.entries[i].state != Invalid {
-			return &t.entries[i]
+		if c := t.entries[i]; t.exts[i] == ext && c != nil && c.state != Invalid {
+			return c
 		}
 	}
 	return nil
@@ -177,8 +177,8 @@ func (t *Children) ByExt(ext ieee802154.ExtAddr) *Child {
 // ByRLOC16 returns the child with that address, attached or attaching.
 func (t *Children) ByRLOC16(rloc mle.RLOC16) *Child {
 	for i, left := 0, t.used; left > 0 && i < len(t.entries); i++ {
-		switch c := &t.entries[i]; {
-		case c.state == Invalid:
+		switch c := t.entries[i]; {
+		case c == nil, c.state == Invalid:
 		case c.RLOC16 == rloc:
 			return c
 		default:
@@ -193,8 +193,8 @@ func (t *Children) ByAddress(addr netip.Addr) *Child {
 	if t.used == 0 {
 		return nil
 	}
-	for i := range t.entries {
-		if c := &t.entries[i]; c.Established() && slices.Contains(c.Addresses, addr) {
+	for _, c := range t.entries {
+		if c != nil && c.Established() && slices.Contains(c.Addresses, addr) {
 			return c
 		}
 	}
@@ -206,8 +206,12 @@ func (t *Children) place(ext ieee802154.ExtAddr) *Child {
 	if t.Full() {
 		return nil
 	}
-	for i := range t.entries {
-		if c := &t.entries[i]; c.state == Invalid {
+	for i, c := range t.entries {
+		if c == nil {
+			c = new(Child)
+			t.entries[i] = c
+		}
+		if c.state == Invalid {
 			*c, t.exts[i] = Child{Neighbor: Neighbor{Ext: ext, kind: KindChild}}, ext
 			return c
 		}
@@ -238,8 +242,8 @@ func (t *Children) Register(c *Child, addr netip.Addr) {
 	if addr.IsMulticast() {
 		return
 	}
-	for i := range t.entries {
-		if other := &t.entries[i]; other != c {
+	for _, other := range t.entries {
+		if other != nil && other != c {
 			other.Forget(addr)
 		}
 	}

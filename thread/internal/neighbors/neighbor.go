@@ -62,8 +62,10 @@ type Neighbor struct {
 	LastFrame  time.Time // when the last frame came that the MAC has authenticated
 	LastAcked  time.Time // when it last acknowledged one
 	PauseUntil time.Time // before which others have their turn, since it does not acknowledge
-	Link       LinkInfo
-	Challenge  mle.Challenge // ours, that its answer must repeat
+	// AckTime is how long its acknowledgements take from the end of the transmission, smoothed; zero if none has come yet.
+	AckTime   time.Duration
+	Link      LinkInfo
+	Challenge mle.Challenge // ours, that its answer must repeat
 
 	topMAC, topMLE uint32 // the highest frame counters under network keys of before
 

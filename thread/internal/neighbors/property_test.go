@@ -152,8 +152,10 @@ var steps = []struct {
 func (l *life) check() error {
 	valid := map[*Neighbor]bool{}
 	used, attached, taken := 0, 0, 0
-	for i := range l.Children.entries {
-		c := &l.Children.entries[i]
+	for _, c := range l.Children.entries {
+		if c == nil {
+			continue
+		}
 		if c.Valid() {
 			valid[&c.Neighbor] = true
 			attached++
@@ -179,7 +181,13 @@ func (l *life) check() error {
 		inContact[id] = true
 	}
 	for i := range l.Routers.entries {
-		r, id := &l.Routers.entries[i], mle.RouterID(i)
+		r, id := l.Routers.entries[i], mle.RouterID(i)
+		if r == nil {
+			if l.Routers.IsAssigned(id) {
+				return fmt.Errorf("router %v is assigned, and nothing", id)
+			}
+			continue
+		}
 		if r.State() != Invalid && !l.Routers.IsAssigned(id) {
 			return fmt.Errorf("router %v is not assigned, and %v", id, r.State())
 		}

@@ -42,12 +42,12 @@ type Routers struct {
 	Sequence uint8
 	Updated  time.Time
 
-	entries  [mle.NumRouterIDs]Router
+	entries  [mle.NumRouterIDs]*Router // nil where none has been yet: a partition has 32 at most
 	assigned mle.RouterIDSet
 	valid    mle.RouterIDSet                      // entries in state Valid
 	open     mle.RouterIDSet                      // entries in any state but Invalid
 	exts     [mle.NumRouterIDs]ieee802154.ExtAddr // of entries in state Valid, side by side: each message looks for one
-	reuse    [mle.NumRouterIDs]time.Time          // leader: when a released ID may be assigned again
+	reuse    []time.Time                          // leader: when a released ID may be assigned again; nil before the first
 }
 
 // Assigned returns the assigned router IDs, Active their number.
@@ -75,7 +75,7 @@ func (t *Routers) Get(id mle.RouterID) *Router {
 	if !t.IsAssigned(id) {
 		return nil
 	}
-	return &t.entries[id]
+	return t.entries[id]
 }
 
 // The iterators below are small enough for the compiler to inline: else each loop over them would allocate.
@@ -88,7 +88,7 @@ func (t *Routers) All() iter.Seq2[mle.RouterID, *Router] {
 		for rest := t.assigned; rest != 0; {
 			id := first(rest)
 			rest = rest.Remove(id)
-			if !yield(id, &t.entries[id]) {
+			if !yield(id, t.entries[id]) {
 				return
 			}
 		}
@@ -101,7 +101,7 @@ func (t *Routers) Linked() iter.Seq2[mle.RouterID, *Router] {
 		for rest := t.valid & t.others(); rest != 0; {
 			id := first(rest)
 			rest = rest.Remove(id)
-			if !yield(id, &t.entries[id]) {
+			if !yield(id, t.entries[id]) {
 				return
 			}
 		}
@@ -114,7 +114,7 @@ func (t *Routers) InContact() iter.Seq2[mle.RouterID, *Router] {
 		for rest := t.open & t.others(); rest != 0; {
 			id := first(rest)
 			rest = rest.Remove(id)
-			if !yield(id, &t.entries[id]) {
+			if !yield(id, t.entries[id]) {
 				return
 			}
 		}
@@ -145,7 +145,7 @@ func (t *Routers) LinkedByExt(ext ieee802154.ExtAddr) *Router {
 		id := first(rest)
 		rest = rest.Remove(id)
 		if t.exts[id] == ext {
-			return &t.entries[id]
+			return t.entries[id]
 		}
 	}
 	return nil
@@ -180,8 +180,11 @@ func (t *Routers) note(n *Neighbor, s State) {
 // assign marks id as assigned and gives it a fresh entry.
 func (t *Routers) assign(id mle.RouterID) *Router {
 	t.assigned, t.valid, t.open = t.assigned.Add(id), t.valid.Remove(id), t.open.Remove(id)
-	t.entries[id] = Router{Neighbor: Neighbor{kind: KindRouter, RLOC16: mle.RouterRLOC16(id)}, NextHop: NoNextHop}
-	return &t.entries[id]
+	if t.entries[id] == nil {
+		t.entries[id] = new(Router)
+	}
+	*t.entries[id] = Router{Neighbor: Neighbor{kind: KindRouter, RLOC16: mle.RouterRLOC16(id)}, NextHop: NoNextHop}
+	return t.entries[id]
 }
 
 // Choose returns the wanted router ID if it is free at now, else a free one that pick chooses: a number below n, at random. It reports
@@ -190,7 +193,7 @@ func (t *Routers) Choose(now time.Time, wanted mle.RouterID, pick func(n int) in
 	if t.Active() >= MaxRouters {
 		return 0, false
 	}
-	free := func(id mle.RouterID) bool { return !t.IsAssigned(id) && !now.Before(t.reuse[id]) }
+	free := func(id mle.RouterID) bool { return !t.IsAssigned(id) && (t.reuse == nil || !now.Before(t.reuse[id])) }
 	if wanted.Valid() && free(wanted) {
 		return wanted, true
 	}

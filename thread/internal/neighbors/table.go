@@ -118,7 +118,11 @@ func (t *Table) ClearChildren() {
 	for c := range t.Children.All() {
 		t.Change(&c.Neighbor, Invalid)
 	}
-	clear(t.Children.entries)
+	for _, c := range t.Children.entries {
+		if c != nil {
+			*c = Child{}
+		}
+	}
 }
 
 // Rekey is for another network key: neighbors begin with its first key sequence, and with any frame counter, unless the network has had that
@@ -301,8 +305,10 @@ func (t *Table) LoseRoute(r *Router) {
 
 // DropLinks ends all links to routers, not the assignments.
 func (t *Table) DropLinks() {
-	for i := range t.Routers.entries {
-		t.Change(&t.Routers.entries[i].Neighbor, Invalid)
+	for _, r := range t.Routers.entries {
+		if r != nil {
+			t.Change(&r.Neighbor, Invalid)
+		}
 	}
 }
 
@@ -312,7 +318,7 @@ func (t *Table) ClearRouters() {
 		t.Change(&r.Neighbor, Invalid)
 	}
 	t.Routers.assigned = 0
-	clear(t.Routers.reuse[:])
+	clear(t.Routers.reuse)
 }
 
 // Reassignment is what follows from another assignment of router IDs.
@@ -335,7 +341,7 @@ func (t *Table) SetAssigned(assigned mle.RouterIDSet, sequence uint8) (result Re
 		case is && !was:
 			rs.assign(id).LastHeard = t.core.Now // or a restarted leader would release at once what it has no route to yet
 		case was && !is:
-			r := &rs.entries[id]
+			r := rs.entries[id]
 			if r.Valid() && t.View == AsRouter {
 				t.LoseLink(r)
 			}
@@ -349,7 +355,9 @@ func (t *Table) SetAssigned(assigned mle.RouterIDSet, sequence uint8) (result Re
 
 // Assign gives out one router ID, as the leader does.
 func (t *Table) Assign(id mle.RouterID, ext ieee802154.ExtAddr) *Router {
-	t.Change(&t.Routers.entries[id].Neighbor, Invalid)
+	if r := t.Routers.entries[id]; r != nil {
+		t.Change(&r.Neighbor, Invalid)
+	}
 	r := t.Routers.assign(id)
 	r.Ext, r.LastHeard = ext, t.core.Now
 	t.Routers.count(t.core.Now)
@@ -360,6 +368,9 @@ func (t *Table) Assign(id mle.RouterID, ext ieee802154.ExtAddr) *Router {
 func (t *Table) Release(id mle.RouterID, reuse time.Time) {
 	t.Drop(&t.Routers.entries[id].Neighbor)
 	t.Routers.assigned = t.Routers.assigned.Remove(id)
+	if t.Routers.reuse == nil {
+		t.Routers.reuse = make([]time.Time, mle.NumRouterIDs)
+	}
 	t.Routers.reuse[id] = reuse
 	for _, other := range t.Routers.All() {
 		if other.NextHop == id {

@@ -24,7 +24,10 @@ import (
 )
 
 // maxAddresses is the number of addresses that a node remembers. This implementation chose it.
-const maxAddresses = 64
+const maxAddresses = 128
+
+// maxFailed is how many failures are remembered: what others say of those addresses may be older.
+const maxFailed = 16
 
 // Timing is how long questions take (Thread 1.1 §5.4.2).
 type Timing struct {
@@ -92,6 +95,8 @@ type entry struct {
 	answered bool            // known from a notification, not from a datagram that passed; what follows is valid then
 	iid      ip6.InterfaceID // of the owner's ML-EID
 	age      time.Duration   // since the owner's last transaction, as the answer said
+	said     time.Time       // when the owner was there
+	told     uint8           // how often neighbors were told where it is
 }
 
 // A Resolver is the addresses of one node. The question goes to all routers by multicast; who has the address, itself or through
@@ -110,21 +115,28 @@ type entry struct {
 type Resolver struct {
 	core    *core.Core
 	timing  Timing
-	entries [maxAddresses]entry
-	open    int // entries in state asking
+	entries []*entry // at most maxAddresses
+	open    int      // entries in state asking
 
 	// asks are the questions to be sent: each belongs to an entry in state asking, so that there are at most as many.
 	asks []netip.Addr
 	// effects are the ends that nobody has fetched yet. Together with the open questions, each of which will have one, they are
 	// at most as many as there are entries: Resolve sees to that.
 	effects []Effect
+
+	failed     [maxFailed]failure // the latest, as a ring
+	nextFailed int
+}
+
+// A failure is an address that turned out not to be where it was known to be.
+type failure struct {
+	target netip.Addr
+	at     time.Time
 }
 
 // New returns an empty Resolver.
 func New(c *core.Core, t Timing) *Resolver {
-	return &Resolver{
-		core: c, timing: t, asks: make([]netip.Addr, 0, maxAddresses), effects: make([]Effect, 0, maxAddresses),
-	}
+	return &Resolver{core: c, timing: t}
 }
 
 // Resolve returns the locator of target, if it is [Known]. If not it asks, unless that has just failed: see [Answer]. While
@@ -141,7 +153,7 @@ func (r *Resolver) Resolve(target netip.Addr) (mle.RLOC16, Answer) {
 	case r.core.Now.Before(e.until):
 		return 0, Refused
 	}
-	if r.open+len(r.effects) >= len(r.entries) {
+	if r.open+len(r.effects) >= maxAddresses {
 		return 0, Refused
 	}
 	if e == nil {
@@ -181,7 +193,13 @@ func (r *Resolver) Correct(src netip.Addr, rloc mle.RLOC16) {
 
 func (r *Resolver) know(e *entry, rloc mle.RLOC16) {
 	r.settle(e, Found)
-	e.state, e.rloc = stateKnown, rloc
+	switch {
+	case e.rloc != rloc && e.rloc != 0:
+		e.told = 0 // others may know the old place
+	case e.state != stateKnown:
+		e.told = 1
+	}
+	e.state, e.rloc, e.said = stateKnown, rloc, r.core.Now
 }
 
 // Notify takes an Address Notification (Thread 1.1 §5.4.2): target is at rloc, and belongs to the node whose ML-EID ends in iid. age is
@@ -198,19 +216,74 @@ func (r *Resolver) Notify(target netip.Addr, iid ip6.InterfaceID, rloc mle.RLOC1
 		return Ignored
 	}
 	r.settle(e, Found)
-	*e = entry{state: stateKnown, target: target, used: r.core.Now, rloc: rloc, answered: true, iid: iid, age: age}
+	told := e.told
+	if e.rloc != rloc {
+		told = 0
+	}
+	*e = entry{
+		state: stateKnown, target: target, used: r.core.Now, rloc: rloc, answered: true, iid: iid, age: age, said: r.core.Now.Add(-age), told: told,
+	}
 	return Accepted
 }
 
 // Fail forgets where target is: it turned out not to be there.
 func (r *Resolver) Fail(target netip.Addr) {
 	r.forget(func(e *entry) bool { return e.target == target })
+	r.failed[r.nextFailed] = failure{target, r.core.Now}
+	r.nextFailed = (r.nextFailed + 1) % len(r.failed)
+}
+
+// sameSaying is by how much what a neighbor says of an address must be newer than what is known to say something else: ages are rounded.
+const sameSaying = 5 * time.Second
+
+// Hear takes the word of a neighbor that src was at rloc at a time. What is known from later on counts for more.
+//
+// first says that the neighbor is that node itself.
+func (r *Resolver) Hear(src netip.Addr, rloc mle.RLOC16, said time.Time, first bool) {
+	for _, f := range r.failed {
+		if f.target == src && !said.After(f.at) {
+			return
+		}
+	}
+	e := r.find(src)
+	switch {
+	case e == nil:
+		if e = r.place(); e == nil || e.state != stateNone && !e.used.IsZero() {
+			return // what is used counts for more
+		}
+		*e = entry{target: src}
+	case e.state == stateKnown && !first && !said.After(e.said.Add(sameSaying)):
+		return
+	}
+	r.know(e, rloc)
+	e.said = said
+}
+
+// maxTold is how often neighbors are told where an address is.
+const maxTold = 2
+
+// Tell yields what the neighbors are to hear, the least told first, and notes of each that it was told. It ends when yield returns false,
+// and that one was not.
+func (r *Resolver) Tell(yield func(target netip.Addr, rloc mle.RLOC16, age time.Duration) bool) {
+	var done [maxAddresses]bool
+	for told := range uint8(maxTold) {
+		for i, e := range r.entries {
+			if e.state != stateKnown || e.told != told || done[i] {
+				continue
+			}
+			if !yield(e.target, e.rloc, r.core.Now.Sub(e.said)) {
+				return
+			}
+			e.told++
+			done[i] = true
+		}
+	}
 }
 
 // ForgetFailures forgets which addresses were asked for in vain: a node has joined, which may have them.
 func (r *Resolver) ForgetFailures() {
-	for i := range r.entries {
-		if e := &r.entries[i]; e.state == statePausing {
+	for _, e := range r.entries {
+		if e.state == statePausing {
 			*e = entry{}
 		}
 	}
@@ -228,10 +301,10 @@ func (r *Resolver) ForgetRouter(id mle.RouterID) {
 
 // Clear forgets everything. What waits for an answer waits in vain: its target becomes [Unreachable].
 func (r *Resolver) Clear() {
-	for i := range r.entries {
-		r.settle(&r.entries[i], Unreachable)
+	for _, e := range r.entries {
+		r.settle(e, Unreachable)
+		*e = entry{}
 	}
-	r.entries = [maxAddresses]entry{}
 }
 
 // Tick gives up the questions without an answer, each time for longer. How often it is called is how exact [Timing.Query] is.
@@ -239,8 +312,7 @@ func (r *Resolver) Tick() {
 	if r.open == 0 {
 		return
 	}
-	for i := range r.entries {
-		e := &r.entries[i]
+	for _, e := range r.entries {
 		if e.state != stateAsking || r.core.Now.Before(e.until) {
 			continue
 		}
@@ -262,8 +334,8 @@ func (r *Resolver) PollEffect() (Effect, bool) { return shift(&r.effects) }
 // Cached returns the known addresses and their locators, in the order of the table.
 func (r *Resolver) Cached() iter.Seq2[netip.Addr, mle.RLOC16] {
 	return func(yield func(netip.Addr, mle.RLOC16) bool) {
-		for i := range r.entries {
-			if e := &r.entries[i]; e.state == stateKnown && !yield(e.target, e.rloc) {
+		for _, e := range r.entries {
+			if e.state == stateKnown && !yield(e.target, e.rloc) {
 				return
 			}
 		}
@@ -271,8 +343,8 @@ func (r *Resolver) Cached() iter.Seq2[netip.Addr, mle.RLOC16] {
 }
 
 func (r *Resolver) find(target netip.Addr) *entry {
-	for i := range r.entries {
-		if e := &r.entries[i]; e.state != stateNone && e.target == target {
+	for _, e := range r.entries {
+		if e.state != stateNone && e.target == target {
 			return e
 		}
 	}
@@ -283,8 +355,7 @@ func (r *Resolver) find(target netip.Addr) *entry {
 // fewer questions are open than there are entries.
 func (r *Resolver) place() *entry {
 	var oldest *entry
-	for i := range r.entries {
-		e := &r.entries[i]
+	for _, e := range r.entries {
 		switch {
 		case e.state == stateNone:
 			return e
@@ -292,6 +363,10 @@ func (r *Resolver) place() *entry {
 		case oldest == nil || e.used.Before(oldest.used):
 			oldest = e
 		}
+	}
+	if len(r.entries) < maxAddresses {
+		oldest = new(entry)
+		r.entries = append(r.entries, oldest)
 	}
 	return oldest
 }
@@ -310,8 +385,8 @@ func (r *Resolver) settle(e *entry, k EffectKind) {
 
 // forget drops the known addresses that match.
 func (r *Resolver) forget(match func(*entry) bool) {
-	for i := range r.entries {
-		if e := &r.entries[i]; e.state == stateKnown && match(e) {
+	for _, e := range r.entries {
+		if e.state == stateKnown && match(e) {
 			*e = entry{}
 		}
 	}

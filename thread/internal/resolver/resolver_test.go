@@ -285,9 +285,9 @@ func TestEviction(t *testing.T) {
 	r.after(time.Second)
 
 	for i, gone := range []netip.Addr{eid(0), eid(2), eid(3)} {
-		r.know(eid(100+i), rloc)
-		if r.find(gone) != nil || r.find(eid(100+i)) == nil {
-			t.Errorf("%v has not taken the place of %v", eid(100+i), gone)
+		r.know(eid(300+i), rloc)
+		if r.find(gone) != nil || r.find(eid(300+i)) == nil {
+			t.Errorf("%v has not taken the place of %v", eid(300+i), gone)
 		}
 		r.after(time.Second)
 	}
@@ -295,7 +295,7 @@ func TestEviction(t *testing.T) {
 
 	// A place that is free goes first.
 	r.Fail(eid(1))
-	r.know(eid(200), rloc)
+	r.know(eid(400), rloc)
 	r.resolve(eid(4), Known, rloc)
 }
 
@@ -306,15 +306,15 @@ func TestFull(t *testing.T) {
 		r.ask(eid(i))
 		r.after(time.Millisecond)
 	}
-	r.resolve(eid(100), Refused, 0)
+	r.resolve(eid(300), Refused, 0)
 	r.asks()
 	r.Learn(eid(20), rloc)
 	r.effects(Effect{Found, eid(20)})
-	r.ask(eid(100))
+	r.ask(eid(300))
 	if r.find(eid(20)) != nil {
 		t.Error("another one than the one that is known has given way")
 	}
-	r.resolve(eid(101), Refused, 0)
+	r.resolve(eid(301), Refused, 0)
 }
 
 // While nobody fetches the ends of questions, no further ones are opened: the queues have bounds.
@@ -327,10 +327,10 @@ func TestQueueBound(t *testing.T) {
 		want = append(want, Effect{Found, eid(i)})
 	}
 	r.resolve(eid(0), Known, rloc)
-	r.resolve(eid(100), Refused, 0)
+	r.resolve(eid(300), Refused, 0)
 	r.asks()
 	r.effects(want...)
-	r.ask(eid(100))
+	r.ask(eid(300))
 }
 
 // Questions go out in the order in which they came, but only while they are open.
@@ -525,8 +525,7 @@ func (m *model) end() bool {
 // check compares table and queues with each other.
 func (m *model) check() {
 	asking := 0
-	for i := range m.entries {
-		e := &m.entries[i]
+	for _, e := range m.entries {
 		if e.state != stateNone && m.find(e.target) != e {
 			m.t.Fatalf("%v is in the table twice", e.target)
 		}
@@ -555,9 +554,78 @@ func TestLearnNew(t *testing.T) {
 		t.Errorf("corrected: %v, %v", got, answer)
 	}
 	for i := range 3 * maxAddresses {
-		r.Learn(eid(100+i), rloc)
+		r.Learn(eid(300+i), rloc)
 	}
 	if n := len(maps.Collect(r.Cached())); n != maxAddresses {
 		t.Errorf("%d addresses kept", n)
 	}
+}
+
+// What a neighbor says counts if it is newer than what is known, and takes the place of nothing that is used. The owner's own word counts
+// always.
+func TestHear(t *testing.T) {
+	r, target := newRoom(t), eid(1)
+	r.after(time.Hour)
+	r.Hear(target, rloc, r.core.Now.Add(-time.Minute), false)
+	r.resolve(target, Known, rloc)
+	r.Hear(target, otherRLOC, r.core.Now.Add(-2*time.Minute), false)
+	r.resolve(target, Known, rloc)
+	r.Hear(target, otherRLOC, r.core.Now.Add(-2*time.Minute), true)
+	r.resolve(target, Known, otherRLOC)
+	r.Hear(target, rloc, r.core.Now, false)
+	r.resolve(target, Known, rloc)
+
+	// Where it was not, it is not by an older word either.
+	r.after(time.Second)
+	r.Fail(target)
+	r.Hear(target, rloc, r.core.Now.Add(-time.Second), false)
+	if r.find(target) != nil {
+		t.Error("an old word counts after a failure")
+	}
+	r.after(time.Second)
+	r.Hear(target, otherRLOC, r.core.Now, false)
+	r.resolve(target, Known, otherRLOC)
+
+	// It is an answer to an open question.
+	r.resolve(eid(2), Asking, 0)
+	r.Hear(eid(2), rloc, r.core.Now, false)
+	r.effects(Effect{Found, eid(2)})
+
+	for i := range maxAddresses {
+		r.know(eid(500+i), rloc)
+		r.Resolve(eid(500 + i))
+	}
+	r.Hear(eid(3), rloc, r.core.Now, false)
+	if r.find(eid(3)) != nil {
+		t.Error("what is used has given way to hearsay")
+	}
+}
+
+// Neighbors are told of each address once, and twice if it is elsewhere than it was.
+func TestTell(t *testing.T) {
+	r := newRoom(t)
+	told := func() (list []netip.Addr) {
+		r.Tell(func(target netip.Addr, _ mle.RLOC16, _ time.Duration) bool {
+			list = append(list, target)
+			return true
+		})
+		return list
+	}
+	r.Learn(eid(1), rloc)
+	r.Hear(eid(2), rloc, r.core.Now, false)
+	if got := told(); len(got) != 2 {
+		t.Errorf("told %v", got)
+	}
+	if got := told(); len(got) != 0 {
+		t.Errorf("told again: %v", got)
+	}
+	r.after(time.Minute)
+	r.Learn(eid(1), rloc) // still there
+	r.Hear(eid(2), otherRLOC, r.core.Now, false)
+	for range 2 {
+		if got := told(); !slices.Equal(got, []netip.Addr{eid(2)}) {
+			t.Errorf("told %v after one has moved", got)
+		}
+	}
+	r.Tell(func(netip.Addr, mle.RLOC16, time.Duration) bool { t.Error("told a third time"); return true })
 }

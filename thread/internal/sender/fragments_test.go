@@ -344,22 +344,30 @@ func TestTwoPauses(t *testing.T) {
 	r.counts(Counters{TxDatagrams: 2})
 }
 
-// The pause is FragmentGap, but all pauses of a datagram together stay near FragmentGaps.
-func TestFragmentGap(t *testing.T) {
+// All pauses of a datagram together stay near FragmentGaps.
+func TestFragmentGaps(t *testing.T) {
 	r := newRoom(t)
 	r.timing = Timing{FragmentGap: time.Second, FragmentGaps: 5 * time.Second}
-	for _, tt := range []struct {
-		size int
-		want time.Duration
-	}{
-		{100, time.Second},
-		{440, time.Second},
-		{880, 500 * time.Millisecond},
-		{1100, 400 * time.Millisecond},
-		{1280, 343750 * time.Microsecond},
-	} {
-		if got := r.fragmentGap(&Message{Data: make([]byte, tt.size)}); got != tt.want {
-			t.Errorf("%d bytes: %v, want %v", tt.size, got, tt.want)
+	for size, want := range map[int]time.Duration{100: time.Second, 440: time.Second, 880: 500 * time.Millisecond, 1280: 343750 * time.Microsecond} {
+		if got := r.fragmentGap(&Message{Data: make([]byte, size)}, true); got != want {
+			t.Errorf("%d bytes: %v, want %v", size, got, want)
+		}
+	}
+}
+
+// The next hop has passed a fragment on after half of FragmentGap, and the one after that after all of it.
+func TestFragmentGap(t *testing.T) {
+	for far, want := range map[bool]time.Duration{false: timing.FragmentGap / 2, true: timing.FragmentGap} {
+		r := newRoom(t)
+		r.roads.far = far
+		r.take(r.datagram(at(beyondLeft), large, 'x'))
+		r.start()
+		r.done(true)
+		if r.Choose() {
+			t.Fatal("no pause")
+		}
+		if next, ok := r.NextTimeout(); !ok || next.Sub(r.core.Now) != want {
+			t.Errorf("far %v: a pause of %v, %v, want %v", far, next.Sub(r.core.Now), ok, want)
 		}
 	}
 }

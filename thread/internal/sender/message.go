@@ -45,6 +45,16 @@ const (
 	KindEmpty                 // nothing, by which a sleeping child hears that its parent is there
 )
 
+// Protection says how the frames of a datagram are secured.
+type Protection uint8
+
+// Protections.
+const (
+	Secured   Protection = iota // with the network's key
+	Plain                       // not at all: what passes between a joiner and its joiner router secures itself
+	Entrusted                   // with the KEK that a joiner shares with its joiner router
+)
+
 // A Message is what waits for the radio. Take one from Sender.New, fill in what is exported, and give it back by Enqueue or Free.
 type Message struct {
 	Data     []byte
@@ -54,6 +64,10 @@ type Message struct {
 	Expires  time.Time // zero for never; what has been begun, and what is held for a sleeping child, is finished
 	// Channel is that of an Announcement, to all networks there. 0 is the node's own.
 	Channel uint8
+	// Protection is how a datagram is secured.
+	Protection Protection
+	// PAN is that of another network, for a message that asks who is there. 0 is the node's own.
+	PAN ieee802154.PANID
 	// For is the sleeping child that a copy of a multicast is for, zero otherwise.
 	For ieee802154.ExtAddr
 	// Host says that who sends it waits for room: it is refused where others would be counted as lost, and once taken it keeps its place.
@@ -61,6 +75,7 @@ type Message struct {
 
 	src, dst netip.Addr      // of a datagram
 	meshDst  mle.RLOC16      // of a KindMeshFrame
+	of       datagramKey     // whose fragment a KindMeshFrame is, zero if none
 	tag      uint16          // of its fragments
 	offset   int             // bytes of a datagram that have been sent
 	after    time.Time       // when the next fragment may go
@@ -72,9 +87,12 @@ type Message struct {
 // parse notes where the message goes. It reports false for what is no datagram or mesh frame.
 func (m *Message) parse() bool {
 	if m.Kind == KindMeshFrame {
-		h, _, err := lowpan.ParseMeshHeader(m.Data)
-		m.meshDst = mle.RLOC16(h.Dst.Short)
-		return err == nil
+		h, n, err := lowpan.ParseMeshHeader(m.Data)
+		if err != nil {
+			return false
+		}
+		m.meshDst, m.of = mle.RLOC16(h.Dst.Short), keyOf(h, m.Data[n:])
+		return true
 	}
 	h, err := ip6.ParseHeader(m.Data)
 	m.src, m.dst = h.Src, h.Dst
@@ -109,11 +127,12 @@ const (
 	NotSent                    // the channel was busy, or the next hop has not acknowledged it
 	Unsecured                  // nothing can be secured
 	Stopped                    // the node stops, or has stopped
+	Incomplete                 // another fragment of its datagram was lost here
 )
 
 func (r Reason) String() string {
 	names := [...]string{"invalid", "queue full", "address unresolved", "no route", "neighbor unresponsive", "expired", "not sent",
-		"nothing can be secured", "stopped"}
+		"nothing can be secured", "stopped", "incomplete"}
 	if int(r) < len(names) {
 		return names[r]
 	}
@@ -125,8 +144,9 @@ type Hop struct {
 	Src, Dst ieee802154.Addr
 	// PauseUntil is before when only MLE messages go there, since Dst does not acknowledge.
 	PauseUntil time.Time
-	// Mesh says that a mesh header leads on from Dst, between these ends, over at most HopsLeft hops.
-	Mesh             bool
+	// Mesh says that a mesh header leads on from Dst, between these ends, over at most HopsLeft hops. Far says that there may be more than one
+	// beyond Dst.
+	Mesh, Far        bool
 	MeshSrc, MeshDst mle.RLOC16
 	HopsLeft         uint8
 }

@@ -16,7 +16,7 @@ import (
 
 // total is the number of messages of which something became.
 func total(c Counters) uint64 {
-	return c.TxDatagrams + c.Forwarded + c.QueueFull + c.AddressUnresolved + c.TxDatagramsFailed + c.NoRoute + c.RelaysNoRoute +
+	return c.TxDatagrams + c.Forwarded + c.QueueFull + c.AddressUnresolved + c.TxDatagramsFailed + c.NoRoute + c.RelaysNoRoute + c.RelaysIncomplete +
 		c.Unsecured + c.Stopped + c.Replaced
 }
 
@@ -35,7 +35,7 @@ func newLife(t testing.TB, seed uint64) *life {
 		room: newRoom(t), rand: rand.New(rand.NewPCG(seed, 0)),
 		made: map[*Message]bool{}, data: map[*Message][]byte{}, heard: map[uint16][]byte{},
 	}
-	l.timing.FragmentGaps = 10 * time.Second
+	l.timing.FragmentGap = 300 * time.Millisecond
 	return l
 }
 

@@ -39,7 +39,7 @@ var (
 	toAll       = netip.MustParseAddr("ff02::1")
 	meshLocal   = netip.MustParsePrefix("fdde:ad00:beef::/64")
 	broadcast   = neighbors.ShortAddr(mle.BroadcastRLOC16)
-	timing      = Timing{FragmentGap: time.Second, FragmentGaps: time.Hour}
+	timing      = Timing{FragmentGap: time.Second, FragmentGaps: time.Hour, LostDatagram: time.Minute}
 	errTooLong  = errors.New("frame too long")
 )
 
@@ -97,13 +97,14 @@ type roads struct {
 	pauses map[mle.RLOC16]time.Time
 	dead   mle.RLOC16
 	sleepy map[ieee802154.ExtAddr]bool
+	far    bool // what is beyond a neighbor
 }
 
 func newRoads() *roads {
 	return &roads{
 		via:    map[mle.RLOC16]mle.RLOC16{beyondLeft: left, behindLeft: left, beyondRight: right, behindThat: right},
 		places: map[netip.Addr]mle.RLOC16{},
-		pauses: map[mle.RLOC16]time.Time{},
+		pauses: map[mle.RLOC16]time.Time{}, far: true,
 	}
 }
 
@@ -145,10 +146,10 @@ func (r *roads) Relay(dst mle.RLOC16) (Hop, Answer) {
 }
 
 func (r *roads) lead(h Hop, to mle.RLOC16, mesh bool) (Hop, Answer) {
-	if to == gone {
+	next, beyond := r.via[to]
+	if to == gone && !beyond {
 		return h, NoRoute
 	}
-	next, beyond := r.via[to]
 	if !beyond {
 		next = to
 	}
@@ -157,7 +158,7 @@ func (r *roads) lead(h Hop, to mle.RLOC16, mesh bool) (Hop, Answer) {
 	}
 	h.Dst, h.PauseUntil = neighbors.ShortAddr(next), r.pauses[next]
 	if beyond && mesh {
-		h.Mesh, h.MeshSrc, h.MeshDst, h.HopsLeft = true, self, to, hopsLeft
+		h.Mesh, h.MeshSrc, h.MeshDst, h.HopsLeft, h.Far = true, self, to, hopsLeft, r.far
 	}
 	return h, Found
 }

@@ -47,9 +47,9 @@ type MAC interface {
 	SendIndirect(f ieee802154.Frame, kept []byte) (psdu []byte, err error)
 }
 
-// Timing is the pause after a fragment that goes over several hops: see thread.Timing.
+// Timing is the pause after a fragment that goes over several hops, and how long a lost datagram is remembered: see thread.Timing.
 type Timing struct {
-	FragmentGap, FragmentGaps time.Duration
+	FragmentGap, FragmentGaps, LostDatagram time.Duration
 }
 
 // Counters counts what became of messages. Each is in one of them in the end.
@@ -57,6 +57,7 @@ type Counters struct {
 	TxDatagrams, Forwarded                          uint64 // sent
 	QueueFull, AddressUnresolved, TxDatagramsFailed uint64 // dropped
 	NoRoute, RelaysNoRoute                          uint64 // dropped: datagrams, mesh frames
+	RelaysIncomplete                                uint64 // dropped: mesh frames
 	Unsecured, Stopped, Replaced                    uint64 // dropped: nothing could be secured, not On or Stop, DropMLE
 }
 
@@ -91,6 +92,7 @@ type Sender struct {
 	timer   time.Time       // when a message that pauses may go on
 	tag     uint16
 	payload []byte
+	lost    lostDatagrams
 }
 
 // choice is the message whose turn it is, and its way.
@@ -104,7 +106,8 @@ type choice struct {
 type work struct {
 	message *Message
 	end     int  // how much of the message is sent with it
-	relayed bool // the next hop passes it on
+	relayed bool // the next hop passes it on,
+	far     bool // and maybe the one after that
 	sleeper *sleeper
 }
 
@@ -194,6 +197,9 @@ func (s *Sender) check(m *Message) error {
 	case !m.parse():
 		s.giveUp(m, Invalid)
 		return core.ErrPacket
+	case s.incomplete(m):
+		s.giveUp(m, Incomplete)
+		return core.ErrNoRoute
 	}
 	return nil
 }
@@ -315,6 +321,8 @@ func (s *Sender) giveUp(m *Message, reason Reason) {
 		s.Counters.Unsecured++
 	case reason == Stopped:
 		s.Counters.Stopped++
+	case reason == Incomplete:
+		s.Counters.RelaysIncomplete++
 	case reason == NoWay && m.Kind == KindMeshFrame:
 		s.Counters.RelaysNoRoute++
 	case reason == NoWay:
@@ -322,6 +330,7 @@ func (s *Sender) giveUp(m *Message, reason Reason) {
 	default:
 		s.Counters.TxDatagramsFailed++
 	}
+	s.loseFragment(m)
 	if s.Undeliverable != nil {
 		s.Undeliverable(m, reason)
 	}
@@ -390,10 +399,14 @@ func (s *Sender) Choose() bool {
 	return s.chosen.message != nil
 }
 
-// leaves takes the i-th message out of the queue if it is too old, or for a child that has fallen asleep.
+// leaves takes the i-th message out of the queue if it is too old, or of no use any more, or for a child that has fallen asleep.
 func (s *Sender) leaves(m *Message, i int) bool {
-	if !m.begun() && s.core.IsDue(m.Expires) {
+	switch {
+	case !m.begun() && s.core.IsDue(m.Expires):
 		s.drop(m, Expired)
+		return true
+	case s.incomplete(m):
+		s.drop(m, Incomplete)
 		return true
 	}
 	child, sleeps := s.router.Sleeper(m)
@@ -428,7 +441,7 @@ func (s *Sender) Start() {
 	f, end, err := s.frameOf(m, hop)
 	if err == nil {
 		s.lastHop = hop.Dst
-		s.work = work{message: m, end: end, relayed: hop.Mesh}
+		s.work = work{message: m, end: end, relayed: hop.Mesh, far: hop.Far}
 		err = s.mac.SendOn(m.Channel, f)
 	}
 	if err != nil {
@@ -469,7 +482,14 @@ func (s *Sender) frame(m *Message, hop Hop) (f ieee802154.Frame, end int, err er
 		AckRequest: !hop.Dst.IsBroadcast(), PANIDCompression: true,
 		DstPAN: s.PAN, SrcPAN: s.PAN, Dst: hop.Dst, Src: hop.Src,
 	}
-	if m.Kind != KindMLE || m.secured {
+	if m.PAN != 0 {
+		f.DstPAN, f.SrcPAN = m.PAN, m.PAN
+	}
+	switch {
+	case m.Protection == Plain:
+	case m.Protection == Entrusted:
+		f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeImplicit}
+	case m.Kind != KindMLE || m.secured:
 		f.Security = ieee802154.SecurityHeader{Level: ieee802154.SecurityENCMIC32, KeyIDMode: ieee802154.KeyIDModeIndex}
 	}
 	switch {
@@ -522,7 +542,7 @@ func (s *Sender) Sent(ok bool) {
 	case w.end < len(m.Data):
 		m.offset = w.end
 		if w.relayed {
-			m.after, m.hop = s.core.Now.Add(s.fragmentGap(m)), s.lastHop
+			m.after, m.hop = s.core.Now.Add(s.fragmentGap(m, w.far)), s.lastHop
 		}
 	case m.Kind == KindMeshFrame:
 		s.Counters.Forwarded++
@@ -533,10 +553,15 @@ func (s *Sender) Sent(ok bool) {
 	}
 }
 
-// fragmentGap is the pause between the fragments of a datagram.
-func (s *Sender) fragmentGap(m *Message) time.Duration {
+// fragmentGap is the pause between the fragments of a datagram: until the next hop has passed one on, and the one after that, too, which
+// is not heard here.
+func (s *Sender) fragmentGap(m *Message, far bool) time.Duration {
 	const fragmentSize = 88 // bytes of a datagram in one fragment behind a mesh header
-	return min(s.timing.FragmentGap, s.timing.FragmentGaps*fragmentSize/time.Duration(len(m.Data)))
+	gap := s.timing.FragmentGap
+	if !far {
+		gap /= 2
+	}
+	return min(gap, s.timing.FragmentGaps*fragmentSize/time.Duration(len(m.Data)))
 }
 
 // DropMLE drops the MLE messages of a command to dst that nobody has begun to send and something newer replaces.

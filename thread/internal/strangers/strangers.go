@@ -221,11 +221,11 @@ func (a *Answers) asker(ext ieee802154.ExtAddr) *asker {
 
 // place returns the index of a new entry.
 func (a *Answers) place() int {
-	if a.askers == nil { // nobody was heard so far
-		a.names, a.at, a.askers = make([]ieee802154.ExtAddr, 0, maxAskers), make([]time.Time, 0, maxAskers), make([]asker, 0, maxAskers)
-	}
 	if n := len(a.names); n < maxAskers {
-		a.names, a.at, a.askers = a.names[:n+1], a.at[:n+1], a.askers[:n+1]
+		if n == cap(a.askers) { // what an asker has from before Forget stays with it
+			a.askers = slices.Grow(a.askers, 1)
+		}
+		a.names, a.at, a.askers = append(a.names, ieee802154.ExtAddr{}), append(a.at, time.Time{}), a.askers[:n+1]
 		return n
 	}
 	oldest := 0

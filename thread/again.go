@@ -1,0 +1,56 @@
+package thread
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/internal/sender"
+	"github.com/gopymesh/pymesh/thread/ip6"
+)
+
+// secondTries keeps this node's last datagrams for a while: what a router says is not where it was sent to is asked for, and sent again, once.
+//
+// Deviation: stock loses it, and whoever has sent it waits for an answer until it tries again. With what neighbors tell of where the nodes are,
+// see places, that would be more often than with stock's questions.
+type secondTries struct {
+	kept [maxKept]kept
+	next int
+}
+
+const (
+	maxKept  = 4
+	keptTime = 10 * time.Second
+)
+
+type kept struct {
+	dst  netip.Addr
+	src  netip.Addr
+	at   time.Time
+	data []byte
+}
+
+// keep keeps a datagram to an address of which it is not sure where it is.
+func (s *secondTries) keep(x *ipLayer, data []byte, h ip6.Header) {
+	if x.timing.AdvertiseQuiet == 0 || h.Dst.IsMulticast() || !x.mesh.sought(h.Dst) {
+		return
+	}
+	k := &s.kept[s.next]
+	s.next = (s.next + 1) % maxKept
+	*k = kept{dst: h.Dst, src: h.Src, at: x.Now, data: append(k.data[:0], data...)}
+}
+
+// resend sends the last datagram with a header like h again. It reports whether there was one.
+func (s *secondTries) resend(x *ipLayer, h ip6.Header) bool {
+	for i := range s.kept {
+		k := &s.kept[i]
+		if k.dst != h.Dst || k.src != h.Src || x.Now.Sub(k.at) >= keptTime {
+			continue
+		}
+		k.dst = netip.Addr{}
+		m := x.sender.New()
+		m.Data = append(m.Data, k.data...)
+		m.Priority = sender.PriorityNormal
+		return x.sender.Submit(m) == nil
+	}
+	return false
+}
