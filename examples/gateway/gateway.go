@@ -1,0 +1,421 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gopymesh/pymesh"
+	"github.com/gopymesh/pymesh/examples/gateway/internal/control"
+	"github.com/gopymesh/pymesh/examples/gateway/internal/metrics"
+	"github.com/gopymesh/pymesh/examples/gateway/internal/mqtt"
+	"github.com/gopymesh/pymesh/examples/gateway/internal/pycom"
+	"github.com/gopymesh/pymesh/examples/gateway/internal/spool"
+	"github.com/gopymesh/pymesh/examples/gateway/internal/view"
+	"github.com/gopymesh/pymesh/examples/gateway/internal/web"
+	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/netif"
+)
+
+// gateway is a node and all that is around it.
+type gateway struct {
+	cfg   config
+	log   *slog.Logger
+	node  *pymesh.Node
+	radio lora.Radio
+	clock lora.Clock
+	view  *view.View
+	mapper
+
+	queue   *spool.Queue
+	broker  *mqtt.Link
+	host    *netif.Interface
+	web     *web.Server
+	control *control.Server
+	sockets map[uint16]*pymesh.UDPConn
+
+	roleChanges, partitions atomic.Uint64
+	attached                atomic.Int64 // Unix time in seconds
+	down                    chan mqtt.Message
+	wg                      sync.WaitGroup
+}
+
+// newGateway starts all parts on a node. Close ends them, not the node.
+func newGateway(ctx context.Context, cfg config, node *pymesh.Node, radio lora.Radio, log *slog.Logger) (*gateway, error) {
+	g := &gateway{
+		cfg: cfg, log: log, node: node, radio: radio, clock: lora.ClockOf(radio), view: view.New(),
+		sockets: map[uint16]*pymesh.UDPConn{}, down: make(chan mqtt.Message, 32),
+	}
+	g.mapper.init(g)
+	for _, start := range []func(context.Context) error{g.listen, g.startHost, g.startBroker, g.startWeb, g.startControl} {
+		if err := start(ctx); err != nil {
+			return nil, errors.Join(err, g.close())
+		}
+	}
+	return g, nil
+}
+
+// run lets the gateway live until ctx ends, or the node or the interface does.
+func (g *gateway) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() { cancel(); g.wg.Wait() }()
+	events := g.node.Events(ctx)
+	g.wg.Go(func() { g.follow(events) })
+	g.wg.Go(func() { g.watch(ctx) })
+	g.wg.Go(func() { g.walk(ctx) })
+	g.wg.Go(func() { g.deliver(ctx) })
+	var host <-chan struct{}
+	if g.host != nil {
+		host = g.host.Done()
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-host:
+			if err := g.host.Err(); err != nil {
+				return err
+			}
+			host = nil
+		case <-tick.C:
+			if err := g.node.Err(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (g *gateway) close() error {
+	var errs []error
+	if g.control != nil {
+		errs = append(errs, g.control.Close())
+	}
+	if g.web != nil {
+		errs = append(errs, g.web.Close())
+	}
+	if g.host != nil {
+		errs = append(errs, g.host.Close())
+	}
+	for _, s := range g.sockets {
+		errs = append(errs, s.Close())
+	}
+	if g.broker != nil {
+		errs = append(errs, g.broker.Close())
+	} else if g.queue != nil {
+		errs = append(errs, g.queue.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// listen opens a socket for each port, and hears what leaves the mesh by this node.
+func (g *gateway) listen(context.Context) error {
+	for _, p := range g.cfg.Mesh.Ports {
+		port := uint16(p)
+		if _, twice := g.sockets[port]; twice {
+			continue
+		}
+		s, err := g.node.ListenUDP(netip.AddrPortFrom(netip.IPv6Unspecified(), port))
+		if err != nil {
+			return fmt.Errorf("port %d: %w", port, err)
+		}
+		g.sockets[port] = s
+		g.wg.Go(func() { g.receive(s) })
+	}
+	return nil
+}
+
+// receive takes datagrams of a socket until it is closed.
+func (g *gateway) receive(s *pymesh.UDPConn) {
+	buf := make([]byte, pymesh.MaxDatagramSize)
+	for {
+		n, m, err := s.ReadMsg(buf)
+		if err != nil {
+			return
+		}
+		port := s.LocalAddr().String()
+		if ap, err := netip.ParseAddrPort(port); err == nil {
+			g.arrived(s, m, ap.Port(), append([]byte(nil), buf[:n]...))
+		}
+	}
+}
+
+// arrived is a datagram of a node.
+func (g *gateway) arrived(s *pymesh.UDPConn, m pymesh.Message, port uint16, payload []byte) {
+	node := g.nodeOf(m.From.Addr())
+	if port == pycom.Port {
+		g.pycom(s, m, payload)
+	}
+	g.publish(mqtt.Reading{
+		Time: time.Now(), Node: node, Src: m.From, Dst: netip.AddrPortFrom(m.To, port), Payload: payload,
+	})
+}
+
+func (g *gateway) publish(r mqtt.Reading) {
+	g.happened("message", fmt.Sprintf("%s → port %d: %s", short(r.Node), r.Dst.Port(), printable(r.Payload)))
+	if g.broker == nil {
+		return
+	}
+	if err := g.broker.Publish(r); err != nil {
+		g.happened("problem", "spool: "+err.Error())
+	}
+}
+
+// outside is a datagram that leaves the mesh by this node, where no host interface takes it.
+func (g *gateway) outside(f pymesh.Forwarded) {
+	payload, _ := pycom.ParseExternal(f.Payload)
+	if s, ok := pycom.ParseSignal(payload, f.Destination.Port()); ok {
+		payload = []byte(s.Text)
+	}
+	g.publish(mqtt.Reading{Time: time.Now(), Node: g.nodeOf(f.Source.Addr()), Src: f.Source, Dst: f.Destination, Payload: payload, Outside: true})
+}
+
+// happened notes an event for the page, the broker and the log.
+func (g *gateway) happened(kind, text string) {
+	e := view.Event{Time: time.Now().UnixMilli(), Kind: kind, Text: text}
+	g.view.Happened(e)
+	if g.broker != nil && kind != "message" {
+		g.broker.Event(e)
+	}
+	level := slog.LevelDebug
+	if kind == "problem" {
+		level = slog.LevelWarn
+	}
+	g.log.Log(context.Background(), level, text, "kind", kind)
+}
+
+// follow tells of the node's events.
+func (g *gateway) follow(events <-chan pymesh.Event) {
+	for e := range events {
+		switch e.Type {
+		case pymesh.EventState:
+			g.roleChanges.Add(1)
+			if e.State >= pymesh.StateChild {
+				g.attached.CompareAndSwap(0, time.Now().Unix())
+			} else {
+				g.attached.Store(0)
+			}
+			g.happened("mesh", "this node is "+e.State.String())
+		case pymesh.EventPartition:
+			g.partitions.Add(1)
+			g.happened("mesh", fmt.Sprintf("partition %08x", e.PartitionID))
+		case pymesh.EventNeighborAdded, pymesh.EventNeighborRemoved:
+			g.happened("node", e.String())
+		default:
+			g.log.Debug("event", "event", e)
+		}
+	}
+}
+
+// startHost gives the host an interface, if that is wanted. Without one a border router hears what leaves the mesh itself.
+func (g *gateway) startHost(ctx context.Context) error {
+	border, err := g.cfg.border()
+	if err != nil {
+		return err
+	}
+	if g.cfg.Host.Interface == "" {
+		if border == nil {
+			return nil
+		}
+		if !border.Prefix.IsValid() {
+			border.Prefix = netif.LocalPrefix(g.node.MAC(), g.node.Network().ExtPANID)
+		}
+		g.node.OnForward(g.outside)
+		return g.node.BorderRouter(border.Prefix, border.Preference)
+	}
+	g.host, err = netif.Up(ctx, g.node, netif.Options{
+		Name: g.cfg.Host.Interface, TCP: g.cfg.Host.TCP, BorderRouter: border, Logger: g.log.With("part", "host"),
+	})
+	return err
+}
+
+func (g *gateway) startBroker(ctx context.Context) error {
+	c := g.cfg.MQTT
+	if c.URL == "" {
+		return nil
+	}
+	o := mqtt.Options{
+		URL: c.URL, User: c.User, Prefix: c.Prefix + "/" + g.cfg.Mesh.Name, Gateway: macText(g.node.MAC()),
+		Logger: g.log.With("part", "broker"), Down: g.takeDown, State: func(bool) {},
+	}
+	var err error
+	if c.PasswordFile != "" {
+		if o.Password, err = secret("mqtt.password_file", c.PasswordFile); err != nil {
+			return err
+		}
+	}
+	if o.TLS, err = tlsConfig(c.CAFile); err != nil {
+		return err
+	}
+	if c.Downlink {
+		for _, p := range c.DownlinkPorts {
+			o.Ports = append(o.Ports, uint16(p))
+		}
+	}
+	dir := c.Spool
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "pymesh-spool-"); err != nil {
+			return err
+		}
+		g.log.Warn("mqtt.spool is not set: what waits for the broker is lost with a restart of the host", "spool", dir)
+	}
+	if g.queue, err = spool.Open(dir, spool.Options{MaxBytes: int64(c.SpoolMiB) << 20}); err != nil {
+		return err
+	}
+	g.broker, err = mqtt.Start(ctx, g.queue, o)
+	return err
+}
+
+func tlsConfig(file string) (*tls.Config, error) {
+	if file == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("mqtt.ca_file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, fmt.Errorf("mqtt.ca_file: %s has no certificate", file)
+	}
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
+}
+
+func (g *gateway) startWeb(context.Context) (err error) {
+	if g.cfg.Web.Listen == "" {
+		return nil
+	}
+	o := web.Options{Listen: g.cfg.Web.Listen, Hosts: g.cfg.Web.Hosts, Metrics: metrics.Handler(g.metrics)}
+	if g.cfg.Web.TokenFile != "" {
+		if o.Token, err = secret("web.token_file", g.cfg.Web.TokenFile); err != nil {
+			return err
+		}
+	}
+	if g.web, err = web.Start(g.view, actions{g}, o); err == nil {
+		g.log.Info("page", "url", "http://"+g.web.Addr()+"/")
+	}
+	return err
+}
+
+func (g *gateway) startControl(ctx context.Context) (err error) {
+	if g.cfg.Control.Socket != "" {
+		g.control, err = control.Start(ctx, g.cfg.Control.Socket, g.node.CLI)
+	}
+	return err
+}
+
+// takeDown queues what the broker has for a node: one a node at a time, so that the mesh is not flooded.
+func (g *gateway) takeDown(m mqtt.Message) {
+	select {
+	case g.down <- m:
+		m.Result("queued")
+	default:
+		m.Result("refused: too many wait")
+	}
+}
+
+// deliver sends what the broker has for nodes.
+func (g *gateway) deliver(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m := <-g.down:
+			m.Result(g.sendDown(m))
+		}
+	}
+}
+
+func (g *gateway) sendDown(m mqtt.Message) string {
+	addr, ok := g.addrOf(m.Node)
+	if !ok {
+		return "no-route"
+	}
+	s := g.sockets[m.Port]
+	if s == nil {
+		for _, any := range g.sockets {
+			s = any
+		}
+	}
+	if s == nil {
+		return "refused: no socket"
+	}
+	_ = s.SetWriteDeadline(g.clock.Now().Add(30 * time.Second))
+	_, err := s.WriteToUDPAddrPort(m.Payload, netip.AddrPortFrom(addr, m.Port))
+	switch {
+	case err == nil:
+		return "sent"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "timeout"
+	}
+	return "no-route"
+}
+
+// metrics takes a snapshot for Prometheus.
+func (g *gateway) metrics() metrics.Snapshot {
+	leader, _ := g.node.Leader()
+	s := metrics.Snapshot{
+		Version: version(), MAC: macText(g.node.MAC()), Network: g.node.Network().Name, Partition: fmt.Sprintf("%08x", leader.PartitionID),
+		Role: g.node.State().String(), Counters: g.node.Counters(),
+		RoleChanges: g.roleChanges.Load(), Partitions: g.partitions.Load(), AttachedSince: float64(g.attached.Load()),
+	}
+	routers := g.node.Routers()
+	s.Routers = len(routers)
+	for _, n := range g.node.Neighbors() {
+		if n.Role == pymesh.StateChild {
+			s.Children++
+		}
+		cost := slices.IndexFunc(routers, func(r pymesh.Router) bool { return r.MAC == n.MAC })
+		m := metrics.Neighbor{MAC: macText(n.MAC), RSSI: float64(n.RSSI), Heard: float64(time.Now().Add(-n.Age).Unix()), Cost: -1}
+		if cost >= 0 {
+			m.Cost = int(routers[cost].PathCost)
+		}
+		s.Neighbors = append(s.Neighbors, m)
+	}
+	for _, u := range g.usage() {
+		s.Duty = append(s.Duty, metrics.Duty{Band: band(u.SubBand), Used: u.Used.Seconds(), Limit: u.Limit.Seconds(), Refused: u.Refused})
+	}
+	if g.host != nil {
+		s.Host = map[[2]string]uint64{}
+		stats := g.host.Stats()
+		for direction, counts := range map[string]map[netif.Verdict]netif.Count{"to_mesh": stats.ToMesh, "to_host": stats.ToHost} {
+			for v, c := range counts {
+				s.Host[[2]string{direction, v.String()}] = c.Packets
+			}
+		}
+	}
+	if g.broker != nil {
+		q := g.queue.Stats()
+		s.MQTT, s.Connected, s.Queue, s.QueueBytes, s.QueueDropped = g.broker.Counts(), g.broker.Connected(), q.Records, q.Bytes, q.Lost
+	}
+	return s
+}
+
+// usage is what the radio has sent, if it keeps count.
+func (g *gateway) usage() []lora.Usage {
+	if r, ok := g.radio.(*lora.Governor); ok {
+		return r.Usage()
+	}
+	return nil
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "devel"
+}
+
+// band names a sub-band for people.
+func band(b lora.SubBand) string { return "sub-band " + b.Name }

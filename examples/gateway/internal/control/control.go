@@ -1,0 +1,139 @@
+// Package control lets programs of the host speak OpenThread's command line to the gateway, by a unix socket: several at once, each line one
+// command, whose answer ends with "Done" or "Error n: name", as ot-ctl has it.
+package control
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	maxLine    = 1024
+	maxClients = 16
+	timeout    = 2 * time.Minute
+)
+
+// Run executes a command and returns what it prints, without the last line.
+type Run func(ctx context.Context, command string) (text string, err error)
+
+// Server serves the socket.
+type Server struct {
+	listener net.Listener
+	run      Run
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
+}
+
+// Start listens on a unix socket, which its owner and group may use. A socket that a crash has left is replaced; one in use is not.
+func Start(ctx context.Context, path string, run Run) (*Server, error) {
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("control: %s is in use by another gateway", path)
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
+		_ = os.Remove(path)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("control: %w", err)
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		return nil, errors.Join(fmt.Errorf("control: %w", err), l.Close())
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s := &Server{listener: l, run: run, cancel: cancel}
+	s.wg.Go(func() { s.accept(ctx) })
+	return s, nil
+}
+
+func (s *Server) accept(ctx context.Context) {
+	clients := make(chan struct{}, maxClients)
+	for {
+		c, err := s.listener.Accept()
+		if err != nil {
+			return
+		}
+		select {
+		case clients <- struct{}{}:
+			s.wg.Go(func() { s.serve(ctx, c); <-clients })
+		default:
+			_, _ = fmt.Fprintf(c, "Error 5: Busy\r\n")
+			_ = c.Close()
+		}
+	}
+}
+
+func (s *Server) serve(ctx context.Context, c net.Conn) {
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	defer stop()
+	lines := bufio.NewScanner(c)
+	lines.Buffer(make([]byte, maxLine), maxLine)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" {
+			continue
+		}
+		once, cancel := context.WithTimeout(ctx, timeout)
+		text, err := s.run(once, line)
+		cancel()
+		end := "Done"
+		if err != nil {
+			end = err.Error()
+			if !strings.HasPrefix(end, "Error ") {
+				end = "Error 1: Failed (" + end + ")"
+			}
+		}
+		if _, err := fmt.Fprintf(c, "%s%s\r\n", text, end); err != nil {
+			return
+		}
+	}
+}
+
+// Close ends all clients and removes the socket.
+func (s *Server) Close() error {
+	s.cancel()
+	err := s.listener.Close()
+	s.wg.Wait()
+	return err
+}
+
+// ErrRefused says that a command has failed; its text is what the gateway said.
+var ErrRefused = errors.New("control: refused")
+
+// Ask sends a command to a gateway and returns what it prints. An error that the gateway has told wraps ErrRefused.
+func Ask(ctx context.Context, path, command string) (string, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return "", fmt.Errorf("control: %w: does the gateway run?", err)
+	}
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	defer stop()
+	if strings.ContainsAny(command, "\r\n") {
+		return "", errors.New("control: a command is one line")
+	}
+	if _, err := fmt.Fprintln(c, command); err != nil {
+		return "", fmt.Errorf("control: %w", err)
+	}
+	var out strings.Builder
+	for lines := bufio.NewScanner(c); lines.Scan(); {
+		line := strings.TrimRight(lines.Text(), "\r")
+		switch {
+		case line == "Done":
+			return out.String(), nil
+		case strings.HasPrefix(line, "Error "):
+			return out.String(), fmt.Errorf("%w: %s", ErrRefused, line)
+		}
+		fmt.Fprintln(&out, line)
+	}
+	return out.String(), errors.New("control: the gateway has ended the conversation")
+}

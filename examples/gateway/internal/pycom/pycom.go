@@ -1,0 +1,334 @@
+// Package pycom reads and writes what Pycom's own library for its boards sends over a mesh: messages between boards on UDP port 1234, what they
+// send to the world through a border router, and the datagrams of Pybytes.
+//
+// All numbers are big endian. A packet on port 1234 is a type (1 byte), the length of the rest (2 bytes), and the rest:
+//
+//	0x10  message    MAC 8, identifier 2, length 2, text
+//	0x11  received   MAC 8, identifier 2
+//	0xF4  who are you?        MAC of who asks 2
+//	0x84  this is me          role 1, router, children and their neighbors: see Info
+//	0xF2  which nodes are there?   no content
+//	0x82  these nodes         count 2, MAC 2 each
+//	0xF3  which links are there?   no content
+//	0x83  these links         count 2, MAC 2, MAC 2, RSSI 1 each
+//
+// The formats were read off the library's packets (version of October 2021) and its documentation.
+package pycom
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"strings"
+)
+
+// Port is where the library listens.
+const Port = 1234
+
+// Kind is the type of a packet.
+type Kind uint8
+
+// Kinds of packets.
+const (
+	KindText     Kind = 0x10
+	KindReceived Kind = 0x11
+	KindNodes    Kind = 0x82
+	KindPairs    Kind = 0x83
+	KindInfo     Kind = 0x84
+	KindAskNodes Kind = 0xf2
+	KindAskPairs Kind = 0xf3
+	KindAskInfo  Kind = 0xf4
+)
+
+func (k Kind) String() string {
+	switch k {
+	case KindText:
+		return "text"
+	case KindReceived:
+		return "received"
+	case KindNodes:
+		return "nodes"
+	case KindPairs:
+		return "pairs"
+	case KindInfo:
+		return "info"
+	case KindAskNodes:
+		return "ask nodes"
+	case KindAskPairs:
+		return "ask pairs"
+	case KindAskInfo:
+		return "ask info"
+	}
+	return fmt.Sprintf("Kind(0x%02x)", uint8(k))
+}
+
+// Bounds.
+const (
+	headerSize = 3
+	// MaxText is the longest text that fits into a datagram beside its headers.
+	MaxText = 1000
+	// MaxNodes is how many nodes or links one packet lists.
+	MaxNodes = 100
+)
+
+// Errors.
+var (
+	ErrTruncated = errors.New("pycom: truncated")
+	ErrLength    = errors.New("pycom: wrong length")
+	ErrKind      = errors.New("pycom: unknown type")
+	ErrTooLong   = errors.New("pycom: too long")
+)
+
+// Text is a message from one board to another.
+type Text struct {
+	MAC  uint64 // of the sender
+	ID   uint16
+	Text string
+}
+
+// Received says that a message has come.
+type Received struct {
+	MAC uint64 // of who has received it
+	ID  uint16
+}
+
+// Neighbor is a link of a node.
+type Neighbor struct {
+	MAC    uint16 // its last two bytes
+	RLOC16 uint16
+	Role   uint8
+	RSSI   int8 // dBm
+	Age    uint8
+}
+
+// Info is what a node says of itself.
+type Info struct {
+	Role      uint8 // of OpenThread: 0 disabled, 1 detached, 2 child, 3 router, 4 leader
+	MAC       uint16
+	RLOC16    uint16
+	Latitude  float64 // degrees; NaN if not known
+	Longitude float64
+	Neighbors []Neighbor
+}
+
+// Positioned reports whether the node has told a place on earth. Boards without a GPS say 0, 0.
+func (i Info) Positioned() bool {
+	return math.Abs(i.Latitude) <= 90 && math.Abs(i.Longitude) <= 180 && (i.Latitude != 0 || i.Longitude != 0)
+}
+
+// Pair is a link between two nodes.
+type Pair struct {
+	A, B uint16
+	RSSI int8
+}
+
+// Packet is one packet of port 1234; the field that Kind says is set.
+type Packet struct {
+	Kind     Kind
+	Text     Text
+	Received Received
+	Asker    uint16 // of KindAskInfo
+	Info     Info
+	Nodes    []uint16
+	Pairs    []Pair
+}
+
+// Parse reads a packet of port 1234. What follows its length is ignored, as the library does.
+func Parse(b []byte) (p Packet, err error) {
+	if len(b) < headerSize {
+		return Packet{}, ErrTruncated
+	}
+	n := int(binary.BigEndian.Uint16(b[1:]))
+	if len(b) < headerSize+n {
+		return Packet{}, ErrLength
+	}
+	p.Kind = Kind(b[0])
+	r := reader{b: b[headerSize : headerSize+n]}
+	switch p.Kind {
+	case KindText:
+		p.Text = r.text()
+	case KindReceived:
+		p.Received = Received{r.u64(), r.u16()}
+	case KindAskInfo:
+		p.Asker = r.u16()
+	case KindInfo:
+		p.Info = r.info()
+	case KindNodes:
+		for range r.count() {
+			p.Nodes = append(p.Nodes, r.u16())
+		}
+	case KindPairs:
+		for range r.count() {
+			p.Pairs = append(p.Pairs, Pair{r.u16(), r.u16(), int8(r.u8())})
+		}
+	case KindAskNodes, KindAskPairs:
+	default:
+		return Packet{}, ErrKind
+	}
+	if r.err != nil {
+		return Packet{}, r.err
+	}
+	return p, nil
+}
+
+// reader takes numbers off a packet; after an error it returns zeros.
+type reader struct {
+	b   []byte
+	err error
+}
+
+func (r *reader) take(n int) []byte {
+	if len(r.b) < n {
+		r.err, r.b = ErrTruncated, nil
+		return make([]byte, n)
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
+func (r *reader) u8() uint8   { return r.take(1)[0] }
+func (r *reader) u16() uint16 { return binary.BigEndian.Uint16(r.take(2)) }
+func (r *reader) u64() uint64 { return binary.BigEndian.Uint64(r.take(8)) }
+
+func (r *reader) float() float64 {
+	f := float64(math.Float32frombits(binary.BigEndian.Uint32(r.take(4))))
+	if math.IsInf(f, 0) {
+		return math.NaN()
+	}
+	return f
+}
+
+// count reads a number of entries that follow.
+func (r *reader) count() int {
+	n := int(r.u16())
+	if n > MaxNodes {
+		r.err = ErrLength
+		return 0
+	}
+	return n
+}
+
+func (r *reader) text() Text {
+	t := Text{MAC: r.u64(), ID: r.u16()}
+	n := int(r.u16())
+	if n > len(r.b) {
+		r.err = ErrLength
+		return Text{}
+	}
+	t.Text = strings.ToValidUTF8(string(r.take(n)), "\uFFFD")
+	return t
+}
+
+func (r *reader) info() Info {
+	i := Info{Role: r.u8(), MAC: r.u16(), RLOC16: r.u16(), Latitude: r.float(), Longitude: r.float()}
+	for range int(r.u8()) {
+		n := Neighbor{r.u16(), r.u16(), r.u8(), int8(r.u8()), r.u8()}
+		if r.err != nil {
+			return Info{}
+		}
+		i.Neighbors = append(i.Neighbors, n)
+	}
+	return i
+}
+
+// AppendBinary appends the packet to b.
+func (p Packet) AppendBinary(b []byte) ([]byte, error) {
+	start := len(b)
+	b = append(b, byte(p.Kind), 0, 0)
+	be := binary.BigEndian
+	switch p.Kind {
+	case KindText:
+		if len(p.Text.Text) > MaxText {
+			return b[:start], ErrTooLong
+		}
+		b = be.AppendUint16(be.AppendUint16(be.AppendUint64(b, p.Text.MAC), p.Text.ID), uint16(len(p.Text.Text)))
+		b = append(b, p.Text.Text...)
+	case KindReceived:
+		b = be.AppendUint16(be.AppendUint64(b, p.Received.MAC), p.Received.ID)
+	case KindAskInfo:
+		b = be.AppendUint16(b, p.Asker)
+	case KindInfo:
+		if len(p.Info.Neighbors) > math.MaxUint8 {
+			return b[:start], ErrTooLong
+		}
+		b = p.Info.append(b)
+	case KindNodes:
+		if len(p.Nodes) > MaxNodes {
+			return b[:start], ErrTooLong
+		}
+		b = be.AppendUint16(b, uint16(len(p.Nodes)))
+		for _, n := range p.Nodes {
+			b = be.AppendUint16(b, n)
+		}
+	case KindPairs:
+		if len(p.Pairs) > MaxNodes {
+			return b[:start], ErrTooLong
+		}
+		b = be.AppendUint16(b, uint16(len(p.Pairs)))
+		for _, l := range p.Pairs {
+			b = append(be.AppendUint16(be.AppendUint16(b, l.A), l.B), byte(l.RSSI))
+		}
+	case KindAskNodes, KindAskPairs:
+	default:
+		return b[:start], ErrKind
+	}
+	be.PutUint16(b[start+1:], uint16(len(b)-start-headerSize))
+	return b, nil
+}
+
+func (i Info) append(b []byte) []byte {
+	be := binary.BigEndian
+	b = be.AppendUint16(be.AppendUint16(append(b, i.Role), i.MAC), i.RLOC16)
+	b = be.AppendUint32(b, math.Float32bits(float32(i.Latitude)))
+	b = be.AppendUint32(b, math.Float32bits(float32(i.Longitude)))
+	b = append(b, byte(len(i.Neighbors)))
+	for _, n := range i.Neighbors {
+		b = append(be.AppendUint16(be.AppendUint16(b, n.MAC), n.RLOC16), n.Role, byte(n.RSSI), n.Age)
+	}
+	return b
+}
+
+// Address is the address that the library gives each node: the mesh-local prefix, and the last 16 bits of its MAC address as the interface
+// identifier.
+func Address(meshLocal netip.Prefix, mac uint64) netip.Addr {
+	a := meshLocal.Masked().Addr().As16()
+	clear(a[8:])
+	binary.BigEndian.PutUint16(a[14:], uint16(mac))
+	return netip.AddrFrom16(a)
+}
+
+// ExternalType marks what the library sends to the world: the type, the length of the rest in 2 bytes, and the rest.
+const ExternalType = 0x90
+
+// ParseExternal takes the header off what a board sends to the world, and returns the whole if it has none.
+func ParseExternal(b []byte) (payload []byte, wrapped bool) {
+	if len(b) < headerSize || b[0] != ExternalType || int(binary.BigEndian.Uint16(b[1:])) != len(b)-headerSize {
+		return b, false
+	}
+	return b[headerSize:], true
+}
+
+// Signal is a value for Pybytes.
+type Signal struct {
+	Number uint16 // the UDP port that it was sent to
+	Token  string // of the device
+	Text   string
+}
+
+const tokenMark = "tkn#"
+
+// ParseSignal reads a datagram of Pybytes, "tkn#", the device's token, "#" and the text.
+func ParseSignal(b []byte, port uint16) (s Signal, ok bool) {
+	rest, ok := strings.CutPrefix(string(b), tokenMark)
+	if !ok {
+		return Signal{}, false
+	}
+	token, text, ok := strings.Cut(rest, "#")
+	if !ok || token == "" || strings.ContainsAny(token, "/+\x00") {
+		return Signal{}, false
+	}
+	return Signal{port, strings.ToValidUTF8(token, "\uFFFD"), strings.ToValidUTF8(text, "\uFFFD")}, true
+}
