@@ -165,8 +165,13 @@ var layers = []layer{
 		external: anyModule,
 	},
 	{
+		packages: []string{"examples/gateway/internal/..."},
+		imports:  []string{"examples/gateway/internal/..."},
+		external: anyModule,
+	},
+	{
 		packages: []string{"examples/..."},
-		imports:  []string{"", "lora/...", "thread/...", "internal/...", "netif", "examples/internal/..."},
+		imports:  []string{"", "lora/...", "thread/...", "internal/...", "netif", "examples/internal/...", "examples/gateway/internal/..."},
 		external: anyModule,
 	},
 }

@@ -27,16 +27,17 @@ type kept struct {
 	src  netip.Addr
 	at   time.Time
 	data []byte
+	host bool // see sender.Message
 }
 
 // keep keeps a datagram to an address of which it is not sure where it is.
-func (s *secondTries) keep(x *ipLayer, data []byte, h ip6.Header) {
+func (s *secondTries) keep(x *ipLayer, m *sender.Message, h ip6.Header) {
 	if x.timing.AdvertiseQuiet == 0 || h.Dst.IsMulticast() || !x.mesh.sought(h.Dst) {
 		return
 	}
 	k := &s.kept[s.next]
 	s.next = (s.next + 1) % maxKept
-	*k = kept{dst: h.Dst, src: h.Src, at: x.Now, data: append(k.data[:0], data...)}
+	*k = kept{dst: h.Dst, src: h.Src, at: x.Now, data: append(k.data[:0], m.Data...), host: m.Host}
 }
 
 // resend sends the last datagram with a header like h again. It reports whether there was one.
@@ -49,7 +50,7 @@ func (s *secondTries) resend(x *ipLayer, h ip6.Header) bool {
 		k.dst = netip.Addr{}
 		m := x.sender.New()
 		m.Data = append(m.Data, k.data...)
-		m.Priority = sender.PriorityNormal
+		m.Priority, m.Host = sender.PriorityNormal, k.host
 		return x.sender.Submit(m) == nil
 	}
 	return false

@@ -402,7 +402,7 @@ func (x *ipLayer) send(m *sender.Message) error {
 		}
 		return nil
 	}
-	x.again.keep(x, m.Data, h)
+	x.again.keep(x, m, h)
 	return x.sender.Submit(m)
 }
 
