@@ -143,7 +143,13 @@ func TestLimits(t *testing.T) {
 	if got := attached(m.Nodes); len(got) < len(in) || m.Count(thread.RoleRouter) != mostRouters-1 {
 		t.Fatalf("%d nodes have a place, of which %d are routers\n%s", len(got), m.Count(thread.RoleRouter)+1, m)
 	}
+	// Who has lost its place to one of those that never had any founds a partition, which is alone for as long as all is full.
 	in, lost := attached(m.Nodes), 0
+	before := len(in)
+	in = slices.DeleteFunc(in, func(n *meshtest.Node) bool { l, ok := n.Leader(); return !ok || l.PartitionID != leader.PartitionID })
+	if t.Logf("%d nodes are in partitions of their own", before-len(in)); before-len(in) > len(in)/10 {
+		t.Errorf("%d of %d nodes are in partitions of their own", before-len(in), before)
+	}
 	for i := range 100 {
 		from, to := in[i*37%len(in)], in[(i*61+29)%len(in)]
 		from.ExpectAnswer(m.Sim.Now(), 0)
