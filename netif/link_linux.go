@@ -30,7 +30,6 @@ const (
 type link struct {
 	index int
 	name  string
-	fixed bool // made beforehand: nothing is configured, only looked at
 }
 
 func linkByName(name string) (link, error) {

@@ -157,7 +157,11 @@ func TestMixedJoining(t *testing.T) {
 			}
 			j.attach(t)
 			await(t, c, j, 5*time.Minute, "child", "router")
-			if !j.ping(members[0].rloc(), 50) && !j.ping(members[0].rloc(), 50) {
+			answered := false
+			for range 2 { // a new router is not on all maps yet
+				answered = answered || j.ping(members[0].rloc(), 50)
+			}
+			if !answered {
 				t.Error("no answer from the commissioner")
 			}
 		})

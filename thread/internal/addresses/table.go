@@ -24,8 +24,6 @@ const (
 	// MaxManaged and MaxAnycast are how many addresses and locators a node has by the network data.
 	MaxManaged = 8
 	MaxAnycast = 16
-
-	maxAddresses = 5 + MaxAdded + MaxManaged + MaxAnycast // one of each other origin, and those
 )
 
 // Origin is where an address comes from.
