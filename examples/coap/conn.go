@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log"
 	"net"
+	"syscall"
 	"time"
 
 	coapnet "github.com/plgd-dev/go-coap/v3/net"
@@ -24,6 +26,29 @@ const (
 	transferTimeout = 20 * time.Minute / speed
 )
 
+// patient is a socket that takes what the mesh says of a datagram, that nobody was there just then, for a datagram lost: CoAP sends it again.
+type patient struct{ net.Conn }
+
+func passing(err error) bool {
+	return errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+func (c patient) Read(b []byte) (int, error) {
+	for {
+		if n, err := c.Conn.Read(b); !passing(err) {
+			return n, err
+		}
+	}
+}
+
+func (c patient) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if passing(err) {
+		return len(b), nil
+	}
+	return n, err
+}
+
 // newConn runs CoAP on any connected datagram socket. The library's session for DTLS is one on a net.Conn.
 func newConn(ctx context.Context, conn net.Conn, handler client.HandlerFunc) *client.Conn {
 	cfg := client.DefaultConfig
@@ -39,7 +64,7 @@ func newConn(ctx context.Context, conn net.Conn, handler client.HandlerFunc) *cl
 	}
 	options.WithTransmission(1, ackTimeout, maxRetransmit).UDPClientApply(&cfg)
 	options.WithBlockwise(true, blockwise.SZX512, transferTimeout).UDPClientApply(&cfg)
-	session := server.NewSession(ctx, coapnet.NewConn(conn), cfg.MaxMessageSize, cfg.MTU, true)
+	session := server.NewSession(ctx, coapnet.NewConn(patient{conn}), cfg.MaxMessageSize, cfg.MTU, true)
 	c := client.NewConnWithOpts(session, &cfg,
 		client.WithBlockWise(func(c *client.Conn) *blockwise.BlockWise[*client.Conn] {
 			return blockwise.New(c, cfg.BlockwiseTransferTimeout, cfg.Errors, func(token message.Token) (*pool.Message, bool) {
