@@ -1,6 +1,9 @@
 package neighbors
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
 // stock is OpenThread's scale.
 var stock = Scale{Zero: -100, Margins: [3]int{2, 10, 20}}
@@ -128,7 +131,7 @@ func TestFaint(t *testing.T) {
 	if l.Reset(&sf12, -134); l.Quality != 2 || l.RSSI() != -134 || l.Last != -134 {
 		t.Errorf("%+v, %d dBm", l, l.RSSI())
 	}
-	if l.Add(&sf12, -1<<40); l.Last != faintest {
+	if l.Add(&sf12, math.MinInt32); l.Last != faintest {
 		t.Errorf("what no radio hears: %+v", l)
 	}
 }
