@@ -2,6 +2,7 @@ package sx126x_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,7 +25,8 @@ func TestActivity(t *testing.T) {
 				r := drive(t, chip, pins(chip), sx126x.Board{TCXO: tcxo}, cfg)
 				peer := air.Radio(cfg, lorasim.Position{})
 				defer peer.Close()
-				got, sent := 0, 0
+				var got atomic.Int32
+				sent := 0
 				go func() {
 					var buf [lora.MaxPacket]byte
 					for {
@@ -33,7 +35,7 @@ func TestActivity(t *testing.T) {
 							return
 						}
 						if p.N == 100 {
-							got++
+							got.Add(1)
 						}
 					}
 				}()
@@ -56,17 +58,17 @@ func TestActivity(t *testing.T) {
 					if err := r.Send(t.Context(), make([]byte, 31)); err != nil {
 						t.Fatal(err)
 					}
-					before := got
+					before := int(got.Load())
 					if err := peer.Send(t.Context(), make([]byte, 100)); err != nil { // reception goes on
 						t.Fatal(err)
 					}
-					if time.Sleep(10 * time.Millisecond); got != before+1 {
+					if time.Sleep(10 * time.Millisecond); int(got.Load()) != before+1 {
 						t.Errorf("deaf after activity, round %d", i)
 					}
 				}
 				s := r.Stats()
-				t.Logf("TCXO %d, preamble %d: %d of %d packets from before heard; %+v", tcxo, preamble, got-20, sent, s)
-				if saved := got - 20; preamble > 8 && saved < 15 {
+				t.Logf("TCXO %d, preamble %d: %d of %d packets from before heard; %+v", tcxo, preamble, int(got.Load())-20, sent, s)
+				if saved := int(got.Load()) - 20; preamble > 8 && saved < 15 {
 					t.Errorf("%d of the packets found were received", saved)
 				}
 				if s.Activity < 4 || s.Repairs != 0 || s.Restarts != 0 || peer.Stats().HalfDuplex > 22 {
