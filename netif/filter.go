@@ -6,13 +6,12 @@ import (
 	"slices"
 
 	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
-// Ports that are not for the mesh: those of its own control messages, and those of programs that look around on every interface.
+// Ports of programs that look around on every interface.
 const (
-	portMLE = 19788
-	portTMF = 61631
-
 	portDHCP4Server = 67
 	portDHCP4Client = 68
 	portDHCPClient  = 546
@@ -29,14 +28,9 @@ const (
 
 // ICMPv6 types that a kernel sends by itself on a link (RFC 4861, 2710, 3810).
 const (
-	typeMLDQuery   = 130
-	typeRedirect   = 137
-	typeMLDv2      = 143
-	typePacketBig  = 2
-	typeExceeded   = 3
-	typeParameter  = 4
-	typeEchoAsk    = 128
-	typeEchoAnswer = 129
+	typeMLDQuery = 130
+	typeRedirect = 137
+	typeMLDv2    = 143
 )
 
 // packet is a datagram as the filters see it.
@@ -91,7 +85,7 @@ func (p *packet) parsePayload() bool {
 			return false
 		}
 		p.icmp = m
-		if m.Type == typeEchoAsk || m.Type == typeEchoAnswer {
+		if m.Type == ip6.ICMPv6EchoRequest || m.Type == ip6.ICMPv6EchoReply {
 			echo, err := ip6.ParseEcho(m.Body)
 			if err != nil {
 				return false
@@ -134,12 +128,13 @@ func (p *packet) mayEnter(tcp bool) Verdict {
 	switch p.Protocol {
 	case ip6.ProtocolICMPv6:
 		switch p.icmp.Type {
-		case 1, typePacketBig, typeExceeded, typeParameter, typeEchoAsk, typeEchoAnswer:
+		case ip6.ICMPv6DestinationUnreachable, ip6.ICMPv6PacketTooBig, ip6.ICMPv6TimeExceeded, ip6.ICMPv6ParameterProblem,
+			ip6.ICMPv6EchoRequest, ip6.ICMPv6EchoReply:
 			return Passed
 		}
 		return NotAllowed
 	case ip6.ProtocolUDP:
-		if p.dstPort == portMLE || p.dstPort == portTMF {
+		if p.dstPort == mle.UDPPort || p.dstPort == tmf.UDPPort {
 			return Control
 		}
 	case protocolTCP:
@@ -184,7 +179,7 @@ func (p *packet) sameTalk() (key talk, ok bool) {
 		const syn, flags = 0x02, 0x17 // SYN alone of FIN, SYN, RST, ACK
 		return key, p.Payload[13]&flags == syn
 	case p.Protocol == ip6.ProtocolICMPv6:
-		return key, p.icmp.Type == typeEchoAsk
+		return key, p.icmp.Type == ip6.ICMPv6EchoRequest
 	case p.Protocol == ip6.ProtocolUDP:
 		const dns = 53
 		return key, p.dstPort == dns

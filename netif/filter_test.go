@@ -76,9 +76,9 @@ func TestFromHost(t *testing.T) {
 	}{
 		{"UDP", mustUDP(t, ownEID, otherEID, 40000, 5683), Passed},
 		{"UDP outside", mustUDP(t, ownEID, webHost, 40000, 5683), Passed},
-		{"ping", mustICMP(t, ownEID, otherEID, typeEchoAsk, echo), Passed},
-		{"ping to all", mustICMP(t, ownEID, group("ff03::1"), typeEchoAsk, echo), Passed},
-		{"ping on the link", mustICMP(t, ownEID, group("ff02::1"), typeEchoAsk, echo), Scope},
+		{"ping", mustICMP(t, ownEID, otherEID, ip6.ICMPv6EchoRequest, echo), Passed},
+		{"ping to all", mustICMP(t, ownEID, group("ff03::1"), ip6.ICMPv6EchoRequest, echo), Passed},
+		{"ping on the link", mustICMP(t, ownEID, group("ff02::1"), ip6.ICMPv6EchoRequest, echo), Scope},
 		{"router solicitation", mustICMP(t, ownEID, group("ff02::2"), 133, make([]byte, 4)), Chatter},
 		{"neighbor solicitation", mustICMP(t, ownEID, otherEID, 135, make([]byte, 20)), Chatter},
 		{"redirect", mustICMP(t, ownEID, otherEID, 137, make([]byte, 20)), Chatter},

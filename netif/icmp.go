@@ -1,7 +1,6 @@
 package netif
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -18,18 +17,17 @@ const (
 // errorOf is the ICMPv6 error for a verdict (RFC 4443 §3), as the programs of a Linux host understand it: connect fails at once with
 // ENETUNREACH after code 0 and with EHOSTUNREACH after code 3, and anything with EACCES after code 1.
 func errorOf(v Verdict) (t ip6.ICMPv6Type, code uint8, ok bool) {
-	const unreachable, noRoute, prohibited, address = 1, 0, 1, 3
 	switch v {
 	case ForeignSrc, Control, NotAllowed, Late, Full:
-		return unreachable, prohibited, true
+		return ip6.ICMPv6DestinationUnreachable, uint8(ip6.UnreachableProhibited), true
 	case NoRoute:
-		return unreachable, noRoute, true
+		return ip6.ICMPv6DestinationUnreachable, uint8(ip6.UnreachableNoRoute), true
 	case Unreachable:
-		return unreachable, address, true
+		return ip6.ICMPv6DestinationUnreachable, uint8(ip6.UnreachableAddress), true
 	case TooLong:
-		return typePacketBig, 0, true
+		return ip6.ICMPv6PacketTooBig, 0, true
 	case HopLimit:
-		return typeExceeded, 0, true
+		return ip6.ICMPv6TimeExceeded, 0, true
 	}
 	return 0, 0, false
 }
@@ -62,32 +60,14 @@ func (r *errorRates) allow(now time.Time, dst netip.Addr) bool {
 
 // appendError appends the ICMPv6 error about a packet, from src. It reports false where RFC 4443 §2.4 e wants none.
 func appendError(b []byte, src netip.Addr, p *packet, t ip6.ICMPv6Type, code uint8) ([]byte, bool) {
-	group := p.Dst.IsMulticast() && t != typePacketBig
+	group := p.Dst.IsMulticast() && t != ip6.ICMPv6PacketTooBig
 	if group || p.Src.IsMulticast() || p.Src.IsUnspecified() || p.icmpError() || p.later {
 		return b, false
 	}
-	const overhead, checksumOffset = ip6.HeaderSize + ip6.ICMPv6HeaderSize + 4, 2
-	invoking := p.Bytes[:min(len(p.Bytes), ip6.MinMTU-overhead)]
-	h := ip6.Header{
-		NextHeader: ip6.ProtocolICMPv6, HopLimit: 64, Src: src, Dst: p.Src, PayloadLength: ip6.ICMPv6HeaderSize + 4 + len(invoking),
-	}
-	start := len(b)
-	b, err := h.AppendBinary(b)
-	if err != nil {
-		return b[:start], false
-	}
-	message := len(b)
-	b, err = ip6.ICMPv6{Type: t, Code: code}.AppendBinary(b)
-	if err != nil {
-		return b[:start], false
-	}
 	var word uint32
-	if t == typePacketBig {
-		word = ip6.MinMTU
+	if t == ip6.ICMPv6PacketTooBig {
+		word = mtu
 	}
-	b = binary.BigEndian.AppendUint32(b, word)
-	b = append(b, invoking...)
-	sum := ip6.Checksum(h.Src, h.Dst, ip6.ProtocolICMPv6, b[message:])
-	binary.BigEndian.PutUint16(b[message+checksumOffset:], sum)
-	return b, true
+	b, err := ip6.AppendICMPv6Error(b, ip6.Header{HopLimit: 64, Src: src, Dst: p.Src}, t, code, word, p.Bytes)
+	return b, err == nil
 }

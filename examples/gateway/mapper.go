@@ -16,6 +16,7 @@ import (
 	"github.com/gopymesh/pymesh/examples/gateway/internal/pycom"
 	"github.com/gopymesh/pymesh/examples/gateway/internal/view"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/topology"
 )
 
@@ -232,7 +233,7 @@ func (m *mapper) pycom(s *pymesh.UDPConn, from pymesh.Message, payload []byte) {
 func (m *mapper) show() {
 	n := m.g.node
 	own := view.Node{
-		ID: macText(n.MAC()), RLOC16: rloc(uint16(n.RLOC16())), Role: role(n.State()), Self: true, Heard: time.Now().UnixMilli(), Alive: true,
+		ID: macText(n.MAC()), RLOC16: rloc(uint16(n.RLOC16())), Role: n.State().String(), Self: true, Heard: time.Now().UnixMilli(), Alive: true,
 	}
 	for _, a := range n.IPAddrs() {
 		own.Addresses = append(own.Addresses, a.String())
@@ -268,8 +269,6 @@ func (m *mapper) show() {
 	m.g.view.SetMesh(nodes, links)
 	m.g.view.SetStatus(m.status())
 }
-
-func role(s pymesh.State) string { return s.String() }
 
 func rloc(r uint16) string { return fmt.Sprintf("%04x", r) }
 
@@ -451,9 +450,7 @@ func (a actions) target(node string) (netip.Addr, error) {
 	if n, ok := a.g.view.Node(node); ok {
 		var r uint16
 		if _, err := fmt.Sscanf(n.RLOC16, "%04x", &r); err == nil {
-			b := a.g.node.Network().MeshLocalPrefix.Addr().As16()
-			copy(b[8:], []byte{0, 0, 0, 0xff, 0xfe, 0, byte(r >> 8), byte(r)})
-			return netip.AddrFrom16(b), nil
+			return mle.RLOC16(r).Addr(a.g.node.Network().MeshLocalPrefix), nil
 		}
 	}
 	return netip.Addr{}, fmt.Errorf("there is no node %q", node)

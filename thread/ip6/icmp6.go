@@ -158,14 +158,20 @@ func AppendEcho(b []byte, hdr Header, t ICMPv6Type, e Echo) ([]byte, error) {
 // AppendDestinationUnreachable appends a whole datagram to b: hdr, whose PayloadLength and NextHeader are filled in,
 // and a Destination Unreachable message with as much of the invoking packet as fits into [MinMTU] (RFC 4443 §3.1).
 func AppendDestinationUnreachable(b []byte, hdr Header, code UnreachableCode, invoking []byte) ([]byte, error) {
+	return AppendICMPv6Error(b, hdr, ICMPv6DestinationUnreachable, uint8(code), 0, invoking)
+}
+
+// AppendICMPv6Error is [AppendDestinationUnreachable] for any error (RFC 4443 §3). word is what stands before the invoking packet: the MTU of
+// a Packet Too Big, the pointer of a Parameter Problem, 0 otherwise.
+func AppendICMPv6Error(b []byte, hdr Header, t ICMPv6Type, code uint8, word uint32, invoking []byte) ([]byte, error) {
 	const overhead = HeaderSize + ICMPv6HeaderSize + unreachableUnused
 	invoking = invoking[:min(len(invoking), MinMTU-overhead)]
 	start := len(b)
-	b, err := appendICMPv6Header(b, hdr, ICMPv6DestinationUnreachable, uint8(code), unreachableUnused+len(invoking))
+	b, err := appendICMPv6Header(b, hdr, t, code, unreachableUnused+len(invoking))
 	if err != nil {
 		return b[:start], err
 	}
-	b = append(b, 0, 0, 0, 0)
+	b = binary.BigEndian.AppendUint32(b, word)
 	b = append(b, invoking...)
 	putICMPv6Checksum(hdr, b[start+HeaderSize:])
 	return b, nil

@@ -24,8 +24,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -159,10 +161,7 @@ func (l *Link) node(mac, what string) string { return l.opt.Prefix + "/node/" + 
 func (l *Link) up(cm *autopaho.ConnectionManager, _ *paho.Connack) {
 	l.mu.Lock()
 	l.connected = true
-	retained := make(map[string]string, len(l.retained))
-	for topic, payload := range l.retained {
-		retained[topic] = payload
-	}
+	retained := maps.Clone(l.retained)
 	l.mu.Unlock()
 	l.log.Info("broker connected", "url", l.opt.URL)
 	l.opt.State(true)
@@ -206,11 +205,7 @@ func (l *Link) Connected() bool {
 func (l *Link) Counts() map[string]uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m := make(map[string]uint64, len(l.messages))
-	for k, v := range l.messages {
-		m[k] = v
-	}
-	return m
+	return maps.Clone(l.messages)
 }
 
 func (l *Link) count(what string) {
@@ -428,7 +423,7 @@ func (l *Link) received(pr paho.PublishReceived) (bool, error) {
 	case p.Retain: // it would come again at each start
 		answer("refused: retained")
 		return true, nil
-	case !contains(l.opt.Ports, port):
+	case !slices.Contains(l.opt.Ports, port):
 		answer("refused: port")
 		return true, nil
 	case len(p.Payload) > downMax:
@@ -437,15 +432,6 @@ func (l *Link) received(pr paho.PublishReceived) (bool, error) {
 	}
 	l.opt.Down(Message{Node: mac, Port: port, Payload: append([]byte(nil), p.Payload...), Result: answer})
 	return true, nil
-}
-
-func contains(ports []uint16, p uint16) bool {
-	for _, o := range ports {
-		if o == p {
-			return true
-		}
-	}
-	return false
 }
 
 // Close says that the gateway is offline, and disconnects.
