@@ -47,30 +47,12 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 		return Pong{}, err
 	}
 	dst = dst.WithZone("")
-	answer := make(chan pong, 1)
-	n.mu.Lock()
-	if n.closed {
-		n.mu.Unlock()
-		return Pong{}, ErrClosed
+	seq, answer, err := n.openPing()
+	if err != nil {
+		return Pong{}, err
 	}
-	if len(n.pings) == maxPings {
-		n.mu.Unlock()
-		return Pong{}, fmt.Errorf("pymesh: Ping: %d others wait: %w", maxPings, asErrno(thread.ErrQueueFull))
-	}
-	for taken := true; taken; { // one of before 65,536 others may still wait
-		n.pingSeq++
-		_, taken = n.pings[n.pingSeq]
-	}
-	seq := n.pingSeq
-	n.pings[seq] = answer
-	n.mu.Unlock()
-	defer func() {
-		n.mu.Lock()
-		delete(n.pings, seq)
-		n.mu.Unlock()
-	}()
+	defer n.closePing(seq)
 	var start time.Time
-	var err error
 	running := n.run.Do(func(now time.Time) {
 		start = now
 		var packet []byte
@@ -100,6 +82,31 @@ func (n *Node) Ping(ctx context.Context, dst netip.Addr, size int) (Pong, error)
 		}
 		return Pong{}, ctx.Err()
 	}
+}
+
+// openPing takes a sequence number, under which the answer will come.
+func (n *Node) openPing() (seq uint16, answer chan pong, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return 0, nil, ErrClosed
+	}
+	if len(n.pings) == maxPings {
+		return 0, nil, fmt.Errorf("pymesh: Ping: %d others wait: %w", maxPings, asErrno(thread.ErrQueueFull))
+	}
+	for taken := true; taken; { // one of before 65,536 others may still wait
+		n.pingSeq++
+		_, taken = n.pings[n.pingSeq]
+	}
+	answer = make(chan pong, 1)
+	n.pings[n.pingSeq] = answer
+	return n.pingSeq, answer, nil
+}
+
+func (n *Node) closePing(seq uint16) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.pings, seq)
 }
 
 // handleICMP tells the sockets of errors, and gives the answer to a ping to who waits for it. It reports whether it was a ping of this node's.

@@ -25,6 +25,7 @@ import (
 	"github.com/gopymesh/pymesh"
 	"github.com/gopymesh/pymesh/examples/gateway/internal/broker"
 	"github.com/gopymesh/pymesh/examples/gateway/internal/control"
+	"github.com/gopymesh/pymesh/examples/internal/about"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/netif"
 )
@@ -70,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	emulated := flags.Bool("emulated", false, "a simulated mesh in place of the radio, and a broker in the process if mqtt.url is not set")
 	listen := flags.String("web", "", "`ADDRESS` of the web page, in place of web.listen")
 	verbose := flags.Bool("v", false, "log more")
-	showVersion := flags.Bool("version", false, "print the version")
+	showVersion := about.Register(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -80,26 +81,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "gateway: %q: there are flags only, and ctl; see -h\n", flags.Arg(0))
 		return exitUsage
 	case *showVersion:
-		fmt.Fprintln(stdout, "gateway", version())
+		fmt.Fprintln(stdout, about.Version("gateway"))
 		return 0
 	case *file == "" && !*emulated:
 		fmt.Fprintln(stderr, "gateway: -config FILE, or -emulated for a look around; see -h")
 		return exitUsage
 	}
-	cfg := defaults()
-	if *file != "" {
-		var err error
-		if cfg, err = loadConfig(*file); err != nil {
-			fmt.Fprintf(stderr, "gateway: %v\n", err)
-			return exitUsage
-		}
-	}
-	if *listen != "" {
-		cfg.Web.Listen = *listen
-		if err := cfg.validateWeb(); err != nil {
-			fmt.Fprintf(stderr, "gateway: -web: %v\n", err)
-			return exitUsage
-		}
+	cfg, err := configure(*file, *listen)
+	if err != nil {
+		fmt.Fprintf(stderr, "gateway: %v\n", err)
+		return exitUsage
 	}
 	level := slog.LevelInfo
 	if *verbose {
@@ -118,6 +109,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	return 0
+}
+
+// configure reads the configuration file, if there is one, and puts the flag's address of the page in place of the file's.
+func configure(file, listen string) (cfg config, err error) {
+	cfg = defaults()
+	if file != "" {
+		if cfg, err = loadConfig(file); err != nil {
+			return config{}, err
+		}
+	}
+	if listen != "" {
+		cfg.Web.Listen = listen
+		if err := cfg.validateWeb(); err != nil {
+			return config{}, fmt.Errorf("-web: %w", err)
+		}
+	}
+	return cfg, nil
 }
 
 // program is the gateway before it runs.
