@@ -58,7 +58,15 @@ func (b *bench) next() []byte {
 func (b *bench) hear(within time.Duration) bool {
 	b.Helper()
 	packet := b.next()
-	if err := b.peer.Send(context.Background(), packet); err != nil {
+	err := b.peer.Send(context.Background(), packet)
+	for range 100 { // the driven chip may still be talking
+		if !errors.Is(err, lora.ErrChannelBusy) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+		err = b.peer.Send(context.Background(), packet)
+	}
+	if err != nil {
 		b.Fatalf("peer: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), within)
@@ -96,7 +104,8 @@ func (b *bench) say() error {
 func (b *bench) works() {
 	b.Helper()
 	for range 3 {
-		if !b.hear(100 * time.Millisecond) {
+		// A packet that meets the 15 ms of a refresh is lost, but not the next one.
+		if !b.hear(100*time.Millisecond) && !b.hear(100*time.Millisecond) {
 			b.Error("deaf")
 		}
 		if err := b.say(); err != nil {
