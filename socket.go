@@ -364,6 +364,9 @@ type Message struct {
 // RSSIUnknown stands for a strength that is not known.
 const RSSIUnknown = 127
 
+// SNRUnknown stands for a signal to noise ratio that is not known, in dB.
+const SNRUnknown = 127
+
 // ReadMsg reads one datagram and what else is known of it. What does not fit into b is lost. Errors are those of ReadFrom.
 func (c *UDPConn) ReadMsg(b []byte) (n int, m Message, err error) {
 	d, err := c.take()
