@@ -16,3 +16,5 @@ require (
 )
 
 require github.com/vishvananda/netns v0.0.5
+
+require github.com/jonboulle/clockwork v0.5.0 // indirect
