@@ -209,6 +209,7 @@ func (e *Engine) wireSurvey(c *Config) {
 		beacons:     strangers.NewAnyone(e.Core, 2*e.timing.FrameTime),
 		discoveries: strangers.NewAnyone(e.Core, 2*e.timing.FrameTime),
 		session:     func() (uint16, bool) { return e.commiss.session() },
+		joinerPort:  e.admission.joinerPort,
 	}
 	e.mle.unsecured = e.surroundings.receive
 	e.diagnostics = diagnostics{
