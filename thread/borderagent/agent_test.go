@@ -284,6 +284,9 @@ func TestCommissioner(t *testing.T) {
 	if len(q) != 1 {
 		t.Fatalf("resigns: %+v", q)
 	}
+	if _, ok := r.agent.Commissioner(); ok {
+		t.Error("still the commissioner")
+	}
 	r.answer(q[0], meshcop.StateReject, 0)
 	if _, ok := r.agent.Commissioner(); ok || state(c.last()) != meshcop.StateReject {
 		t.Errorf("after it has resigned: %v, %+v", ok, c.last())
@@ -374,7 +377,7 @@ func TestRepeatedRequest(t *testing.T) {
 
 func lastID(c *client) uint16 {
 	s := c.rig.agent.sessions[0]
-	return s.open[len(s.open)-1].message.Message.MessageID
+	return s.open[len(s.open)-1].id
 }
 
 // A commissioner that falls silent is gone, and the leader hears of it; also one that has gone before the leader's answer.

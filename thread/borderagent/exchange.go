@@ -65,10 +65,10 @@ type Report struct {
 
 // An exchange is a request of a commissioner's that was passed on: an answer may take seconds, and its sender repeats itself until then.
 type exchange struct {
-	message coap.Event[struct{}] // ID, token and type are its
-	ask     uint32               // ID of the Request, 0 once there is an answer
-	uri     string
-	resign  bool // it says that the commissioner goes
+	id      uint16 // of the message, as the token
+	token   coap.Token
+	ask     uint32 // ID of the Request, 0 once there is an answer
+	uri     string // of the Request
 	code    coap.Code
 	payload []byte
 }
@@ -78,7 +78,7 @@ type exchanges []exchange
 
 // find returns the exchange of a message, nil if it is a new one.
 func (l exchanges) find(id uint16) *exchange {
-	i := slices.IndexFunc(l, func(x exchange) bool { return x.message.Message.MessageID == id })
+	i := slices.IndexFunc(l, func(x exchange) bool { return x.id == id })
 	if i < 0 {
 		return nil
 	}

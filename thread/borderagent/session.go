@@ -179,12 +179,7 @@ func (a *Agent) forward(now time.Time, s *session, ev coap.Event[struct{}], uri 
 	}
 	a.asks++
 	a.asks = max(a.asks, 1) // 0 is none
-	value, _ := tlv.Find(ev.Message.Payload, meshcop.TypeState)
-	state, err := meshcop.ParseState(value)
-	x := exchange{
-		message: coap.Event[struct{}]{Message: coap.Message{MessageID: ev.Message.MessageID, Token: ev.Message.Token}},
-		ask:     a.asks, uri: uri, resign: uri == tmf.URILeaderKeepAlive && err == nil && state != meshcop.StateAccept,
-	}
+	x := exchange{id: ev.Message.MessageID, token: ev.Message.Token, ask: a.asks, uri: uri}
 	if uri == tmf.URILeaderPetition {
 		id, _ := tlv.Find(ev.Message.Payload, meshcop.TypeCommissionerID)
 		s.name = printable(id)
@@ -196,11 +191,21 @@ func (a *Agent) forward(now time.Time, s *session, ev coap.Event[struct{}], uri 
 		return
 	}
 	a.request(Request{Kind: Ask, ID: x.ask, URI: uri, Payload: bytes.Clone(ev.Message.Payload)})
+	if resigns(uri, ev.Message.Payload) {
+		a.dismiss(s, false) // the leader is being told
+	}
+}
+
+// resigns reports whether a message says that the commissioner goes.
+func resigns(uri string, payload []byte) bool {
+	value, _ := tlv.Find(payload, meshcop.TypeState)
+	state, err := meshcop.ParseState(value)
+	return uri == tmf.URILeaderKeepAlive && err == nil && state != meshcop.StateAccept
 }
 
 // answer sends what has come of an exchange.
 func (a *Agent) answer(s *session, x *exchange) {
-	s.coap.Send(dialog, coap.Message{Type: coap.NonConfirmable, Code: x.code, Token: x.message.Message.Token, Payload: x.payload})
+	s.coap.Send(dialog, coap.Message{Type: coap.NonConfirmable, Code: x.code, Token: x.token, Payload: x.payload})
 }
 
 // relay passes a datagram on to a joiner (RLY_TX).
@@ -303,7 +308,7 @@ func (a *Agent) answered(now time.Time, r Report) {
 		a.promote(now, s, number)
 	case x.uri == tmf.URILeaderPetition && r.Code != coap.Empty:
 		a.emit(Event{Kind: Rejected, Peer: s.peer, ID: s.name})
-	case x.uri == tmf.URILeaderKeepAlive && (x.resign || r.Code == coap.Changed && !accepted):
+	case x.uri == tmf.URILeaderKeepAlive && r.Code == coap.Changed && !accepted:
 		a.dismiss(s, false)
 	}
 	a.pump(now, s)
