@@ -47,8 +47,10 @@ type Reading struct {
 	Src     netip.AddrPort
 	Dst     netip.AddrPort
 	Payload []byte
-	// Outside says that it was for an address outside the mesh; Text is what a known format has in it.
+	// Outside says that it was for an address outside the mesh.
 	Outside bool
+	// Told is what a known format has in it, as JSON; nil if there is none.
+	Told json.RawMessage
 }
 
 // ID is the same on all gateways that hear of the reading within a minute.
@@ -61,13 +63,14 @@ func (r Reading) ID() string {
 
 // record is a reading on disk.
 type record struct {
-	Time    int64          `json:"ts"` // Unix time in milliseconds
-	ID      string         `json:"id"`
-	Node    string         `json:"node"`
-	Src     netip.AddrPort `json:"src"`
-	Dst     netip.AddrPort `json:"dst"`
-	Payload []byte         `json:"payload"`
-	Outside bool           `json:"outside,omitempty"`
+	Time    int64           `json:"ts"` // Unix time in milliseconds
+	ID      string          `json:"id"`
+	Node    string          `json:"node"`
+	Src     netip.AddrPort  `json:"src"`
+	Dst     netip.AddrPort  `json:"dst"`
+	Payload []byte          `json:"payload"`
+	Outside bool            `json:"outside,omitempty"`
+	Told    json.RawMessage `json:"told,omitempty"`
 }
 
 // Message is what a node is to get.
@@ -75,7 +78,11 @@ type Message struct {
 	Node    string
 	Port    uint16
 	Payload []byte
-	// Result tells who asked how it went: sent, delivered, no-route, duty-cycle, timeout, refused.
+	// Text says that the payload is a text for Pycom's library.
+	Text bool
+	// Expires is when it is of no use any more; the zero value is never.
+	Expires time.Time
+	// Result tells who asked how it goes: queued, sent, delivered, no-route, duty-cycle, timeout, refused.
 	Result func(string)
 }
 
@@ -272,7 +279,7 @@ func toJSON(v any) string {
 
 // Publish takes a reading; it is on disk when Publish returns.
 func (l *Link) Publish(r Reading) error {
-	b, err := json.Marshal(record{r.Time.UnixMilli(), r.ID(), r.Node, r.Src, r.Dst, r.Payload, r.Outside})
+	b, err := json.Marshal(record{r.Time.UnixMilli(), r.ID(), r.Node, r.Src, r.Dst, r.Payload, r.Outside, r.Told})
 	if err != nil {
 		return err
 	}
@@ -369,13 +376,14 @@ func (l *Link) attempt(ctx context.Context, p *paho.Publish) bool {
 // twinOf is a reading as JSON: what is UTF-8 as text, all else in base64.
 func twinOf(r record) string {
 	v := struct {
-		ID     string `json:"id"`
-		Time   int64  `json:"ts"`
-		Src    string `json:"src"`
-		Dst    string `json:"dst"`
-		Text   string `json:"text,omitempty"`
-		Base64 string `json:"base64,omitempty"`
-	}{ID: r.ID, Time: r.Time, Src: r.Src.String(), Dst: r.Dst.String()}
+		ID     string          `json:"id"`
+		Time   int64           `json:"ts"`
+		Src    string          `json:"src"`
+		Dst    string          `json:"dst"`
+		Text   string          `json:"text,omitempty"`
+		Base64 string          `json:"base64,omitempty"`
+		Told   json.RawMessage `json:"pycom,omitempty"`
+	}{ID: r.ID, Time: r.Time, Src: r.Src.String(), Dst: r.Dst.String(), Told: r.Told}
 	if utf8.Valid(r.Payload) {
 		v.Text = string(r.Payload)
 	} else {
