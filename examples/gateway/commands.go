@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -17,6 +16,13 @@ const (
 	commandHelp   = "help"
 )
 
+// cliError is an error in the words of OpenThread's command line.
+type cliError string
+
+func (e cliError) Error() string { return string(e) }
+
+const errTextArgs = cliError("Error 7: InvalidArgs (text MAC WORDS…)")
+
 // command executes a line of the control socket: one of the gateway's own, else one of OpenThread's.
 func (g *gateway) command(ctx context.Context, line string) (string, error) {
 	word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -25,7 +31,7 @@ func (g *gateway) command(ctx context.Context, line string) (string, error) {
 	case commandText:
 		node, text, ok := strings.Cut(rest, " ")
 		if !ok {
-			return "", errors.New("Error 7: InvalidArgs (text MAC WORDS…)")
+			return "", errTextArgs
 		}
 		if err := g.text(ctx, node, strings.TrimSpace(text)); err != nil {
 			return "", err

@@ -28,7 +28,7 @@ const (
 	walkCost = 4
 	// walkPause is at least between walks, by the clock of the radio.
 	walkPause = time.Minute
-	maxAddrs = 2000
+	maxAddrs  = 2000
 )
 
 // mapper keeps the map: from what this node knows by itself, every two seconds, and from walks through the mesh, as seldom as the budget of
