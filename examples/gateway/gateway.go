@@ -48,6 +48,7 @@ type gateway struct {
 
 	roleChanges, partitions atomic.Uint64
 	attached                atomic.Int64 // Unix time in seconds
+	roleChanged             chan struct{}
 	wg                      sync.WaitGroup
 }
 
@@ -55,7 +56,7 @@ type gateway struct {
 func newGateway(ctx context.Context, cfg config, node *pymesh.Node, radio lora.Radio, log *slog.Logger) (*gateway, error) {
 	g := &gateway{
 		cfg: cfg, log: log, node: node, radio: radio, clock: lora.ClockOf(radio), view: view.New(),
-		sockets: map[uint16]*pymesh.UDPConn{},
+		sockets: map[uint16]*pymesh.UDPConn{}, roleChanged: make(chan struct{}, 1),
 	}
 	g.mapper.init(g)
 	g.sender.init(g)
@@ -76,6 +77,7 @@ func (g *gateway) run(ctx context.Context) error {
 	parts.Go(func() { g.follow(events) })
 	parts.Go(func() { g.watch(ctx) })
 	parts.Go(func() { g.walk(ctx) })
+	parts.Go(func() { g.tell(ctx) })
 	for range carriers {
 		parts.Go(func() { g.carry(ctx) })
 	}
@@ -196,7 +198,7 @@ func (g *gateway) happened(kind, text string) {
 	e := view.Event{Time: time.Now().UnixMilli(), Kind: kind, Text: text}
 	g.view.Happened(e)
 	if g.broker != nil && kind != "message" {
-		g.broker.Event(e)
+		g.broker.Event(time.Now(), e)
 	}
 	level := slog.LevelDebug
 	if kind == "problem" {
@@ -210,13 +212,7 @@ func (g *gateway) follow(events <-chan pymesh.Event) {
 	for e := range events {
 		switch e.Type {
 		case pymesh.EventState:
-			g.roleChanges.Add(1)
-			if e.State >= pymesh.StateChild {
-				g.attached.CompareAndSwap(0, time.Now().Unix())
-			} else {
-				g.attached.Store(0)
-			}
-			g.happened("mesh", "this node is "+e.State.String())
+			g.became(e.State)
 		case pymesh.EventPartition:
 			g.partitions.Add(1)
 			g.happened("mesh", fmt.Sprintf("partition %08x", e.PartitionID))
@@ -257,7 +253,7 @@ func (g *gateway) startBroker(ctx context.Context) error {
 	}
 	o := mqtt.Options{
 		URL: c.URL, User: c.User, Prefix: c.Prefix + "/" + g.cfg.Mesh.Name, Gateway: macText(g.node.MAC()),
-		Logger: g.log.With("part", "broker"), Down: g.takeDown, State: func(bool) {},
+		Mesh: g.cfg.Mesh.Name, Version: version(), Logger: g.log.With("part", "broker"), Down: g.takeDown, HomeAssistant: c.HomeAssistant,
 	}
 	var err error
 	if c.PasswordFile != "" {
@@ -269,6 +265,7 @@ func (g *gateway) startBroker(ctx context.Context) error {
 		return err
 	}
 	if c.Downlink {
+		o.Ask = g.request
 		for _, p := range c.DownlinkPorts {
 			o.Ports = append(o.Ports, uint16(p))
 		}

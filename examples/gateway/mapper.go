@@ -39,11 +39,12 @@ type mapper struct {
 	mu     sync.Mutex
 	last   *topology.Topology
 	macs   map[netip.Addr]string // who has an address
+	told   map[string]struct{}   // of whom the broker has been told; the walk's alone
 	talked map[string]int64      // when a node has last sent a datagram here, Unix time in milliseconds
 }
 
 func (m *mapper) init(g *gateway) {
-	m.g, m.macs, m.talked = g, map[netip.Addr]string{}, map[string]int64{}
+	m.g, m.macs, m.told, m.talked = g, map[netip.Addr]string{}, map[string]struct{}{}, map[string]int64{}
 }
 
 func macText(m pymesh.MAC) string { return fmt.Sprintf("%016x", uint64(m)) }
@@ -188,18 +189,6 @@ func (m *mapper) learn(t topology.Topology) {
 			m.macs[a] = macText(mac)
 		}
 		m.macs[pymesh.PycomAddress(local, mac)] = macText(mac)
-	}
-}
-
-// tellNodes publishes what is known of each node.
-func (m *mapper) tellNodes() {
-	if m.g.broker == nil {
-		return
-	}
-	for _, n := range m.g.view.Snapshot().Nodes {
-		if len(n.ID) == 16 {
-			m.g.broker.Node(n.ID, n.Alive, n)
-		}
 	}
 }
 
