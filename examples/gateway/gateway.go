@@ -329,6 +329,7 @@ func (g *gateway) metrics() metrics.Snapshot {
 		Version: version(), MAC: macText(g.node.MAC()), Network: g.node.Network().Name, Partition: fmt.Sprintf("%08x", leader.PartitionID),
 		Role: g.node.State().String(), Counters: g.node.Counters(),
 		RoleChanges: g.roleChanges.Load(), Partitions: g.partitions.Load(), AttachedSince: float64(g.attached.Load()),
+		Boards: len(g.boards.Known()), Watchers: g.view.Watchers(),
 	}
 	routers := g.node.Routers()
 	s.Routers = len(routers)
@@ -337,7 +338,7 @@ func (g *gateway) metrics() metrics.Snapshot {
 			s.Children++
 		}
 		cost := slices.IndexFunc(routers, func(r pymesh.Router) bool { return r.MAC == n.MAC })
-		m := metrics.Neighbor{MAC: macText(n.MAC), RSSI: float64(n.RSSI), Heard: float64(time.Now().Add(-n.Age).Unix()), Cost: -1}
+		m := metrics.Neighbor{MAC: macText(n.MAC), RSSI: float64(n.RSSI), Margin: float64(n.Margin), Heard: float64(time.Now().Add(-n.Age).Unix()), Cost: -1}
 		if cost >= 0 {
 			m.Cost = int(routers[cost].PathCost)
 		}
