@@ -533,11 +533,6 @@ func (a *attacher) sendChildIDRequest() bool {
 	if a.fullThreadDevice() {
 		b = mle.AppendTLVRequest(b, mle.TLVAddress16, mle.TLVNetworkData, mle.TLVRoute64)
 	} else {
-		// The parent cannot put fragments together of who is no child yet.
-		const request, timestamp = 4, 10 // bytes of the TLVs that follow
-		var whole bool
-		b, whole = a.distrib.appendAddressRegistration(b, oneFrame-request-timestamp)
-		a.keepAlive.partial = !whole
 		b = mle.AppendTLVRequest(b, mle.TLVAddress16, mle.TLVNetworkData)
 	}
 	if a.dataset.Dated() || c.Leader.PartitionID == a.leader.PartitionID {
@@ -545,6 +540,12 @@ func (a *attacher) sendChildIDRequest() bool {
 		b = a.dataset.AppendTimestamp(b)
 	}
 	b = a.pending.AppendTimestamp(b)
+	if !a.fullThreadDevice() {
+		// The parent cannot put fragments together of who is no child yet.
+		var whole bool
+		b, whole = a.distrib.appendAddressRegistration(b, oneFrame)
+		a.keepAlive.partial = !whole
+	}
 	a.neighbors.Change(&c.Neighbor, neighbors.Valid)
 	a.mle.send(neighbors.LinkLocal(c.Ext), b)
 	return true

@@ -234,7 +234,7 @@ func TestChildIDRequest(t *testing.T) {
 		{"full", stock, []mle.TLVType{mle.TLVResponse, mle.TLVLinkLayerFrameCounter, mle.TLVMLEFrameCounter, mle.TLVMode,
 			mle.TLVTimeout, mle.TLVVersion, mle.TLVTLVRequest}},
 		{"minimal", minimal, []mle.TLVType{mle.TLVResponse, mle.TLVLinkLayerFrameCounter, mle.TLVMLEFrameCounter, mle.TLVMode,
-			mle.TLVTimeout, mle.TLVVersion, mle.TLVAddressRegistration, mle.TLVTLVRequest}},
+			mle.TLVTimeout, mle.TLVVersion, mle.TLVTLVRequest, mle.TLVAddressRegistration}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := meshtest.New(t, ideal())

@@ -99,11 +99,13 @@ func (d *distributor) appendNetworkData(b []byte, full bool) []byte {
 }
 
 // oneFrame is how long an MLE message from one extended address to another may be, its command and its TLVs, to need no fragments: a frame of
-// 127 bytes has a MAC header of 21 and an FCS of 2, a compressed IPv6 header of 2 and a UDP header of 7, and MLE's security takes 15.
-const oneFrame = 80
+// 127 bytes has a MAC header of 21 and an FCS of 2, a compressed IPv6 header of 2 and a UDP header of 7, MLE's security takes 15, and the
+// messenger adds a TLV of 3 bytes (see quiet).
+const oneFrame = 77
 
 // appendAddressRegistration registers a minimal end device's addresses with its parent: the mesh-local EID, those in prefixes of the network
-// data, then those that the host has added. It reports whether all fit into limit bytes, and leaves the last ones away if not.
+// data, then those that the host has added. It reports whether all fit into a message of limit bytes, and leaves the last ones away if not. With
+// a limit it comes last in the message.
 func (d *distributor) appendAddressRegistration(b []byte, limit int) (message []byte, whole bool) {
 	d.told = d.registrable(d.told[:0])
 	entries := make([]mle.AddressEntry, 0, neighbors.MaxChildAddresses)

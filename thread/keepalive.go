@@ -164,23 +164,20 @@ func (k *keepAlive) sendRequest() {
 	k.state = updateActive
 	k.schedule()
 	b := mle.AppendMode(k.mle.start(mle.ChildUpdateRequest), k.mode)
-	if !k.fullThreadDevice() {
-		limit := math.MaxInt
-		if k.role == RoleDetached {
-			const challenge = 10 // bytes of the TLV that follows
-			limit = oneFrame - challenge
-		}
-		var whole bool
-		b, whole = k.distrib.appendAddressRegistration(b, limit)
-		k.partial = !whole
-	}
+	limit := math.MaxInt
 	if k.role == RoleDetached {
 		k.challenge = k.newChallenge()
 		b = mle.AppendChallenge(b, k.challenge)
+		limit = oneFrame // the parent may not know this child
 	} else {
 		b = mle.AppendSourceAddress(b, k.rloc)
 		b = mle.AppendLeaderData(b, k.distrib.leaderData())
 		b = mle.AppendTimeout(b, k.timeout())
+	}
+	if !k.fullThreadDevice() {
+		var whole bool
+		b, whole = k.distrib.appendAddressRegistration(b, limit)
+		k.partial = !whole
 	}
 	k.mle.send(neighbors.LinkLocal(k.neighbors.Parent.Ext), b)
 }
@@ -207,22 +204,23 @@ func (k *keepAlive) handleRequest(m mle.Message, info mleInfo) error {
 	}
 	b := mle.AppendSourceAddress(k.mle.start(mle.ChildUpdateResponse), k.rloc)
 	b = mle.AppendLeaderData(b, k.distrib.leaderData())
+	register := false
 	for t := range requested.All() {
 		switch t {
 		case mle.TLVTimeout:
 			b = mle.AppendTimeout(b, k.timeout())
 		case mle.TLVAddressRegistration:
-			if !k.fullThreadDevice() {
-				const timeout, response = 6, 10 // bytes of the TLVs that may follow
-				var whole bool
-				if b, whole = k.distrib.appendAddressRegistration(b, oneFrame-timeout-response); !whole {
-					k.addressesChanged() // the rest comes when the parent knows this child again
-				}
-			}
+			register = !k.fullThreadDevice()
 		}
 	}
 	if hasChallenge {
 		b = k.mle.appendResponse(b, challenge)
+	}
+	if register {
+		var whole bool
+		if b, whole = k.distrib.appendAddressRegistration(b, oneFrame); !whole {
+			k.addressesChanged() // the rest comes when the parent knows this child again
+		}
 	}
 	k.mle.send(info.src, b)
 	return nil

@@ -3,6 +3,7 @@ package thread
 import (
 	"time"
 
+	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/strangers"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -198,7 +199,11 @@ func (l *links) mayAnswer(r *neighbors.Router, info mleInfo) bool {
 
 // forgetMoved ends the link to a neighbor that now has another address.
 func (l *links) forgetMoved(info mleInfo, source mle.RLOC16) {
-	if n := l.neighbors.ByExt(info.ext); n != nil && n.RLOC16 != source {
+	n := l.neighbors.ByExt(info.ext)
+	if n == nil {
+		n = l.neighbors.Overheard(ieee802154.ExtAddress(info.ext))
+	}
+	if n != nil && n.RLOC16 != source {
 		l.change.drop(n)
 	}
 }

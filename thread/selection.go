@@ -156,9 +156,8 @@ func (s *selection) childStarted(mode attachMode) {
 	if s.previousID.Valid() {
 		switch mode {
 		case attachSameDowngrade:
-			s.release()
 			s.parent.removeChildren()
-			s.previousID = mle.InvalidRouterID
+			s.giveBack()
 		case attachSame1, attachSame2:
 			if children.HasAny() {
 				s.solicit(tmf.ReasonHaveChildIDRequest)
@@ -169,9 +168,20 @@ func (s *selection) childStarted(mode attachMode) {
 			}
 		}
 	}
-	if s.neighbors.Routers.Active() >= s.upgradeAt && (!s.previousID.Valid() || !children.HasAny()) {
-		s.previousID = mle.InvalidRouterID
+	if !s.routerEligible() || s.neighbors.Routers.Active() >= s.upgradeAt && !children.HasAny() {
+		s.giveBack()
 	}
+}
+
+// giveBack is for a child that will not use its router ID again.
+//
+// Deviation: stock gives it back where there were too many routers. Else the leader, and all others, count a router that is none until its links
+// and then the ways to it have expired: that is minutes, and where Advertisements are rare most of an hour.
+func (s *selection) giveBack() {
+	if s.previousID.Valid() && s.partition == s.leader.PartitionID {
+		s.release()
+	}
+	s.previousID = mle.InvalidRouterID
 }
 
 // solicit asks the leader for a router ID.

@@ -1,6 +1,7 @@
 package thread_test
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -9,13 +10,68 @@ import (
 	"github.com/gopymesh/pymesh/lora/lorasim"
 	"github.com/gopymesh/pymesh/lora/meshtest"
 	"github.com/gopymesh/pymesh/thread"
+	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/meshcop"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
 // A child's addresses and a parent's places, Thread 1.1 §4.7. Held elsewhere:
 //
 //   - attaching, and how a child keeps its place: spec_attach_test.go
+
+// TestChildIDRequest_OneFrame: it needs no fragments, whatever a minimal end device has to say: addresses, the timestamps of two datasets, and on
+// LoRa what this engine adds. A parent cannot put fragments together of who is not yet its child.
+func TestChildIDRequest_OneFrame(t *testing.T) {
+	for count := range 5 {
+		var child *meshtest.Node
+		fragments := 0
+		m := meshtest.New(t, lorasim.Options{Seed: 1, Ideal: true, Watch: func(tr lorasim.Transmission) {
+			// Of MLE's messages the MAC secures those alone that come in fragments.
+			f, err := ieee802154.ParseFrame(tr.Packet)
+			if err == nil && tr.From == child.Antenna.ID() && child.Role() == thread.RoleDetached && f.Security.Level != ieee802154.SecurityNone {
+				fragments++
+			}
+		}})
+		parent := m.Add(1, lorasim.Position{}, nil)
+		child = m.Add(1, lorasim.Position{X: 1}, func(c *thread.Config) { c.Mode = thread.ModeMinimalEndDevice })
+		child.Console().InterfaceUp(m.Sim.Now())
+		for i := range count {
+			if err := child.Console().AddAddress(netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i+1))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		parent.Start()
+		m.Until(5*time.Minute, "leader", func() bool { return parent.Role() == thread.RoleLeader })
+		for _, pending := range []bool{false, true} {
+			d, _ := parent.Console().Dataset(false)
+			d.ActiveTimestamp.Seconds += 2
+			if pending {
+				d.PendingTimestamp, d.DelayTimer = d.ActiveTimestamp, 20*time.Hour
+				d.Present |= meshcop.HasPendingTimestamp | meshcop.HasDelayTimer
+			}
+			if err := parent.Console().SetDataset(m.Sim.Now(), pending, d); err != nil {
+				t.Fatal(err)
+			}
+			m.Run(time.Minute)
+		}
+		child.Start()
+		for range 2 {
+			m.Until(5*time.Minute, "attached", func() bool { return child.Role() == thread.RoleChild })
+			m.Run(time.Minute)
+			if _, ok := child.Console().Dataset(true); !ok {
+				t.Fatal("the child knows of no pending dataset: the test is wrong")
+			}
+			if err := child.Console().BecomeDetached(m.Sim.Now()); err != nil {
+				t.Fatal(err)
+			}
+			child.Antenna.Touch()
+		}
+		if fragments > 0 {
+			t.Errorf("%d added: %d fragments sent without a parent", count, fragments)
+		}
+	}
+}
 
 // TestChildIDRequest_Addresses: a minimal end device attaches with as many addresses as it may have. What does not fit into the frame of the
 // Child ID Request follows in a Child Update Request.

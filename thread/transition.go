@@ -93,6 +93,8 @@ func (e *Engine) becomeChild(rloc mle.RLOC16) {
 	e.startHousekeeping()
 	if e.fullThreadDevice() {
 		e.selection.childStarted(e.attach.mode)
+	} else {
+		e.selection.giveBack()
 	}
 	e.registrar.check()
 }
@@ -129,6 +131,9 @@ func (e *Engine) stopRouting() {
 }
 
 func (e *Engine) setRLOC16(rloc mle.RLOC16) {
+	if rloc != e.rloc {
+		e.mle.forget(&e.counters.MLEReplaced) // what waits says that it comes from the old place: a new parent would take the child for one that moved on
+	}
 	e.rloc = rloc
 	e.neighbors.Routers.Self = rloc
 	e.mac.SetAddress(e.dataset.Network().PANID, rloc)
@@ -482,6 +487,9 @@ func (e *Engine) resume() {
 	switch {
 	case s.Role < RoleChild || s.Mode != e.mode || s.RLOC16.IsRouter() && !e.routerEligible():
 		e.setRLOC16(mle.InvalidRLOC16)
+		if s.Role >= RoleRouter {
+			e.selection.previousID, e.selection.partition = s.RLOC16.RouterID(), s.PartitionID
+		}
 		e.attach.start(attachAny)
 	case s.RLOC16.IsRouter():
 		e.setRLOC16(s.RLOC16)
