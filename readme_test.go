@@ -56,6 +56,30 @@ func TestREADME(t *testing.T) {
 	}
 }
 
+// TestFragments: each statement in a fragment of Go in README and docs, but for the strings in it, stands in an Example as well, which the compiler
+// has seen. Those of settings that differ are compared up to the first brace.
+func TestFragments(t *testing.T) {
+	plain := func(line string) string {
+		line, _, _ = strings.Cut(line, "//")
+		line, _, _ = strings.Cut(regexp.MustCompile(`"[^"]*"`).ReplaceAllString(line, "S"), "{")
+		return strings.TrimSpace(line)
+	}
+	compiled := map[string]bool{}
+	for line := range strings.Lines(source(t, "*_test.go") + source(t, "netif/*_test.go")) {
+		compiled[plain(line)] = true
+	}
+	for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(source(t, "README.md")+source(t, "docs/*.md"), -1) {
+		if strings.HasPrefix(block[1], "package ") {
+			continue
+		}
+		for line := range strings.Lines(block[1]) {
+			if p := plain(line); strings.Contains(p, "(") && !strings.HasPrefix(p, "fmt.") && !compiled[p] {
+				t.Errorf("no Example has: %s", line)
+			}
+		}
+	}
+}
+
 // TestNotImplemented: the commands that README and package cli call not implemented are those that say so of themselves.
 func TestNotImplemented(t *testing.T) {
 	engine, err := thread.New(thread.Config{NetworkKey: testKey.Bytes(), ExtAddr: [8]byte{7: 1}, Rand: rand.NewChaCha8([32]byte{})})
