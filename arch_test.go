@@ -169,6 +169,10 @@ var layers = []layer{
 		external: anyModule,
 	},
 	{
+		packages: []string{"docs/figures"}, // draws the pictures
+		imports:  []string{"lora/...", "thread/...", "internal/..."},
+	},
+	{
 		packages: []string{"examples/internal/..."}, // what several examples share
 		imports:  []string{"", "lora/...", "thread/...", "internal/..."},
 		external: anyModule,
