@@ -58,8 +58,8 @@ func anycast(a netip.Addr) bool { return a.As16()[14] >= 0xfc }
 
 // follow keeps the host's settings in step with the node, and the node's with the host's uplink.
 func (i *Interface) follow(events <-chan pymesh.Event) {
-	const uplinkEvery = 5 * time.Second
-	tick := time.NewTicker(uplinkEvery)
+	const lookEvery = 5 * time.Second
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
 		force := false
@@ -75,19 +75,40 @@ func (i *Interface) follow(events <-chan pymesh.Event) {
 			}
 		case <-i.resync:
 			force = true
-			i.log.Info("the interface came up again")
+			i.log.Info("the interface has changed")
+			if err := i.restore(); err != nil && i.ctx.Err() == nil {
+				i.log.Warn("the interface", "err", err)
+			}
 		case <-tick.C:
 			if i.fence != nil {
 				if err := i.publish(); err != nil {
 					i.log.Warn("border router", "err", err)
 				}
 			}
+			force = i.lost() // what no event of the link tells of, such as a flush of its addresses
 		}
 		if !i.look() && !force {
 			continue
 		}
 		i.settle()
 	}
+}
+
+// lost reports whether somebody has taken from the device what it is to have.
+func (i *Interface) lost() bool {
+	i.mu.Lock()
+	set := i.set
+	i.mu.Unlock()
+	return !i.fixed && i.kernel.lost(set)
+}
+
+// restore makes the device ready once more: with an MTU that was too small, or with IPv6 turned off for a moment, the kernel has forgotten all
+// about IPv6 on it.
+func (i *Interface) restore() error {
+	if i.fixed {
+		return nil
+	}
+	return i.kernel.begin()
 }
 
 // settle brings the device in step.

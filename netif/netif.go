@@ -117,6 +117,7 @@ type kernel interface {
 	apply(s settings) error
 	check(s settings) (commands []string, err error)
 	missing(commands []string) error
+	lost(s settings) bool
 	watch(stop <-chan struct{}, changed, gone func()) error
 	hasUplink(through string) (bool, error)
 }
@@ -193,13 +194,16 @@ func (i *Interface) prepare() error {
 		if err == nil && len(commands) > 0 {
 			err = i.kernel.missing(commands)
 		}
-		return err
-	}
-	if err := i.kernel.begin(); err != nil {
-		return err
-	}
-	if err := i.kernel.apply(i.set); err != nil {
-		return err
+		if err != nil {
+			return err
+		}
+	} else {
+		if err := i.kernel.begin(); err != nil {
+			return err
+		}
+		if err := i.kernel.apply(i.set); err != nil {
+			return err
+		}
 	}
 	return i.kernel.watch(i.ctx.Done(), func() { signal(i.resync) }, func() { i.fail(fmt.Errorf("netif: %s: %w", i.name, ErrDeleted)) })
 }

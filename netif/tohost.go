@@ -86,6 +86,9 @@ func (i *Interface) tellMesh(p *packet, t ip6.ICMPv6Type, code uint8) {
 	if !ok {
 		return
 	}
-	_, _ = i.queue.put(i.clock.Now(), waiting{data: message, cost: i.cost(len(message))})
+	if v, _ := i.queue.put(i.clock.Now(), waiting{data: message, cost: i.cost(len(message))}); v != Passed {
+		i.toMesh.add(v, len(message))
+		return
+	}
 	signal(i.wake)
 }
