@@ -20,6 +20,7 @@ import (
 	"github.com/gopymesh/pymesh"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
+	"golang.org/x/sys/unix"
 )
 
 // childStore names the store of TestChild, which is another process of these tests.
@@ -451,4 +452,53 @@ func echo(t *testing.T, m *mesh, n *pymesh.Node, outside *host) (from netip.Addr
 		return err == nil && string(buf[:k]) == "19.5" && who == at
 	})
 	return <-heard
+}
+
+// TestDeviceErrors finds a device that cannot be had, and looks for what to do about it.
+func TestDeviceErrors(t *testing.T) {
+	t.Parallel()
+	need(t, "ip")
+	h := newHost(t)
+	h.must("ip", "link", "add", "dummy0", "type", "dummy")
+	h.must("ip", "tuntap", "add", "dev", "theirs", "mode", "tun", "user", "12345")
+	powerless := func() error { // of this thread alone, which ends with the function
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var none [2]unix.CapUserData
+		return unix.Capset(&header, &none[0])
+	}
+	for _, tt := range []struct {
+		name, device string
+		before       func() error
+		is           error
+		says         []string
+	}{
+		{"long name", "a-name-of-16-char", nil, nil, []string{"15 characters"}},
+		{"name with a slash", "a/b", nil, nil, []string{"no space, slash or colon"}},
+		{"another kind", "dummy0", nil, nil, []string{"no TUN device", "another name"}},
+		{"no capability", "pymesh0", powerless, unix.EPERM, []string{"CAP_NET_ADMIN", "AmbientCapabilities", "ip tuntap add dev pymesh0 mode tun user"}},
+		{"somebody else's", "theirs", powerless, unix.EPERM, []string{"CAP_NET_ADMIN"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := h.in(func() error {
+				if tt.before != nil {
+					if err := tt.before(); err != nil {
+						return err
+					}
+				}
+				dev, err := openTUN(tt.device)
+				if err == nil {
+					_ = dev.Close()
+				}
+				return err
+			})
+			if err == nil || tt.is != nil && !errors.Is(err, tt.is) {
+				t.Fatalf("%v", err)
+			}
+			for _, word := range tt.says {
+				if !strings.Contains(err.Error(), word) {
+					t.Errorf("%q does not say %q", err, word)
+				}
+			}
+		})
+	}
 }
