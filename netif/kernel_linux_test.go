@@ -459,7 +459,7 @@ func TestDeviceErrors(t *testing.T) {
 	t.Parallel()
 	need(t, "ip")
 	h := newHost(t)
-	h.must("ip", "link", "add", "dummy0", "type", "dummy")
+	h.must("ip", "link", "add", "cable0", "type", "veth", "peer", "name", "cable1")
 	h.must("ip", "tuntap", "add", "dev", "theirs", "mode", "tun", "user", "12345")
 	powerless := func() error { // of this thread alone, which ends with the function
 		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
@@ -474,7 +474,7 @@ func TestDeviceErrors(t *testing.T) {
 	}{
 		{"long name", "a-name-of-16-char", nil, nil, []string{"15 characters"}},
 		{"name with a slash", "a/b", nil, nil, []string{"no space, slash or colon"}},
-		{"another kind", "dummy0", nil, nil, []string{"no TUN device", "another name"}},
+		{"another kind", "cable0", nil, nil, []string{"no TUN device", "another name"}},
 		{"no capability", "pymesh0", powerless, unix.EPERM, []string{"CAP_NET_ADMIN", "AmbientCapabilities", "ip tuntap add dev pymesh0 mode tun user"}},
 		{"somebody else's", "theirs", powerless, unix.EPERM, []string{"CAP_NET_ADMIN"}},
 	} {
