@@ -68,7 +68,7 @@ life() {
 	local tarball=${ROOT:-$work/system.tar}
 	if ! [ -e "$tarball" ]; then
 		say "making a Debian system"
-		mmdebstrap --quiet --variant=minbase --include="$extra" "$suite" "$tarball"
+		mmdebstrap --quiet --format=tar --variant=minbase --include="$extra" "$suite" "$tarball"
 	fi
 	mkdir "$system"
 	tar -C "$system" --exclude='./dev/*' -xf "$tarball"
