@@ -87,7 +87,7 @@ func Start(info Info, on *net.Interface) (*Advertiser, error) {
 	return a, nil
 }
 
-// addresses are those at which the host is reached.
+// addresses are those at which the host is reached; of a link alone only if there are no others.
 func addresses(on *net.Interface) (ips []net.IP, err error) {
 	var list []net.Addr
 	if on != nil {
@@ -95,10 +95,18 @@ func addresses(on *net.Interface) (ips []net.IP, err error) {
 	} else {
 		list, err = net.InterfaceAddrs()
 	}
+	var onLink []net.IP
 	for _, a := range list {
-		if n, ok := a.(*net.IPNet); ok && (on != nil || !n.IP.IsLoopback()) && !n.IP.IsMulticast() {
+		switch n, ok := a.(*net.IPNet); {
+		case !ok || on == nil && n.IP.IsLoopback() || n.IP.IsMulticast():
+		case n.IP.IsLinkLocalUnicast():
+			onLink = append(onLink, n.IP)
+		default:
 			ips = append(ips, n.IP)
 		}
+	}
+	if len(ips) == 0 {
+		ips = onLink
 	}
 	if len(ips) == 0 && err == nil {
 		err = fmt.Errorf("this host has no address")
