@@ -185,18 +185,7 @@ func TestInsiderCommissioning(t *testing.T) {
 			begin, before := sent(), leader.Counters()
 			own := p.Antenna.Stats().Airtime
 			for i := range int(time.Hour / tt.every) {
-				c := coap.Message{Type: tt.kind, Code: coap.POST, MessageID: uint16(i), Payload: tt.body(i)}
-				c.Options, _ = coap.Options(nil).AppendURIPath(tt.uri)
-				b, err := c.AppendBinary(nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				h := ip6.Header{HopLimit: 64, Src: p.RLOC16.Addr(thread.DefaultMeshLocalPrefix), Dst: leaderAddr(m)}
-				datagram, err := ip6.AppendUDP(nil, h, tmf.UDPPort, tmf.UDPPort, b)
-				if err != nil {
-					t.Fatal(err)
-				}
-				p.SendDatagram(ieee802154.ShortAddress(ieee802154.ShortAddr(m.Nodes[1].RLOC16())), datagram)
+				order(t, m, p, coap.Message{Type: tt.kind, MessageID: uint16(i), Payload: tt.body(i)}, tt.uri)
 				m.Run(tt.every)
 				for _, n := range m.Nodes {
 					if q := n.Console().Queues(); q.CoAP > maxCoAP || q.Len() > q.Limit {
@@ -225,6 +214,21 @@ func TestInsiderCommissioning(t *testing.T) {
 	}
 }
 
-func leaderAddr(m *meshtest.Mesh) netip.Addr {
-	return m.Nodes[0].RLOC16().Addr(thread.DefaultMeshLocalPrefix)
+// order has a member send a message to the leader, the first node.
+func order(t *testing.T, m *meshtest.Mesh, p *meshtest.Peer, c coap.Message, uri string) {
+	t.Helper()
+	c.Code = coap.POST
+	c.Options, _ = coap.Options(nil).AppendURIPath(uri)
+	b, err := c.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := ip6.Header{
+		HopLimit: 64, Src: p.RLOC16.Addr(thread.DefaultMeshLocalPrefix), Dst: m.Nodes[0].RLOC16().Addr(thread.DefaultMeshLocalPrefix),
+	}
+	datagram, err := ip6.AppendUDP(nil, h, tmf.UDPPort, tmf.UDPPort, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.SendDatagram(ieee802154.ShortAddress(ieee802154.ShortAddr(m.Nodes[1].RLOC16())), datagram)
 }

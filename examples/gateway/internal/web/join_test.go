@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -140,4 +141,18 @@ func TestJoinGuard(t *testing.T) {
 	if len(d.Allowed()) != 0 {
 		t.Errorf("%+v", d.Allowed())
 	}
+}
+
+// FuzzJoin asks for whatever there is.
+func FuzzJoin(f *testing.F) {
+	f.Add("/api/join", `{"node":"","password":"J01NME","minutes":5}`)
+	f.Add("/api/unjoin", `{"node":"70b3d54990000099"}`)
+	v := view.New()
+	s := &Server{view: v, actions: nobody{}, opt: Options{Doorman: &door{view: v}}, local: true}
+	handler := s.handler()
+	f.Fuzz(func(t *testing.T, path, body string) {
+		r := httptest.NewRequest("POST", "http://127.0.0.1/", strings.NewReader(body))
+		r.URL.Path = path
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+	})
 }
