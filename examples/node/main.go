@@ -27,6 +27,7 @@ import (
 
 	"github.com/gopymesh/pymesh"
 	"github.com/gopymesh/pymesh/examples/internal/about"
+	"github.com/gopymesh/pymesh/examples/internal/agentflag"
 	"github.com/gopymesh/pymesh/examples/internal/hat"
 	"github.com/gopymesh/pymesh/examples/internal/keyflag"
 	"github.com/gopymesh/pymesh/lora/lorasim"
@@ -67,6 +68,7 @@ func main() {
 type program struct {
 	hat      *hat.Flags
 	keys     *keyflag.Flags
+	agent    *agentflag.Flags
 	key      pymesh.Key
 	network  []pymesh.Option // of all nodes
 	own      []pymesh.Option // of this one
@@ -138,6 +140,7 @@ func parse(args []string, usageTo io.Writer) (*program, error) {
 	config := flags.String("config", "", "JSON `file` with values for flags")
 	p.hat = hat.Register(flags)
 	p.keys = keyflag.Register(flags, credential("key"))
+	p.agent = agentflag.Register(flags, credential("passphrase"))
 	flags.StringVar(&p.name, "network-name", "", "`name` of the network, 1 to 16 bytes (default OpenThread)")
 	flags.StringVar(&p.panID, "pan-id", "", "PAN `ID` of the network, such as 0x1234 (default 0x1234)")
 	flags.UintVar(&p.channel, "channel", 0, "`number` of the channel in messages, 11 to 26; of no meaning for LoRa (default 11)")
@@ -185,6 +188,9 @@ func (p *program) complete() (err error) {
 		return errors.New("-status must be positive and -duration not negative")
 	}
 	if p.key, err = p.keys.KeyFor(p.emulated); err != nil {
+		return err
+	}
+	if err := p.agent.Check(); err != nil {
 		return err
 	}
 	if p.emulated && p.duration == 0 {
