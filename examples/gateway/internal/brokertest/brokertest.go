@@ -106,6 +106,7 @@ type Client struct {
 	t      testing.TB
 	cm     *autopaho.ConnectionManager
 	cancel context.CancelFunc
+	ready  chan error // has a value for each subscription
 
 	mu    sync.Mutex
 	heard []*paho.Publish
@@ -125,7 +126,8 @@ func Connect(t testing.TB, broker, id string, hear func(*paho.Publish), topics .
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
-	ready := make(chan error, 100)
+	c.ready = make(chan error, 1000)
+	ready := c.ready
 	cfg := autopaho.ClientConfig{
 		ServerUrls: []*url.URL{u}, KeepAlive: 30, CleanStartOnInitialConnection: false, SessionExpiryInterval: 3600,
 		ReconnectBackoff: autopaho.NewConstantBackoff(20 * time.Millisecond),
@@ -159,15 +161,24 @@ func Connect(t testing.TB, broker, id string, hear func(*paho.Publish), topics .
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	select {
-	case err := <-ready:
-		if err != nil {
-			t.Fatal(err)
-		}
-	case <-time.After(20 * time.Second):
-		t.Fatal("no connection to the broker")
-	}
+	c.Subscribed()
 	return c
+}
+
+// Subscribed waits until the client has connected and subscribed once more.
+func (c *Client) Subscribed() {
+	c.t.Helper()
+	late := time.After(20 * time.Second)
+	for {
+		select {
+		case err := <-c.ready:
+			if err == nil {
+				return
+			}
+		case <-late:
+			c.t.Fatal("no connection to the broker")
+		}
+	}
 }
 
 func (c *Client) remember(p *paho.Publish) {

@@ -63,6 +63,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is time.Now if nil.
 	Now func() time.Time
+
+	backoff autopaho.Backoff
 }
 
 const (
@@ -110,6 +112,9 @@ func Start(ctx context.Context, queue *spool.Queue, o Options) (*Link, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.backoff == nil {
+		o.backoff = autopaho.NewExponentialBackoff(time.Second, 5*time.Minute, 5*time.Second, 1.5)
+	}
 	l := &Link{
 		opt: o, queue: queue, log: o.Logger, retained: map[string]kept{}, fields: map[string][]field{}, counts: map[string]uint64{},
 		asks: make(chan struct{}, asksMax), outs: make(chan struct{}, maxPublishers), ready: make(chan struct{}),
@@ -118,7 +123,7 @@ func Start(ctx context.Context, queue *spool.Queue, o Options) (*Link, error) {
 	cfg := autopaho.ClientConfig{
 		ServerUrls: []*url.URL{u}, TlsCfg: o.TLS, KeepAlive: 30, CleanStartOnInitialConnection: false, SessionExpiryInterval: session,
 		ConnectUsername: o.User, ConnectPassword: []byte(o.Password),
-		ReconnectBackoff: autopaho.NewExponentialBackoff(time.Second, 5*time.Minute, 5*time.Second, 1.5),
+		ReconnectBackoff: o.backoff,
 		WillMessage:      &paho.WillMessage{Topic: l.gateway("state"), Payload: []byte(offline), QoS: qos1, Retain: true},
 		OnConnectionUp:   l.up,
 		OnConnectionDown: func() bool { l.down(); return true },
