@@ -166,12 +166,8 @@ func (m *mapper) walk(ctx context.Context) {
 		left -= cost
 		pause := max(walkPause, time.Duration(-left.Seconds()/budget.Seconds()*float64(time.Hour)))
 		left = min(left+time.Duration(pause.Hours()*float64(budget)), budget/2)
-		timer := m.g.after(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !m.g.sleep(ctx, pause) {
 			return
-		case <-timer.C:
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,6 +251,22 @@ type Gate struct {
 	mu      sync.Mutex
 	open    bool
 	conns   map[net.Conn]struct{}
+	up      atomic.Int64
+	down    atomic.Int64
+}
+
+// Bytes are how many have passed to the broker, and from it.
+func (g *Gate) Bytes() (up, down int64) { return g.up.Load(), g.down.Load() }
+
+// counter is a writer that counts.
+type counter struct {
+	net.Conn
+	n *atomic.Int64
+}
+
+func (c counter) Write(b []byte) (int, error) {
+	c.n.Add(int64(len(b)))
+	return c.Conn.Write(b)
 }
 
 // NewGate opens a gate to an address.
@@ -295,9 +312,12 @@ func (g *Gate) pass(c net.Conn) {
 	g.conns[c], g.conns[b] = struct{}{}, struct{}{}
 	g.mu.Unlock()
 	done := make(chan struct{}, 2)
-	for _, way := range [][2]net.Conn{{c, b}, {b, c}} {
-		go func() { _, _ = io.Copy(way[0], way[1]); done <- struct{}{} }()
+	pass := func(to, from net.Conn, n *atomic.Int64) {
+		_, _ = io.Copy(counter{to, n}, from)
+		done <- struct{}{}
 	}
+	go pass(b, c, &g.up)
+	go pass(c, b, &g.down)
 	<-done
 	g.mu.Lock()
 	delete(g.conns, c)

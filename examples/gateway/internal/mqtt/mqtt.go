@@ -121,7 +121,10 @@ func Start(ctx context.Context, queue *spool.Queue, o Options) (*Link, error) {
 	}
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	cfg := autopaho.ClientConfig{
-		ServerUrls: []*url.URL{u}, TlsCfg: o.TLS, KeepAlive: 30, CleanStartOnInitialConnection: false, SessionExpiryInterval: session,
+		ServerUrls: []*url.URL{u}, TlsCfg: o.TLS, KeepAlive: 30,
+		// No session outlives its connection: the queue repeats what was on its way, and what is for a node must go to another gateway of
+		// the mesh, not wait for this one.
+		CleanStartOnInitialConnection: true, SessionExpiryInterval: 0,
 		ConnectUsername: o.User, ConnectPassword: []byte(o.Password),
 		ReconnectBackoff: o.backoff,
 		WillMessage:      &paho.WillMessage{Topic: l.gateway("state"), Payload: []byte(offline), QoS: qos1, Retain: true},
@@ -193,7 +196,10 @@ func (l *Link) count(what string) {
 }
 
 // send publishes in its own time, in order; what fails then is said again at the next connection, or was not that important.
-func (l *Link) send(all ...*paho.Publish) {
+func (l *Link) send(all ...*paho.Publish) { l.sendThen(func() {}, all...) }
+
+// sendThen is send that calls a function when the broker has all of it.
+func (l *Link) sendThen(done func(), all ...*paho.Publish) {
 	select {
 	case l.outs <- struct{}{}:
 	default:
@@ -211,6 +217,7 @@ func (l *Link) send(all ...*paho.Publish) {
 				return
 			}
 		}
+		done()
 	})
 }
 

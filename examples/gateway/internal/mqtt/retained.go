@@ -54,20 +54,26 @@ func (l *Link) retain(topic, payload string, expires bool) {
 	}
 }
 
-// remove takes a retained value from the broker.
+// remove takes a retained value from the broker: now, or when it is there again.
 func (l *Link) remove(topic string) {
 	l.mu.Lock()
 	_, known := l.retained[topic]
 	connected := l.connected
-	switch {
-	case known && connected:
-		delete(l.retained, topic)
-	case known:
+	if known {
 		l.retained[topic] = kept{}
 	}
 	l.mu.Unlock()
 	if known && connected {
-		l.send(kept{}.publish(topic))
+		l.sendThen(func() { l.removed(topic) }, kept{}.publish(topic))
+	}
+}
+
+// removed forgets a value that the broker has forgotten.
+func (l *Link) removed(topic string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k, ok := l.retained[topic]; ok && k.payload == "" {
+		delete(l.retained, topic)
 	}
 }
 
@@ -78,16 +84,16 @@ func (l *Link) retainAll(ctx context.Context) {
 	all := map[string]kept{l.gateway("state"): {payload: online}}
 	for topic, k := range l.retained {
 		all[topic] = k
-		if k.at = now; k.payload == "" {
-			delete(l.retained, topic)
-		} else {
-			l.retained[topic] = k
-		}
+		k.at = now
+		l.retained[topic] = k
 	}
 	l.mu.Unlock()
 	for _, topic := range slices.Sorted(maps.Keys(all)) { // Home Assistant's before what its devices are: h comes before p
 		if _, err := l.cm.Publish(ctx, all[topic].publish(topic)); err != nil {
 			return // the next connection says it again
+		}
+		if all[topic].payload == "" {
+			l.removed(topic)
 		}
 	}
 }
