@@ -292,7 +292,7 @@ func FuzzReceived(f *testing.F) {
 	f.Fuzz(func(t *testing.T, topic string, payload []byte, response string, data []byte, seconds uint32, retain bool) {
 		l := &Link{
 			opt:      Options{Prefix: prefix, Gateway: macA, Ports: []uint16{1234, 5000}, Now: time.Now, HomeAssistant: true},
-			retained: map[string]kept{}, counts: map[string]uint64{}, outs: make(chan struct{}), asks: make(chan struct{}),
+			retained: map[string]kept{}, counts: map[string]uint64{}, outs: make(chan struct{}), asks: make(chan struct{}), unsaid: make(chan struct{}, 1),
 		}
 		l.opt.Down = func(m Message) {
 			if len(m.Payload) > downMax || !isMAC(m.Node) || retain || m.Port != 1234 && m.Port != 5000 {

@@ -81,13 +81,14 @@ const (
 
 // Link is the connection to a broker.
 type Link struct {
-	opt   Options
-	queue *spool.Queue
-	cm    *autopaho.ConnectionManager
-	log   *slog.Logger
-	asks  chan struct{}
-	outs  chan struct{}
-	ready chan struct{} // closed when cm is set
+	opt    Options
+	queue  *spool.Queue
+	cm     *autopaho.ConnectionManager
+	log    *slog.Logger
+	asks   chan struct{}
+	outs   chan struct{}
+	ready  chan struct{} // closed when cm is set
+	unsaid chan struct{} // has a value when the broker lacks a retained one
 
 	mu        sync.Mutex
 	connected bool
@@ -118,7 +119,9 @@ func Start(ctx context.Context, queue *spool.Queue, o Options) (*Link, error) {
 	l := &Link{
 		opt: o, queue: queue, log: o.Logger, retained: map[string]kept{}, fields: map[string][]field{}, counts: map[string]uint64{},
 		asks: make(chan struct{}, asksMax), outs: make(chan struct{}, maxPublishers), ready: make(chan struct{}),
+		unsaid: make(chan struct{}, 1),
 	}
+	l.retain(l.gateway("state"), online, false)
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	cfg := autopaho.ClientConfig{
 		ServerUrls: []*url.URL{u}, TlsCfg: o.TLS, KeepAlive: 30,
@@ -142,6 +145,7 @@ func Start(ctx context.Context, queue *spool.Queue, o Options) (*Link, error) {
 	}
 	close(l.ready)
 	l.wg.Go(func() { l.replay(l.ctx) })
+	l.wg.Go(func() { l.say(l.ctx) })
 	return l, nil
 }
 
@@ -161,7 +165,7 @@ func (l *Link) up(cm *autopaho.ConnectionManager, _ *paho.Connack) {
 		if _, err := cm.Subscribe(ctx, &paho.Subscribe{Subscriptions: l.subscriptions()}); err != nil {
 			l.log.Warn("broker: subscribe", "err", err)
 		}
-		l.retainAll(ctx)
+		l.again(func(string) bool { return true })
 	})
 }
 
@@ -195,11 +199,8 @@ func (l *Link) count(what string) {
 	l.mu.Unlock()
 }
 
-// send publishes in its own time, in order; what fails then is said again at the next connection, or was not that important.
-func (l *Link) send(all ...*paho.Publish) { l.sendThen(func() {}, all...) }
-
-// sendThen is send that calls a function when the broker has all of it.
-func (l *Link) sendThen(done func(), all ...*paho.Publish) {
+// send publishes in its own time; what fails then was not that important.
+func (l *Link) send(p *paho.Publish) {
 	select {
 	case l.outs <- struct{}{}:
 	default:
@@ -208,16 +209,11 @@ func (l *Link) sendThen(done func(), all ...*paho.Publish) {
 	}
 	l.wg.Go(func() {
 		defer func() { <-l.outs }()
-		for _, p := range all {
-			ctx, cancel := context.WithTimeout(l.ctx, publishWait)
-			_, err := l.cm.Publish(ctx, p)
-			cancel()
-			if err != nil {
-				l.count("out failed")
-				return
-			}
+		ctx, cancel := context.WithTimeout(l.ctx, publishWait)
+		defer cancel()
+		if _, err := l.cm.Publish(ctx, p); err != nil {
+			l.count("out failed")
 		}
-		done()
 	})
 }
 

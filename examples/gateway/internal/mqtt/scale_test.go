@@ -14,6 +14,7 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/gopymesh/pymesh/examples/gateway/internal/brokertest"
+	"github.com/gopymesh/pymesh/examples/gateway/internal/spool"
 )
 
 // TestScale measures what a gateway costs a mosquitto, and itself, for docs/scale.md. PYMESH_SCALE is the number of gateways, 5 without it; each
@@ -79,10 +80,50 @@ func TestScale(t *testing.T) {
 	t.Logf("bytes of a reading: %d to the broker, %d from it", (up2-up)/total, (down2-down)/total)
 	t.Logf("processor time of the broker for a message in and out: %v", (cpuOf(m.PID())-cpu)/time.Duration(want))
 	t.Logf("processor time of the gateways for a reading (with the test's client): %v", (cpuOf(os.Getpid())-own)/time.Duration(total))
+	resident := residentOf(m.PID())
+	value := map[string]string{"all that is known of a node": strings.Repeat("x", 560)}
+	for i, l := range links {
+		for n := range readings / 3 { // 30 nodes
+			l.Node(fmt.Sprintf("%08x%08x", i, n), true, value)
+		}
+	}
+	nodes := int64(gateways * (readings / 3))
+	kept := func() (n int) {
+		c := brokertest.Connect(t, m.URL(), fmt.Sprintf("counter%d", time.Now().UnixNano()), nil, prefix+"/node/+/link")
+		defer c.Close()
+		for before := -1; n > before; {
+			time.Sleep(300 * time.Millisecond)
+			before, n = n, len(c.Heard())
+		}
+		return n
+	}
+	for late := time.Now().Add(2 * time.Minute); kept() < int(nodes) && time.Now().Before(late); {
+		time.Sleep(time.Second)
+	}
+	t.Logf("memory of the broker for what is retained of a node: %d bytes, of %d", (residentOf(m.PID())-resident)/nodes, kept())
+	t.Logf("a reading that waits: %d bytes on disk", waits(t))
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	t.Logf("memory of a link in the gateway: at most %d bytes", int64(mem.HeapInuse)/int64(gateways))
 	c.Close()
+}
+
+// waits is what a reading takes of the queue.
+func waits(t *testing.T) int64 {
+	q, err := spool.Open(t.TempDir(), spool.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	l := &Link{queue: q}
+	r := Reading{
+		Time: time.Now(), Node: nodeMAC, Src: netip.MustParseAddrPort("[fdde:ad00:beef:0:1234:5678:9abc:def0]:4000"),
+		Dst: netip.MustParseAddrPort("[fdde:ad00:beef:0:fedc:ba98:7654:3210]:4000"), Payload: []byte(`{"temperature":12.5,"battery":3.33}`),
+	}
+	if err := l.Publish(r); err != nil {
+		t.Fatal(err)
+	}
+	return q.Stats().Bytes
 }
 
 // residentOf is the memory of a process, in bytes; 0 where the system does not tell.
