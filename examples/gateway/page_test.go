@@ -59,7 +59,7 @@ func TestEmulated(t *testing.T) {
 			t.Errorf("%q does not tell of %q", out.String(), want)
 		}
 	}
-	if _, err := chromedp.Run(ctx, chromedp.Steps(chromedp.EmulateViewport(1200, 900), chromedp.Navigate(page.FindString(out.String())))); err != nil {
+	if _, err := chromedp.Run(ctx, chromedp.Steps(chromedp.EmulateViewport(1100, 720), chromedp.Navigate(page.FindString(out.String())))); err != nil {
 		t.Fatal(err)
 	}
 	nodes := 3

@@ -35,7 +35,8 @@ func linkTo(t *testing.T, url, mac string, change func(*Options)) *Link {
 	}
 	o := Options{
 		URL: url, Prefix: prefix, Mesh: "test", Gateway: mac, Rate: 1000, Logger: slog.New(slog.DiscardHandler), Version: "1", HomeAssistant: true,
-		Down: func(m Message) { m.Result("queued"); m.Result("sent") }, Ports: []uint16{1234, 5000},
+		backoff: func(int) time.Duration { return 50 * time.Millisecond },
+		Down:    func(m Message) { m.Result("queued"); m.Result("sent") }, Ports: []uint16{1234, 5000},
 		Ask: func(_ context.Context, verb string, body []byte) (any, error) {
 			if verb == "fail" {
 				return nil, errors.New("no way")

@@ -92,6 +92,8 @@ type Link struct {
 
 	mu        sync.Mutex
 	connected bool
+	conn      context.Context // ends with the connection
+	drop      context.CancelFunc
 	retained  map[string]kept    // by topic: published again at each connection
 	fields    map[string][]field // by node
 	counts    map[string]uint64  // by direction and result
@@ -123,6 +125,8 @@ func Start(ctx context.Context, queue *spool.Queue, o Options) (*Link, error) {
 	}
 	l.retain(l.gateway("state"), online, false)
 	l.ctx, l.cancel = context.WithCancel(ctx)
+	l.conn, l.drop = context.WithCancel(l.ctx)
+	l.drop()
 	cfg := autopaho.ClientConfig{
 		ServerUrls: []*url.URL{u}, TlsCfg: o.TLS, KeepAlive: 30,
 		// No session outlives its connection: the queue repeats what was on its way, and what is for a node must go to another gateway of
@@ -156,6 +160,8 @@ func (l *Link) node(mac, what string) string { return l.opt.Prefix + "/node/" + 
 func (l *Link) up(cm *autopaho.ConnectionManager, _ *paho.Connack) {
 	l.mu.Lock()
 	l.connected = true
+	l.drop()
+	l.conn, l.drop = context.WithCancel(l.ctx)
 	l.mu.Unlock()
 	l.log.Info("broker connected", "url", l.opt.URL)
 	l.wg.Go(func() {
@@ -173,10 +179,18 @@ func (l *Link) down() {
 	l.mu.Lock()
 	was := l.connected
 	l.connected = false
+	l.drop()
 	l.mu.Unlock()
 	if was {
 		l.log.Warn("broker lost")
 	}
+}
+
+// whileConnected is a context that ends with the connection, and at the latest when a broker should have answered.
+func (l *Link) whileConnected() (context.Context, context.CancelFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return context.WithTimeout(l.conn, publishWait)
 }
 
 // Connected reports whether the broker is there.

@@ -88,7 +88,7 @@ func (l *Link) say(ctx context.Context) {
 		case <-l.unsaid:
 		}
 		for _, topic := range l.pending() {
-			if !l.sayOne(ctx, topic) {
+			if !l.sayOne(topic) {
 				break // the next connection says it again
 			}
 		}
@@ -111,7 +111,7 @@ func (l *Link) pending() (topics []string) {
 	return topics
 }
 
-func (l *Link) sayOne(ctx context.Context, topic string) bool {
+func (l *Link) sayOne(topic string) bool {
 	l.mu.Lock()
 	k, known := l.retained[topic]
 	connected := l.connected
@@ -122,7 +122,7 @@ func (l *Link) sayOne(ctx context.Context, topic string) bool {
 	if !connected {
 		return false
 	}
-	once, cancel := context.WithTimeout(ctx, publishWait)
+	once, cancel := l.whileConnected()
 	response, err := l.cm.Publish(once, k.publish(topic))
 	cancel()
 	if refused := response != nil && response.ReasonCode >= 0x80; refused {
