@@ -70,6 +70,27 @@ func TestPycomAddress(t *testing.T) {
 	})
 }
 
+// TestNeighborSNR: what the radio says of a neighbor's packets is what the neighbor's entry says.
+func TestNeighborSNR(t *testing.T) {
+	inMesh(t, func(t *testing.T, m *mesh) {
+		first, second := m.radio(), m.radio()
+		const rssi, snr = -119.25, -2.25 // at a noise floor of -117 dBm
+		m.air.SetLink(first, second, rssi)
+		a, b := m.start(first), m.start(second)
+		m.wait(a)
+		m.wait(b)
+		m.until(2*time.Minute, "neighbors", func() bool { return len(a.Neighbors()) == 1 && len(b.Neighbors()) == 1 })
+		m.ping(a, b.MeshLocalEID(), 8)
+		for _, n := range []*pymesh.Node{a, b} {
+			for _, nb := range n.Neighbors() {
+				if nb.SNR != snr || nb.RSSI != -119 || nb.LastRSSI != -119 || nb.Margin == 0 {
+					t.Errorf("%v", nb)
+				}
+			}
+		}
+	})
+}
+
 // TestRadioInUse: two nodes on one radio are an error, one after the other is none.
 func TestRadioInUse(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
@@ -206,8 +227,10 @@ func TestOneLine(t *testing.T) {
 	for want, v := range map[string]any{
 		"70b3d54990000001": pymesh.MAC(0x70b3d54990000001),
 		"0x5800":           pymesh.RLOC16(0x5800),
-		"0000000000000002 router 0x0400 RSSI -52 dBm, last -53 dBm, margin 72 dB, quality in 3 out 2, age 5s": pymesh.Neighbor{
-			MAC: 2, Role: pymesh.StateRouter, RLOC16: 0x400, RSSI: -52, LastRSSI: -53, Margin: 72, QualityIn: 3, QualityOut: 2, Age: 5 * time.Second},
+		"0000000000000002 router 0x0400 RSSI -52 dBm, last -53 dBm, SNR -2.25 dB, margin 72 dB, quality in 3 out 2, age 5s": pymesh.Neighbor{
+			MAC: 2, Role: pymesh.StateRouter, RLOC16: 0x400, RSSI: -52, LastRSSI: -53, SNR: -2.25, Margin: 72, QualityIn: 3, QualityOut: 2, Age: 5 * time.Second},
+		"0000000000000002 child 0x0401 RSSI 127 dBm, last 127 dBm, margin 0 dB, quality in 0 out 0, age 0s": pymesh.Neighbor{
+			MAC: 2, Role: pymesh.StateChild, RLOC16: 0x401, RSSI: pymesh.RSSIUnknown, LastRSSI: pymesh.RSSIUnknown, SNR: pymesh.SNRUnknown},
 		"0000000000000002 0x0400 id 1, path cost 1, next hop 0x5800, age 5s": pymesh.Router{
 			MAC: 2, RLOC16: 0x400, ID: 1, PathCost: 1, NextHop: 0x5800, Age: 5 * time.Second},
 		"0000000000000002 0x0400, partition 828258":          pymesh.Leader{MAC: 2, RLOC16: 0x400, PartitionID: 828258},

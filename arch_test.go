@@ -61,6 +61,11 @@ var layers = []layer{
 		external: anyModule,
 	},
 	{
+		packages: []string{"lora/periphpins"},
+		imports:  []string{"lora/transceiver"},
+		external: anyModule,
+	},
+	{
 		packages: []string{"lora/hats"}, // any of them, by name
 		imports:  []string{"lora/..."},
 		external: anyModule,

@@ -27,7 +27,7 @@ type pong struct {
 }
 
 // MaxPingSize is the largest size of a ping's data in bytes: 1224, and to a group of a scope wider than the mesh 1184.
-const MaxPingSize = ip6.MinMTU - ip6.HeaderSize - 8 - 8 // ICMPv6 header, and an MPL option for multicasts
+const MaxPingSize = 1224
 
 // maxPings bounds the pings that wait for their answers.
 const maxPings = 1024

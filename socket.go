@@ -27,11 +27,18 @@ const (
 
 // MaxDatagramSize is the largest UDP payload in bytes to one node, or to a group in the mesh (ff02::/16, ff03::/16): 1224. An IPv6
 // datagram in a mesh has at most 1280 bytes, of which a multicast needs eight for itself.
-const MaxDatagramSize = ip6.MinMTU - ip6.HeaderSize - ip6.UDPHeaderSize - 8
+const MaxDatagramSize = 1224
 
 // MaxWideMulticastSize is the largest UDP payload in bytes to a group of a scope wider than the mesh (ff04::/16 and above): 1184. Such
 // a multicast travels inside another one, whose header takes 40 bytes.
-const MaxWideMulticastSize = MaxDatagramSize - ip6.HeaderSize
+const MaxWideMulticastSize = 1184
+
+// The numbers are there for readers: this is where they come from. An MPL option for a multicast takes 8 bytes.
+var (
+	_ [MaxDatagramSize]struct{}      = [ip6.MinMTU - ip6.HeaderSize - ip6.UDPHeaderSize - 8]struct{}{}
+	_ [MaxWideMulticastSize]struct{} = [MaxDatagramSize - ip6.HeaderSize]struct{}{}
+	_ [MaxPingSize]struct{}          = [ip6.MinMTU - ip6.HeaderSize - ip6.EchoHeaderSize - 8]struct{}{}
+)
 
 // receiveQueue is how many datagrams wait in a socket. The oldest are lost then.
 const receiveQueue = 64
@@ -363,6 +370,9 @@ type Message struct {
 
 // RSSIUnknown stands for a strength that is not known.
 const RSSIUnknown = 127
+
+// SNRUnknown stands for a signal to noise ratio that is not known, in dB.
+const SNRUnknown = 127
 
 // ReadMsg reads one datagram and what else is known of it. What does not fit into b is lost. Errors are those of ReadFrom.
 func (c *UDPConn) ReadMsg(b []byte) (n int, m Message, err error) {

@@ -16,6 +16,9 @@ type Neighbor struct {
 	// RSSI is the average received signal strength in dBm, LastRSSI that of the last packet; RSSIUnknown if not known. Below the noise, where
 	// LoRa still hears, it is the strength of the signal alone.
 	RSSI, LastRSSI int
+	// SNR is the signal to noise ratio of the last packet in dB, as the radio tells it, in quarters; [SNRUnknown] if it has not. LoRa hears down
+	// to -7.5 dB at SF7 and 2.5 dB less with each step of SF, see SNRLimit in package lora; from 5 dB on the chips' figure says little.
+	SNR float64
 	// Margin is how many dB the average is above the least that this radio receives at its settings, 0 to 255: 10 is a good link, 3 one that
 	// comes and goes.
 	Margin int
@@ -26,7 +29,11 @@ type Neighbor struct {
 
 // String returns the neighbor in one line.
 func (n Neighbor) String() string {
-	return fmt.Sprintf("%v %v %v RSSI %d dBm, last %d dBm, margin %d dB, quality in %d out %d, age %v", n.MAC, n.Role, n.RLOC16, n.RSSI, n.LastRSSI,
+	snr := ""
+	if n.SNR != SNRUnknown {
+		snr = fmt.Sprintf(", SNR %.2f dB", n.SNR)
+	}
+	return fmt.Sprintf("%v %v %v RSSI %d dBm, last %d dBm%s, margin %d dB, quality in %d out %d, age %v", n.MAC, n.Role, n.RLOC16, n.RSSI, n.LastRSSI, snr,
 		n.Margin, n.QualityIn, n.QualityOut, n.Age.Round(time.Second))
 }
 
@@ -35,7 +42,7 @@ func (n *Node) Neighbors() []Neighbor {
 	return get(n, func(e *thread.Engine) (list []Neighbor) {
 		for _, i := range e.Neighbors() {
 			list = append(list, Neighbor{
-				MAC: macOf(i.ExtAddr), Role: State(i.Role), RLOC16: RLOC16(i.RLOC16), RSSI: i.RSSI, LastRSSI: i.LastRSSI,
+				MAC: macOf(i.ExtAddr), Role: State(i.Role), RLOC16: RLOC16(i.RLOC16), RSSI: i.RSSI, LastRSSI: i.LastRSSI, SNR: i.SNR,
 				Margin: int(i.LinkMargin), QualityIn: int(i.LinkQualityIn), QualityOut: int(i.LinkQualityOut), Age: i.Age,
 			})
 		}

@@ -141,6 +141,15 @@ func (e *Engine) Stop(now time.Time) { e.interfaceDown(now) }
 // HandleFrame hands the engine a packet that the radio received, a whole PSDU with its two FCS bytes, which are not checked.
 // rssi is in dBm, 127 if not known. psdu is not kept.
 func (e *Engine) HandleFrame(now time.Time, psdu []byte, rssi int) {
+	e.handleFrame(now, psdu, rssi, neighbors.SNRUnknown)
+}
+
+// HandleFrameSNR is HandleFrame for a radio that tells the signal to noise ratio, too: in dB, kept from -32 to 31.75 in quarters.
+func (e *Engine) HandleFrameSNR(now time.Time, psdu []byte, rssi int, snr float64) {
+	e.handleFrame(now, psdu, rssi, snr)
+}
+
+func (e *Engine) handleFrame(now time.Time, psdu []byte, rssi int, snr float64) {
 	if e.mac.Ignore(now, psdu) {
 		return // as most of what a node hears: nothing has changed, not even its deadline
 	}
@@ -149,10 +158,21 @@ func (e *Engine) HandleFrame(now time.Time, psdu []byte, rssi int) {
 	f, ok := e.mac.HandleFrame(psdu, rssi)
 	if ok {
 		e.receive(f)
+		e.noteSNR(f.Src, snr)
 		ok = e.counters.MLEUnneeded == unneeded // or nothing has changed
 	}
 	if sent := e.frameSent(); ok || sent {
 		e.settle()
+	}
+}
+
+// noteSNR keeps the signal to noise ratio of a frame with its sender, if the frame was an authentic one of a neighbor. It changes nothing else.
+func (e *Engine) noteSNR(src ieee802154.Addr, snr float64) {
+	if !(snr < neighbors.SNRUnknown) { // nor if it is no number
+		return
+	}
+	if n := e.neighbors.ByAddr(src); n != nil && n.Valid() && (n.LastFrame.Equal(e.Now) || n.LastHeard.Equal(e.Now)) {
+		n.Link.NoteSNR(snr)
 	}
 }
 

@@ -21,6 +21,8 @@ type NeighborInfo struct {
 	Mode mle.Mode
 	// RSSI is the average received power in dBm, LastRSSI that of the last frame; 127 if not known.
 	RSSI, LastRSSI int
+	// SNR is the signal to noise ratio of the last frame with which the radio told one, in dB; 127 if it never did.
+	SNR float64
 	// LinkMargin is how many dB RSSI is above the least that the radio hears.
 	LinkMargin uint8
 	// LinkQualityIn and LinkQualityOut are 0 to 3.
@@ -136,7 +138,7 @@ func (v snapshot) Neighbors() []NeighborInfo {
 
 func (v snapshot) neighborInfo(n *neighbors.Neighbor, r Role, timeout time.Duration) NeighborInfo {
 	return NeighborInfo{
-		ExtAddr: n.Ext, RLOC16: n.RLOC16, Role: r, Mode: n.Mode, RSSI: n.Link.RSSI(), LastRSSI: int(n.Link.Last),
+		ExtAddr: n.Ext, RLOC16: n.RLOC16, Role: r, Mode: n.Mode, RSSI: n.Link.RSSI(), LastRSSI: int(n.Link.Last), SNR: n.Link.LastSNR(),
 		LinkMargin: n.Link.Margin(&v.e.scale), LinkQualityIn: n.Link.Quality, LinkQualityOut: n.QualityOut, Age: v.e.AgeOf(n.LastHeard), Timeout: timeout,
 	}
 }

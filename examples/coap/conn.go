@@ -95,6 +95,11 @@ func newConn(ctx context.Context, conn net.Conn, handler client.HandlerFunc) *cl
 // serve gives each peer of a socket a connection of its own, of which the library makes a server.
 func serve(ctx context.Context, socket net.PacketConn, handler client.HandlerFunc) {
 	peers := map[string]net.Conn{}
+	defer func() {
+		for _, p := range peers {
+			p.Close()
+		}
+	}()
 	buf := make([]byte, 1500)
 	for {
 		n, from, err := socket.ReadFrom(buf)

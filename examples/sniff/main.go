@@ -7,8 +7,8 @@
 //	go run ./examples/sniff -board dragino       # what a LoRa hat hears, live
 //	go run ./examples/sniff -emulated            # the same with an emulated chip, among simulated nodes
 //
-// It reads classic pcap files of IEEE 802.15.4 frames (link types 195, 230 and 283) and of LoRa packets with a LoRaTap
-// header (270).
+// It reads pcap and pcapng files, packed by gzip or not, of IEEE 802.15.4 frames (link types 195, 230 and 283) and of LoRa
+// packets with a LoRaTap header (270).
 package main
 
 import (
@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/gopymesh/pymesh"
 	"github.com/gopymesh/pymesh/examples/internal/about"
@@ -41,14 +42,15 @@ const (
 const usage = `Sniff shows the traffic of a Pymesh, one line a packet.
 
 Usage:
-  sniff [-key HEX] [-v] FILE.pcap     a recorded file; - is standard input
+  sniff [-key HEX] [-v] FILE          a recorded file, pcap or pcapng; - is standard input
   sniff [-key HEX] [-v] -sim          the air of a simulated mesh
   sniff [-key HEX] [-v] -board NAME   what a LoRa hat hears, live; it sends nothing
   sniff [-key HEX] [-v] -emulated     the same with an emulated chip in a simulated mesh,
                                       20 times as fast as real time
 
 Those that listen do so until Ctrl-C or for -duration, and with -w FILE they write what
-they hear to a pcap file, as -sim does. Files may be packed by gzip. If the hat does not work, examples/radiotest says why.
+they hear to a pcap file, as -sim does. Files that are read may be packed by gzip. If the hat
+does not work, examples/radiotest says why.
 
 The columns are:
   time        in seconds, from the first packet on
@@ -111,70 +113,94 @@ type program struct {
 // errFlags is an error that the flag package has printed.
 var errFlags = errors.New("wrong flags")
 
-// parse reads the flags.
-func parse(args []string, stderr io.Writer) (*program, error) {
-	p := new(program)
+// options are the flags whose values need a look.
+type options struct {
+	set          *flag.FlagSet
+	key, keyFile *string
+	nodes        *int
+	duration     *time.Duration
+	version      *bool
+}
+
+// register declares the flags.
+func (p *program) register(stderr io.Writer) *options {
 	flags := flag.NewFlagSet("sniff", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
 	}
-	keyText := flags.String("key", defaultKey, "network key in `HEX`; zeros are added to a short one, as Pymesh does")
-	keyFile := flags.String("key-file", "", "`file` with the network key in hexadecimal, in place of -key")
 	flags.BoolVar(&p.verbose, "v", false, "show all layers and TLVs of each packet")
 	flags.BoolVar(&p.simulated, "sim", false, "simulate a mesh and show its air")
 	flags.BoolVar(&p.ear.emulated, "emulated", false, "listen with an emulated chip in a simulated mesh")
 	flags.StringVar(&p.ear.capture, "w", "", "write what is heard to a pcap `file`; - is standard output, as for Wireshark: sniff -board NAME -w - | wireshark -k -i -")
-	nodes := flags.Int("nodes", 4, "`number` of simulated nodes")
-	duration := flags.Duration("duration", 0, fmt.Sprintf("`time` after which to end, simulated with -sim and -emulated (default %v with -sim, else none)", simulatedTime))
 	flags.Uint64Var(&p.mesh.seed, "seed", 1, "`seed` of all chance in the simulation of -sim")
 	p.ear.hat = hat.Register(flags)
-	version := about.Register(flags)
-	switch err := flags.Parse(args); {
+	return &options{
+		set:      flags,
+		key:      flags.String("key", defaultKey, "network key in `HEX`; zeros are added to a short one, as Pymesh does"),
+		keyFile:  flags.String("key-file", "", "`file` with the network key in hexadecimal, in place of -key"),
+		nodes:    flags.Int("nodes", 4, "`number` of simulated nodes"),
+		duration: flags.Duration("duration", 0, fmt.Sprintf("`time` after which to end, simulated with -sim and -emulated (default %v with -sim, else none)", simulatedTime)),
+		version:  about.Register(flags),
+	}
+}
+
+// parse reads the flags.
+func parse(args []string, stderr io.Writer) (*program, error) {
+	p := new(program)
+	o := p.register(stderr)
+	switch err := o.set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return nil, err
 	case err != nil:
 		return nil, errFlags
 	}
-
-	if *version {
+	if *o.version {
 		fmt.Fprintln(stderr, about.Version("sniff"))
 		return nil, flag.ErrHelp
 	}
-	key, err := keyOf(flags, *keyText, *keyFile)
+	key, err := keyOf(o.set, *o.key, *o.keyFile)
 	if err != nil {
 		return nil, err
 	}
 	p.key = key.Bytes()
 	p.listening = p.ear.emulated
-	flags.Visit(func(f *flag.Flag) { p.listening = p.listening || f.Name == "board" })
-	switch {
-	case p.simulated && p.listening:
-		return nil, errors.New("-sim excludes -board and -emulated")
-	case p.simulated && flags.NArg() > 0:
-		return nil, errors.New("-sim takes no file")
-	case p.listening && flags.NArg() > 0:
-		return nil, errors.New("-board and -emulated take no file")
-	case !p.listening && !p.simulated && p.ear.capture != "":
-		return nil, errors.New("-w goes with -board, -emulated or -sim")
-	case !p.simulated && !p.listening && flags.NArg() != 1:
-		return nil, errors.New("name one pcap file, - for standard input, or give -sim, -board or -emulated")
-	case *nodes < 1 || *nodes > maxNodes:
-		return nil, fmt.Errorf("-nodes %d is not 1 to %d", *nodes, maxNodes)
-	case *duration < 0:
-		return nil, fmt.Errorf("-duration %v is not positive", *duration)
+	o.set.Visit(func(f *flag.Flag) { p.listening = p.listening || f.Name == "board" })
+	if err := p.check(o); err != nil {
+		return nil, err
 	}
-	p.mesh.key, p.mesh.nodes, p.mesh.duration = p.key, *nodes, *duration
-	if *duration == 0 {
+	p.mesh.key, p.mesh.nodes, p.mesh.duration = p.key, *o.nodes, *o.duration
+	if *o.duration == 0 {
 		p.mesh.duration = simulatedTime
 	}
-	p.ear.key, p.ear.nodes, p.ear.duration = p.key, *nodes, *duration
-	p.file = flags.Arg(0)
+	p.ear.key, p.ear.nodes, p.ear.duration = p.key, *o.nodes, *o.duration
+	p.file = o.set.Arg(0)
 	if p.listening {
 		err = p.ear.validate()
 	}
 	return p, err
+}
+
+// check tells which flags exclude each other, and which values cannot be.
+func (p *program) check(o *options) error {
+	switch files := o.set.NArg(); {
+	case p.simulated && p.listening:
+		return errors.New("-sim excludes -board and -emulated")
+	case p.simulated && files > 0:
+		return errors.New("-sim takes no file")
+	case p.listening && files > 0:
+		return errors.New("-board and -emulated take no file")
+	case !p.listening && !p.simulated && p.ear.capture != "":
+		return errors.New("-w goes with -board, -emulated or -sim")
+	case !p.simulated && !p.listening && files != 1:
+		return errors.New("name one capture file, - for standard input, or give -sim, -board or -emulated")
+	case *o.nodes < 1 || *o.nodes > maxNodes:
+		return fmt.Errorf("-nodes %d is not 1 to %d", *o.nodes, maxNodes)
+	case *o.duration < 0:
+		return fmt.Errorf("-duration %v is not positive", *o.duration)
+	}
+	return nil
 }
 
 // run shows the packets from where the flags say. With an error it returns what to put before it.
@@ -205,16 +231,16 @@ func (p *program) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 			defer f.Close()
 			from = io.TeeReader(pipe, f)
 		}
-		return "simulation: ", show(ctx, pcapFile(from))
+		return "simulation: ", show(ctx, captureFile(from))
 	case p.file == "-":
-		return "standard input: ", show(ctx, pcapFile(stdin))
+		return "standard input: ", show(ctx, captureFile(stdin))
 	}
 	f, err := os.Open(p.file)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	return p.file + ": ", show(ctx, pcapFile(f))
+	return p.file + ": ", show(ctx, captureFile(f))
 }
 
 // source sends packets to the channel until there are no more or ctx is done.

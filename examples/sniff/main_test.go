@@ -84,7 +84,7 @@ func TestHelp(t *testing.T) {
 	if code != 0 || stdout != "" {
 		t.Errorf("exit code %d, output %q", code, stdout)
 	}
-	for _, want := range []string{"Usage:", "FILE.pcap", "from, to", "-key HEX", "-sim", "-board", "-emulated", "-w", "-nodes", "-duration", "-seed", "-v", defaultKey} {
+	for _, want := range []string{"Usage:", "FILE", "from, to", "-key HEX", "-sim", "-board", "-emulated", "-w", "-nodes", "-duration", "-seed", "-v", defaultKey} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("-h does not explain %q", want)
 		}
@@ -106,8 +106,8 @@ func TestErrors(t *testing.T) {
 		code int
 		want string
 	}{
-		{nil, exitUsage, "name one pcap file"},
-		{[]string{"a", "b"}, exitUsage, "name one pcap file"},
+		{nil, exitUsage, "name one capture file"},
+		{[]string{"a", "b"}, exitUsage, "name one capture file"},
 		{[]string{"-sim", "a"}, exitUsage, "-sim takes no file"},
 		{[]string{"-x"}, exitUsage, "not defined: -x"},
 		{[]string{"-key", "xyz", "a"}, exitUsage, "-key: pymesh: key: "},

@@ -106,6 +106,7 @@ type reception struct {
 	buf  [lora.MaxPacket]byte
 	n    int
 	rssi int
+	snr  float64
 }
 
 // receptions bounds the packets between receiver and runner.
@@ -278,7 +279,7 @@ func (r *Runner) heard(p *reception) {
 	t := r.now()
 	r.frame(t, p.buf[:p.n])
 	r.energy.Heard(p.rssi)
-	r.engine.HandleFrame(t, p.buf[:p.n], min(p.rssi, noRSSI-1))
+	r.engine.HandleFrameSNR(t, p.buf[:p.n], min(p.rssi, noRSSI-1), p.snr)
 	r.free <- p
 }
 
@@ -395,7 +396,7 @@ func (r *Runner) receive() {
 		info, err := r.radio.Receive(r.ctx, p.buf[:])
 		switch {
 		case err == nil:
-			p.n, p.rssi = info.N, int(math.Round(info.Strength(cfg)))
+			p.n, p.rssi, p.snr = info.N, int(math.Round(info.Strength(cfg))), info.SNR
 			r.rx <- p
 			continue
 		case r.ctx.Err() != nil:

@@ -149,7 +149,7 @@ func TestJoinUnderAttack(t *testing.T) {
 			var took []time.Duration
 			for seed := range uint64(5) {
 				m := meshtest.Chain(t, lorasim.Options{Seed: seed}, 4, nil)
-				a := &arena{Mesh: m, x: m.AddIntruder(lorasim.Position{X: 1.5})}
+				a := &arena{Mesh: m, tb: t, x: m.AddIntruder(lorasim.Position{X: 1.5})}
 				late := m.Nodes[3]
 				m.Nodes = m.Nodes[:3]
 				settle(m)

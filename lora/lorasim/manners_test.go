@@ -306,9 +306,9 @@ func TestCoChannel(t *testing.T) {
 		above   float64 // of the first packet
 		heard   string
 	}{
-		{CoChannel{}, 6, "A"}, {CoChannel{}, 5, ""}, {CoChannelBor, 5.9, ""},
-		{CoChannelCroce, 1, "A"}, {CoChannelCroce, 0.9, ""},
-		{CoChannelMeshCore, 3, "A"}, {CoChannelMeshCore, 2.5, ""},
+		{CoChannel{}, 6, "A"}, {CoChannel{}, 5, ""}, {CoChannelBor(), 5.9, ""},
+		{CoChannelCroce(), 1, "A"}, {CoChannelCroce(), 0.9, ""},
+		{CoChannelMeshCore(), 3, "A"}, {CoChannelMeshCore(), 2.5, ""},
 	} {
 		b := newBench(Options{NoListen: true, CoChannel: tt.margins}, 3)
 		b.SetLink(b.nd[0], b.nd[2], -90)

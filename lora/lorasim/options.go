@@ -134,17 +134,16 @@ type Options struct {
 // on, and from then on, to be received.
 type CoChannel struct{ Lock, Keep float64 }
 
-// What others have measured, or simulate with.
-var (
-	// CoChannelBor is 6 dB throughout: M. Bor, U. Roedig, T. Voigt, J. Alonso, "Do LoRa low-power wide-area networks scale?", MSWiM 2016,
-	// and its simulator LoRaSim.
-	CoChannelBor = CoChannel{6, 6}
-	// CoChannelCroce is 1 dB, measured: D. Croce, M. Gucciardo, S. Mangione, G. Santaromita, I. Tinnirello, "Impact of LoRa imperfect
-	// orthogonality", IEEE Communications Letters 22 (2018), 10.1109/LCOMM.2018.2797057.
-	CoChannelCroce = CoChannel{1, 1}
-	// CoChannelMeshCore is 6 dB to lock and 3 dB when locked, as a simulator of MeshCore has it (meshcore_simv2).
-	CoChannelMeshCore = CoChannel{6, 3}
-)
+// CoChannelBor returns 6 dB throughout, as others have measured it: M. Bor, U. Roedig, T. Voigt, J. Alonso, "Do LoRa low-power wide-area networks
+// scale?", MSWiM 2016, and its simulator LoRaSim.
+func CoChannelBor() CoChannel { return CoChannel{6, 6} }
+
+// CoChannelCroce returns 1 dB, measured: D. Croce, M. Gucciardo, S. Mangione, G. Santaromita, I. Tinnirello, "Impact of LoRa imperfect
+// orthogonality", IEEE Communications Letters 22 (2018), 10.1109/LCOMM.2018.2797057.
+func CoChannelCroce() CoChannel { return CoChannel{1, 1} }
+
+// CoChannelMeshCore returns 6 dB to lock and 3 dB when locked, as a simulator of MeshCore has it (meshcore_simv2).
+func CoChannelMeshCore() CoChannel { return CoChannel{6, 3} }
 
 // Transmission is a packet that begins.
 type Transmission struct {
@@ -204,7 +203,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	if o.CoChannel == (CoChannel{}) {
-		o.CoChannel = CoChannelBor
+		o.CoChannel = CoChannelBor()
 	}
 	if o.BusyThreshold == 0 {
 		o.BusyThreshold = loraThreshold

@@ -8,6 +8,8 @@ import "math"
 const (
 	// RSSIUnknown is what a radio reports that measures no received power.
 	RSSIUnknown = 127
+	// SNRUnknown is the signal to noise ratio, in dB, of a frame with which the radio has told none.
+	SNRUnknown = 127
 
 	// faintest is the weakest power that is told from a weaker one, in dBm: far below what any radio hears.
 	faintest = -200
@@ -71,6 +73,9 @@ func (s *Scale) RSSIOf(quality uint8) int {
 type LinkInfo struct {
 	// Last is the power of the last frame in dBm, RSSIUnknown if none was measured.
 	Last int16
+	// SNR is the signal to noise ratio of the last frame with which the radio has told one, in quarters of a dB, meaningful if HasSNR.
+	SNR    int8
+	HasSNR bool
 	// Quality is 0 to 3.
 	Quality uint8
 	count   uint8
@@ -106,6 +111,19 @@ func (l *LinkInfo) Add(s *Scale, rssi int) {
 		l.average = (l.average*(1<<rssiShift-1) + value) >> rssiShift
 	}
 	l.Quality = s.Quality(l.Margin(s), previous)
+}
+
+// NoteSNR keeps the signal to noise ratio of a frame, in dB.
+func (l *LinkInfo) NoteSNR(snr float64) {
+	l.SNR, l.HasSNR = int8(math.Round(max(math.MinInt8, min(4*snr, math.MaxInt8)))), true
+}
+
+// LastSNR returns the last signal to noise ratio in dB, SNRUnknown if there is none.
+func (l *LinkInfo) LastSNR() float64 {
+	if !l.HasSNR {
+		return SNRUnknown
+	}
+	return float64(l.SNR) / 4
 }
 
 // RSSI returns the average received power in dBm, or RSSIUnknown.

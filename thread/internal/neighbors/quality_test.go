@@ -66,6 +66,21 @@ func TestAverage(t *testing.T) {
 	}
 }
 
+func TestSNR(t *testing.T) {
+	var l LinkInfo
+	if l.LastSNR() != SNRUnknown {
+		t.Errorf("%v dB before the first frame", l.LastSNR())
+	}
+	for snr, want := range map[float64]float64{-7.5: -7.5, 9.1: 9, 0: 0, -300: -32, 300: 31.75} {
+		if l.NoteSNR(snr); l.LastSNR() != want {
+			t.Errorf("%v dB is kept as %v", snr, l.LastSNR())
+		}
+	}
+	if l.Reset(&stock, -60); l.LastSNR() != SNRUnknown {
+		t.Error("a reset keeps it")
+	}
+}
+
 // The first frame has the quality of its margin; from then on a rise asks for the hysteresis.
 func TestHysteresis(t *testing.T) {
 	var l LinkInfo
