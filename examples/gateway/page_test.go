@@ -69,6 +69,8 @@ func TestEmulated(t *testing.T) {
 	browsertest.Until(t, ctx, "nodes are on the map", fmt.Sprintf(`document.querySelectorAll('.node:not(.dead)').length >= %d`, nodes))
 	browsertest.Until(t, ctx, "readings come", `document.querySelector('#log').textContent.includes('temperature')`)
 	if os.Getenv("PYMESH_SCREENSHOTS") != "" {
+		browsertest.Until(t, ctx, "all are known by name", fmt.Sprintf(`document.querySelectorAll('tr[data-id^="70b3"]').length >= %d &&
+			document.querySelectorAll('.link').length >= %d`, nodes, nodes))
 		choose := fmt.Sprintf(`(() => { const r = document.querySelector('tr[data-id="%016x"]'); if (r) r.click(); return r !== null; })()`, emulatedMAC)
 		browsertest.Until(t, ctx, "a board is chosen", choose)
 		browsertest.Until(t, ctx, "strengths are drawn", `document.querySelector('#rssi canvas') !== null`)

@@ -26,7 +26,7 @@ func Open(t *testing.T) (ctx context.Context, problems func() []string) {
 		chromedp.WSURLReadTimeout(2*time.Minute))
 	allocator, cancelAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
-	ctx, cancelTime := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancelTime := context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(func() { cancelTime(); cancel(); cancelAllocator() })
 	var mu sync.Mutex
 	var seen []string
@@ -55,7 +55,7 @@ func Open(t *testing.T) (ctx context.Context, problems func() []string) {
 // Until waits until an expression is true on the page.
 func Until(t *testing.T, ctx context.Context, what, expression string) {
 	t.Helper()
-	poll := chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(time.Minute), chromedp.WithPollingInterval(50*time.Millisecond))
+	poll := chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(150*time.Second), chromedp.WithPollingInterval(50*time.Millisecond))
 	if _, err := chromedp.Run(ctx, poll); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}

@@ -88,8 +88,9 @@ func (l *Link) say(ctx context.Context) {
 		case <-l.unsaid:
 		}
 		for _, topic := range l.pending() {
-			if !l.sayOne(topic) {
-				break // the next connection says it again
+			if !l.sayOne(topic) { // the next connection says it again, or this one, when the broker has had time
+				time.AfterFunc(time.Second, l.signal)
+				break
 			}
 		}
 	}
