@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -77,6 +78,8 @@ type config struct {
 		Budget   duration `toml:"airtime_per_hour"`
 		Children bool     `toml:"children"`
 	} `toml:"map"`
+
+	dir string // of the file
 }
 
 // duration is written as "36s".
@@ -136,6 +139,7 @@ func loadConfig(name string) (config, error) {
 	if err != nil {
 		return config{}, fmt.Errorf("%s: %w", name, err)
 	}
+	c.dir = filepath.Dir(name)
 	return c, nil
 }
 
@@ -227,10 +231,11 @@ func (c *config) border() (*netif.BorderRouter, error) {
 	return b, nil
 }
 
-// secret reads a secret from a file: named by its path, or by its name alone among those that systemd hands over (LoadCredential=).
-func secret(what, name string) (string, error) {
-	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && !strings.Contains(name, "/") {
-		name = filepath.Join(dir, name)
+// secret reads a secret from a file: named by its path, or by its name alone among those that systemd hands over (LoadCredential=), and without
+// systemd beside the configuration file.
+func (c *config) secret(what, name string) (string, error) {
+	if !strings.Contains(name, "/") {
+		name = filepath.Join(cmp.Or(os.Getenv("CREDENTIALS_DIRECTORY"), c.dir), name)
 	}
 	b, err := os.ReadFile(name)
 	if err != nil {
@@ -251,7 +256,7 @@ func (c *config) key() (pymesh.Key, error) {
 		return pymesh.DefaultKey(), nil
 	case c.Mesh.KeyFile != "":
 		var err error
-		if text, err = secret("mesh.key_file", c.Mesh.KeyFile); err != nil {
+		if text, err = c.secret("mesh.key_file", c.Mesh.KeyFile); err != nil {
 			return pymesh.Key{}, err
 		}
 	case text == "":

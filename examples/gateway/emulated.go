@@ -23,6 +23,8 @@ const (
 	emulatedStep  = 700
 	emulatedMAC   = 0x70b3d54990000010 // of the first
 
+	emulatedLooks = duration(40 * time.Second) // of airtime in an hour, to have the map soon
+
 	readingPort  = 4000
 	readingEvery = 2 * time.Minute // by their clock
 )

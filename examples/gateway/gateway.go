@@ -263,7 +263,7 @@ func (g *gateway) startBroker(ctx context.Context) error {
 	}
 	var err error
 	if c.PasswordFile != "" {
-		if o.Password, err = secret("mqtt.password_file", c.PasswordFile); err != nil {
+		if o.Password, err = g.cfg.secret("mqtt.password_file", c.PasswordFile); err != nil {
 			return err
 		}
 	}
@@ -311,7 +311,7 @@ func (g *gateway) startWeb(context.Context) (err error) {
 	}
 	o := web.Options{Listen: g.cfg.Web.Listen, Hosts: g.cfg.Web.Hosts, Metrics: metrics.Handler(g.metrics), Doorman: &g.doorman}
 	if g.cfg.Web.TokenFile != "" {
-		if o.Token, err = secret("web.token_file", g.cfg.Web.TokenFile); err != nil {
+		if o.Token, err = g.cfg.secret("web.token_file", g.cfg.Web.TokenFile); err != nil {
 			return err
 		}
 	}

@@ -180,12 +180,8 @@ func (g *gateway) askBoards(ctx context.Context) (asked int) {
 		if addr, err := g.resolve(node, true); err == nil {
 			g.reply(s, netip.AddrPortFrom(addr, pycom.Port), pycom.Packet{Kind: pycom.KindAskInfo, About: b.MAC})
 		}
-		timer := g.after(askPause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !g.sleep(ctx, askPause) {
 			return asked
-		case <-timer.C:
 		}
 	}
 	return asked

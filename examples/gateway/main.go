@@ -8,6 +8,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -25,6 +27,7 @@ import (
 	"github.com/gopymesh/pymesh"
 	"github.com/gopymesh/pymesh/examples/gateway/internal/broker"
 	"github.com/gopymesh/pymesh/examples/gateway/internal/control"
+	"github.com/gopymesh/pymesh/examples/gateway/internal/pycom"
 	"github.com/gopymesh/pymesh/examples/internal/about"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/netif"
@@ -207,19 +210,24 @@ func (p *program) live(ctx context.Context) (err error) {
 	return p.serve(ctx, node, radio)
 }
 
+// liveEmulated lets the gateway live among simulated nodes. What the configuration does not have is there all the same, to look at.
 func (p *program) liveEmulated(ctx context.Context) (err error) {
-	if p.cfg.MQTT.URL == "" {
-		address := p.cfg.MQTT.Broker
-		if address == "" {
-			address = "127.0.0.1:0"
+	p.cfg.Map.Budget = max(p.cfg.Map.Budget, emulatedLooks)
+	if p.cfg.Control.Socket == "" {
+		var dir string
+		if dir, err = os.MkdirTemp("", "pymesh-gateway-"); err != nil {
+			return err
 		}
-		b, err := broker.Start(address)
-		if err != nil {
+		defer func() { _ = os.RemoveAll(dir) }()
+		p.cfg.Control.Socket = filepath.Join(dir, "socket")
+		fmt.Fprintf(p.out, "ctl:    gateway ctl -socket %s nodes\n", p.cfg.Control.Socket)
+	}
+	if p.cfg.MQTT.URL == "" {
+		var b *broker.Broker
+		if b, err = p.ownBroker(); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, b.Close()) }()
-		p.cfg.MQTT.URL = b.URL()
-		fmt.Fprintf(p.out, "broker: %s, try mosquitto_sub -V 5 -p %s -v -t '#'\n", b.URL(), b.URL()[strings.LastIndexByte(b.URL(), ':')+1:])
 	}
 	f, err := newField(p.key, emulatedNodes, emulatedSpeed)
 	if err != nil {
@@ -238,6 +246,24 @@ func (p *program) liveEmulated(ctx context.Context) (err error) {
 	defer cancel()
 	f.wg.Go(func() { f.join(ctx) })
 	return p.serve(ctx, node, f.own)
+}
+
+// ownBroker starts a broker in the process, which may send to the simulated nodes.
+func (p *program) ownBroker() (*broker.Broker, error) {
+	c := &p.cfg.MQTT
+	b, err := broker.Start(cmp.Or(c.Broker, "127.0.0.1:0"))
+	if err != nil {
+		return nil, err
+	}
+	c.URL = b.URL()
+	if len(c.DownlinkPorts) == 0 {
+		c.Downlink, c.DownlinkPorts, c.HomeAssistant = true, []int{pycom.Port}, true
+	}
+	port := c.URL[strings.LastIndexByte(c.URL, ':')+1:]
+	fmt.Fprintf(p.out, "broker: mosquitto_sub -V 5 -p %s -v -t '#'\n", port)
+	fmt.Fprintf(p.out, "text:   mosquitto_pub -V 5 -p %s -t %s/%s/node/%016x/text -D publish response-topic answer -m hello\n",
+		port, c.Prefix, p.cfg.Mesh.Name, emulatedMAC)
+	return b, nil
 }
 
 // serve runs the gateway on a node.

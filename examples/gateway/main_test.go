@@ -5,6 +5,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -31,6 +33,20 @@ func TestConfigFile(t *testing.T) {
 	}
 	if c.Host.Interface != "pymesh0" || c.MQTT.URL == "" || c.Control.Socket == "" {
 		t.Errorf("%+v", c)
+	}
+	if _, err := c.hat(); err != nil {
+		t.Error(err)
+	}
+	for i := range reflect.TypeFor[config]().NumField() { // and all settings are there
+		section := reflect.TypeFor[config]().Field(i)
+		if section.Type.Kind() != reflect.Struct {
+			continue
+		}
+		for j := range section.Type.NumField() {
+			if name := section.Type.Field(j).Tag.Get("toml"); !regexp.MustCompile(`(?m)^(# )?` + name + ` = `).Match(b) {
+				t.Errorf("%s.%s is not explained", section.Tag.Get("toml"), name)
+			}
+		}
 	}
 }
 

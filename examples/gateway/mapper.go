@@ -166,12 +166,8 @@ func (m *mapper) walk(ctx context.Context) {
 		left -= cost
 		pause := max(walkPause, time.Duration(-left.Seconds()/budget.Seconds()*float64(time.Hour)))
 		left = min(left+time.Duration(pause.Hours()*float64(budget)), budget/2)
-		timer := m.g.after(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !m.g.sleep(ctx, pause) {
 			return
-		case <-timer.C:
 		}
 	}
 }
@@ -422,10 +418,16 @@ func (d *drawing) finish() (nodes []view.Node, links []view.Link) {
 	for _, n := range d.nodes {
 		n.Heard -= n.Heard % 1000
 		n.Alive = n.Self || n.Heard > 0 && d.now.UnixMilli()-n.Heard < alive.Milliseconds()
+		if len(n.ID) != 16 && !n.Alive { // one without a name that is silent has got another place, and is there by that
+			delete(d.nodes, n.ID)
+			continue
+		}
 		nodes = append(nodes, *n)
 	}
 	for _, l := range d.links {
-		links = append(links, *l)
+		if d.nodes[l.A] != nil && d.nodes[l.B] != nil {
+			links = append(links, *l)
+		}
 	}
 	return nodes, links
 }

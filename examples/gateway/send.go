@@ -44,6 +44,10 @@ const (
 	settle        = 20 * time.Second
 	textPatience  = 45 * time.Second
 
+	// The mesh is asked a second time for a node that it has not found: the question may have been lost. It does not ask the mesh anew before.
+	attempts   = 2
+	retryPause = 20 * time.Second
+
 	carriers = 4 // that wait for answers at a time
 )
 
@@ -127,22 +131,57 @@ func (s *sender) deliver(ctx context.Context, i outbox.Item) {
 	}
 	failed, stop := s.failures(addr)
 	defer stop()
+	for try := range attempts {
+		switch stage := s.attempt(ctx, i, payload, addr, try, arrived, failed, patience); {
+		case stage == stageNoRoute && try < attempts-1: // one lost question, and nothing else is asked for a while
+			if !s.sleep(ctx, retryPause) {
+				return
+			}
+		default:
+			if stage != stageSent {
+				i.Result(stage)
+			}
+			return
+		}
+	}
+}
+
+// attempt sends once, and returns the last that is known then: sent, if nobody says anything else.
+func (s *sender) attempt(
+	ctx context.Context, i outbox.Item, payload []byte, addr netip.Addr, try int, arrived <-chan struct{}, failed <-chan error, patience time.Duration,
+) string {
 	stage := s.write(payload, netip.AddrPortFrom(addr, i.Port))
-	if i.Result(stage); stage != stageSent {
-		return
+	if stage != stageSent {
+		return stage
+	}
+	if try == 0 {
+		i.Result(stage)
 	}
 	timer := s.after(patience)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-arrived:
-		i.Result(stageDelivered)
+		return stageDelivered
 	case <-failed:
-		i.Result(stageNoRoute)
+		return stageNoRoute
 	case <-timer.C:
 		if i.Text {
-			i.Result(stageTimeout)
+			return stageTimeout
 		}
+	}
+	return stageSent
+}
+
+// sleep waits by the clock of the radio, and reports false when ctx has ended.
+func (s *sender) sleep(ctx context.Context, d time.Duration) bool {
+	timer := s.after(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,6 +107,7 @@ type Client struct {
 	t      testing.TB
 	cm     *autopaho.ConnectionManager
 	cancel context.CancelFunc
+	ready  chan error // has a value for each subscription
 
 	mu    sync.Mutex
 	heard []*paho.Publish
@@ -125,7 +127,8 @@ func Connect(t testing.TB, broker, id string, hear func(*paho.Publish), topics .
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
-	ready := make(chan error, 100)
+	c.ready = make(chan error, 1000)
+	ready := c.ready
 	cfg := autopaho.ClientConfig{
 		ServerUrls: []*url.URL{u}, KeepAlive: 30, CleanStartOnInitialConnection: false, SessionExpiryInterval: 3600,
 		ReconnectBackoff: autopaho.NewConstantBackoff(20 * time.Millisecond),
@@ -159,15 +162,24 @@ func Connect(t testing.TB, broker, id string, hear func(*paho.Publish), topics .
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	select {
-	case err := <-ready:
-		if err != nil {
-			t.Fatal(err)
-		}
-	case <-time.After(20 * time.Second):
-		t.Fatal("no connection to the broker")
-	}
+	c.Subscribed()
 	return c
+}
+
+// Subscribed waits until the client has connected and subscribed once more.
+func (c *Client) Subscribed() {
+	c.t.Helper()
+	late := time.After(20 * time.Second)
+	for {
+		select {
+		case err := <-c.ready:
+			if err == nil {
+				return
+			}
+		case <-late:
+			c.t.Fatal("no connection to the broker")
+		}
+	}
 }
 
 func (c *Client) remember(p *paho.Publish) {
@@ -239,6 +251,22 @@ type Gate struct {
 	mu      sync.Mutex
 	open    bool
 	conns   map[net.Conn]struct{}
+	up      atomic.Int64
+	down    atomic.Int64
+}
+
+// Bytes are how many have passed to the broker, and from it.
+func (g *Gate) Bytes() (up, down int64) { return g.up.Load(), g.down.Load() }
+
+// counter is a writer that counts.
+type counter struct {
+	net.Conn
+	n *atomic.Int64
+}
+
+func (c counter) Write(b []byte) (int, error) {
+	c.n.Add(int64(len(b)))
+	return c.Conn.Write(b)
 }
 
 // NewGate opens a gate to an address.
@@ -284,9 +312,12 @@ func (g *Gate) pass(c net.Conn) {
 	g.conns[c], g.conns[b] = struct{}{}, struct{}{}
 	g.mu.Unlock()
 	done := make(chan struct{}, 2)
-	for _, way := range [][2]net.Conn{{c, b}, {b, c}} {
-		go func() { _, _ = io.Copy(way[0], way[1]); done <- struct{}{} }()
+	pass := func(to, from net.Conn, n *atomic.Int64) {
+		_, _ = io.Copy(counter{to, n}, from)
+		done <- struct{}{}
 	}
+	go pass(b, c, &g.up)
+	go pass(c, b, &g.down)
 	<-done
 	g.mu.Lock()
 	delete(g.conns, c)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -74,6 +75,11 @@ func (s *Server) serve(ctx context.Context, c net.Conn) {
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	defer stop()
+	s.converse(ctx, c)
+}
+
+// converse answers lines until there are no more, or one is too long.
+func (s *Server) converse(ctx context.Context, c io.ReadWriter) {
 	lines := bufio.NewScanner(c)
 	lines.Buffer(make([]byte, maxLine), maxLine)
 	for lines.Scan() {

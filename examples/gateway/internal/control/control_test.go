@@ -1,8 +1,10 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -42,4 +44,27 @@ func TestControl(t *testing.T) {
 	if _, err := Ask(context.Background(), path, "state"); err == nil {
 		t.Error("it answers after Close")
 	}
+}
+
+// FuzzLines has clients say anything: each line that is a command has one end of an answer.
+func FuzzLines(f *testing.F) {
+	f.Add([]byte("state\nneighbor table\r\n\n"))
+	f.Add([]byte("text 0005 hello\x00\xff"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		commands := 0
+		s := &Server{run: func(_ context.Context, command string) (string, error) {
+			if commands++; command == "" || len(command) > maxLine || strings.Contains(command, "\n") {
+				t.Errorf("command %q", command)
+			}
+			return "", nil
+		}}
+		var out bytes.Buffer
+		s.converse(context.Background(), struct {
+			io.Reader
+			io.Writer
+		}{bytes.NewReader(b), &out})
+		if got, want := out.String(), strings.Repeat("Done\r\n", commands); got != want {
+			t.Errorf("%d commands: %q", commands, got)
+		}
+	})
 }

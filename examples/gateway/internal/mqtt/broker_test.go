@@ -35,7 +35,8 @@ func linkTo(t *testing.T, url, mac string, change func(*Options)) *Link {
 	}
 	o := Options{
 		URL: url, Prefix: prefix, Mesh: "test", Gateway: mac, Rate: 1000, Logger: slog.New(slog.DiscardHandler), Version: "1", HomeAssistant: true,
-		Down: func(m Message) { m.Result("queued"); m.Result("sent") }, Ports: []uint16{1234, 5000},
+		backoff: func(int) time.Duration { return 50 * time.Millisecond },
+		Down:    func(m Message) { m.Result("queued"); m.Result("sent") }, Ports: []uint16{1234, 5000},
 		Ask: func(_ context.Context, verb string, body []byte) (any, error) {
 			if verb == "fail" {
 				return nil, errors.New("no way")
@@ -292,7 +293,7 @@ func FuzzReceived(f *testing.F) {
 	f.Fuzz(func(t *testing.T, topic string, payload []byte, response string, data []byte, seconds uint32, retain bool) {
 		l := &Link{
 			opt:      Options{Prefix: prefix, Gateway: macA, Ports: []uint16{1234, 5000}, Now: time.Now, HomeAssistant: true},
-			retained: map[string]kept{}, counts: map[string]uint64{}, outs: make(chan struct{}), asks: make(chan struct{}),
+			retained: map[string]kept{}, counts: map[string]uint64{}, outs: make(chan struct{}), asks: make(chan struct{}), unsaid: make(chan struct{}, 1),
 		}
 		l.opt.Down = func(m Message) {
 			if len(m.Payload) > downMax || !isMAC(m.Node) || retain || m.Port != 1234 && m.Port != 5000 {

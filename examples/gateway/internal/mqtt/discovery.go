@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/eclipse/paho.golang/paho"
 )
 
 // Home Assistant is told of devices by one retained message each, and again when it starts.
@@ -148,17 +146,8 @@ func (l *Link) forgetDiscovery(mac string) {
 
 // discoverAgain tells Home Assistant of all devices, and then that they are there.
 func (l *Link) discoverAgain() {
-	l.mu.Lock()
-	all := map[string]kept{l.gateway("state"): {payload: online}}
-	for topic, k := range l.retained {
-		if strings.HasPrefix(topic, discoveryPrefix) || strings.HasSuffix(topic, "/availability") {
-			all[topic] = k
-		}
-	}
-	l.mu.Unlock()
-	var messages []*paho.Publish
-	for _, topic := range slices.Sorted(maps.Keys(all)) {
-		messages = append(messages, all[topic].publish(topic))
-	}
-	l.send(messages...)
+	state := l.gateway("state")
+	l.again(func(topic string) bool {
+		return strings.HasPrefix(topic, discoveryPrefix) || strings.HasSuffix(topic, "/availability") || topic == state
+	})
 }

@@ -63,6 +63,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is time.Now if nil.
 	Now func() time.Time
+
+	backoff autopaho.Backoff
 }
 
 const (
@@ -79,16 +81,19 @@ const (
 
 // Link is the connection to a broker.
 type Link struct {
-	opt   Options
-	queue *spool.Queue
-	cm    *autopaho.ConnectionManager
-	log   *slog.Logger
-	asks  chan struct{}
-	outs  chan struct{}
-	ready chan struct{} // closed when cm is set
+	opt    Options
+	queue  *spool.Queue
+	cm     *autopaho.ConnectionManager
+	log    *slog.Logger
+	asks   chan struct{}
+	outs   chan struct{}
+	ready  chan struct{} // closed when cm is set
+	unsaid chan struct{} // has a value when the broker lacks a retained one
 
 	mu        sync.Mutex
 	connected bool
+	conn      context.Context // ends with the connection
+	drop      context.CancelFunc
 	retained  map[string]kept    // by topic: published again at each connection
 	fields    map[string][]field // by node
 	counts    map[string]uint64  // by direction and result
@@ -110,15 +115,25 @@ func Start(ctx context.Context, queue *spool.Queue, o Options) (*Link, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.backoff == nil {
+		o.backoff = autopaho.NewExponentialBackoff(time.Second, 5*time.Minute, 5*time.Second, 1.5)
+	}
 	l := &Link{
 		opt: o, queue: queue, log: o.Logger, retained: map[string]kept{}, fields: map[string][]field{}, counts: map[string]uint64{},
 		asks: make(chan struct{}, asksMax), outs: make(chan struct{}, maxPublishers), ready: make(chan struct{}),
+		unsaid: make(chan struct{}, 1),
 	}
+	l.retain(l.gateway("state"), online, false)
 	l.ctx, l.cancel = context.WithCancel(ctx)
+	l.conn, l.drop = context.WithCancel(l.ctx)
+	l.drop()
 	cfg := autopaho.ClientConfig{
-		ServerUrls: []*url.URL{u}, TlsCfg: o.TLS, KeepAlive: 30, CleanStartOnInitialConnection: false, SessionExpiryInterval: session,
+		ServerUrls: []*url.URL{u}, TlsCfg: o.TLS, KeepAlive: 30,
+		// No session outlives its connection: the queue repeats what was on its way, and what is for a node must go to another gateway of
+		// the mesh, not wait for this one.
+		CleanStartOnInitialConnection: true, SessionExpiryInterval: 0,
 		ConnectUsername: o.User, ConnectPassword: []byte(o.Password),
-		ReconnectBackoff: autopaho.NewExponentialBackoff(time.Second, 5*time.Minute, 5*time.Second, 1.5),
+		ReconnectBackoff: o.backoff,
 		WillMessage:      &paho.WillMessage{Topic: l.gateway("state"), Payload: []byte(offline), QoS: qos1, Retain: true},
 		OnConnectionUp:   l.up,
 		OnConnectionDown: func() bool { l.down(); return true },
@@ -134,6 +149,7 @@ func Start(ctx context.Context, queue *spool.Queue, o Options) (*Link, error) {
 	}
 	close(l.ready)
 	l.wg.Go(func() { l.replay(l.ctx) })
+	l.wg.Go(func() { l.say(l.ctx) })
 	return l, nil
 }
 
@@ -144,6 +160,8 @@ func (l *Link) node(mac, what string) string { return l.opt.Prefix + "/node/" + 
 func (l *Link) up(cm *autopaho.ConnectionManager, _ *paho.Connack) {
 	l.mu.Lock()
 	l.connected = true
+	l.drop()
+	l.conn, l.drop = context.WithCancel(l.ctx)
 	l.mu.Unlock()
 	l.log.Info("broker connected", "url", l.opt.URL)
 	l.wg.Go(func() {
@@ -153,7 +171,7 @@ func (l *Link) up(cm *autopaho.ConnectionManager, _ *paho.Connack) {
 		if _, err := cm.Subscribe(ctx, &paho.Subscribe{Subscriptions: l.subscriptions()}); err != nil {
 			l.log.Warn("broker: subscribe", "err", err)
 		}
-		l.retainAll(ctx)
+		l.again(func(string) bool { return true })
 	})
 }
 
@@ -161,10 +179,18 @@ func (l *Link) down() {
 	l.mu.Lock()
 	was := l.connected
 	l.connected = false
+	l.drop()
 	l.mu.Unlock()
 	if was {
 		l.log.Warn("broker lost")
 	}
+}
+
+// whileConnected is a context that ends with the connection, and at the latest when a broker should have answered.
+func (l *Link) whileConnected() (context.Context, context.CancelFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return context.WithTimeout(l.conn, publishWait)
 }
 
 // Connected reports whether the broker is there.
@@ -187,8 +213,8 @@ func (l *Link) count(what string) {
 	l.mu.Unlock()
 }
 
-// send publishes in its own time, in order; what fails then is said again at the next connection, or was not that important.
-func (l *Link) send(all ...*paho.Publish) {
+// send publishes in its own time; what fails then was not that important.
+func (l *Link) send(p *paho.Publish) {
 	select {
 	case l.outs <- struct{}{}:
 	default:
@@ -197,14 +223,10 @@ func (l *Link) send(all ...*paho.Publish) {
 	}
 	l.wg.Go(func() {
 		defer func() { <-l.outs }()
-		for _, p := range all {
-			ctx, cancel := context.WithTimeout(l.ctx, publishWait)
-			_, err := l.cm.Publish(ctx, p)
-			cancel()
-			if err != nil {
-				l.count("out failed")
-				return
-			}
+		ctx, cancel := context.WithTimeout(l.ctx, publishWait)
+		defer cancel()
+		if _, err := l.cm.Publish(ctx, p); err != nil {
+			l.count("out failed")
 		}
 	})
 }

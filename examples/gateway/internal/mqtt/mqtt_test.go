@@ -31,7 +31,7 @@ func TestOutage(t *testing.T) {
 	}
 	l, err := Start(context.Background(), q, Options{
 		URL: b.URL(), Prefix: "pymesh/test", Gateway: "0011223344556677", Rate: 1000, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Down: func(Message) {},
+		Down: func(Message) {}, backoff: func(int) time.Duration { return 50 * time.Millisecond },
 	})
 	if err != nil {
 		t.Fatal(err)

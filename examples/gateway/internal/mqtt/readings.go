@@ -183,7 +183,7 @@ func (l *Link) attempt(ctx context.Context, p *paho.Publish) bool {
 	if err := l.cm.AwaitConnection(ctx); err != nil {
 		return false
 	}
-	once, cancel := context.WithTimeout(ctx, publishWait)
+	once, cancel := l.whileConnected()
 	defer cancel()
 	response, err := l.cm.Publish(once, p)
 	switch {
@@ -196,7 +196,7 @@ func (l *Link) attempt(ctx context.Context, p *paho.Publish) bool {
 	}
 	select {
 	case <-ctx.Done():
-	case <-time.After(time.Second):
+	case <-time.After(200 * time.Millisecond):
 	}
 	return false
 }

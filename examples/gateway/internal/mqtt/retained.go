@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -21,8 +20,9 @@ const (
 // kept is a retained value. An empty one is to be removed from the broker.
 type kept struct {
 	payload string
-	at      time.Time // when the broker was told
+	at      time.Time // when it was last said
 	expires bool
+	said    bool // the broker has it, since the connection began
 	argued  time.Time
 }
 
@@ -40,56 +40,109 @@ func (k kept) publish(topic string) *paho.Publish {
 func (l *Link) retain(topic, payload string, expires bool) {
 	now := l.opt.Now()
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	old, known := l.retained[topic]
 	if known && old.payload == payload && now.Sub(old.at) < retainedAgain || !known && len(l.retained) >= maxRetained {
-		l.mu.Unlock()
 		return
 	}
-	k := kept{payload: payload, at: now, expires: expires, argued: old.argued}
-	l.retained[topic] = k
-	connected := l.connected
-	l.mu.Unlock()
-	if connected {
-		l.send(k.publish(topic))
-	}
+	l.retained[topic] = kept{payload: payload, at: now, expires: expires, argued: old.argued}
+	l.signal()
 }
 
-// remove takes a retained value from the broker.
+// remove takes a retained value from the broker: now, or when it is there again.
 func (l *Link) remove(topic string) {
 	l.mu.Lock()
-	_, known := l.retained[topic]
-	connected := l.connected
-	switch {
-	case known && connected:
-		delete(l.retained, topic)
-	case known:
+	defer l.mu.Unlock()
+	if _, known := l.retained[topic]; known {
 		l.retained[topic] = kept{}
-	}
-	l.mu.Unlock()
-	if known && connected {
-		l.send(kept{}.publish(topic))
+		l.signal()
 	}
 }
 
-// retainAll says all of it, to a broker that may have forgotten.
-func (l *Link) retainAll(ctx context.Context) {
-	now := l.opt.Now()
+// again has values said again, those that are wanted: to a broker or a subscriber that may have forgotten.
+func (l *Link) again(wanted func(topic string) bool) {
 	l.mu.Lock()
-	all := map[string]kept{l.gateway("state"): {payload: online}}
+	defer l.mu.Unlock()
 	for topic, k := range l.retained {
-		all[topic] = k
-		if k.at = now; k.payload == "" {
-			delete(l.retained, topic)
-		} else {
+		if wanted(topic) {
+			k.said, k.at = false, l.opt.Now()
 			l.retained[topic] = k
 		}
 	}
-	l.mu.Unlock()
-	for _, topic := range slices.Sorted(maps.Keys(all)) { // Home Assistant's before what its devices are: h comes before p
-		if _, err := l.cm.Publish(ctx, all[topic].publish(topic)); err != nil {
-			return // the next connection says it again
+	l.signal()
+}
+
+func (l *Link) signal() {
+	select {
+	case l.unsaid <- struct{}{}:
+	default:
+	}
+}
+
+// say tells the broker of retained values that it does not have, one after the other, until ctx ends.
+func (l *Link) say(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.unsaid:
+		}
+		for _, topic := range l.pending() {
+			if !l.sayOne(topic) { // the next connection says it again, or this one, when the broker has had time
+				time.AfterFunc(time.Second, l.signal)
+				break
+			}
 		}
 	}
+}
+
+// pending are the topics of which the broker has not been told: Home Assistant's first, and then what its devices are, since h comes before p.
+func (l *Link) pending() (topics []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.connected {
+		return nil
+	}
+	for topic, k := range l.retained {
+		if !k.said {
+			topics = append(topics, topic)
+		}
+	}
+	slices.Sort(topics)
+	return topics
+}
+
+func (l *Link) sayOne(topic string) bool {
+	l.mu.Lock()
+	k, known := l.retained[topic]
+	connected := l.connected
+	l.mu.Unlock()
+	if !known || k.said {
+		return true
+	}
+	if !connected {
+		return false
+	}
+	once, cancel := l.whileConnected()
+	response, err := l.cm.Publish(once, k.publish(topic))
+	cancel()
+	if refused := response != nil && response.ReasonCode >= 0x80; refused {
+		l.count("out refused")
+	} else if err != nil {
+		l.count("out failed")
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch now := l.retained[topic]; {
+	case now.payload != k.payload: // another one since, which is said next
+	case k.payload == "":
+		delete(l.retained, topic)
+	default:
+		now.said = true
+		l.retained[topic] = now
+	}
+	return true
 }
 
 // Info publishes what the gateway is.
@@ -120,14 +173,10 @@ func (l *Link) Forget(mac string) {
 func (l *Link) contradict(mac, said string) {
 	topic, now := l.node(mac, "availability"), l.opt.Now()
 	l.mu.Lock()
-	k, known := l.retained[topic]
-	argue := known && said == offline && k.payload == online && now.Sub(k.argued) >= contradictEvery
-	if argue {
-		k.argued = now
+	defer l.mu.Unlock()
+	if k, known := l.retained[topic]; known && said == offline && k.payload == online && now.Sub(k.argued) >= contradictEvery {
+		k.argued, k.said = now, false
 		l.retained[topic] = k
-	}
-	l.mu.Unlock()
-	if argue {
-		l.send(k.publish(topic))
+		l.signal()
 	}
 }

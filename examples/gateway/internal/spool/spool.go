@@ -9,6 +9,7 @@
 package spool
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -92,6 +93,7 @@ type Queue struct {
 	damaged  uint64
 	closed   bool
 	put      chan struct{}
+	buf      []byte // for one record
 }
 
 // Open opens the queue in a directory, which is made if it is not there. One process may have it open.
@@ -109,7 +111,7 @@ func Open(dir string, o Options) (*Queue, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	q := &Queue{dir: dir, opt: o, put: make(chan struct{}, 1), synced: o.Now()}
+	q := &Queue{dir: dir, opt: o, put: make(chan struct{}, 1), synced: o.Now(), buf: make([]byte, headerSize+MaxRecord)}
 	if err := q.load(); err != nil {
 		return nil, err
 	}
@@ -186,9 +188,8 @@ func (q *Queue) scan(n uint64) (segment, error) {
 		return segment{}, fmt.Errorf("spool: %w", err)
 	}
 	s := segment{number: n, newest: info.ModTime()}
-	buf := make([]byte, headerSize+MaxRecord)
 	for {
-		record, err := readRecord(f, s.size, buf)
+		record, err := readRecord(f, s.size, q.buf)
 		if err != nil {
 			break
 		}
@@ -366,11 +367,12 @@ func (q *Queue) sync(now bool) error {
 
 // next reads the record at the offset.
 func (q *Queue) next() ([]byte, error) {
-	record, err := readRecord(q.in, q.offset, make([]byte, headerSize+MaxRecord))
-	if err == nil {
-		q.pending = int64(headerSize + len(record))
+	record, err := readRecord(q.in, q.offset, q.buf)
+	if err != nil {
+		return nil, err
 	}
-	return record, err
+	q.pending = int64(headerSize + len(record))
+	return bytes.Clone(record), nil
 }
 
 func (q *Queue) skip() {

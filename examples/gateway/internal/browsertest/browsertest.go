@@ -1,0 +1,77 @@
+// Package browsertest opens pages in Debian's Chromium for tests.
+package browsertest
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// Open opens a headless Chromium, or skips the test where there is none. Problems are what the page has complained of on its console.
+func Open(t *testing.T) (ctx context.Context, problems func() []string) {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("skipped: no chromium (Debian's package chromium)")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true),
+		chromedp.WSURLReadTimeout(2*time.Minute))
+	allocator, cancelAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	ctx, cancelTime := context.WithTimeout(ctx, 5*time.Minute)
+	t.Cleanup(func() { cancelTime(); cancel(); cancelAllocator() })
+	var mu sync.Mutex
+	var seen []string
+	err = chromedp.Listen(ctx, func(ev any) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch ev := ev.(type) {
+		case *runtime.EventExceptionThrown:
+			what := ev.ExceptionDetails.Text
+			if e := ev.ExceptionDetails.Exception; e != nil && e.Description != "" {
+				what = e.Description
+			}
+			seen = append(seen, what)
+		case *runtime.EventConsoleAPICalled:
+			if string(ev.Type) == "error" {
+				seen = append(seen, "console error")
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ctx, func() []string { mu.Lock(); defer mu.Unlock(); return seen }
+}
+
+// Until waits until an expression is true on the page.
+func Until(t *testing.T, ctx context.Context, what, expression string) {
+	t.Helper()
+	poll := chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(150*time.Second), chromedp.WithPollingInterval(50*time.Millisecond))
+	if _, err := chromedp.Run(ctx, poll); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// Shot keeps a picture where PYMESH_SCREENSHOTS says.
+func Shot(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	b, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if dir := os.Getenv("PYMESH_SCREENSHOTS"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+}
