@@ -53,7 +53,7 @@ func (g *gateway) startBorderAgent(context.Context) (err error) {
 		return nil
 	}
 	b := &borderAgent{g: g}
-	if b.agent.Passphrase, err = secret("commissioner.passphrase_file", c.Passphrase); err != nil {
+	if b.agent.Passphrase, err = g.cfg.secret("commissioner.passphrase_file", c.Passphrase); err != nil {
 		return err
 	}
 	if n := len(b.agent.Passphrase); n < meshcop.MinPassphraseSize || n > meshcop.MaxPassphraseSize {

@@ -49,13 +49,13 @@ func TestDeaths(t *testing.T) {
 	next := 0
 	life := live(t, dir, gate.URL(), next)
 	for range deaths {
-		next = life.put(100)
+		life.put(100)
 		m.Kill()
 		gate.Shut() // until there is somebody to see: a broker forgets what nobody has subscribed to
 		m.Run()
 		client.Subscribed()
 		gate.Open()
-		next = life.put(100)
+		life.put(100)
 		next = life.kill()
 		life = live(t, dir, gate.URL(), next)
 	}

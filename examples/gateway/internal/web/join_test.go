@@ -13,6 +13,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/gopymesh/pymesh/examples/gateway/internal/browsertest"
 	"github.com/gopymesh/pymesh/examples/gateway/internal/view"
 )
 
@@ -49,7 +50,7 @@ func (d *door) Allowed() []Allowed {
 
 // TestJoinPage lets a node in by the page, with a browser.
 func TestJoinPage(t *testing.T) {
-	ctx, problems := browser(t)
+	ctx, problems := browsertest.Open(t)
 	v := view.New()
 	nodes, links := fieldOf(3)
 	v.SetMesh(nodes, links)
@@ -61,27 +62,27 @@ func TestJoinPage(t *testing.T) {
 	if _, err := chromedp.Run(ctx, chromedp.Steps(chromedp.EmulateViewport(1200, 900), chromedp.Navigate("http://"+s.Addr()+"/#token=secret"))); err != nil {
 		t.Fatal(err)
 	}
-	until(t, ctx, "there is a form", `!document.getElementById('join-section').hidden`)
+	browsertest.Until(t, ctx, "there is a form", `!document.getElementById('join-section').hidden`)
 	fill := func(password string) {
 		t.Helper()
-		until(t, ctx, "the form is sent", `(() => { document.getElementById('join-password').value = '`+password+`';
+		browsertest.Until(t, ctx, "the form is sent", `(() => { document.getElementById('join-password').value = '`+password+`';
 			document.getElementById('join-node').value = '70b3d54990000099'; document.getElementById('join-minutes').value = '30';
 			document.getElementById('join').requestSubmit(); return true; })()`)
 	}
 	fill("wrong1")
-	until(t, ctx, "it says what is wrong", `document.getElementById('join-result').textContent.includes('no password')`)
+	browsertest.Until(t, ctx, "it says what is wrong", `document.getElementById('join-result').textContent.includes('no password')`)
 	fill("j01nme") // which is typed as it may be
-	until(t, ctx, "it says that the node may come", `document.getElementById('join-result').textContent.includes('may join now')`)
-	until(t, ctx, "who may come is shown", `document.getElementById('join-list').textContent.includes('70b3d54990000099, 30 min left')`)
-	until(t, ctx, "so is who came", `document.getElementById('log').textContent.includes('is let in')`)
-	until(t, ctx, "the password is shown no more", `document.getElementById('join-password').value === ''`)
-	shot(t, ctx, "join.png")
-	until(t, ctx, "it is taken back", `(() => { const b = document.querySelector('#join-list button'); if (b) b.click();
+	browsertest.Until(t, ctx, "it says that the node may come", `document.getElementById('join-result').textContent.includes('may join now')`)
+	browsertest.Until(t, ctx, "who may come is shown", `document.getElementById('join-list').textContent.includes('70b3d54990000099, 30 min left')`)
+	browsertest.Until(t, ctx, "so is who came", `document.getElementById('log').textContent.includes('is let in')`)
+	browsertest.Until(t, ctx, "the password is shown no more", `document.getElementById('join-password').value === ''`)
+	browsertest.Shot(t, ctx, "join.png")
+	browsertest.Until(t, ctx, "it is taken back", `(() => { const b = document.querySelector('#join-list button'); if (b) b.click();
 		return document.getElementById('join-list').children.length === 0 && document.getElementById('join-result').textContent.includes('no more'); })()`)
 	if _, err := chromedp.Run(ctx, chromedp.EmulateViewport(390, 800)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, ctx, "it fits a phone", `document.documentElement.scrollWidth <= 390`)
+	browsertest.Until(t, ctx, "it fits a phone", `document.documentElement.scrollWidth <= 390`)
 	if p := problems(); len(p) > 0 {
 		t.Errorf("%d problems, the first %s", len(p), p[0])
 	}
