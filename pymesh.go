@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -182,6 +183,7 @@ func start(radio lora.Radio, c *config, ended func()) (*Node, error) {
 	if _, err := io.ReadFull(c.Rand, id[:]); err != nil {
 		return nil, fmt.Errorf("pymesh: WithRand: %w", err)
 	}
+	c.FirstFrameCounter = firstFrameCounter(lora.ClockOf(radio).Now())
 	engine, err := thread.New(c.Config)
 	if err != nil {
 		return nil, fmt.Errorf("pymesh: %w", err)
@@ -209,6 +211,16 @@ func start(radio lora.Radio, c *config, ended func()) (*Node, error) {
 		n.ended()
 	})
 	return n, nil
+}
+
+// firstFrameCounter is what the frame counters of a node begin with that has lost its store: the seconds of this century's twenties. A clock that
+// was never set, or is far ahead, tells nothing.
+func firstFrameCounter(now time.Time) uint32 {
+	seconds := now.Sub(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)) / time.Second
+	if seconds < 0 || seconds > math.MaxUint32/2 {
+		return 0
+	}
+	return uint32(seconds)
 }
 
 // roomMade follows each input of the engine.

@@ -43,6 +43,7 @@ func Check(o CheckOptions) []Finding {
 		c.uplink()
 		c.advertisements()
 		c.reversePath()
+		c.translation()
 		c.firewall()
 	}
 	return c.found
@@ -168,6 +169,20 @@ func (c *checker) reversePath() {
 	found := strings.Contains(out, "fib saddr") && strings.Contains(out, "oif")
 	c.add("reverse path filter", !found, "nftables drops packets whose source is routed elsewhere: true for what a mesh sends if its route is missing",
 		"firewalld: IPv6_rpfilter=no in /etc/firewalld/firewalld.conf; else take the fib rule off "+c.opt.Name)
+}
+
+// translation looks for NAT66, without which the internet has no answer for a prefix of fd00::/8.
+func (c *checker) translation() {
+	if p := c.opt.BorderRouter.Prefix; p.IsValid() && !ula.Contains(p.Addr()) {
+		return // delegated: the world knows the way
+	}
+	out, err := c.run("nft", "list", "ruleset")
+	if err != nil && !errors.Is(err, exec.ErrNotFound) {
+		return // firewall says so
+	}
+	found := err == nil && strings.Contains(out, "masquerade") && strings.Contains(out, c.opt.Name)
+	c.add("address translation", found, fmt.Sprintf("masquerade for %s in nftables: %v; a prefix of fd00::/8 reaches no further than this host's site without", c.opt.Name, found),
+		"apt install nftables; nft -f pymesh-nat66.nft (beside package netif, or /usr/share/doc/pymesh/examples); or give a /64 that the uplink has delegated")
 }
 
 // firewall looks at what becomes of packets that the host forwards. Docker sets the policy to DROP, by which the mesh loses the outside in one

@@ -111,6 +111,10 @@ func (k there) check(s settings) (c []string, err error) {
 	err = k.h.in(func() (err error) { c, err = k.kernel.check(s); return err })
 	return c, err
 }
+func (k there) lost(s settings) (lost bool) {
+	_ = k.h.in(func() error { lost = k.kernel.lost(s); return nil })
+	return lost
+}
 func (k there) watch(stop <-chan struct{}, changed, gone func()) error {
 	return k.h.in(func() error { return k.kernel.watch(stop, changed, gone) })
 }

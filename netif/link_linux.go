@@ -195,12 +195,22 @@ func (k link) check(s settings) (commands []string, err error) {
 	return commands, nil
 }
 
+// lost reports whether the device is up but has not what it is to have.
+func (k link) lost(s settings) bool {
+	l, err := netlink.LinkByIndex(k.index)
+	if err != nil || l.Attrs().Flags&net.FlagUp == 0 {
+		return false
+	}
+	commands, err := k.check(s)
+	return err == nil && len(commands) > 0
+}
+
 // missing is the error for a device that lacks something.
 func (k link) missing(commands []string) error {
 	return fmt.Errorf("netif: %s is not ready: as root:\n  %s", k.name, strings.Join(commands, "\n  "))
 }
 
-// watch calls changed whenever the device comes up, and gone when it is removed, until stop is closed.
+// watch calls changed whenever the device comes up or has another MTU than ours, and gone when it is removed, until stop is closed.
 func (k link) watch(stop <-chan struct{}, changed, gone func()) error {
 	updates := make(chan netlink.LinkUpdate)
 	failed := func(error) {} // a receive buffer that ran over: the next update is as good
@@ -218,7 +228,7 @@ func (k link) watch(stop <-chan struct{}, changed, gone func()) error {
 				continue
 			}
 			now := u.Attrs().Flags&net.FlagUp != 0
-			if now && !up { // the kernel has forgotten the addresses
+			if now && (!up || u.Attrs().MTU != mtu) { // the kernel has forgotten the addresses
 				changed()
 			}
 			up = now

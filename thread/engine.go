@@ -124,6 +124,8 @@ func New(c Config) (*Engine, error) {
 	if err := e.restoreSettings(); err != nil {
 		return nil, fmt.Errorf("thread: loading settings: %w", err)
 	}
+	e.mac.Counter.Raise(c.FirstFrameCounter)
+	e.mle.counter.Raise(c.FirstFrameCounter)
 	e.updateAddresses()
 	return e, nil
 }

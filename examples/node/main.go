@@ -137,8 +137,6 @@ func journal() func(groups []string, a slog.Attr) slog.Attr {
 func parse(args []string, usageTo io.Writer) (*program, error) {
 	p := new(program)
 	flags := flag.NewFlagSet("node", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // errors are the caller's to print
-	flags.Usage = func() {}
 	config := flags.String("config", "", "JSON `file` with values for flags")
 	p.hat = hat.Register(flags)
 	p.keys = keyflag.Register(flags, credential("key"))
@@ -149,7 +147,6 @@ func parse(args []string, usageTo io.Writer) (*program, error) {
 	flags.StringVar(&p.mode, "mode", "full", "`part` that the node takes: full (a router where they are needed), end, minimal, sleepy")
 	flags.StringVar(&p.mac, "mac", "", "MAC `address`, 16 hexadecimal digits (default that of the store, or else random)")
 	flags.BoolVar(&p.check, "check", false, "check all settings and end, without opening the hat")
-	version := about.Register(flags)
 	flags.StringVar(&p.store, "store", stateFile(), "`file` that keeps what must survive a restart")
 	flags.BoolVar(&p.recoverStore, "recover-store", false, "if that file is damaged, put it aside and go on from the one before it, .previous")
 	flags.StringVar(&p.capture, "pcap", "", "write all packets to `file`, for Wireshark or examples/sniff")
@@ -159,17 +156,8 @@ func parse(args []string, usageTo io.Writer) (*program, error) {
 	flags.BoolVar(&p.noLimit, "no-duty-cycle", false, "do not keep to the region's duty cycle")
 	flags.BoolVar(&p.emulated, "emulated", false, "emulate the chip, among simulated nodes; time passes 20 times as fast, and the node ends after 10 minutes")
 	flags.BoolVar(&p.verbose, "v", false, "log messages and packets, too")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(usageTo, usage)
-			flags.SetOutput(usageTo)
-			flags.PrintDefaults()
-		}
+	if err := about.Parse(flags, args, usage, usageTo); err != nil {
 		return nil, err
-	}
-	if *version {
-		fmt.Fprintln(usageTo, about.Version("node"))
-		return nil, flag.ErrHelp
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("%q: there are flags only", flags.Arg(0))
@@ -190,10 +178,7 @@ var modes = map[string]pymesh.Mode{
 
 // complete checks the flags.
 func (p *program) complete() (err error) {
-	if _, err := p.hat.Config(); err != nil {
-		return err
-	}
-	if _, err := p.hat.Board(); err != nil {
+	if err := p.hat.Check(); err != nil {
 		return err
 	}
 	if p.port < pymesh.MinPort || p.port > pymesh.MaxPort {
@@ -202,11 +187,7 @@ func (p *program) complete() (err error) {
 	if p.status <= 0 || p.duration < 0 {
 		return errors.New("-status must be positive and -duration not negative")
 	}
-	p.key, err = p.keys.Key()
-	if errors.Is(err, keyflag.ErrNone) && p.emulated {
-		p.key, err = pymesh.NewKey(), nil // of the simulated mesh
-	}
-	if err != nil {
+	if p.key, err = p.keys.KeyFor(p.emulated); err != nil {
 		return err
 	}
 	if err := p.agent.Check(); err != nil {

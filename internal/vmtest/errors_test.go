@@ -58,12 +58,12 @@ func TestErrors(t *testing.T) {
 			remedy: []string{"3.3 V"},
 		},
 		{
-			name:   "SX1262",
+			name:   "unknown version",
 			set:    func(_ *testing.T, b *bench, hat int) { b.fail(hat, hardware.Version, 0xa2) },
 			board:  dragino,
 			is:     sx1276.ErrOtherChip,
 			says:   []string{"0xA2"},
-			remedy: []string{"SX1262"},
+			remedy: []string{"0x12", "bad contacts"},
 		},
 		{
 			name:   "bit errors",

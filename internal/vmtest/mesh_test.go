@@ -28,6 +28,7 @@ func TestMesh(t *testing.T) {
 		b.plug(board)
 		radio, err := sx1276.Open(board, lora.Config{})
 		must(t, err)
+		t.Cleanup(func() { must(t, radio.Close()) }) // after its node: tests to come need the lines
 		node, err := pymesh.New(radio, pymesh.WithKey(pymesh.MustParseKey("696e2061206d616368696e65")), pymesh.WithMAC(0x70b3d54990000001+pymesh.MAC(i)),
 			pymesh.WithStore(new(pymesh.MemoryStore)))
 		must(t, err)

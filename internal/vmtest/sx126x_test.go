@@ -14,6 +14,7 @@ import (
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/hats"
 	"github.com/gopymesh/pymesh/lora/sx126x"
+	"github.com/gopymesh/pymesh/lora/sx1276"
 )
 
 // plug126x plugs a hat with an SX126x and returns its number.
@@ -31,24 +32,12 @@ func open126x(t testing.TB, b *bench, board sx126x.Board) *sx126x.Radio {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.forgive()
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
-		b.forgive()
 	})
 	return r
-}
-
-// forgive overlooks commands that came too early after a reset, of which the machine tells the chip with a delay.
-func (b *bench) forgive() {
-	b.t.Helper()
-	for _, v := range b.violations() {
-		if !strings.HasPrefix(v, "command while BUSY is high") {
-			b.t.Error("violation:", v)
-		}
-	}
 }
 
 // TestBoards126x finds the chip of every hat for 868 MHz that has a name, and one packet goes each way.
@@ -63,7 +52,6 @@ func TestBoards126x(t *testing.T) {
 			r := open126x(t, b, board)
 			receiveOne(t, b, r, packet(20))
 			sendOne(t, b, r, packet(20))
-			b.forgive()
 		})
 	}
 }
@@ -77,7 +65,6 @@ func TestFrames126x(t *testing.T) {
 		receiveOne(t, b, r, packet(n))
 		sendOne(t, b, r, packet(n))
 	}
-	b.forgive()
 	if s := r.Stats(); s.SPIErrors != 0 || s.Repairs != 0 || s.CRCErrors != 0 || s.Edges != uint64(2*len(sizes())) {
 		t.Errorf("%+v", s)
 	}
@@ -103,8 +90,15 @@ func TestBusy126x(t *testing.T) {
 	r := open126x(t, b, board)
 	b.fail(id, hardware.BrownOut, 0)
 	eventually(t, "set up again", func() bool { return r.Stats().Repairs == 1 })
-	time.Sleep(200 * time.Millisecond)
-	receiveOne(t, b, r, packet(20))
+	// The repair has begun; setting the chip up takes a while on this machine, and what is sent meanwhile is lost.
+	eventually(t, "a packet after it", func() bool {
+		b.call("Transmit", packet(20), &struct{}{})
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		buf := make([]byte, lora.MaxPacket)
+		rx, err := r.Receive(ctx, buf)
+		return err == nil && slices.Equal(buf[:rx.N], packet(20))
+	})
 	b.violations() // what came between brown-out and repair
 }
 
@@ -126,7 +120,26 @@ func TestBothFamilies(t *testing.T) {
 			t.Errorf("%x, %v", buf[:rx.N], err)
 		}
 	}
-	b.forgive()
+}
+
+// TestOtherFamily opens a hat with the driver of the other chip: the error names the boards to choose from.
+func TestOtherFamily(t *testing.T) {
+	b := newBench(t)
+	mini := sx126x.MeshAdvMini // on the port of an RFM95
+	b.plug126x(mini)
+	wrong := sx1276.RFM95
+	wrong.Reset, wrong.DIO0 = mini.Reset, mini.DIO1
+	if _, err := sx1276.Open(wrong, lora.Config{}); !errors.Is(err, sx1276.ErrOtherChip) || !strings.Contains(remedy(err), "rak6421-slot1") {
+		t.Errorf("an SX1276 was expected: %v", err)
+	}
+	b.violations() // an SX1262 is asked what only an SX1276 knows
+	b = newBench(t)
+	b.plug(sx1276.RFM95)
+	mini.Reset = sx1276.RFM95.Reset
+	if _, err := sx126x.Open(mini, lora.Config{}); !errors.Is(err, sx126x.ErrOtherChip) || !strings.Contains(remedy(err), "sx1276") {
+		t.Errorf("an SX1262 was expected: %v", err)
+	}
+	b.violations()
 }
 
 // TestProbe finds hats of both families.

@@ -38,6 +38,9 @@ func main() {
 // listenerFD is where serve inherits its socket.
 const listenerFD = 3
 
+// systemd is the next program of a machine that is a whole system: it runs the tests as a service.
+const systemd = "/lib/systemd/systemd"
+
 // boot brings the machine up, runs the tests, and returns their exit status.
 func boot() (status int, err error) {
 	if err := mount(); err != nil {
@@ -49,23 +52,12 @@ func boot() (status int, err error) {
 	if err := mountLate(); err != nil {
 		return 0, err
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: hardware.Socket, Net: "unix"})
-	if err != nil {
+	if err := startHardware(); err != nil {
 		return 0, err
 	}
-	f, err := l.File()
-	if err != nil {
-		return 0, err
+	if _, err := os.Stat(systemd); err == nil {
+		return 0, unix.Exec(systemd, []string{"/sbin/init"}, []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"})
 	}
-	hw := exec.Command("/proc/self/exe")
-	hw.Stdout, hw.Stderr, hw.ExtraFiles = os.Stdout, os.Stderr, []*os.File{f}
-	if err := startFirst(hw); err != nil {
-		return 0, err
-	}
-	// Only the hardware's process may have the socket, so that callers notice when it ends.
-	l.SetUnlinkOnClose(false)
-	l.Close()
-	f.Close()
 	args, err := readArgs("/args")
 	if err != nil {
 		return 0, err
@@ -77,6 +69,28 @@ func boot() (status int, err error) {
 		return exit.ExitCode(), nil
 	}
 	return 0, err
+}
+
+// startHardware starts the process of the hardware.
+func startHardware() error {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: hardware.Socket, Net: "unix"})
+	if err != nil {
+		return err
+	}
+	f, err := l.File()
+	if err != nil {
+		return err
+	}
+	hw := exec.Command("/proc/self/exe")
+	hw.Stdout, hw.Stderr, hw.ExtraFiles = os.Stdout, os.Stderr, []*os.File{f}
+	if err := startFirst(hw); err != nil {
+		return err
+	}
+	// Only the hardware's process may have the socket, so that callers notice when it ends.
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	f.Close()
+	return nil
 }
 
 // startFirst starts a process that goes before all others: hardware does not wait for programs.
@@ -138,7 +152,7 @@ func mountAll(list ...filesystem) error {
 
 // loadModules loads the modules that run.sh brought, in the order in which they need each other.
 func loadModules() error {
-	for _, name := range []string{"configfs", "fuse", "cuse", "gpio-sim"} {
+	for _, name := range []string{"configfs", "fuse", "cuse", "tun", "gpio-sim"} {
 		f, err := os.Open(filepath.Join("/modules", name+".ko"))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // built into this kernel

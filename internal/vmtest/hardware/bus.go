@@ -5,6 +5,7 @@ package hardware
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gopymesh/pymesh/internal/chipemu"
 	"github.com/gopymesh/pymesh/internal/vmtest/gpiosim"
@@ -28,6 +29,7 @@ type hat struct {
 	chip     chip
 	cs       transceiver.Output
 	reset    transceiver.Reset
+	busy     driven  // nil without such a line
 	driven   []*line // by the chip: DIO0, or DIO1 and BUSY
 	selected atomic.Bool
 }
@@ -48,6 +50,22 @@ func (h *hat) settle() {
 	for _, l := range h.driven {
 		l.settle()
 	}
+}
+
+// start waits until a chip that is not asleep takes commands. The host has waited for that by now, on a BUSY that may have been behind: the
+// trace tells of what was done to reset, supply and chip select a moment later, and all that follows has to wait as long.
+func (h *hat) start() {
+	const most, pause = 20 * time.Millisecond, 200 * time.Microsecond
+	h.settle()
+	if h.busy == nil {
+		return
+	}
+	for begin := time.Now(); time.Since(begin) < most; time.Sleep(pause) {
+		if level, err := h.busy.Level(); err != nil || level == transceiver.Low {
+			break
+		}
+	}
+	h.settle()
 }
 
 // do does the transfers of a message.

@@ -112,7 +112,11 @@ func (l *line) tell() {
 	var err error
 	switch w := l.wire; {
 	case w.nss != nil:
-		err = w.nss.selectChip(l.value || transceiver.Level(!l.output))
+		level := l.value || transceiver.Level(!l.output)
+		if level == transceiver.Low {
+			w.nss.start() // the edge that ended the command before may be known for no longer than this one
+		}
+		err = w.nss.selectChip(level)
 	case w.reset != nil && l.output:
 		err = w.reset.Drive(l.value)
 	case w.reset != nil:
@@ -128,8 +132,12 @@ func (l *line) tell() {
 	if err != nil {
 		panic(err) // emulated pins do not fail
 	}
-	if l.wire.hat != nil {
-		l.wire.hat.settle()
+	switch w := l.wire; {
+	case w.hat == nil:
+	case w.reset != nil && l.output:
+		w.hat.settle() // BUSY stays high until the pulse ends
+	default:
+		w.hat.start()
 	}
 }
 

@@ -139,7 +139,7 @@ func (m *Machine) Plug126x(args Plug126x, id *int) error {
 		OnViolation: m.violations.add,
 	})
 	p := chip.Pins()
-	h := &hat{chip: chip, cs: p.CS, reset: p.Reset}
+	h := &hat{chip: chip, cs: p.CS, reset: p.Reset, busy: chip.Busy()}
 	m.follow(h, board.DIO1, chip.DIO1())
 	m.follow(h, board.Busy, chip.Busy())
 	outputs := map[string]transceiver.Output{board.RXEN: p.RXEN, board.TXEN: p.TXEN}
