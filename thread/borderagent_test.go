@@ -19,6 +19,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/commissioning"
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/meshcop"
+	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/tlv"
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
@@ -32,7 +33,12 @@ var (
 // outsider is a commissioner outside of the mesh, with the border agent of a node, and the wire between them, on which nothing takes time.
 type outsider struct {
 	*entrance
+	t        testing.TB
 	node     *meshtest.Node
+	engine   *thread.Engine // the node's
+	touch    func()         // the engine has had an input
+	now      func() time.Time
+	until    func(limit time.Duration, what string, done func() bool)
 	agent    *borderagent.Agent
 	conn     *dtls.Conn
 	coap     *coap.Endpoint[string]
@@ -48,30 +54,37 @@ type outsider struct {
 
 func newOutside(t testing.TB, x *entrance, node *meshtest.Node) *outsider {
 	t.Helper()
+	o := newOutsider(t, node.Engine, x.Sim.Now, x.Until)
+	o.entrance, o.node, o.touch = x, node, node.Antenna.Touch
+	x.Watch = o.pump
+	return o
+}
+
+func newOutsider(t testing.TB, e *thread.Engine, now func() time.Time, until func(time.Duration, string, func() bool)) *outsider {
+	t.Helper()
 	agent, err := borderagent.New(borderagent.Config{Key: outsideKey, Rand: rand.NewChaCha8([32]byte{1}), Repeat: 4 * time.Second, Frame: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
 	source := rand.NewChaCha8([32]byte{2})
 	o := &outsider{
-		entrance: x, node: node, agent: agent, answers: map[string][]byte{}, core: core.New(source, slog.New(slog.DiscardHandler), ieee802154.ExtAddr{9}),
+		t: t, engine: e, touch: func() {}, now: now, until: until, agent: agent, answers: map[string][]byte{}, core: core.New(source, slog.New(slog.DiscardHandler), ieee802154.ExtAddr{9}),
 		coap: coap.NewEndpoint[string](coap.Config{Timing: coap.DefaultTiming(), Rand: rand.New(source)}),
 	}
-	o.core.Advance(x.Sim.Now())
+	o.core.Advance(now())
 	o.joiners = commissioning.NewJoiners(o.core)
 	o.sessions = commissioning.NewSessions(o.core, commissioning.SessionTiming{
 		DTLS: dtls.Timing{Initial: 10 * time.Second, Max: time.Minute, Retransmissions: 3}, CoAP: coap.DefaultTiming(), Silence: time.Minute, Remain: time.Minute,
 	}, o.joiners)
-	if o.conn, err = dtls.Dial(x.Sim.Now(), dtls.Config{Password: outsideKey[:], Rand: source}); err != nil {
+	if o.conn, err = dtls.Dial(now(), dtls.Config{Password: outsideKey[:], Rand: source}); err != nil {
 		t.Fatal(err)
 	}
-	x.Watch = o.pump
 	return o
 }
 
 // pump moves all there is to move.
 func (o *outsider) pump() {
-	now := o.Sim.Now()
+	now := o.now()
 	o.core.Advance(now)
 	o.agent.HandleTimeout(now)
 	o.coap.HandleTimeout(now)
@@ -97,10 +110,10 @@ func (o *outsider) pump() {
 		}
 		for r, ok := o.agent.PollRequest(); ok; r, ok = o.agent.PollRequest() {
 			moved = true
-			o.node.HandleRequest(now, r)
-			o.node.Antenna.Touch()
+			o.engine.HandleRequest(now, r)
+			o.touch()
 		}
-		for r, ok := o.node.PollReport(); ok; r, ok = o.node.PollReport() {
+		for r, ok := o.engine.PollReport(); ok; r, ok = o.engine.PollReport() {
 			moved = true
 			o.agent.HandleReport(now, r)
 		}
@@ -150,11 +163,11 @@ func (o *outsider) tell(uri string, payload []byte) {
 func (o *outsider) ask(uri string, payload []byte) []byte {
 	o.t.Helper()
 	delete(o.answers, uri)
-	if err := o.coap.Request(o.Sim.Now(), inDTLS, o.post(coap.Confirmable, uri, payload), uri); err != nil {
+	if err := o.coap.Request(o.now(), inDTLS, o.post(coap.Confirmable, uri, payload), uri); err != nil {
 		o.t.Fatal(err)
 	}
 	o.pump()
-	o.Until(time.Minute, "an answer to "+uri, func() bool { return o.answers[uri] != nil })
+	o.until(time.Minute, "an answer to "+uri, func() bool { return o.answers[uri] != nil })
 	b := o.answers[uri]
 	if coap.Code(b[0]) != coap.Changed {
 		o.t.Fatalf("%s: %v", uri, coap.Code(b[0]))
@@ -172,14 +185,14 @@ func stateOf(b []byte) meshcop.State {
 func (o *outsider) petition() {
 	o.t.Helper()
 	o.pump()
-	o.Until(time.Second, "DTLS", func() bool { return o.conn.State() == dtls.Established })
+	o.until(time.Second, "DTLS", func() bool { return o.conn.State() == dtls.Established })
 	b := o.ask(tmf.URICommissionerPetition, tlv.Append(nil, meshcop.TypeCommissionerID, []byte("outside")))
 	value, _ := tlv.Find(b, meshcop.TypeCommissionerSessionID)
 	session, err := meshcop.ParseCommissionerSessionID(value)
 	if stateOf(b) != meshcop.StateAccept || err != nil {
 		o.t.Fatalf("%x, %v", b, err)
 	}
-	o.session, o.next = session, o.Sim.Now().Add(25*time.Second)
+	o.session, o.next = session, o.now().Add(25*time.Second)
 }
 
 func (o *outsider) sessionTLV() []byte { return meshcop.AppendCommissionerSessionID(nil, o.session) }
@@ -237,7 +250,7 @@ func TestOutsideCommissioner(t *testing.T) {
 		})
 		o.letIn()
 		o.setActive()
-		o.askNode(leader)
+		o.askNode(leader.RLOC16())
 		o.hearOfChanges()
 		o.setPending()
 		if b := o.answers["alive"]; len(b) < 2 || stateOf(b[1:]) != meshcop.StateAccept {
@@ -258,10 +271,10 @@ func TestOutsideCommissioner(t *testing.T) {
 	}
 }
 
-// letIn has a joiner come in through the mesh, with nothing but its password.
-func (o *outsider) letIn() {
+// allowAnyJoiner lets in who has the password.
+func (o *outsider) allowAnyJoiner() {
 	o.t.Helper()
-	if err := o.joiners.Add(commissioning.Joiner{Any: true, Password: joinerPassword, Until: o.Sim.Now().Add(time.Hour)}); err != nil {
+	if err := o.joiners.Add(commissioning.Joiner{Any: true, Password: joinerPassword, Until: o.now().Add(time.Hour)}); err != nil {
 		o.t.Fatal(err)
 	}
 	o.set(tmf.URICommissionerSet, tlv.Append(nil, meshcop.TypeSteeringData, o.joiners.Steering()))
@@ -269,6 +282,12 @@ func (o *outsider) letIn() {
 	if value, _ := tlv.Find(b, meshcop.TypeSteeringData); !bytes.Equal(value, o.joiners.Steering()) {
 		o.t.Errorf("steering data %x", b)
 	}
+}
+
+// letIn has a joiner come in through the mesh, with nothing but its password.
+func (o *outsider) letIn() {
+	o.t.Helper()
+	o.allowAnyJoiner()
 	o.Run(15 * time.Second)
 	j := o.entrance.joiners[0]
 	d, err := o.join(j, thread.JoinOptions{Password: joinerPassword, Discoveries: 5}, 3*time.Minute)
@@ -300,7 +319,7 @@ func (o *outsider) setActive() {
 }
 
 // askNode asks a node for its address by the proxy.
-func (o *outsider) askNode(n *meshtest.Node) {
+func (o *outsider) askNode(rloc mle.RLOC16) {
 	o.t.Helper()
 	m := o.post(coap.Confirmable, tmf.URIDiagnosticGetRequest, []byte{18, 1, 1})
 	m.MessageID = 77
@@ -308,16 +327,16 @@ func (o *outsider) askNode(n *meshtest.Node) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	p := meshcop.Proxied{Addr: n.RLOC16().Addr(n.Network().MeshLocalPrefix), SrcPort: tmf.UDPPort, DstPort: tmf.UDPPort, Data: b}
+	p := meshcop.Proxied{Addr: rloc.Addr(o.engine.Network().MeshLocalPrefix), SrcPort: tmf.UDPPort, DstPort: tmf.UDPPort, Data: b}
 	payload, _ := p.AppendBinary(nil)
 	o.heard = nil
 	for range 3 { // as a program on a wired network does that is not answered at once
 		o.tell(tmf.URIUDPProxyTransmit, payload)
 		o.pump()
 	}
-	o.Until(20*time.Second, "an answer of the node", func() bool { return len(o.heard) > 0 })
+	o.until(20*time.Second, "an answer of the node", func() bool { return len(o.heard) > 0 })
 	r, err := coap.ParseMessage(o.heard[0].Data)
-	if err != nil || r.MessageID != 77 || r.Code != coap.Changed || len(r.Payload) != 4 || binary.BigEndian.Uint16(r.Payload[2:]) != uint16(n.RLOC16()) {
+	if err != nil || r.MessageID != 77 || r.Code != coap.Changed || len(r.Payload) != 4 || binary.BigEndian.Uint16(r.Payload[2:]) != uint16(rloc) {
 		o.t.Errorf("%+v, %v", r, err)
 	}
 	if o.heard[0].Addr != p.Addr || o.agent.Counters.Repeated != 2 {
@@ -335,7 +354,12 @@ func (o *outsider) hearOfChanges() {
 		o.t.Fatal(err)
 	}
 	o.Nodes[1].Antenna.Touch()
-	o.Until(time.Minute, "news of the dataset", func() bool { return len(o.heard) > 0 })
+	o.hearsOfChange()
+}
+
+func (o *outsider) hearsOfChange() {
+	o.t.Helper()
+	o.until(time.Minute, "news of the dataset", func() bool { return len(o.heard) > 0 })
 	if m, err := coap.ParseMessage(o.heard[0].Data); err != nil || m.Options.URIPath() != tmf.URIDatasetChanged || m.Code != coap.POST {
 		o.t.Errorf("%+v, %v", m, err)
 	}
