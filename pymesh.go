@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -107,6 +108,8 @@ type Node struct {
 	pingID   uint16
 	watch    map[*watcher]struct{}
 	closed   bool
+	serving  bool          // a border agent
+	reports  chan struct{} // there are some for it
 
 	seen      seen       // the runner's, as what follows
 	pycom     bool       // the node has the address of Pycom's library
@@ -180,19 +183,20 @@ func start(radio lora.Radio, c *config, ended func()) (*Node, error) {
 	if _, err := io.ReadFull(c.Rand, id[:]); err != nil {
 		return nil, fmt.Errorf("pymesh: WithRand: %w", err)
 	}
+	c.FirstFrameCounter = firstFrameCounter(lora.ClockOf(radio).Now())
 	engine, err := thread.New(c.Config)
 	if err != nil {
 		return nil, fmt.Errorf("pymesh: %w", err)
 	}
 	n := &Node{
 		engine: engine, radio: radio, log: c.Logger, mac: macOf(c.ExtAddr), clock: lora.ClockOf(radio), frame: radio.Config().Airtime(ieee802154.MaxPSDU),
-		pings: map[uint16]chan pong{}, pingID: binary.BigEndian.Uint16(id[:]), watch: map[*watcher]struct{}{},
+		reports: make(chan struct{}, 1), pings: map[uint16]chan pong{}, pingID: binary.BigEndian.Uint16(id[:]), watch: map[*watcher]struct{}{},
 		shell: cli.New(engine), shellTurn: make(chan struct{}, 1), shellPrinted: make(chan struct{}, 1),
 	}
 	n.shell.Radio, n.shell.Notify = fixedPower(radio.Config().TxPower), n.shellOutput
 	n.sockets.init(n, c.maxSockets)
 	n.sockets.refuse, n.pycom = c.refusePort, c.pycom
-	hooks := runner.Hooks{Packet: n.handlePacket, Room: n.sockets.writeOn, Forward: n.handleForward, Event: n.handleEvent, Timer: n.shell, End: ended}
+	hooks := runner.Hooks{Packet: n.handlePacket, Room: n.roomMade, Forward: n.handleForward, Event: n.handleEvent, Timer: n.shell, End: ended}
 	if c.capture != nil {
 		if n.capture, err = pcap.NewWriter(c.capture, pcap.IEEE802154); err != nil {
 			return nil, fmt.Errorf("pymesh: WithCapture: %w", err)
@@ -207,6 +211,27 @@ func start(radio lora.Radio, c *config, ended func()) (*Node, error) {
 		n.ended()
 	})
 	return n, nil
+}
+
+// firstFrameCounter is what the frame counters of a node begin with that has lost its store: the seconds of this century's twenties. A clock that
+// was never set, or is far ahead, tells nothing.
+func firstFrameCounter(now time.Time) uint32 {
+	seconds := now.Sub(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)) / time.Second
+	if seconds < 0 || seconds > math.MaxUint32/2 {
+		return 0
+	}
+	return uint32(seconds)
+}
+
+// roomMade follows each input of the engine.
+func (n *Node) roomMade(now time.Time) {
+	n.sockets.writeOn(now)
+	if n.engine.Reports() > 0 {
+		select {
+		case n.reports <- struct{}{}:
+		default: // it knows
+		}
+	}
 }
 
 // Close leaves the mesh, closes all sockets, and waits until no goroutine of the node is left. Closing twice is no error.

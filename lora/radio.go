@@ -2,6 +2,7 @@ package lora
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -49,6 +50,17 @@ type Sleeper interface {
 	// again after it. A radio begins awake.
 	Sleep(asleep bool)
 }
+
+// A Meter is a [Radio] that measures the power on its channel.
+type Meter interface {
+	Radio
+	// Power returns what the receiver gets on the channel at a moment, whatever it is, its own noise included, in dBm, rounded. It waits until a
+	// packet has been sent, or ctx ends. A radio that sleeps, or does not work, returns an error.
+	Power(ctx context.Context) (int, error)
+}
+
+// ErrAsleep says that a radio hears nothing, since it sleeps.
+var ErrAsleep = errors.New("lora: the radio sleeps")
 
 // Reception describes a packet received.
 type Reception struct {

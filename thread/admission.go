@@ -101,6 +101,7 @@ type admission struct {
 
 	joiner *joining.Joiner
 	router *joining.Router
+	port   *uint16 // on which the router listens, nil for what the commissioner says
 
 	over     func(error) // of the joiner
 	begun    bool        // the joiner's address is in use
@@ -132,9 +133,12 @@ func (x *admission) distrust() {
 	x.mac.ClearKEK()
 }
 
-// joinerPort is the UDP port on which joiner routers listen: that of the reference, unless the commissioner has said another.
-func joinerPort(data *networkdata.Data) uint16 {
-	if value, ok := tlv.Find(data.CommissioningData(), meshcop.TypeJoinerUDPPort); ok {
+// joinerPort is the UDP port on which this joiner router listens: that of the reference, unless it, or the commissioner, has said another.
+func (x *admission) joinerPort() uint16 {
+	if x.port != nil {
+		return *x.port
+	}
+	if value, ok := tlv.Find(x.netData.CommissioningData(), meshcop.TypeJoinerUDPPort); ok {
 		if port, err := meshcop.ParseJoinerUDPPort(value); err == nil && port != 0 {
 			return port
 		}
@@ -157,7 +161,7 @@ func (x *admission) expects(d *ip6.Datagram) bool {
 		return false
 	}
 	udp, err := ip6.ParseUDPHeader(d.Payload)
-	return err == nil && (x.joiner.Expects(neighbors.ExtOf(d.Src), udp.DstPort) || udp.DstPort == joinerPort(x.netData) && x.open())
+	return err == nil && (x.joiner.Expects(neighbors.ExtOf(d.Src), udp.DstPort) || udp.DstPort == x.joinerPort() && x.open())
 }
 
 // receive takes such a datagram.
@@ -194,7 +198,7 @@ func (x *admission) handleRelayTransmit(ev tmfEvent, _ tmf.Payload) error {
 		return err
 	}
 	x.mac.Welcome(to, x.Now.Add(silenceFrames*x.timing.FrameTime))
-	x.ip.sendProtected(sender.Plain, x.addresses.LinkLocal(), joinerPort(x.netData), netip.AddrPortFrom(neighbors.LinkLocal(to), m.Port), m.Datagram,
+	x.ip.sendProtected(sender.Plain, x.addresses.LinkLocal(), x.joinerPort(), netip.AddrPortFrom(neighbors.LinkLocal(to), m.Port), m.Datagram,
 		sender.PriorityNet)
 	x.entrustNext()
 	return nil
@@ -535,6 +539,13 @@ func (v joins) Joiners() []Joiner {
 	}
 	return all
 }
+
+// JoinerPort returns the UDP port on which the node as a joiner router listens to joiners: 1000, or what the commissioner has said, or
+// SetJoinerPort.
+func (v joins) JoinerPort() uint16 { return v.e.admission.joinerPort() }
+
+// SetJoinerPort sets that port, whatever the commissioner says. Joiners learn it when they look for networks. On port 0 there is no joiner.
+func (v joins) SetJoinerPort(port uint16) { v.e.admission.port = &port }
 
 // SetProvisioningURL says where this commissioner is from: joiners that ask for another are refused. Empty for nowhere.
 func (v joins) SetProvisioningURL(url string) error {

@@ -255,6 +255,26 @@ func TestCommissionerLost(t *testing.T) {
 	}
 }
 
+// A joiner router listens where the commissioner says, or where its own owner says, and joiners hear of it.
+func TestJoinerPort(t *testing.T) {
+	x := newEntrance(t, lorasim.Options{Seed: 1}, 2, 1, nil)
+	x.allowAny()
+	router, j := x.Nodes[1], x.joiners[0]
+	if port := router.JoinerPort(); port != 1000 {
+		t.Errorf("port %d", port)
+	}
+	router.SetJoinerPort(0)
+	x.commissioner().SetJoinerPort(0)
+	if _, err := x.join(j, thread.JoinOptions{Password: joinerPassword}, 5*time.Minute); err == nil {
+		t.Error("joined through a closed port")
+	}
+	x.Run(2 * time.Minute)
+	router.SetJoinerPort(1234)
+	if d, err := x.join(j, thread.JoinOptions{Password: joinerPassword, Discoveries: 5}, 5*time.Minute); err != nil || router.JoinerPort() != 1234 {
+		t.Errorf("%v after %v, port %d", err, d, router.JoinerPort())
+	}
+}
+
 // Stopping ends joining at once, and what is not possible is refused.
 func TestStopJoining(t *testing.T) {
 	x := newEntrance(t, lorasim.Options{Seed: 1}, 2, 1, nil)

@@ -30,6 +30,7 @@ type commissioner struct {
 
 	joiners  *commissioning.Joiners
 	sessions *commissioning.Sessions
+	agency   *agency   // for a commissioner outside
 	told     []byte    // the steering data that the leader has taken, nil for none
 	telling  bool      // it is being told others
 	retell   time.Time // when to tell it again, zero for at once
@@ -147,7 +148,7 @@ func (c *commissioner) handleGet(ev tmfEvent, _ tmf.Payload) error {
 
 // handleDatasetChanged hears that somebody else has changed the dataset: the mesh tells which it is.
 func (c *commissioner) handleDatasetChanged(ev tmfEvent, _ tmf.Payload) error {
-	if c.commissioning.State() != commissioning.Active {
+	if c.commissioning.State() != commissioning.Active && !c.agency.datasetChanged(ev.Path.Peer) {
 		return errTMFUnexpected
 	}
 	c.tmf.acknowledge(ev)
@@ -213,6 +214,9 @@ func (c *commissioner) disallow(eui64 [8]byte, anyone bool) error {
 // handleRelayReceive takes what a joiner sends (RLY_RX).
 func (c *commissioner) handleRelayReceive(ev tmfEvent, _ tmf.Payload) error {
 	if c.commissioning.State() != commissioning.Active {
+		if c.agency.relayed(ev.Message.Payload) {
+			return nil
+		}
 		return errTMFUnexpected
 	}
 	r, err := meshcop.ParseRelayed(ev.Message.Payload)

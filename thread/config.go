@@ -88,8 +88,12 @@ type Config struct {
 	// Timing is TimingPymesh by default.
 	Timing Timing
 	// Store keeps what must survive a restart. A new MemoryStore by default, with which a restarted program starts its frame
-	// counters anew: peers then drop its frames until they forget it, and the same nonces are used again.
+	// counters anew, from FirstFrameCounter on.
 	Store Store
+	// FirstFrameCounter is the least value that frame counters have. Where the store was lost, or an old copy of it was put back, counters that
+	// begin anew use nonces again (IEEE 802.15.4-2006 §7.5.8.1.2), and peers take recordings of the node's former life for newer than what it
+	// sends. A count that has only grown since then, the time in seconds, is above all that a node used that sent one frame a second or less.
+	FirstFrameCounter uint32
 	// StoredNetwork is for a node that commands configure, as those of the command line do: what SetNetwork, SetExtAddr and SetMode
 	// had set when the node last attached is stored, and then goes before the fields above.
 	StoredNetwork bool

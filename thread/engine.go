@@ -47,6 +47,7 @@ type Engine struct {
 	offers
 	surveys
 	joins
+	agents
 
 	timing   Timing
 	counters Counters // of package thread; the rooms have theirs
@@ -98,6 +99,7 @@ type Engine struct {
 	queries   queries
 	manage    management
 	commiss   commissioner
+	agency    agency
 	admission admission
 	announcer announcer
 	registrar registrar
@@ -117,11 +119,13 @@ func New(c Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{timing: c.Timing, keeper: keeper{store: c.Store}}
-	e.snapshot.e, e.offers.e, e.surveys.e, e.joins.e = e, e, e, e
+	e.snapshot.e, e.offers.e, e.surveys.e, e.joins.e, e.agents.e = e, e, e, e, e
 	e.wire(&c)
 	if err := e.restoreSettings(); err != nil {
 		return nil, fmt.Errorf("thread: loading settings: %w", err)
 	}
+	e.mac.Counter.Raise(c.FirstFrameCounter)
+	e.mle.counter.Raise(c.FirstFrameCounter)
 	e.updateAddresses()
 	return e, nil
 }

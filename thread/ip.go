@@ -49,6 +49,7 @@ type ipLayer struct {
 	leases    *leases
 
 	admission *admission
+	agency    *agency
 
 	security linkSecurity   // of the datagram that is being received
 	packets  []ip6.Datagram // for the host
@@ -246,6 +247,8 @@ func (x *ipLayer) deliverUDP(d *ip6.Datagram, rssi int) {
 	}
 	payload := d.Payload[ip6.UDPHeaderSize:udp.Length]
 	switch {
+	case x.security == secured && x.agency.takes(d):
+		x.agency.receive(d, udp, payload)
 	case udp.DstPort == mle.UDPPort:
 		x.mle.receive(payload, d.Src, d.Dst, d.HopLimit, rssi)
 	case udp.DstPort == tmf.UDPPort && x.addresses.IsTMF(d.Src, d.Dst):

@@ -121,6 +121,7 @@ type surroundings struct {
 	answers     []discoveryAnswer
 
 	session    func() (id uint16, ok bool)
+	joinerPort func() uint16
 	onEnergy   func(from netip.Addr, report meshcop.Survey)
 	onConflict func(from netip.Addr, conflict meshcop.Survey)
 }
@@ -466,7 +467,7 @@ func (x *surroundings) discoveryResponse(a discoveryAnswer) (ieee802154.Frame, e
 	if steering := x.steering(); len(steering) > 0 {
 		b = tlv.Append(b, meshcop.TypeSteeringData, steering)
 	}
-	b = meshcop.AppendJoinerUDPPort(b, joinerPort(x.netData))
+	b = meshcop.AppendJoinerUDPPort(b, x.joinerPort())
 	message := tlv.Append(mle.AppendCommand(nil, mle.DiscoveryResponse), mle.TLVThreadDiscovery, b)
 	return x.mleFrame(ieee802154.Frame{
 		DstPAN: a.pan, Dst: ieee802154.ExtAddress(neighbors.ExtOf(a.to)), SrcPAN: n.PANID, AckRequest: true,

@@ -59,6 +59,7 @@ func (e *Engine) becomeDisabled() {
 	e.mle.forget(&e.counters.TxDatagramsStopped)
 	e.tmf.stop()
 	e.commiss.stop()
+	e.agency.stop()
 	e.admission.stop()
 	e.announcer.stop()
 	e.diagnostics.stop()
@@ -294,9 +295,15 @@ func (e *Engine) applyManaged() {
 	e.addresses.SetAnycast(anycast)
 }
 
-// commissionerALOC is the locator that this node has as the commissioner, mle.InvalidRLOC16 for none.
+// commissionerALOC is the locator that this node has as the commissioner, or for one outside, mle.InvalidRLOC16 for none.
 func (e *Engine) commissionerALOC() mle.RLOC16 {
-	if aloc, ok := e.commiss.commissioning.ALOC(); ok && e.role != RoleDisabled {
+	if e.role == RoleDisabled {
+		return mle.InvalidRLOC16
+	}
+	if aloc, ok := e.commiss.commissioning.ALOC(); ok {
+		return aloc
+	}
+	if aloc, ok := e.agency.ALOC(); ok {
 		return aloc
 	}
 	return mle.InvalidRLOC16

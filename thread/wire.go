@@ -110,7 +110,7 @@ func (e *Engine) wireLayers() {
 	}
 	e.ip = ipLayer{
 		self: e.self, neighbors: e.neighbors, addresses: e.addresses, sender: e.sender, mpl: e.mpl, resolver: e.resolver, mesh: &e.mesh,
-		mle: &e.mle, tmf: &e.tmf, leases: &e.leases, admission: &e.admission,
+		mle: &e.mle, tmf: &e.tmf, leases: &e.leases, admission: &e.admission, agency: &e.agency,
 		errors: core.Limiter{Interval: e.timing.ICMPErrorInterval, Burst: icmpErrors},
 	}
 	e.sender.Undeliverable, e.sender.Secure = e.ip.undeliverable, e.mle.secure
@@ -145,8 +145,9 @@ func (e *Engine) wireManagement(c *Config) {
 	e.commiss = commissioner{
 		self: e.self, commissioning: commissioning.New(e.Core, e.timing.CommissionerTimeout), registrar: e.petitions,
 		distrib: &e.distrib, tmf: &e.tmf, addresses: e.addresses, update: e.updateAddresses, emit: e.events.emit,
-		joiners: joiners, sessions: commissioning.NewSessions(e.Core, sessionTiming(&e.timing), joiners),
+		joiners: joiners, sessions: commissioning.NewSessions(e.Core, sessionTiming(&e.timing), joiners), agency: &e.agency,
 	}
+	e.agency = agency{self: e.self, tmf: &e.tmf, ip: &e.ip, addresses: e.addresses, update: e.updateAddresses}
 	e.admission = admission{
 		self: e.self, change: e, mac: e.mac, ip: &e.ip, tmf: &e.tmf, addresses: e.addresses, netData: e.netData, dataset: e.dataset, keys: e.keys,
 		surroundings: &e.surroundings, emit: e.events.emit, router: joining.NewRouter(e.Core, e.timing.FrameTime),
@@ -208,6 +209,7 @@ func (e *Engine) wireSurvey(c *Config) {
 		beacons:     strangers.NewAnyone(e.Core, 2*e.timing.FrameTime),
 		discoveries: strangers.NewAnyone(e.Core, 2*e.timing.FrameTime),
 		session:     func() (uint16, bool) { return e.commiss.session() },
+		joinerPort:  e.admission.joinerPort,
 	}
 	e.mle.unsecured = e.surroundings.receive
 	e.diagnostics = diagnostics{

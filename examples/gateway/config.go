@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
@@ -35,6 +36,8 @@ type config struct {
 		DefaultKey bool    `toml:"default_key"`
 		Store      string  `toml:"store"`
 		Ports      []int   `toml:"ports"`
+		Latitude   float64 `toml:"latitude"`
+		Longitude  float64 `toml:"longitude"`
 	} `toml:"mesh"`
 	Host struct {
 		Interface string `toml:"interface"`
@@ -48,17 +51,18 @@ type config struct {
 		Rules      []string `toml:"rules"`
 	} `toml:"border_router"`
 	MQTT struct {
-		URL           string `toml:"url"`
-		User          string `toml:"user"`
-		PasswordFile  string `toml:"password_file"`
-		CAFile        string `toml:"ca_file"`
-		Prefix        string `toml:"prefix"`
-		Spool         string `toml:"spool"`
-		SpoolMiB      int    `toml:"spool_mib"`
-		Downlink      bool   `toml:"downlink"`
-		DownlinkPorts []int  `toml:"downlink_ports"`
-		HomeAssistant bool   `toml:"home_assistant"`
-		Broker        string `toml:"broker"`
+		URL             string   `toml:"url"`
+		User            string   `toml:"user"`
+		PasswordFile    string   `toml:"password_file"`
+		CAFile          string   `toml:"ca_file"`
+		Prefix          string   `toml:"prefix"`
+		Spool           string   `toml:"spool"`
+		SpoolMiB        int      `toml:"spool_mib"`
+		Downlink        bool     `toml:"downlink"`
+		DownlinkPorts   []int    `toml:"downlink_ports"`
+		DownlinkAirtime duration `toml:"downlink_airtime_per_hour"`
+		HomeAssistant   bool     `toml:"home_assistant"`
+		Broker          string   `toml:"broker"`
 	} `toml:"mqtt"`
 	Web struct {
 		Listen    string   `toml:"listen"`
@@ -93,7 +97,7 @@ func (d *duration) UnmarshalText(b []byte) error {
 func defaults() config {
 	var c config
 	c.Mesh.Name, c.Mesh.Ports = "mesh", []int{1234, 4000}
-	c.MQTT.Prefix, c.MQTT.SpoolMiB = "pymesh", 16
+	c.MQTT.Prefix, c.MQTT.SpoolMiB, c.MQTT.DownlinkAirtime = "pymesh", 16, duration(10*time.Second)
 	c.Web.Listen = "127.0.0.1:8080"
 	c.Map.Budget, c.Map.Children = duration(10*time.Second), true
 	return c
@@ -146,6 +150,9 @@ func (c *config) validate() error {
 		if p < 1024 || p > maxPort {
 			return fmt.Errorf("port %d is not in 1024 to %d", p, maxPort)
 		}
+	}
+	if !(math.Abs(c.Mesh.Latitude) <= 90 && math.Abs(c.Mesh.Longitude) <= 180) {
+		return fmt.Errorf("mesh.latitude %v, mesh.longitude %v: degrees, at most 90 and 180", c.Mesh.Latitude, c.Mesh.Longitude)
 	}
 	if c.MQTT.SpoolMiB < 1 || c.MQTT.SpoolMiB > 1024 {
 		return fmt.Errorf("mqtt.spool_mib %d is not in 1 to 1024", c.MQTT.SpoolMiB)

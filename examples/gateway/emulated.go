@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh"
+	"github.com/gopymesh/pymesh/examples/gateway/internal/boards"
 	"github.com/gopymesh/pymesh/examples/gateway/internal/pycom"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
@@ -20,6 +21,7 @@ const (
 	emulatedNodes = 8
 	emulatedSpeed = 20
 	emulatedStep  = 700
+	emulatedMAC   = 0x70b3d54990000010 // of the first
 
 	readingPort  = 4000
 	readingEvery = 2 * time.Minute // by their clock
@@ -34,14 +36,14 @@ type field struct {
 	stop  context.CancelFunc
 }
 
-// newField puts nodes into two rows, with the gateway at one end.
-func newField(key pymesh.Key) (*field, error) {
-	f := &field{air: lorasim.NewAir(lorasim.Options{Seed: 1, Speed: emulatedSpeed, Shadowing: 3})}
+// newField puts n nodes into two rows, with the gateway at one end.
+func newField(key pymesh.Key, n int, speed float64) (*field, error) {
+	f := &field{air: lorasim.NewAir(lorasim.Options{Seed: 1, Speed: speed, Shadowing: 3})}
 	f.own = lora.Govern(f.air.Radio(lora.Config{}, lorasim.Position{}), lora.WithAirtimeStore(new(nothingSent)))
-	for i := range emulatedNodes {
+	for i := range n {
 		place := lorasim.Position{X: float64(i/2+1) * emulatedStep, Y: float64(i%2) * emulatedStep / 2}
 		n, err := pymesh.New(f.air.Radio(lora.Config{}, place), pymesh.WithKey(key),
-			pymesh.WithMAC(0x70b3d54990000010+pymesh.MAC(i)), pymesh.WithStore(new(pymesh.MemoryStore)))
+			pymesh.WithMAC(emulatedMAC+pymesh.MAC(i)), pymesh.WithStore(new(pymesh.MemoryStore)), pymesh.WithPycomAddress())
 		if err != nil {
 			return nil, errors.Join(err, f.close())
 		}
@@ -54,37 +56,32 @@ func newField(key pymesh.Key) (*field, error) {
 func (f *field) talk(ctx context.Context, gateway *pymesh.Node) {
 	ctx, f.stop = context.WithCancel(ctx)
 	for i, n := range f.nodes {
-		f.wg.Go(func() { f.sense(ctx, i, n, gateway) })
+		f.wg.Go(func() { f.live(ctx, i, n, gateway) })
 	}
 }
 
-// sense is the program of a simulated node: a thermometer; the first two speak as Pycom's library does.
-func (f *field) sense(ctx context.Context, i int, n, gateway *pymesh.Node) {
+// live is the program of a simulated node: a thermometer, and the first two are boards with Pycom's library.
+func (f *field) live(ctx context.Context, i int, n, gateway *pymesh.Node) {
 	if n.WaitAttached(ctx) != nil || gateway.WaitAttached(ctx) != nil {
 		return
 	}
-	s, err := n.ListenUDP(netip.AddrPortFrom(netip.IPv6Unspecified(), pycom.Port))
+	port := uint16(readingPort)
+	if i < 2 {
+		port = pycom.Port
+	}
+	s, err := n.ListenUDP(netip.AddrPortFrom(netip.IPv6Unspecified(), port))
 	if err != nil {
 		return
 	}
 	defer s.Close()
+	b := &emulatedBoard{Node: n, field: f, socket: s, gateway: gateway, index: i}
+	if i < 2 {
+		b.boards = boards.New(b, 0)
+		f.wg.Go(b.listen)
+	}
 	clock := f.air.Clock()
-	for count := uint16(0); ; count++ {
-		port, payload := uint16(readingPort), fmt.Appendf(nil, `{"temperature":%.1f,"battery":%.2f}`, 12+8*rand.Float64(), 3.3+0.4*rand.Float64())
-		if i < 2 {
-			port = pycom.Port
-			p := pycom.Packet{Kind: pycom.KindText, Text: pycom.Text{MAC: uint64(n.MAC()), ID: count, Text: fmt.Sprintf("hello from board %d", i+1)}}
-			if count%4 == 0 {
-				p = pycom.Packet{Kind: pycom.KindInfo, Info: pycom.Info{
-					Role: uint8(n.State()), MAC: uint16(n.MAC()), RLOC16: uint16(n.RLOC16()), Latitude: 52.1 + float64(i)*0.005, Longitude: 5.1 + float64(i)*0.009,
-				}}
-			}
-			if payload, err = p.AppendBinary(nil); err != nil {
-				return
-			}
-		}
-		_ = s.SetWriteDeadline(clock.Now().Add(time.Minute))
-		_, _ = s.WriteToUDPAddrPort(payload, netip.AddrPortFrom(gateway.MeshLocalEID(), port))
+	for count := 0; ; count++ {
+		b.speak(ctx, count)
 		pause := readingEvery/2 + time.Duration(rand.Int64N(int64(readingEvery)))
 		timer := time.NewTimer(clock.Until(clock.Now().Add(pause)))
 		select {
@@ -92,6 +89,73 @@ func (f *field) sense(ctx context.Context, i int, n, gateway *pymesh.Node) {
 			timer.Stop()
 			return
 		case <-timer.C:
+		}
+	}
+}
+
+// emulatedBoard is a simulated node, and with boards one of Pycom's library.
+type emulatedBoard struct {
+	*pymesh.Node
+	field   *field
+	socket  *pymesh.UDPConn
+	gateway *pymesh.Node
+	boards  *boards.Boards
+	index   int
+}
+
+// MAC is the address of the board, for the library.
+func (b *emulatedBoard) MAC() uint64 { return uint64(b.Node.MAC()) }
+
+// Describe is what the board tells of itself.
+func (b *emulatedBoard) Describe() pycom.Info {
+	i := pycom.Info{RLOC16: uint16(b.RLOC16()), Latitude: 52.1 + float64(b.index)*0.005, Longitude: 5.1 + float64(b.index)*0.009}
+	for _, n := range b.Node.Neighbors() {
+		i.Neighbors = append(i.Neighbors, pycom.Neighbor{MAC: uint16(n.MAC), RLOC16: uint16(n.RLOC16), Role: uint8(n.Role), RSSI: int8(max(n.RSSI, -128))})
+	}
+	return i
+}
+
+// Nodes and Pairs are what the leader of a mesh of boards collects; here it is the gateway that knows.
+func (b *emulatedBoard) Nodes() []uint16     { return nil }
+func (b *emulatedBoard) Pairs() []pycom.Pair { return nil }
+
+// speak sends a reading, or a text.
+func (b *emulatedBoard) speak(ctx context.Context, count int) {
+	to := netip.AddrPortFrom(b.gateway.MeshLocalEID(), readingPort)
+	payload := fmt.Appendf(nil, `{"temperature":%.1f,"battery":%.2f}`, 12+8*rand.Float64(), 3.3+0.4*rand.Float64())
+	if b.boards != nil && count%2 == 0 {
+		p, _, forget, err := b.boards.Text(uint16(b.gateway.MAC()), fmt.Sprintf("hello from board %d", b.index+1))
+		if err != nil {
+			return
+		}
+		defer forget()
+		if payload, err = p.AppendBinary(nil); err != nil {
+			return
+		}
+		to = netip.AddrPortFrom(to.Addr(), pycom.Port)
+	}
+	b.send(payload, to)
+}
+
+func (b *emulatedBoard) send(payload []byte, to netip.AddrPort) {
+	_ = b.socket.SetWriteDeadline(b.field.air.Clock().Now().Add(time.Minute))
+	_, _ = b.socket.WriteToUDPAddrPort(payload, to)
+}
+
+// listen answers as the library does, until the socket is closed.
+func (b *emulatedBoard) listen() {
+	buf := make([]byte, pymesh.MaxDatagramSize)
+	for {
+		n, from, err := b.socket.ReadFromUDPAddrPort(buf)
+		if closed(err) {
+			return
+		}
+		if p, bad := pycom.Parse(buf[:n]); err == nil && bad == nil {
+			if answer, ok := b.boards.Heard(time.Now(), 0, p); ok {
+				if out, err := answer.AppendBinary(nil); err == nil {
+					b.send(out, netip.AddrPortFrom(from.Addr(), pycom.Port))
+				}
+			}
 		}
 	}
 }

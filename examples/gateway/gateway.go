@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -36,6 +37,7 @@ type gateway struct {
 	clock lora.Clock
 	view  *view.View
 	mapper
+	sender
 
 	queue   *spool.Queue
 	broker  *mqtt.Link
@@ -46,7 +48,7 @@ type gateway struct {
 
 	roleChanges, partitions atomic.Uint64
 	attached                atomic.Int64 // Unix time in seconds
-	down                    chan mqtt.Message
+	roleChanged             chan struct{}
 	wg                      sync.WaitGroup
 }
 
@@ -54,9 +56,10 @@ type gateway struct {
 func newGateway(ctx context.Context, cfg config, node *pymesh.Node, radio lora.Radio, log *slog.Logger) (*gateway, error) {
 	g := &gateway{
 		cfg: cfg, log: log, node: node, radio: radio, clock: lora.ClockOf(radio), view: view.New(),
-		sockets: map[uint16]*pymesh.UDPConn{}, down: make(chan mqtt.Message, 32),
+		sockets: map[uint16]*pymesh.UDPConn{}, roleChanged: make(chan struct{}, 1),
 	}
 	g.mapper.init(g)
+	g.sender.init(g)
 	for _, start := range []func(context.Context) error{g.listen, g.startHost, g.startBroker, g.startWeb, g.startControl} {
 		if err := start(ctx); err != nil {
 			return nil, errors.Join(err, g.close())
@@ -68,12 +71,16 @@ func newGateway(ctx context.Context, cfg config, node *pymesh.Node, radio lora.R
 // run lets the gateway live until ctx ends, or the node or the interface does.
 func (g *gateway) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer func() { cancel(); g.wg.Wait() }()
+	var parts sync.WaitGroup // those that ctx ends; those that close ends are in g.wg
+	defer func() { cancel(); parts.Wait() }()
 	events := g.node.Events(ctx)
-	g.wg.Go(func() { g.follow(events) })
-	g.wg.Go(func() { g.watch(ctx) })
-	g.wg.Go(func() { g.walk(ctx) })
-	g.wg.Go(func() { g.deliver(ctx) })
+	parts.Go(func() { g.follow(events) })
+	parts.Go(func() { g.watch(ctx) })
+	parts.Go(func() { g.walk(ctx) })
+	parts.Go(func() { g.tell(ctx) })
+	for range carriers {
+		parts.Go(func() { g.carry(ctx) })
+	}
 	var host <-chan struct{}
 	if g.host != nil {
 		host = g.host.Done()
@@ -111,6 +118,7 @@ func (g *gateway) close() error {
 	for _, s := range g.sockets {
 		errs = append(errs, s.Close())
 	}
+	g.wg.Wait()
 	if g.broker != nil {
 		errs = append(errs, g.broker.Close())
 	} else if g.queue != nil {
@@ -130,40 +138,53 @@ func (g *gateway) listen(context.Context) error {
 		if err != nil {
 			return fmt.Errorf("port %d: %w", port, err)
 		}
+		if err := s.SetErrorQueue(true); err != nil {
+			return err
+		}
 		g.sockets[port] = s
-		g.wg.Go(func() { g.receive(s) })
+		g.wg.Go(func() { g.receive(s, port) })
 	}
 	return nil
 }
 
 // receive takes datagrams of a socket until it is closed.
-func (g *gateway) receive(s *pymesh.UDPConn) {
+func (g *gateway) receive(s *pymesh.UDPConn, port uint16) {
 	buf := make([]byte, pymesh.MaxDatagramSize)
 	for {
 		n, m, err := s.ReadMsg(buf)
-		if err != nil {
+		switch {
+		case err == nil:
+			g.arrived(s, m, port, bytes.Clone(buf[:n]))
+		case closed(err):
 			return
-		}
-		port := s.LocalAddr().String()
-		if ap, err := netip.ParseAddrPort(port); err == nil {
-			g.arrived(s, m, ap.Port(), append([]byte(nil), buf[:n]...))
+		default: // of a datagram that was sent
+			g.hearErrors(s)
 		}
 	}
 }
 
 // arrived is a datagram of a node.
 func (g *gateway) arrived(s *pymesh.UDPConn, m pymesh.Message, port uint16, payload []byte) {
-	node := g.nodeOf(m.From.Addr())
-	if port == pycom.Port {
-		g.pycom(s, m, payload)
+	if g.relayed(m.From, payload) {
+		return
 	}
-	g.publish(mqtt.Reading{
-		Time: time.Now(), Node: node, Src: m.From, Dst: netip.AddrPortFrom(m.To, port), Payload: payload,
-	})
+	r := g.reading(m.From, netip.AddrPortFrom(m.To, port), payload)
+	if port == pycom.Port {
+		r.Told = g.library(s, m.From, payload)
+	}
+	g.publish(r)
 }
 
+// reading is what a node has sent, now.
+func (g *gateway) reading(from, to netip.AddrPort, payload []byte) mqtt.Reading {
+	return mqtt.Reading{Time: time.Now(), Node: g.nodeOf(from.Addr()), Src: from, Dst: to, Payload: payload}
+}
+
+// publish shows a reading, and gives it to the broker.
 func (g *gateway) publish(r mqtt.Reading) {
-	g.happened("message", fmt.Sprintf("%s → port %d: %s", short(r.Node), r.Dst.Port(), printable(r.Payload)))
+	if r.Told == nil || r.Outside {
+		g.happened("message", fmt.Sprintf("%s → port %d: %s", short(r.Node), r.Dst.Port(), printable(r.Payload)))
+	}
 	if g.broker == nil {
 		return
 	}
@@ -172,21 +193,12 @@ func (g *gateway) publish(r mqtt.Reading) {
 	}
 }
 
-// outside is a datagram that leaves the mesh by this node, where no host interface takes it.
-func (g *gateway) outside(f pymesh.Forwarded) {
-	payload, _ := pycom.ParseExternal(f.Payload)
-	if s, ok := pycom.ParseSignal(payload, f.Destination.Port()); ok {
-		payload = []byte(s.Text)
-	}
-	g.publish(mqtt.Reading{Time: time.Now(), Node: g.nodeOf(f.Source.Addr()), Src: f.Source, Dst: f.Destination, Payload: payload, Outside: true})
-}
-
 // happened notes an event for the page, the broker and the log.
 func (g *gateway) happened(kind, text string) {
 	e := view.Event{Time: time.Now().UnixMilli(), Kind: kind, Text: text}
 	g.view.Happened(e)
 	if g.broker != nil && kind != "message" {
-		g.broker.Event(e)
+		g.broker.Event(time.Now(), e)
 	}
 	level := slog.LevelDebug
 	if kind == "problem" {
@@ -200,13 +212,7 @@ func (g *gateway) follow(events <-chan pymesh.Event) {
 	for e := range events {
 		switch e.Type {
 		case pymesh.EventState:
-			g.roleChanges.Add(1)
-			if e.State >= pymesh.StateChild {
-				g.attached.CompareAndSwap(0, time.Now().Unix())
-			} else {
-				g.attached.Store(0)
-			}
-			g.happened("mesh", "this node is "+e.State.String())
+			g.became(e.State)
 		case pymesh.EventPartition:
 			g.partitions.Add(1)
 			g.happened("mesh", fmt.Sprintf("partition %08x", e.PartitionID))
@@ -247,7 +253,7 @@ func (g *gateway) startBroker(ctx context.Context) error {
 	}
 	o := mqtt.Options{
 		URL: c.URL, User: c.User, Prefix: c.Prefix + "/" + g.cfg.Mesh.Name, Gateway: macText(g.node.MAC()),
-		Logger: g.log.With("part", "broker"), Down: g.takeDown, State: func(bool) {},
+		Mesh: g.cfg.Mesh.Name, Version: version(), Logger: g.log.With("part", "broker"), Down: g.takeDown, HomeAssistant: c.HomeAssistant,
 	}
 	var err error
 	if c.PasswordFile != "" {
@@ -259,6 +265,7 @@ func (g *gateway) startBroker(ctx context.Context) error {
 		return err
 	}
 	if c.Downlink {
+		o.Ask = g.request
 		for _, p := range c.DownlinkPorts {
 			o.Ports = append(o.Ports, uint16(p))
 		}
@@ -310,56 +317,9 @@ func (g *gateway) startWeb(context.Context) (err error) {
 
 func (g *gateway) startControl(ctx context.Context) (err error) {
 	if g.cfg.Control.Socket != "" {
-		g.control, err = control.Start(ctx, g.cfg.Control.Socket, g.node.CLI)
+		g.control, err = control.Start(ctx, g.cfg.Control.Socket, g.command)
 	}
 	return err
-}
-
-// takeDown queues what the broker has for a node: one a node at a time, so that the mesh is not flooded.
-func (g *gateway) takeDown(m mqtt.Message) {
-	select {
-	case g.down <- m:
-		m.Result("queued")
-	default:
-		m.Result("refused: too many wait")
-	}
-}
-
-// deliver sends what the broker has for nodes.
-func (g *gateway) deliver(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case m := <-g.down:
-			m.Result(g.sendDown(m))
-		}
-	}
-}
-
-func (g *gateway) sendDown(m mqtt.Message) string {
-	addr, ok := g.addrOf(m.Node)
-	if !ok {
-		return "no-route"
-	}
-	s := g.sockets[m.Port]
-	if s == nil {
-		for _, any := range g.sockets {
-			s = any
-		}
-	}
-	if s == nil {
-		return "refused: no socket"
-	}
-	_ = s.SetWriteDeadline(g.clock.Now().Add(30 * time.Second))
-	_, err := s.WriteToUDPAddrPort(m.Payload, netip.AddrPortFrom(addr, m.Port))
-	switch {
-	case err == nil:
-		return "sent"
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "timeout"
-	}
-	return "no-route"
 }
 
 // metrics takes a snapshot for Prometheus.
@@ -369,6 +329,7 @@ func (g *gateway) metrics() metrics.Snapshot {
 		Version: version(), MAC: macText(g.node.MAC()), Network: g.node.Network().Name, Partition: fmt.Sprintf("%08x", leader.PartitionID),
 		Role: g.node.State().String(), Counters: g.node.Counters(),
 		RoleChanges: g.roleChanges.Load(), Partitions: g.partitions.Load(), AttachedSince: float64(g.attached.Load()),
+		Boards: len(g.boards.Known()), Watchers: g.view.Watchers(),
 	}
 	routers := g.node.Routers()
 	s.Routers = len(routers)
@@ -377,7 +338,7 @@ func (g *gateway) metrics() metrics.Snapshot {
 			s.Children++
 		}
 		cost := slices.IndexFunc(routers, func(r pymesh.Router) bool { return r.MAC == n.MAC })
-		m := metrics.Neighbor{MAC: macText(n.MAC), RSSI: float64(n.RSSI), Heard: float64(time.Now().Add(-n.Age).Unix()), Cost: -1}
+		m := metrics.Neighbor{MAC: macText(n.MAC), RSSI: float64(n.RSSI), Margin: float64(n.Margin), Heard: float64(time.Now().Add(-n.Age).Unix()), Cost: -1}
 		if cost >= 0 {
 			m.Cost = int(routers[cost].PathCost)
 		}

@@ -199,7 +199,7 @@ func (p *program) live(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, chip.Close()) }()
 	radio := lora.Govern(chip, lora.WithLogger(p.log), lora.WithAirtimeStore(store))
-	node, err := pymesh.New(radio, pymesh.WithKey(p.key), pymesh.WithStore(store), pymesh.WithLogger(p.log))
+	node, err := pymesh.New(radio, pymesh.WithKey(p.key), pymesh.WithStore(store), pymesh.WithLogger(p.log), pymesh.WithPycomAddress())
 	if err != nil {
 		return err
 	}
@@ -221,12 +221,13 @@ func (p *program) liveEmulated(ctx context.Context) (err error) {
 		p.cfg.MQTT.URL = b.URL()
 		fmt.Fprintf(p.out, "broker: %s, try mosquitto_sub -V 5 -p %s -v -t '#'\n", b.URL(), b.URL()[strings.LastIndexByte(b.URL(), ':')+1:])
 	}
-	f, err := newField(p.key)
+	f, err := newField(p.key, emulatedNodes, emulatedSpeed)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
-	node, err := pymesh.New(f.own, pymesh.WithKey(p.key), pymesh.WithLogger(p.log), pymesh.WithMAC(0x70b3d54990000001), pymesh.WithStore(new(pymesh.MemoryStore)))
+	node, err := pymesh.New(f.own, pymesh.WithKey(p.key), pymesh.WithLogger(p.log), pymesh.WithMAC(0x70b3d54990000001),
+		pymesh.WithStore(new(pymesh.MemoryStore)), pymesh.WithPycomAddress())
 	if err != nil {
 		return err
 	}

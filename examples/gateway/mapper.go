@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"math"
 	"net/netip"
 	"strings"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gopymesh/pymesh"
+	"github.com/gopymesh/pymesh/examples/gateway/internal/boards"
 	"github.com/gopymesh/pymesh/examples/gateway/internal/pycom"
 	"github.com/gopymesh/pymesh/examples/gateway/internal/view"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
@@ -26,7 +26,9 @@ const (
 	alive = 10 * time.Minute
 	// walkCost is about what a question to a node and its answer take of the air, here, in full frames.
 	walkCost = 4
-	maxAddrs = 2000
+	// walkPause is at least between walks, by the clock of the radio.
+	walkPause = time.Minute
+	maxAddrs  = 2000
 )
 
 // mapper keeps the map: from what this node knows by itself, every two seconds, and from walks through the mesh, as seldom as the budget of
@@ -37,12 +39,12 @@ type mapper struct {
 	mu     sync.Mutex
 	last   *topology.Topology
 	macs   map[netip.Addr]string // who has an address
-	places map[string][2]float64 // what nodes have told of their position
+	told   map[string]struct{}   // of whom the broker has been told; the walk's alone
 	talked map[string]int64      // when a node has last sent a datagram here, Unix time in milliseconds
 }
 
 func (m *mapper) init(g *gateway) {
-	m.g, m.macs, m.places, m.talked = g, map[netip.Addr]string{}, map[string][2]float64{}, map[string]int64{}
+	m.g, m.macs, m.told, m.talked = g, map[netip.Addr]string{}, map[string]struct{}{}, map[string]int64{}
 }
 
 func macText(m pymesh.MAC) string { return fmt.Sprintf("%016x", uint64(m)) }
@@ -138,6 +140,7 @@ func (m *mapper) walk(ctx context.Context) {
 	if budget <= 0 || m.g.node.WaitAttached(ctx) != nil {
 		return
 	}
+	left := budget / 2 // of the airtime; with what was saved, a mesh that comes up is on the map soon
 	for {
 		m.mu.Lock()
 		previous := m.last
@@ -158,9 +161,12 @@ func (m *mapper) walk(ctx context.Context) {
 			m.show()
 			m.tellNodes()
 		}
+		asked += m.g.askBoards(ctx)
 		cost := time.Duration(asked*walkCost) * m.g.radio.Config().Airtime(127)
-		pause := time.Duration(float64(cost) / float64(budget) * float64(time.Hour))
-		timer := time.NewTimer(max(m.g.clock.Until(m.g.clock.Now().Add(pause)), 100*time.Millisecond))
+		left -= cost
+		pause := max(walkPause, time.Duration(-left.Seconds()/budget.Seconds()*float64(time.Hour)))
+		left = min(left+time.Duration(pause.Hours()*float64(budget)), budget/2)
+		timer := m.g.after(pause)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -186,54 +192,14 @@ func (m *mapper) learn(t topology.Topology) {
 	}
 }
 
-// tellNodes publishes what is known of each node.
-func (m *mapper) tellNodes() {
-	if m.g.broker == nil {
-		return
-	}
-	for _, n := range m.g.view.Snapshot().Nodes {
-		if len(n.ID) == 16 {
-			m.g.broker.Node(n.ID, n.Alive, n)
-		}
-	}
-}
-
-// pycom answers and learns from what Pycom's library says.
-func (m *mapper) pycom(s *pymesh.UDPConn, from pymesh.Message, payload []byte) {
-	p, err := pycom.Parse(payload)
-	if err != nil {
-		return
-	}
-	var answer pycom.Packet
-	switch p.Kind {
-	case pycom.KindText: // which the board repeats until somebody says that it has come
-		answer = pycom.Packet{Kind: pycom.KindReceived, Received: pycom.Received{MAC: p.Text.MAC, ID: p.Text.ID}}
-	case pycom.KindInfo:
-		id := m.nodeOf(from.From.Addr())
-		if p.Info.Positioned() {
-			m.mu.Lock()
-			m.places[id] = [2]float64{p.Info.Latitude, p.Info.Longitude}
-			m.mu.Unlock()
-		}
-		return
-	case pycom.KindAskInfo:
-		answer = pycom.Packet{Kind: pycom.KindInfo, Info: pycom.Info{
-			Role: uint8(m.g.node.State()), MAC: uint16(m.g.node.MAC()), RLOC16: uint16(m.g.node.RLOC16()), Latitude: 0, Longitude: 0,
-		}}
-	default:
-		return
-	}
-	if b, err := answer.AppendBinary(nil); err == nil {
-		_ = s.SetWriteDeadline(m.g.clock.Now().Add(time.Second))
-		_, _ = s.WriteToUDPAddrPort(b, from.From)
-	}
-}
-
 // show draws the map anew.
 func (m *mapper) show() {
 	n := m.g.node
 	own := view.Node{
 		ID: macText(n.MAC()), RLOC16: rloc(uint16(n.RLOC16())), Role: n.State().String(), Self: true, Heard: time.Now().UnixMilli(), Alive: true,
+	}
+	if c := m.g.cfg.Mesh; c.Latitude != 0 || c.Longitude != 0 {
+		own.Latitude, own.Longitude = &c.Latitude, &c.Longitude
 	}
 	for _, a := range n.IPAddrs() {
 		own.Addresses = append(own.Addresses, a.String())
@@ -259,12 +225,8 @@ func (m *mapper) show() {
 			o.Heard = at
 		}
 	}
-	for id, at := range m.places {
-		if o := d.nodes[id]; o != nil && !math.IsNaN(at[0]) {
-			o.Latitude, o.Longitude = &at[0], &at[1]
-		}
-	}
 	m.mu.Unlock()
+	d.boards(m.g.boards.Known())
 	nodes, links := d.finish()
 	m.g.view.SetMesh(nodes, links)
 	m.g.view.SetStatus(m.status())
@@ -428,6 +390,34 @@ func (d *drawing) routes(self string, list []pymesh.Router) {
 	}
 }
 
+// boards draws where boards with Pycom's library say that they are, and the links that they tell of.
+func (d *drawing) boards(list []boards.Board) {
+	ids := map[uint16]string{}
+	for id := range d.nodes {
+		if len(id) == 16 {
+			ids[uint16(pycom.MACOf(id))] = id
+		}
+	}
+	for _, b := range list {
+		v := d.nodes[ids[b.MAC]]
+		if v == nil {
+			continue
+		}
+		v.Heard = max(v.Heard, b.Seen.UnixMilli())
+		if b.Info.Positioned() {
+			v.Latitude, v.Longitude = &b.Info.Latitude, &b.Info.Longitude
+		}
+		for _, n := range b.Info.Neighbors {
+			if o := ids[n.MAC]; o != "" && o != v.ID && n.RSSI < 0 {
+				if l := d.link(v.ID, o); l.RSSI == nil {
+					rssi := int(n.RSSI)
+					l.RSSI = &rssi
+				}
+			}
+		}
+	}
+}
+
 func (d *drawing) finish() (nodes []view.Node, links []view.Link) {
 	for _, n := range d.nodes {
 		n.Heard -= n.Heard % 1000
@@ -466,6 +456,13 @@ func (a actions) Ping(ctx context.Context, node string) (string, error) {
 		return "", fmt.Errorf("ping %v: %w", addr, err)
 	}
 	return fmt.Sprintf("%v: %v", p.From, p.RTT.Round(time.Millisecond)), nil
+}
+
+func (a actions) Text(ctx context.Context, node, text string) (string, error) {
+	if err := a.g.text(ctx, node, text); err != nil {
+		return "", fmt.Errorf("text to %s: %w", short(node), err)
+	}
+	return stageDelivered, nil
 }
 
 func (a actions) Trace(ctx context.Context, node string) (string, error) {

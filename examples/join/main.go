@@ -19,12 +19,21 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh"
+	"github.com/gopymesh/pymesh/examples/internal/about"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
 )
 
 // label is the password that is printed on the new node.
 const label = "J01NME"
+
+const usage = `Join shows how a node comes into a mesh by a password, on a simulated LoRa air.
+
+Usage:
+  join [flags]
+
+Flags:
+`
 
 // speed is how fast time passes on the air.
 const speed = 20
@@ -35,7 +44,6 @@ func main() {
 	stop()
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		os.Exit(2)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "join:", err)
 		os.Exit(1)
@@ -45,7 +53,7 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer, speed float64) error {
 	flags := flag.NewFlagSet("join", flag.ContinueOnError)
 	password := flags.String("password", label, "`password` that the owner types for the new node, on which "+label+" is printed")
-	if err := flags.Parse(args); err != nil {
+	if err := about.Parse(flags, args, usage, os.Stderr); err != nil {
 		return err
 	}
 	air := lorasim.NewAir(lorasim.Options{Seed: 1, Speed: speed})

@@ -27,6 +27,7 @@ import (
 
 	"github.com/gopymesh/pymesh"
 	"github.com/gopymesh/pymesh/examples/internal/about"
+	"github.com/gopymesh/pymesh/examples/internal/agentflag"
 	"github.com/gopymesh/pymesh/examples/internal/hat"
 	"github.com/gopymesh/pymesh/examples/internal/keyflag"
 	"github.com/gopymesh/pymesh/lora/lorasim"
@@ -67,6 +68,7 @@ func main() {
 type program struct {
 	hat      *hat.Flags
 	keys     *keyflag.Flags
+	agent    *agentflag.Flags
 	key      pymesh.Key
 	network  []pymesh.Option // of all nodes
 	own      []pymesh.Option // of this one
@@ -135,18 +137,16 @@ func journal() func(groups []string, a slog.Attr) slog.Attr {
 func parse(args []string, usageTo io.Writer) (*program, error) {
 	p := new(program)
 	flags := flag.NewFlagSet("node", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // errors are the caller's to print
-	flags.Usage = func() {}
 	config := flags.String("config", "", "JSON `file` with values for flags")
 	p.hat = hat.Register(flags)
 	p.keys = keyflag.Register(flags, credential("key"))
+	p.agent = agentflag.Register(flags, credential("passphrase"))
 	flags.StringVar(&p.name, "network-name", "", "`name` of the network, 1 to 16 bytes (default OpenThread)")
 	flags.StringVar(&p.panID, "pan-id", "", "PAN `ID` of the network, such as 0x1234 (default 0x1234)")
 	flags.UintVar(&p.channel, "channel", 0, "`number` of the channel in messages, 11 to 26; of no meaning for LoRa (default 11)")
 	flags.StringVar(&p.mode, "mode", "full", "`part` that the node takes: full (a router where they are needed), end, minimal, sleepy")
 	flags.StringVar(&p.mac, "mac", "", "MAC `address`, 16 hexadecimal digits (default that of the store, or else random)")
 	flags.BoolVar(&p.check, "check", false, "check all settings and end, without opening the hat")
-	version := about.Register(flags)
 	flags.StringVar(&p.store, "store", stateFile(), "`file` that keeps what must survive a restart")
 	flags.BoolVar(&p.recoverStore, "recover-store", false, "if that file is damaged, put it aside and go on from the one before it, .previous")
 	flags.StringVar(&p.capture, "pcap", "", "write all packets to `file`, for Wireshark or examples/sniff")
@@ -156,17 +156,8 @@ func parse(args []string, usageTo io.Writer) (*program, error) {
 	flags.BoolVar(&p.noLimit, "no-duty-cycle", false, "do not keep to the region's duty cycle")
 	flags.BoolVar(&p.emulated, "emulated", false, "emulate the chip, among simulated nodes; time passes 20 times as fast, and the node ends after 10 minutes")
 	flags.BoolVar(&p.verbose, "v", false, "log messages and packets, too")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(usageTo, usage)
-			flags.SetOutput(usageTo)
-			flags.PrintDefaults()
-		}
+	if err := about.Parse(flags, args, usage, usageTo); err != nil {
 		return nil, err
-	}
-	if *version {
-		fmt.Fprintln(usageTo, about.Version("node"))
-		return nil, flag.ErrHelp
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("%q: there are flags only", flags.Arg(0))
@@ -187,10 +178,7 @@ var modes = map[string]pymesh.Mode{
 
 // complete checks the flags.
 func (p *program) complete() (err error) {
-	if _, err := p.hat.Config(); err != nil {
-		return err
-	}
-	if _, err := p.hat.Board(); err != nil {
+	if err := p.hat.Check(); err != nil {
 		return err
 	}
 	if p.port < pymesh.MinPort || p.port > pymesh.MaxPort {
@@ -199,11 +187,10 @@ func (p *program) complete() (err error) {
 	if p.status <= 0 || p.duration < 0 {
 		return errors.New("-status must be positive and -duration not negative")
 	}
-	p.key, err = p.keys.Key()
-	if errors.Is(err, keyflag.ErrNone) && p.emulated {
-		p.key, err = pymesh.NewKey(), nil // of the simulated mesh
+	if p.key, err = p.keys.KeyFor(p.emulated); err != nil {
+		return err
 	}
-	if err != nil {
+	if err := p.agent.Check(); err != nil {
 		return err
 	}
 	if p.emulated && p.duration == 0 {

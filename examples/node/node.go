@@ -99,12 +99,19 @@ func (p *program) live(ctx context.Context, chip hats.Radio, store stores, meet 
 		return err
 	}
 	defer conn.Close()
+	outside, err := p.agent.Listen()
+	if err != nil {
+		return err
+	}
 	go p.answer(conn)
 	p.log.Info("node runs", "mac", node.MAC(), "udp", conn.LocalAddr(), "store", p.store)
 	p.supervise.ready()
 	defer p.supervise.stopping()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if outside != nil {
+		go p.agent.Serve(ctx, node, outside, p.log)
+	}
 	if meet != nil {
 		go meet(ctx, node)
 	}

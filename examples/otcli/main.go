@@ -82,16 +82,19 @@ func main() {
 	}
 }
 
-func parseOptions(args []string, usage io.Writer) (options, error) {
+const usage = `Otcli is a Thread node with OpenThread's command line.
+
+Usage:
+  otcli [flags] NODE_ID                  a node among OpenThread's simulated ones, 1 to 33
+  otcli [flags] -sim                     a node on a simulated LoRa air
+  otcli [flags] -sx1276 BOARD NODE_ID    a node on a LoRa hat, within the duty cycle of its region
+
+Flags:
+`
+
+func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("otcli", flag.ContinueOnError)
-	f.SetOutput(usage)
-	f.Usage = func() {
-		fmt.Fprintln(usage, "usage: otcli [flags] NODE_ID                  a node among OpenThread's simulated ones, 1 to 33")
-		fmt.Fprintln(usage, "       otcli [flags] -sim                     a node on a simulated LoRa air")
-		fmt.Fprintln(usage, "       otcli [flags] -sx1276 BOARD NODE_ID    a node on a LoRa hat, within the duty cycle of its region")
-		f.PrintDefaults()
-	}
 	f.BoolVar(&o.virtual, "vt", wire.VirtualTime(), "virtual time, ruled by a controller (default true if VIRTUAL_TIME is set)")
 	f.StringVar(&o.timing, "timing", os.Getenv(timingVariable),
 		"`profile` of Thread's timing, ieee802154 or pymesh (default PYMESH_TIMING, or else pymesh with -sim, that of the airtime with a hat, and ieee802154 without)")
@@ -103,14 +106,9 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	f.Uint64Var(&o.seed, "seed", 0, "make the node's random numbers repeat; 0 does not")
 	radio := hat.Register(f)
 	keyFile := f.String("key-file", "", "`file` with the network key in hexadecimal, in place of OpenThread's 00112233445566778899aabbccddeeff; a stored one goes before it")
-	version := about.Register(f)
 	f.Func("sx1276", "run on the hat `BOARD`; the same as -board", func(name string) error { return f.Set("board", name) })
-	if err := f.Parse(args); err != nil {
+	if err := about.Parse(f, args, usage, stderr); err != nil {
 		return o, err
-	}
-	if *version {
-		fmt.Fprintln(usage, about.Version("otcli"))
-		return o, flag.ErrHelp
 	}
 	var err error
 	f.Visit(func(given *flag.Flag) {
@@ -124,37 +122,38 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	if err != nil {
 		return o, err
 	}
+	return o, o.check(f.Args())
+}
+
+// check tells which flags and arguments do not go together, and takes the node id.
+func (o *options) check(args []string) error {
 	if o.hat != nil {
 		if o.sim {
-			return o, errors.New("-sim and -sx1276 exclude each other")
+			return errors.New("-sim and -sx1276 exclude each other")
 		}
-		if _, err := o.hat.Board(); err != nil {
-			return o, err
-		}
-		if _, err := o.hat.Config(); err != nil {
-			return o, err
+		if err := o.hat.Check(); err != nil {
+			return err
 		}
 		o.virtual = false
 	}
 	if o.sim {
-		if f.NArg() > 0 {
-			return o, fmt.Errorf("-sim takes no node id, got %q", f.Args())
+		switch {
+		case len(args) > 0:
+			return fmt.Errorf("-sim takes no node id, got %q", args)
+		case o.nodes < 0 || o.speed <= 0:
+			return errors.New("-nodes and -speed must be positive")
 		}
-		if o.nodes < 0 || o.speed <= 0 {
-			return o, errors.New("-nodes and -speed must be positive")
-		}
-		return o, nil
+		return nil
 	}
-	if f.NArg() != 1 {
-		f.Usage()
-		return o, errors.New("one argument is needed, the node id")
+	if len(args) != 1 {
+		return errors.New("one argument is needed, the node id, or -sim for a simulated air: otcli -h explains")
 	}
-	id, err := strconv.Atoi(f.Arg(0))
+	id, err := strconv.Atoi(args[0])
 	if err != nil || id < 1 || id > wire.MaxNodeID {
-		return o, fmt.Errorf("node id %q is not in 1 to %d", f.Arg(0), wire.MaxNodeID)
+		return fmt.Errorf("node id %q is not in 1 to %d", args[0], wire.MaxNodeID)
 	}
 	o.id = id
-	return o, nil
+	return nil
 }
 
 func run(o options) error {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopymesh/pymesh/examples/internal/about"
 	"github.com/gopymesh/pymesh/internal/fields"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
@@ -76,15 +77,8 @@ Flags:
 func parse(args []string, stderr io.Writer) (*options, error) {
 	o := new(options)
 	f := flag.NewFlagSet("sim", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // errors are the caller's to print
-	f.Usage = func() {}
 	raw := o.register(f)
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stderr, usage)
-			f.SetOutput(stderr)
-			f.PrintDefaults()
-		}
+	if err := about.Parse(f, args, usage, stderr); err != nil {
 		return nil, err
 	}
 	if f.NArg() > 0 {

@@ -99,7 +99,8 @@ func receive(ctx context.Context, radio lora.Radio, file *pcap.Writer, packets c
 		if err != nil {
 			return err
 		}
-		p := packet{at: r.Time, psdu: slices.Clone(buf[:r.N]), heard: &strength{r.RSSI, r.SNR}}
+		// A file has microseconds: what is read again shows the same times.
+		p := packet{at: r.Time.Truncate(time.Microsecond), psdu: slices.Clone(buf[:r.N]), heard: &strength{r.RSSI, r.SNR}}
 		if file != nil {
 			if err := writeRecord(file, p); err != nil {
 				return err

@@ -85,8 +85,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
-	case errors.Is(err, errFlags):
-		return exitUsage
 	case err != nil:
 		fmt.Fprintf(stderr, "sniff: %v (sniff -h explains)\n", err)
 		return exitUsage
@@ -110,26 +108,17 @@ type program struct {
 	file      string
 }
 
-// errFlags is an error that the flag package has printed.
-var errFlags = errors.New("wrong flags")
-
 // options are the flags whose values need a look.
 type options struct {
 	set          *flag.FlagSet
 	key, keyFile *string
 	nodes        *int
 	duration     *time.Duration
-	version      *bool
 }
 
 // register declares the flags.
-func (p *program) register(stderr io.Writer) *options {
+func (p *program) register() *options {
 	flags := flag.NewFlagSet("sniff", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprint(flags.Output(), usage)
-		flags.PrintDefaults()
-	}
 	flags.BoolVar(&p.verbose, "v", false, "show all layers and TLVs of each packet")
 	flags.BoolVar(&p.simulated, "sim", false, "simulate a mesh and show its air")
 	flags.BoolVar(&p.ear.emulated, "emulated", false, "listen with an emulated chip in a simulated mesh")
@@ -142,23 +131,15 @@ func (p *program) register(stderr io.Writer) *options {
 		keyFile:  flags.String("key-file", "", "`file` with the network key in hexadecimal, in place of -key"),
 		nodes:    flags.Int("nodes", 4, "`number` of simulated nodes"),
 		duration: flags.Duration("duration", 0, fmt.Sprintf("`time` after which to end, simulated with -sim and -emulated (default %v with -sim, else none)", simulatedTime)),
-		version:  about.Register(flags),
 	}
 }
 
 // parse reads the flags.
 func parse(args []string, stderr io.Writer) (*program, error) {
 	p := new(program)
-	o := p.register(stderr)
-	switch err := o.set.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
+	o := p.register()
+	if err := about.Parse(o.set, args, usage, stderr); err != nil {
 		return nil, err
-	case err != nil:
-		return nil, errFlags
-	}
-	if *o.version {
-		fmt.Fprintln(stderr, about.Version("sniff"))
-		return nil, flag.ErrHelp
 	}
 	key, err := keyOf(o.set, *o.key, *o.keyFile)
 	if err != nil {

@@ -107,11 +107,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func parse(args []string, stderr io.Writer) (*options, error) {
 	o := new(options)
 	f := flag.NewFlagSet("topology", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // errors are the caller's to print
-	f.Usage = func() {}
 	o.hat = hat.Register(f)
 	o.keys = keyflag.Register(f, "")
-	version := about.Register(f)
 	f.StringVar(&o.format, "format", "text", "`form` of the output: text, json or dot")
 	trace := f.String("trace", "", "print the way to an `address` of the mesh in place of all nodes")
 	f.BoolVar(&o.children, "children", false, "ask children too: for their addresses")
@@ -121,17 +118,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.Float64Var(&o.speed, "speed", 60, "seconds on the simulated air in a second")
 	f.BoolVar(&o.quiet, "q", false, "no progress on standard error")
 	f.BoolVar(&o.verbose, "v", false, "log to standard error")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stderr, usage)
-			f.SetOutput(stderr)
-			f.PrintDefaults()
-		}
+	if err := about.Parse(f, args, usage, stderr); err != nil {
 		return nil, err
-	}
-	if *version {
-		fmt.Fprintln(stderr, about.Version("topology"))
-		return nil, flag.ErrHelp
 	}
 	f.Visit(func(given *flag.Flag) { o.real = o.real || given.Name == "board" })
 	return o, o.check(f, *trace)
@@ -153,22 +141,10 @@ func (o *options) check(f *flag.FlagSet, trace string) (err error) {
 			return fmt.Errorf("-trace %q is no IPv6 address", trace)
 		}
 	}
-	o.key, err = o.keys.Key()
-	if errors.Is(err, keyflag.ErrNone) && !o.real {
-		o.key, err = pymesh.NewKey(), nil // of the simulated mesh
-	}
-	if err != nil {
+	if o.key, err = o.keys.KeyFor(!o.real); err != nil || !o.real {
 		return err
 	}
-	if o.real {
-		if _, err := o.hat.Board(); err != nil {
-			return err
-		}
-		if _, err := o.hat.Config(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return o.hat.Check()
 }
 
 func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {

@@ -7,25 +7,30 @@ import (
 	"github.com/gopymesh/pymesh/thread"
 )
 
-// Energy measures the power on a channel for an engine, by the packets that are heard meanwhile: that of the strongest one. Most radios
-// here do not tell more.
+// Energy measures the power on a channel for an engine: the highest of what a lora.Meter tells and of the packets that are heard meanwhile. Of
+// other radios it is that of the strongest packet.
 type Energy struct {
 	// Floor is what is said, in dBm, when nothing was heard.
 	Floor int8
+
+	// Least is how long is measured at least.
+	Least time.Duration
 
 	until   time.Time // zero if nothing is measured
 	highest int
 	any     bool
 }
 
-// Poll begins what the engine asks for. It is called after each input of the engine's.
-func (m *Energy) Poll(now time.Time, e *thread.Engine) {
-	if d, ok := e.PollEnergyScan(); ok {
-		m.until, m.any = now.Add(d), false
+// Poll begins what the engine asks for, and reports whether it did. It is called after each input of the engine's.
+func (m *Energy) Poll(now time.Time, e *thread.Engine) (begun bool) {
+	d, ok := e.PollEnergyScan()
+	if ok {
+		m.until, m.any = now.Add(max(d, m.Least)), false
 	}
+	return ok
 }
 
-// Heard notes a packet of a strength in dBm.
+// Heard notes a packet, or a reading, of a strength in dBm.
 func (m *Energy) Heard(rssi int) {
 	if !m.any || rssi > m.highest {
 		m.highest, m.any = rssi, true
@@ -46,5 +51,4 @@ func (m *Energy) HandleTimeout(now time.Time, e *thread.Engine) {
 		result = int8(min(max(m.highest, math.MinInt8), noRSSI-1)) // which an Energy Report can hold
 	}
 	e.HandleEnergyScanDone(now, result)
-	m.Poll(now, e) // the next channel
 }

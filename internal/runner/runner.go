@@ -6,7 +6,8 @@
 //	              ▼   │ timer            ▲
 //	            Engine ──────────────────┘
 //
-// One goroutine, the runner, owns the engine and its timer and alone reads the clock. Two more only wait for the radio.
+// One goroutine, the runner, owns the engine and its timer. Two more only wait for the radio, and a third one where the radio tells the power on the
+// channel.
 package runner
 
 import (
@@ -75,6 +76,10 @@ type Runner struct {
 	sleeper lora.Sleeper // the radio, if it can sleep
 	asleep  bool         // it was told to
 
+	meter   lora.Meter     // the radio, if it tells the power on the channel
+	measure chan time.Time // until when that is to be measured
+	powers  chan int       // readings, in dBm
+
 	calls  chan func(now time.Time)
 	rx     chan *reception
 	free   chan *reception
@@ -118,10 +123,13 @@ func Start(engine *thread.Engine, radio lora.Radio, log *slog.Logger, hooks Hook
 	r := &Runner{
 		engine: engine, radio: radio, clock: steady.New(lora.ClockOf(radio)), log: log, hooks: hooks,
 		calls: make(chan func(time.Time)), rx: make(chan *reception, receptions), free: make(chan *reception, receptions),
-		tx: make(chan transmission), txDone: make(chan error, 1),
+		tx: make(chan transmission), txDone: make(chan error, 1), measure: make(chan time.Time, 1), powers: make(chan int),
 		ctx: ctx, cancel: cancel, done: make(chan struct{}), energy: Energy{Floor: thread.EnergyUnknown},
 	}
 	r.sleeper, _ = radio.(lora.Sleeper)
+	if r.meter, _ = radio.(lora.Meter); r.meter != nil {
+		r.energy.Least = 3 * readEvery
+	}
 	for range receptions {
 		r.free <- new(reception)
 	}
@@ -134,6 +142,9 @@ func Start(engine *thread.Engine, radio lora.Radio, log *slog.Logger, hooks Hook
 		return nil, err
 	}
 	parts := []part{{"the radio's Receive", r.receive, nil}, {"the radio's Send", r.send, nil}, {"the store", r.run, nil}}
+	if r.meter != nil {
+		parts = append(parts, part{"the radio's Power", r.measuring, nil})
+	}
 	for i := range parts {
 		p := &parts[i]
 		p.ended = make(chan struct{})
@@ -239,6 +250,9 @@ func (r *Runner) run() {
 			r.ready, r.sending = transmission{}, r.ready
 		case err := <-r.txDone:
 			r.sent(err)
+		case power := <-r.powers:
+			r.now()
+			r.energy.Heard(power)
 		case <-wake:
 			r.timeout()
 		case <-r.ctx.Done():
@@ -333,7 +347,13 @@ func (r *Runner) nextTimeout() (time.Time, bool) {
 
 // poll hands on what the engine has for the host.
 func (r *Runner) poll() {
-	r.energy.Poll(r.last, r.engine)
+	if r.energy.Poll(r.last, r.engine) && r.meter != nil {
+		until, _ := r.energy.NextTimeout()
+		select {
+		case r.measure <- until:
+		default: // it hangs, or is late
+		}
+	}
 	for {
 		packet, ok := r.engine.PollPacket()
 		if !ok {

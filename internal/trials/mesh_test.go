@@ -121,8 +121,9 @@ func heard(m *meshtest.Mesh, n *meshtest.Node, limit time.Duration) time.Duratio
 	return m.Sim.Now().Sub(start)
 }
 
-// wipe replaces a node by one that has forgotten everything, its frame counters included.
+// wipe replaces a node by one that has forgotten everything but the time: its frame counters are above those that it had, as package pymesh has it.
 func wipe(n *meshtest.Node) {
 	n.Config.Store = new(thread.MemoryStore)
+	n.Config.FirstFrameCounter = uint32(n.Now.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) / time.Second)
 	n.Restart()
 }

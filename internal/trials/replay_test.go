@@ -139,6 +139,44 @@ func TestReplayAgainstRestart(t *testing.T) {
 	}
 }
 
+// TestLostStore: a node that has lost its store is not silenced by recordings of its former life. Its frame counters are above those that it had.
+func TestLostStore(t *testing.T) {
+	m := meshtest.Chain(t, lorasim.Options{Seed: 1}, 2, nil)
+	x := m.AddIntruder(lorasim.Position{X: 0.5})
+	settle(m)
+	for i := range 50 { // with which its counters grow
+		ask(m, m.Nodes[1], m.Nodes[0].MeshLocalEID(), uint16(i), 10*time.Second)
+	}
+	m.Run(10 * time.Minute)
+	tape := x.Tape
+	n := m.Nodes[1]
+	for range 3 {
+		wipe(n)
+		start := m.Sim.Now()
+		for _, r := range tape {
+			f, err := ieee802154.ParseFrame(r.PSDU)
+			if err == nil && f.Type == ieee802154.Data && f.Src == ieee802154.ExtAddress(n.ExtAddr()) {
+				x.Transmit(r.PSDU)
+				m.Run(500 * time.Millisecond)
+			}
+		}
+		if d := heard(m, n, 10*time.Minute); d > backLimit {
+			t.Errorf("heard after %v", m.Sim.Now().Sub(start))
+		}
+		m.Run(10 * time.Minute)
+		lost := 0
+		for i := range 20 {
+			if _, ok := ask(m, n, m.Nodes[0].MeshLocalEID(), uint16(i), 10*time.Second); !ok {
+				lost++
+			}
+			m.Run(20 * time.Second)
+		}
+		if lost > 1 {
+			t.Errorf("%d of 20 pings lost", lost)
+		}
+	}
+}
+
 // TestJoinUnderAttack: bounded answers to strangers still let strangers join, while recordings want all the answers.
 func TestJoinUnderAttack(t *testing.T) {
 	for _, k := range attacks {

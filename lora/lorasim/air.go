@@ -26,7 +26,7 @@ type device interface {
 	due()
 }
 
-// Radio is a radio on an Air. It is a [lora.Radio], a [lora.Sleeper], and [lora.Clocked].
+// Radio is a radio on an Air. It is a [lora.Radio], a [lora.Sleeper], a [lora.Meter], and [lora.Clocked].
 type Radio struct {
 	antenna
 	air    *Air
@@ -40,6 +40,7 @@ var (
 	_ lora.Radio   = (*Radio)(nil)
 	_ lora.Clocked = (*Radio)(nil)
 	_ lora.Sleeper = (*Radio)(nil)
+	_ lora.Meter   = (*Radio)(nil)
 )
 
 // received is a packet in the queue of a Radio.

@@ -9,7 +9,7 @@ import (
 	"periph.io/x/conn/v3/spi"
 )
 
-// Radio is a chip that sends and receives. It is a [lora.Radio], a [lora.Sleeper], and [lora.Clocked].
+// Radio is a chip that sends and receives. It is a [lora.Radio], a [lora.Sleeper], a [lora.Meter], and [lora.Clocked].
 //
 // Its methods may be called by many goroutines at once; of several calls of Send one is served
 // after the other.
@@ -22,6 +22,7 @@ var (
 	_ lora.Radio   = (*Radio)(nil)
 	_ lora.Clocked = (*Radio)(nil)
 	_ lora.Sleeper = (*Radio)(nil)
+	_ lora.Meter   = (*Radio)(nil)
 )
 
 // New drives a chip at an SPI port, which it connects, with the pins given. Neither is closed by
@@ -74,6 +75,9 @@ func (r *Radio) Clock() lora.Clock { return r.driver.Clock() }
 // An [*lora.Error] says that the chip did not do its part; it is being reset then, and the next
 // packet may be given at once. When ctx ends during the transmission, the chip finishes the packet.
 func (r *Radio) Send(ctx context.Context, packet []byte) error { return r.driver.Send(ctx, packet) }
+
+// Power returns the power on the channel, as [lora.Meter] says.
+func (r *Radio) Power(ctx context.Context) (int, error) { return r.driver.Power(ctx) }
 
 // Receive waits for a packet, as [lora.Radio] says. Its Time is that of the edge of DIO0; without
 // one, it is when the driver found the packet.

@@ -10,7 +10,8 @@
 //
 // An Interpreter neither echoes nor prompts: that is the driver's part. A line is answered by "Done" or "Error N: Name", except
 // where OpenThread does not either: a ping is answered by its replies, and help, counter with an argument, reset, factoryreset and
-// exit by nothing more than what they print. What the engine cannot do yet is answered by "Error 12: NotImplemented".
+// exit by nothing more than what they print. What the engine cannot do yet is answered by "Error 12: NotImplemented":
+// coaps, diag.
 package cli
 
 import (

@@ -36,7 +36,7 @@ var commands = []command{
 	{"ipmaddr", (*Interpreter).ipmaddr},
 	{"joiner", (*Interpreter).joiner},
 	{"joinerid", (*Interpreter).joinerID},
-	{"joinerport", constant(joinerPort)},
+	{"joinerport", (*Interpreter).joinerPort},
 	{"keysequence", (*Interpreter).keysequence},
 	{"leaderdata", (*Interpreter).leaderdata},
 	{"leaderpartitionid", (*Interpreter).leaderpartitionid},

@@ -12,22 +12,6 @@ import (
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
-// What cannot be changed because nothing uses it yet.
-const (
-	joinerPort = 1000
-)
-
-// constant is a command that shows a value.
-func constant(v int) func(*Interpreter, []string) error {
-	return func(i *Interpreter, args []string) error {
-		if len(args) > 0 {
-			return NotImplemented
-		}
-		i.printf("%d\r\n", v)
-		return nil
-	}
-}
-
 // setNetwork changes the network's parameters.
 func (i *Interpreter) setNetwork(change func(*thread.Network) error) error {
 	n := i.engine.Network()

@@ -38,6 +38,20 @@ func (i *Interpreter) joined(err error) {
 	}
 }
 
+// joinerPort shows or sets where the node as a joiner router listens.
+func (i *Interpreter) joinerPort(args []string) error {
+	if len(args) == 0 {
+		i.printf("%d\r\n", i.engine.JoinerPort())
+		return nil
+	}
+	v, err := parseLong(args[0])
+	if err != nil {
+		return err
+	}
+	i.engine.SetJoinerPort(uint16(v))
+	return nil
+}
+
 func (i *Interpreter) joinerID(args []string) error {
 	if len(args) > 0 {
 		return InvalidArgs

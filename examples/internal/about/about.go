@@ -1,9 +1,11 @@
-// Package about gives example programs -version.
+// Package about gives example programs -h and -version.
 package about
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 )
@@ -11,6 +13,25 @@ import (
 // Register adds -version to a set. A program that finds it set prints the Version and ends.
 func Register(set *flag.FlagSet) *bool {
 	return set.Bool("version", false, "print the version and end")
+}
+
+// Parse parses the flags of a program that has -h and -version. It carries these out, to w, and returns flag.ErrHelp then; the program ends well.
+// Other errors are the caller's to print.
+func Parse(set *flag.FlagSet, args []string, usage string, w io.Writer) error {
+	version := Register(set)
+	set.SetOutput(io.Discard)
+	set.Usage = func() {}
+	err := set.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(w, usage)
+		set.SetOutput(w)
+		set.PrintDefaults()
+	case err == nil && *version:
+		fmt.Fprintln(w, Version(set.Name()))
+		err = flag.ErrHelp
+	}
+	return err
 }
 
 // Version tells what a program was built from.

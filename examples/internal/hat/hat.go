@@ -133,6 +133,15 @@ func (f *Flags) Config() (lora.Config, error) {
 	return c.WithDefaults(), c.Validate()
 }
 
+// Check tells what is wrong with the flags, before anything is opened.
+func (f *Flags) Check() error {
+	if _, err := f.Board(); err != nil {
+		return err
+	}
+	_, err := f.Config()
+	return err
+}
+
 // Options returns the options for the driver.
 func (f *Flags) Options(log *slog.Logger) ([]hats.Option, error) {
 	c, err := f.Config()

@@ -61,6 +61,15 @@ func (f *Flags) Key() (pymesh.Key, error) {
 	return pymesh.Key{}, ErrNone
 }
 
+// KeyFor is Key, and for a simulated mesh a new one where no flag names any.
+func (f *Flags) KeyFor(simulated bool) (pymesh.Key, error) {
+	key, err := f.Key()
+	if simulated && errors.Is(err, ErrNone) {
+		return pymesh.NewKey(), nil
+	}
+	return key, err
+}
+
 // Read returns the key in a file.
 func Read(name string) (pymesh.Key, error) {
 	const enough = 1024

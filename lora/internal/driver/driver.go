@@ -42,6 +42,7 @@ type Driver struct {
 	rx       chan Packet
 	faults   chan error    // why the chip is down, for Receive
 	rests    chan struct{} // wantsSleep has changed
+	meters   chan chan<- reading
 	closing  chan struct{}
 	ended    chan struct{} // closed when the loop has ended, or hangs
 	ending   sync.Once
@@ -65,6 +66,7 @@ func New(chip Chip, line transceiver.Input, lineName string, cfg lora.Config, o 
 		rx:       make(chan Packet, queueLength),
 		faults:   make(chan error, 1),
 		rests:    make(chan struct{}, 1),
+		meters:   make(chan chan<- reading),
 		closing:  make(chan struct{}),
 		ended:    make(chan struct{}),
 	}

@@ -59,9 +59,12 @@ func (d *Driver) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		requests, cancels := d.requests, d.cancels
+		requests, cancels, meters := d.requests, d.cancels, d.meters
 		if d.tx.state != txIdle {
 			requests = nil
+		}
+		if d.tx.state != txIdle && d.tx.state != txWaiting {
+			meters = nil // the receiver may be off
 		}
 		if d.tx.state == txIdle || d.tx.silent {
 			cancels = nil
@@ -78,6 +81,8 @@ func (d *Driver) run() {
 		case <-timer.C:
 			err = d.handleTime()
 		case <-d.rests: // see below
+		case reply := <-meters:
+			err = d.measure(reply)
 		case <-d.closing:
 			d.shutdown()
 			return

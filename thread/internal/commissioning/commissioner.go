@@ -84,8 +84,13 @@ func (c *Commissioner) Session() uint16 { return c.session }
 
 // ALOC returns the anycast locator of the commissioner, and false if this node is none.
 func (c *Commissioner) ALOC() (mle.RLOC16, bool) {
+	return ALOCOf(c.session), c.state == Active
+}
+
+// ALOCOf returns the anycast locator of the commissioner with a session.
+func ALOCOf(session uint16) mle.RLOC16 {
 	const sessions = mle.ALOCCommissionerLast - mle.ALOCCommissionerFirst + 1
-	return mle.ALOCCommissionerFirst + mle.RLOC16(c.session)%sessions, c.state == Active
+	return mle.ALOCCommissionerFirst + mle.RLOC16(session)%sessions
 }
 
 // Start asks for the role. It fails with core.ErrExists unless the state is Disabled.

@@ -130,6 +130,16 @@ func TestCounterRestore(t *testing.T) {
 	}
 }
 
+// A counter is raised, and never lowered.
+func TestCounterRaise(t *testing.T) {
+	var m memory
+	m.Raise(5000)
+	m.Raise(4000)
+	if v, ok := m.Take(m.reserve); v != 5000 || !ok {
+		t.Errorf("%d, %v, want 5000", v, ok)
+	}
+}
+
 // Under one key no value is used twice, whenever the node crashes and whatever the store does. A crash costs at most as many values as
 // are stored ahead.
 func TestCounterNeverTwice(t *testing.T) {

@@ -58,6 +58,13 @@ func (c *Counter) Spent() bool { return c.next == math.MaxUint32 }
 // Restore goes on from a limit that was stored: values below it may have been used.
 func (c *Counter) Restore(limit uint32) { *c = Counter{next: limit} }
 
+// Raise has values below least left out.
+func (c *Counter) Raise(least uint32) {
+	if c.next < least {
+		c.Restore(least)
+	}
+}
+
 // Reset begins anew, under keys that were never used.
 func (c *Counter) Reset() { *c = Counter{} }
 

@@ -15,10 +15,12 @@ import (
 
 // Neighbor is a node in radio range.
 type Neighbor struct {
-	MAC   string
-	RSSI  float64
-	Heard float64 // Unix time in seconds
-	Cost  int     // of the way there; negative if not known
+	MAC  string
+	RSSI float64
+	// Margin is how many dB the average is above the least that the radio receives.
+	Margin float64
+	Heard  float64 // Unix time in seconds
+	Cost   int     // of the way there; negative if not known
 }
 
 // Duty is what was sent in a sub-band in the last hour, in seconds. Limit is 0 where there is none.
@@ -47,6 +49,8 @@ type Snapshot struct {
 	RoleChanges   uint64
 	Partitions    uint64
 	AttachedSince float64 // Unix time in seconds; 0 while detached
+	Boards        int     // with Pycom's library, that have been heard
+	Watchers      int     // of the page
 }
 
 // collector makes metrics of a snapshot.
@@ -81,6 +85,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	e.gauge("children", "Children of this node.", float64(s.Children))
 	for _, n := range s.Neighbors {
 		e.gauge("neighbor_rssi_dbm", "Average strength of a neighbor.", n.RSSI, "mac", n.MAC)
+		e.gauge("neighbor_link_margin_db", "How far a neighbor is above what the radio receives at least.", n.Margin, "mac", n.MAC)
 		e.gauge("neighbor_last_heard_timestamp_seconds", "When a neighbor was last heard.", n.Heard, "mac", n.MAC)
 		if n.Cost >= 0 {
 			e.gauge("route_cost", "Cost of the way to a router.", float64(n.Cost), "mac", n.MAC)
@@ -89,6 +94,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, d := range s.Duty {
 		e.gauge("airtime_used_seconds", "What was sent in a sub-band in the last hour.", d.Used, "band", d.Band)
 		if d.Limit > 0 {
+			e.gauge("duty_cycle_limit_ratio", "Share of an hour that the law allows.", d.Limit/3600, "band", d.Band)
 			e.gauge("duty_cycle_used_ratio", "Share of the airtime that the law allows in an hour.", d.Used/d.Limit, "band", d.Band)
 		}
 		e.counter("duty_cycle_refused_total", "Packets that were not sent since the airtime was used up.", d.Refused, "band", d.Band)
@@ -97,6 +103,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, key := range slices.SortedFunc(maps.Keys(s.Host), func(a, b [2]string) int { return strings.Compare(a[0]+a[1], b[0]+b[1]) }) {
 		e.counter("netif_packets_total", "Packets of the host, by what has become of them.", s.Host[key], "direction", key[0], "verdict", key[1])
 	}
+	e.gauge("boards", "Boards with Pycom's library that have been heard.", float64(s.Boards))
+	e.gauge("page_watchers", "Pages that are open.", float64(s.Watchers))
 	e.gauge("mqtt_connected", "1 while the broker is there.", truth(s.Connected))
 	for _, key := range slices.Sorted(maps.Keys(s.MQTT)) {
 		direction, result, _ := strings.Cut(key, " ")

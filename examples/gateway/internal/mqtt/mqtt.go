@@ -3,81 +3,42 @@
 //
 //	P/gw/MAC/state            online | offline, retained; the last will
 //	P/gw/MAC/info             JSON, retained
-//	P/gw/MAC/event            JSON
+//	P/gw/MAC/event            JSON: time, kind, text
 //	P/node/MAC/availability   online | offline, retained
 //	P/node/MAC/link           JSON, retained
-//	P/node/MAC/rx/PORT        what the node sent to a UDP port, as it is; MQTT 5 user properties src, dst, ts, gw, id
-//	P/node/MAC/json/PORT      the same as JSON: id, ts, src, dst, and text or base64
-//	P/node/MAC/tx/PORT        what the node is to get; the result goes to the response topic
+//	P/node/MAC/rx/PORT        what the node sent to a UDP port, as it is; MQTT 5 user properties src, dst, ts, gw, id, also
+//	P/node/MAC/json/PORT      the same as JSON: id, also, ts, gw, src, dst, text or base64, pycom
+//	P/node/MAC/ext/PORT       what it sent to an address outside the mesh, without the header of Pycom's library
+//	P/node/MAC/tx/PORT        what the node is to get
+//	P/node/MAC/text           a text for a board with Pycom's library
+//	P/gw/MAC/request/VERB     what the gateway is to do, JSON: ping, trace, text, nodes, info
+//	P/gw/MAC/response/VERB    the answer, where the request names no response topic
 //
-// MAC is 16 hexadecimal digits. An id is made of what was sent, from where and in which minute: two gateways of one mesh make the same, so that
-// who subscribes can drop doubles.
+// P is the prefix and the mesh's name, MAC 16 hexadecimal digits. What becomes of tx and text goes to the response topic of the message: queued,
+// sent, delivered (a text of which the board says that it has come), no-route, duty-cycle, timeout, or refused and why. Of several gateways of
+// a mesh one gets each (a shared subscription). JSON has text where the payload is UTF-8, else base64; pycom is what is in it, where it is of
+// Pycom's library.
+//
+// Readings and events have QoS 1 and are of no use to the broker after a day; what is retained of nodes is forgotten after a week in which no
+// gateway speaks of them. A node is online if it is to one of the gateways. See [Reading.IDs] for how to drop doubles.
 package mqtt
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/netip"
 	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/eclipse/paho.golang/autopaho"
 	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/gopymesh/pymesh/examples/gateway/internal/spool"
 )
-
-// Reading is a datagram of a node.
-type Reading struct {
-	Time    time.Time
-	Node    string // MAC of the sender
-	Src     netip.AddrPort
-	Dst     netip.AddrPort
-	Payload []byte
-	// Outside says that it was for an address outside the mesh; Text is what a known format has in it.
-	Outside bool
-}
-
-// ID is the same on all gateways that hear of the reading within a minute.
-func (r Reading) ID() string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s %d %d %d ", r.Node, r.Src.Port(), r.Dst.Port(), r.Time.Unix()/60)
-	h.Write(r.Payload)
-	return hex.EncodeToString(h.Sum(nil)[:12])
-}
-
-// record is a reading on disk.
-type record struct {
-	Time    int64          `json:"ts"` // Unix time in milliseconds
-	ID      string         `json:"id"`
-	Node    string         `json:"node"`
-	Src     netip.AddrPort `json:"src"`
-	Dst     netip.AddrPort `json:"dst"`
-	Payload []byte         `json:"payload"`
-	Outside bool           `json:"outside,omitempty"`
-}
-
-// Message is what a node is to get.
-type Message struct {
-	Node    string
-	Port    uint16
-	Payload []byte
-	// Result tells who asked how it went: sent, delivered, no-route, duty-cycle, timeout, refused.
-	Result func(string)
-}
 
 // Options say how to reach the broker.
 type Options struct {
@@ -87,23 +48,33 @@ type Options struct {
 	TLS      *tls.Config
 	Prefix   string // of topics, with the mesh's name
 	Gateway  string // MAC
+	Mesh     string // a name for people
+	Version  string
 	// Ports are the UDP ports to which the broker may send. Empty: nothing comes down.
 	Ports []uint16
 	// Down takes what comes down. It must not block.
 	Down func(Message)
+	// Ask does what is asked of the gateway itself; nil: nothing may be.
+	Ask func(ctx context.Context, verb string, body []byte) (any, error)
+	// HomeAssistant tells Home Assistant of the nodes.
+	HomeAssistant bool
 	// Rate is how many readings a second are published after an outage, 20 if 0.
 	Rate   int
 	Logger *slog.Logger
-	// State hears of the connection.
-	State func(connected bool)
+	// Now is time.Now if nil.
+	Now func() time.Time
 }
 
 const (
-	expiry           = 24 * 60 * 60 // seconds for which a broker keeps a reading
-	maxRetained      = 2000
-	downMax          = 1024 // bytes for a node
-	publishWait      = 10 * time.Second
-	qos1        byte = 1
+	expiry             = 24 * time.Hour // for which a broker keeps a reading
+	session            = 60             // seconds: what comes down later is of no use
+	publishWait        = 10 * time.Second
+	askTimeout         = 2 * time.Minute
+	maxPublishers      = 256 // messages that go out at a time beside the queue
+	qos1          byte = 1
+	jsonType           = "application/json"
+	online             = "online"
+	offline            = "offline"
 )
 
 // Link is the connection to a broker.
@@ -112,12 +83,17 @@ type Link struct {
 	queue *spool.Queue
 	cm    *autopaho.ConnectionManager
 	log   *slog.Logger
+	asks  chan struct{}
+	outs  chan struct{}
+	ready chan struct{} // closed when cm is set
 
 	mu        sync.Mutex
 	connected bool
-	retained  map[string]string // by topic: published again at each connection
-	messages  map[string]uint64 // by direction and result
+	retained  map[string]kept    // by topic: published again at each connection
+	fields    map[string][]field // by node
+	counts    map[string]uint64  // by direction and result
 
+	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 }
@@ -131,13 +107,19 @@ func Start(ctx context.Context, queue *spool.Queue, o Options) (*Link, error) {
 	if o.Rate <= 0 {
 		o.Rate = 20
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	l := &Link{opt: o, queue: queue, log: o.Logger, cancel: cancel, retained: map[string]string{}, messages: map[string]uint64{}}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	l := &Link{
+		opt: o, queue: queue, log: o.Logger, retained: map[string]kept{}, fields: map[string][]field{}, counts: map[string]uint64{},
+		asks: make(chan struct{}, asksMax), outs: make(chan struct{}, maxPublishers), ready: make(chan struct{}),
+	}
+	l.ctx, l.cancel = context.WithCancel(ctx)
 	cfg := autopaho.ClientConfig{
-		ServerUrls: []*url.URL{u}, TlsCfg: o.TLS, KeepAlive: 30, CleanStartOnInitialConnection: false, SessionExpiryInterval: 3600,
+		ServerUrls: []*url.URL{u}, TlsCfg: o.TLS, KeepAlive: 30, CleanStartOnInitialConnection: false, SessionExpiryInterval: session,
 		ConnectUsername: o.User, ConnectPassword: []byte(o.Password),
 		ReconnectBackoff: autopaho.NewExponentialBackoff(time.Second, 5*time.Minute, 5*time.Second, 1.5),
-		WillMessage:      &paho.WillMessage{Topic: l.gateway("state"), Payload: []byte("offline"), QoS: qos1, Retain: true},
+		WillMessage:      &paho.WillMessage{Topic: l.gateway("state"), Payload: []byte(offline), QoS: qos1, Retain: true},
 		OnConnectionUp:   l.up,
 		OnConnectionDown: func() bool { l.down(); return true },
 		OnConnectError:   func(err error) { l.down(); l.log.Warn("broker", "err", err) },
@@ -146,11 +128,12 @@ func Start(ctx context.Context, queue *spool.Queue, o Options) (*Link, error) {
 			OnPublishReceived: []func(paho.PublishReceived) (bool, error){l.received},
 		},
 	}
-	if l.cm, err = autopaho.NewConnection(ctx, cfg); err != nil {
-		cancel()
+	if l.cm, err = autopaho.NewConnection(l.ctx, cfg); err != nil {
+		l.cancel()
 		return nil, fmt.Errorf("mqtt: %w", err)
 	}
-	l.wg.Go(func() { l.replay(ctx) })
+	close(l.ready)
+	l.wg.Go(func() { l.replay(l.ctx) })
 	return l, nil
 }
 
@@ -161,25 +144,16 @@ func (l *Link) node(mac, what string) string { return l.opt.Prefix + "/node/" + 
 func (l *Link) up(cm *autopaho.ConnectionManager, _ *paho.Connack) {
 	l.mu.Lock()
 	l.connected = true
-	retained := maps.Clone(l.retained)
 	l.mu.Unlock()
 	l.log.Info("broker connected", "url", l.opt.URL)
-	l.opt.State(true)
 	l.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), publishWait)
+		<-l.ready
+		ctx, cancel := context.WithTimeout(l.ctx, publishWait)
 		defer cancel()
-		if len(l.opt.Ports) > 0 {
-			s := &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: l.node("+", "tx/+"), QoS: qos1}}}
-			if _, err := cm.Subscribe(ctx, s); err != nil {
-				l.log.Warn("broker: subscribe", "err", err)
-			}
+		if _, err := cm.Subscribe(ctx, &paho.Subscribe{Subscriptions: l.subscriptions()}); err != nil {
+			l.log.Warn("broker: subscribe", "err", err)
 		}
-		retained[l.gateway("state")] = "online"
-		for topic, payload := range retained {
-			if _, err := cm.Publish(ctx, &paho.Publish{Topic: topic, Payload: []byte(payload), QoS: qos1, Retain: true}); err != nil {
-				return // the next connection says it again
-			}
-		}
+		l.retainAll(ctx)
 	})
 }
 
@@ -191,7 +165,6 @@ func (l *Link) down() {
 	if was {
 		l.log.Warn("broker lost")
 	}
-	l.opt.State(false)
 }
 
 // Connected reports whether the broker is there.
@@ -205,61 +178,35 @@ func (l *Link) Connected() bool {
 func (l *Link) Counts() map[string]uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return maps.Clone(l.messages)
+	return maps.Clone(l.counts)
 }
 
 func (l *Link) count(what string) {
 	l.mu.Lock()
-	l.messages[what]++
+	l.counts[what]++
 	l.mu.Unlock()
 }
 
-// Retain publishes a value that stays, such as "gw/info" or a node's "availability", if it is another than before.
-func (l *Link) retain(topic, payload string) {
-	l.mu.Lock()
-	same := l.retained[topic] == payload
-	_, known := l.retained[topic]
-	full := !known && len(l.retained) >= maxRetained
-	if !full {
-		l.retained[topic] = payload
-	}
-	connected := l.connected
-	l.mu.Unlock()
-	if same || full || !connected {
+// send publishes in its own time, in order; what fails then is said again at the next connection, or was not that important.
+func (l *Link) send(all ...*paho.Publish) {
+	select {
+	case l.outs <- struct{}{}:
+	default:
+		l.count("out failed")
 		return
 	}
-	l.send(&paho.Publish{Topic: topic, Payload: []byte(payload), QoS: qos1, Retain: true})
-}
-
-// send publishes in its own time; what fails then is said again at the next connection, or was not that important.
-func (l *Link) send(p *paho.Publish) {
 	l.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), publishWait)
-		defer cancel()
-		if _, err := l.cm.Publish(ctx, p); err != nil {
-			l.count("out failed")
+		defer func() { <-l.outs }()
+		for _, p := range all {
+			ctx, cancel := context.WithTimeout(l.ctx, publishWait)
+			_, err := l.cm.Publish(ctx, p)
+			cancel()
+			if err != nil {
+				l.count("out failed")
+				return
+			}
 		}
 	})
-}
-
-// Info publishes what the gateway is.
-func (l *Link) Info(v any) { l.retain(l.gateway("info"), toJSON(v)) }
-
-// Event publishes what has happened, if the broker is there.
-func (l *Link) Event(v any) {
-	if l.Connected() {
-		l.send(&paho.Publish{Topic: l.gateway("event"), Payload: []byte(toJSON(v))})
-	}
-}
-
-// Node publishes a node's availability and links.
-func (l *Link) Node(mac string, alive bool, link any) {
-	state := "offline"
-	if alive {
-		state = "online"
-	}
-	l.retain(l.node(mac, "availability"), state)
-	l.retain(l.node(mac, "link"), toJSON(link))
 }
 
 func toJSON(v any) string {
@@ -270,175 +217,11 @@ func toJSON(v any) string {
 	return string(b)
 }
 
-// Publish takes a reading; it is on disk when Publish returns.
-func (l *Link) Publish(r Reading) error {
-	b, err := json.Marshal(record{r.Time.UnixMilli(), r.ID(), r.Node, r.Src, r.Dst, r.Payload, r.Outside})
-	if err != nil {
-		return err
-	}
-	return l.queue.Put(b)
-}
-
-// replay publishes what the queue has, in order, each until the broker has it.
-func (l *Link) replay(ctx context.Context) {
-	pace := time.NewTicker(time.Second / time.Duration(l.opt.Rate))
-	defer pace.Stop()
-	for {
-		b, ok := l.queue.Peek()
-		if !ok {
-			select {
-			case <-ctx.Done():
-				return
-			case <-l.queue.Ready():
-			}
-			continue
-		}
-		var r record
-		if err := json.Unmarshal(b, &r); err != nil {
-			l.count("out damaged")
-			_ = l.queue.Ack()
-			continue
-		}
-		if !l.deliver(ctx, r) {
-			return
-		}
-		if err := l.queue.Ack(); err != nil && !errors.Is(err, spool.ErrClosed) {
-			l.log.Warn("spool", "err", err)
-		}
-		l.count("out published")
-		select {
-		case <-ctx.Done():
-			return
-		case <-pace.C:
-		}
-	}
-}
-
-// deliver publishes a reading in both forms, and tries until the broker has taken it. It reports false when ctx has ended.
-func (l *Link) deliver(ctx context.Context, r record) bool {
-	kind := "rx/"
-	if r.Outside {
-		kind = "ext/"
-	}
-	port := strconv.Itoa(int(r.Dst.Port()))
-	seconds := uint32(expiry)
-	raw := &paho.Publish{
-		Topic: l.node(r.Node, kind+port), Payload: r.Payload, QoS: qos1,
-		Properties: &paho.PublishProperties{MessageExpiry: &seconds, User: paho.UserProperties{
-			{Key: "src", Value: r.Src.String()}, {Key: "dst", Value: r.Dst.String()},
-			{Key: "ts", Value: strconv.FormatInt(r.Time, 10)}, {Key: "gw", Value: l.opt.Gateway}, {Key: "id", Value: r.ID},
-		}},
-	}
-	twin := &paho.Publish{
-		Topic: l.node(r.Node, "json/"+port), Payload: []byte(twinOf(r)), QoS: qos1,
-		Properties: &paho.PublishProperties{MessageExpiry: &seconds, ContentType: "application/json"},
-	}
-	for _, p := range []*paho.Publish{raw, twin} {
-		for !l.attempt(ctx, p) {
-			if ctx.Err() != nil {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// attempt publishes once the broker is there.
-func (l *Link) attempt(ctx context.Context, p *paho.Publish) bool {
-	if err := l.cm.AwaitConnection(ctx); err != nil {
-		return false
-	}
-	once, cancel := context.WithTimeout(ctx, publishWait)
-	defer cancel()
-	response, err := l.cm.Publish(once, p)
-	switch {
-	case err == nil:
-		return true
-	case response != nil && response.ReasonCode >= 0x80: // the broker does not want it: not now and not later
-		l.count("out refused")
-		l.log.Warn("broker refuses", "topic", p.Topic, "reason", response.ReasonCode)
-		return true
-	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(time.Second):
-	}
-	return false
-}
-
-// twinOf is a reading as JSON: what is UTF-8 as text, all else in base64.
-func twinOf(r record) string {
-	v := struct {
-		ID     string `json:"id"`
-		Time   int64  `json:"ts"`
-		Src    string `json:"src"`
-		Dst    string `json:"dst"`
-		Text   string `json:"text,omitempty"`
-		Base64 string `json:"base64,omitempty"`
-	}{ID: r.ID, Time: r.Time, Src: r.Src.String(), Dst: r.Dst.String()}
-	if utf8.Valid(r.Payload) {
-		v.Text = string(r.Payload)
-	} else {
-		v.Base64 = base64.StdEncoding.EncodeToString(r.Payload)
-	}
-	return toJSON(v)
-}
-
-// ParseDown reads the topic of what is for a node.
-func ParseDown(prefix, topic string) (mac string, port uint16, err error) {
-	rest, ok := strings.CutPrefix(topic, prefix+"/node/")
-	parts := strings.Split(rest, "/")
-	if !ok || len(parts) != 3 || parts[1] != "tx" {
-		return "", 0, fmt.Errorf("mqtt: %q is no topic of a node", topic)
-	}
-	mac = parts[0]
-	if b, err := hex.DecodeString(mac); err != nil || len(b) != 8 || mac != strings.ToLower(mac) {
-		return "", 0, fmt.Errorf("mqtt: %q is no MAC address of 16 hexadecimal digits", mac)
-	}
-	p, err := strconv.ParseUint(parts[2], 10, 16)
-	if err != nil || p == 0 {
-		return "", 0, fmt.Errorf("mqtt: %q is no port", parts[2])
-	}
-	return mac, uint16(p), nil
-}
-
-// received takes what is for a node.
-func (l *Link) received(pr paho.PublishReceived) (bool, error) {
-	p := pr.Packet
-	answer := func(result string) {
-		l.count("down " + result)
-		if p.Properties == nil || p.Properties.ResponseTopic == "" || strings.ContainsAny(p.Properties.ResponseTopic, "+#") {
-			return
-		}
-		l.send(&paho.Publish{
-			Topic: p.Properties.ResponseTopic, Payload: []byte(result), QoS: qos1,
-			Properties: &paho.PublishProperties{CorrelationData: p.Properties.CorrelationData},
-		})
-	}
-	mac, port, err := ParseDown(l.opt.Prefix, p.Topic)
-	switch {
-	case err != nil:
-		l.count("down malformed")
-		return true, nil
-	case p.Retain: // it would come again at each start
-		answer("refused: retained")
-		return true, nil
-	case !slices.Contains(l.opt.Ports, port):
-		answer("refused: port")
-		return true, nil
-	case len(p.Payload) > downMax:
-		answer("refused: too long")
-		return true, nil
-	}
-	l.opt.Down(Message{Node: mac, Port: port, Payload: append([]byte(nil), p.Payload...), Result: answer})
-	return true, nil
-}
-
 // Close says that the gateway is offline, and disconnects.
 func (l *Link) Close() error {
 	if l.Connected() {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		_, _ = l.cm.Publish(ctx, &paho.Publish{Topic: l.gateway("state"), Payload: []byte("offline"), QoS: qos1, Retain: true})
+		_, _ = l.cm.Publish(ctx, &paho.Publish{Topic: l.gateway("state"), Payload: []byte(offline), QoS: qos1, Retain: true})
 		_ = l.cm.Disconnect(ctx)
 		cancel()
 	}

@@ -22,7 +22,10 @@ import (
 type nobody struct{}
 
 func (nobody) Ping(_ context.Context, node string) (string, error) { return node + ": 320ms", nil }
-func (nobody) Trace(context.Context, string) (string, error)       { return "", errors.New("no way") }
+func (nobody) Text(_ context.Context, node, text string) (string, error) {
+	return node + " has " + text, nil
+}
+func (nobody) Trace(context.Context, string) (string, error) { return "", errors.New("no way") }
 
 // fieldOf is a mesh of n nodes in a row of cells.
 func fieldOf(n int) (nodes []view.Node, links []view.Link) {
@@ -110,6 +113,8 @@ func TestPage(t *testing.T) {
 		n.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true })); } return document.querySelector('#node dl') !== null; })()`)
 	until(t, ctx, "it is pinged", `(() => { const b = document.querySelector('#node button'); if (!window.asked) { window.asked = true; b.click(); }
 		return document.querySelector('#node pre').textContent.includes('320ms'); })()`)
+	until(t, ctx, "it gets a text", `(() => { const f = document.querySelector('#node form'); if (!window.texted) { window.texted = true; f.querySelector('input').value = 'hello <b>you</b>';
+		f.requestSubmit(); } return document.querySelector('#node pre').textContent.includes('has hello <b>you</b>'); })()`)
 	shot(t, ctx, "map.png")
 
 	address := s.Addr()
@@ -210,6 +215,8 @@ func TestGuard(t *testing.T) {
 		{"ping of what?", ask(open, "POST", "/api/ping", `{"nose":1}`), 400},
 		{"trace that fails", ask(open, "POST", "/api/trace", node), 502},
 		{"no such page", ask(open, "GET", "/nowhere", ""), 404},
+		{"text", ask(open, "POST", "/api/text", `{"node":"0000000000000001","text":"hi"}`), 200},
+		{"text without the token", ask(closed, "POST", "/api/text", `{"node":"0000000000000001","text":"hi"}`), 401},
 		{"ping without the token", ask(closed, "POST", "/api/ping", node), 401},
 		{"ping with a wrong token", ask(closed, "POST", "/api/ping", node, "Authorization", "Bearer wrong"), 401},
 		{"ping with the token", ask(closed, "POST", "/api/ping", node, "Authorization", "Bearer secret"), 200},

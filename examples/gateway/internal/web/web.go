@@ -25,6 +25,7 @@ var static embed.FS
 const (
 	pingEvery    = 15 * time.Second
 	writeTimeout = 10 * time.Second
+	actTimeout   = 2 * time.Minute // a text has to get there, and the answer back
 	maxBody      = 4096
 )
 
@@ -37,6 +38,8 @@ type Actions interface {
 	Ping(ctx context.Context, node string) (string, error)
 	// Trace finds the way to a node, and returns lines to show.
 	Trace(ctx context.Context, node string) (string, error)
+	// Text sends a text to a board and returns what has become of it.
+	Text(ctx context.Context, node, text string) (string, error)
 }
 
 // Options say who may see the page.
@@ -101,8 +104,15 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("GET /", http.FileServerFS(files))
 	mux.HandleFunc("GET /api/state", s.state)
 	mux.HandleFunc("GET /api/events", s.events)
-	mux.HandleFunc("POST /api/ping", func(w http.ResponseWriter, r *http.Request) { s.act(w, r, s.actions.Ping) })
-	mux.HandleFunc("POST /api/trace", func(w http.ResponseWriter, r *http.Request) { s.act(w, r, s.actions.Trace) })
+	mux.HandleFunc("POST /api/ping", func(w http.ResponseWriter, r *http.Request) {
+		s.act(w, r, func(ctx context.Context, a ask) (string, error) { return s.actions.Ping(ctx, a.Node) })
+	})
+	mux.HandleFunc("POST /api/trace", func(w http.ResponseWriter, r *http.Request) {
+		s.act(w, r, func(ctx context.Context, a ask) (string, error) { return s.actions.Trace(ctx, a.Node) })
+	})
+	mux.HandleFunc("POST /api/text", func(w http.ResponseWriter, r *http.Request) {
+		s.act(w, r, func(ctx context.Context, a ask) (string, error) { return s.actions.Text(ctx, a.Node, a.Text) })
+	})
 	if s.opt.Metrics != nil {
 		mux.Handle("GET /metrics", s.opt.Metrics)
 	}
@@ -205,21 +215,25 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// ask is what the page asks for.
+type ask struct {
+	Node string `json:"node"`
+	Text string `json:"text"` // of a text
+}
+
 // act does what the page asks for.
-func (s *Server) act(w http.ResponseWriter, r *http.Request, f func(context.Context, string) (string, error)) {
-	var ask struct {
-		Node string `json:"node"`
-	}
+func (s *Server) act(w http.ResponseWriter, r *http.Request, f func(context.Context, ask) (string, error)) {
+	var a ask
 	d := json.NewDecoder(io.LimitReader(r.Body, maxBody))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&ask); err != nil {
+	if err := d.Decode(&a); err != nil {
 		http.Error(w, `want {"node": "…"}`, http.StatusBadRequest)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
 	defer cancel()
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute + writeTimeout))
-	text, err := f(ctx, ask.Node)
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(actTimeout + writeTimeout))
+	text, err := f(ctx, a)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return

@@ -167,7 +167,13 @@
       dl = box.appendChild(document.createElement('dl'));
       for (const what of ['ping', 'trace']) {
         const b = box.appendChild(document.createElement('button'));
-        b.textContent = what; b.disabled = n.self; b.addEventListener('click', () => act(what, n.id, b));
+        b.textContent = what; b.disabled = n.self; b.addEventListener('click', () => act(what, { node: n.id }, b));
+      }
+      if (!n.self) {
+        const form = box.appendChild(document.createElement('form')), input = form.appendChild(document.createElement('input')), b = form.appendChild(document.createElement('button'));
+        input.setAttribute('aria-label', 'Text for the board'); input.placeholder = 'text for the board'; input.maxLength = 200; input.required = true;
+        b.textContent = 'send';
+        form.addEventListener('submit', (e) => { e.preventDefault(); act('text', { node: n.id, text: input.value }, b); });
       }
       box.appendChild(document.createElement('pre')).hidden = true;
     }
@@ -180,13 +186,13 @@
     }
   }
 
-  async function act(what, node, button) {
+  async function act(what, ask, button) {
     const out = $('node').querySelector('pre');
     button.disabled = true; out.hidden = false; out.textContent = what + ' …';
     try {
       const headers = { 'Content-Type': 'application/json' };
       if (token) headers.Authorization = 'Bearer ' + token;
-      const r = await fetch('api/' + what, { method: 'POST', headers, body: JSON.stringify({ node }) });
+      const r = await fetch('api/' + what, { method: 'POST', headers, body: JSON.stringify(ask) });
       out.textContent = r.ok ? (await r.json()).text : await r.text();
     } catch (e) { out.textContent = String(e); }
     button.disabled = false;
