@@ -517,6 +517,14 @@ func TestBorderRouter(t *testing.T) {
 			t.Errorf("%d bytes", n)
 		}
 	})
+	for _, tt := range []struct{ what, says string }{{"fd99::1", "No route"}, {"2001:db8::2 -t 1", "exceeded"}} {
+		t.Run("an error for "+tt.what, func(t *testing.T) {
+			m.wait(t, tt.says, func() bool {
+				out, _ := field.run("ping", append([]string{"-c", "1", "-W", "3"}, strings.Fields(tt.what)...)...)
+				return strings.Contains(out, tt.says)
+			})
+		})
+	}
 	t.Run("no mesh-local address outside", func(t *testing.T) {
 		before := far.Stats().ToMesh[NoRoute].Packets + ig.Stats().ToHost[Spoofed].Packets
 		_, _ = field.run("ping", "-c", "1", "-W", "2", "-I", m.nodes[2].MeshLocalEID().String(), "2001:db8::2")

@@ -316,6 +316,34 @@ func TestHealed(t *testing.T) {
 	m.wait(t, "all is well after IPv6 was off", whole)
 }
 
+// TestLocator gives the host the routing locator, too: an address that works, but that the kernel takes for no new conversation. It changes
+// with the node's place.
+func TestLocator(t *testing.T) {
+	t.Parallel()
+	need(t, "ip", "ping")
+	h := newHost(t)
+	m := newMesh(t, 2)
+	i, err := h.up(m.nodes[1], Options{RLOC: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	has := func() bool {
+		want := fmt.Sprintf("::ff:fe00:%x/128", uint16(m.nodes[1].RLOC16()))
+		out, _ := h.run("ip", "-6", "addr", "show", "dev", "pymesh0", "deprecated")
+		all, _ := h.run("ip", "-6", "addr", "show", "dev", "pymesh0")
+		return strings.Contains(strings.ReplaceAll(out, ":0:", "::"), want) && strings.Count(all, "ff:fe00") == 1
+	}
+	m.wait(t, "the locator as a deprecated address", has)
+	route := h.must("ip", "-6", "route", "get", m.nodes[0].MeshLocalEID().String())
+	if !strings.Contains(route, "src "+m.nodes[1].MeshLocalEID().String()) {
+		t.Errorf("the kernel's source: %s", route)
+	}
+	if before := m.nodes[1].RLOC16(); before&0x1ff != 0 { // a child's: it will be a router in two minutes of the mesh's
+		m.wait(t, "another locator", func() bool { return m.nodes[1].RLOC16() != before && has() })
+	}
+}
+
 // TestAttachGoesOn attaches to a device on which a program has joined a group already, and that is deleted in the end.
 func TestAttachGoesOn(t *testing.T) {
 	t.Parallel()

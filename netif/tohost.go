@@ -80,9 +80,12 @@ func (i *Interface) fromMeshOut(f pymesh.Forwarded) {
 	}
 }
 
-// tellMesh sends an ICMPv6 error to a node of the mesh.
+// tellMesh sends an ICMPv6 error to a node of the mesh: with as much of the packet as tells whose it was, which is one frame.
 func (i *Interface) tellMesh(p *packet, t ip6.ICMPv6Type, code uint8) {
-	message, ok := appendError(nil, i.eid, p, t, code)
+	const enough = ip6.HeaderSize + 8 // the ports, or the identifier of an echo
+	about := *p
+	about.Bytes = p.Bytes[:min(len(p.Bytes), enough)]
+	message, ok := appendError(nil, i.eid, &about, t, code)
 	if !ok {
 		return
 	}

@@ -3,8 +3,7 @@
 #
 #   packaging/build.sh [ARCHITECTURE...]     arm (ARMv6: every Raspberry Pi), arm64, amd64; all three without
 #
-# They come to $OUT, or packaging/dist. The version is that of the latest tag (VERSION sets another), the time that of the commit: the
-# same commit gives the same bytes.
+# They come to $OUT, or packaging/dist. The version is that of the latest tag (VERSION sets another), the time that of the commit.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

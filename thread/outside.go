@@ -89,10 +89,6 @@ func (x *meshLayer) out(src, dst netip.Addr) bool {
 
 // toOutside queues a datagram for PollForward. The oldest gives way if the host does not fetch them.
 func (x *ipLayer) toOutside(d *ip6.Datagram) {
-	if d.HopLimit <= 1 {
-		x.counters.IPHopLimit++
-		return
-	}
 	if len(x.outside) >= maxPackets {
 		x.counters.HostQueueFull++
 		x.outside = slices.Delete(x.outside, 0, 1)
@@ -109,8 +105,8 @@ func (x *ipLayer) refuseForwarded(m *sender.Message) {
 	}
 }
 
-// PollForward returns the next datagram that leaves the mesh by this node, a border router: whole, with the hop limit that it came with. It
-// is the caller's to keep.
+// PollForward returns the next datagram that leaves the mesh by this node, a border router: whole, with the hop limit that it came with, which
+// its forwarder looks at and answers (RFC 4443 §3.3). It is the caller's to keep.
 func (e *Engine) PollForward() (d ip6.Datagram, ok bool) {
 	if len(e.ip.outside) == 0 {
 		return ip6.Datagram{}, false
