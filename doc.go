@@ -89,8 +89,8 @@
 // # Stability
 //
 // Versions follow Semantic Versioning. Within v0, the API of this package and of lora, lora/hats, lora/lorasim, lora/meshtest, lora/periphpins,
-// lora/sx126x, lora/sx1276, lora/transceiver, netif and thread/topology changes in a minor version only (v0.2.0), with a line in CHANGELOG.md for each change; a patch (v0.1.1) leaves it as
-// it is. A golden file of each is in testdata/api. What may change at any time: package thread and those below it, which show how Thread works to
+// lora/sx126x, lora/sx1276, lora/transceiver, netif and thread/topology changes in a minor version only (v0.2.0), with a line in CHANGELOG.md
+// for each change; a patch (v0.1.1) leaves it as it is. A golden file of each is in testdata/api. What may change at any time: package thread and those below it, which show how Thread works to
 // those who look; the names in [Counters]; what is inside of [Settings], of which later versions read earlier ones; texts of errors and logs; the
 // example programs. Structs that are returned may get more fields: compare and build them with field names.
 //
@@ -100,5 +100,5 @@
 // boards have. Commands of the command line that are not there are named by [github.com/gopymesh/pymesh/thread/cli]; README.md says what
 // works, protocol by protocol.
 //
-// Not implemented yet: a border agent, by which a commissioner from outside of the mesh, such as a phone, would let nodes in.
+// The border agent ([Node.ServeCommissioner]) has met OpenThread's commissioner, and no telephone yet. Commercial commissioning (Thread 1.2) is not there.
 package pymesh

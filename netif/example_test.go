@@ -11,7 +11,7 @@ import (
 
 // The host's own programs on the mesh: ping, coap-client and all others. It needs CAP_NET_ADMIN.
 func ExampleUp() {
-	var node *pymesh.Node // see pymesh.New
+	var node *pymesh.Node       // see pymesh.New
 	ctx := context.Background() // for as long as it takes to come up
 	host, err := netif.Up(ctx, node, netif.Options{})
 	if err != nil {
