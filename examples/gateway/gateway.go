@@ -63,10 +63,13 @@ func newGateway(ctx context.Context, cfg config, node *pymesh.Node, radio lora.R
 	g.mapper.init(g)
 	g.sender.init(g)
 	g.doorman.init(g)
-	for _, start := range []func(context.Context) error{g.listen, g.startHost, g.startBroker, g.startWeb, g.startControl, g.startBorderAgent} {
+	for _, start := range []func(context.Context) error{g.listen, g.startBroker, g.startHost, g.startWeb, g.startControl, g.startBorderAgent} {
 		if err := start(ctx); err != nil {
 			return nil, errors.Join(err, g.close())
 		}
+	}
+	for port, s := range g.sockets { // now that all is there that they speak to
+		g.wg.Go(func() { g.receive(s, port) })
 	}
 	return g, nil
 }
@@ -148,7 +151,6 @@ func (g *gateway) listen(context.Context) error {
 			return err
 		}
 		g.sockets[port] = s
-		g.wg.Go(func() { g.receive(s, port) })
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func TestDeaths(t *testing.T) {
 	w := &witness{ids: map[string]map[string]int{}, more: make(chan struct{}, 1)}
 	client := brokertest.Connect(t, m.URL(), "witness", w.hear, prefix+"/node/+/rx/+")
 	dir := t.TempDir()
-	next := 0
+	var next int
 	life := live(t, dir, gate.URL(), next)
 	for range deaths {
 		life.put(100)
@@ -152,15 +152,14 @@ func (p *process) read() bool {
 	return true
 }
 
-// put waits until so many more readings are on disk, and returns the number of the next.
-func (p *process) put(n int) int {
+// put waits until so many more readings are on disk.
+func (p *process) put(n int) {
 	p.t.Helper()
 	for begin := p.next; p.next < begin+n; {
 		if !p.read() {
 			p.t.Fatal("the gateway has ended by itself")
 		}
 	}
-	return p.next
 }
 
 // kill ends it as the kernel does, and returns the number of the next reading.

@@ -65,18 +65,11 @@ func TestOutage(t *testing.T) {
 	if err := b.Server().Subscribe("pymesh/test/node/+/rx/+", 2, take); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(60 * time.Second)
-	for {
-		mu.Lock()
-		got := len(seen)
-		mu.Unlock()
-		if got == n {
-			break
-		}
+	count := func() int { mu.Lock(); defer mu.Unlock(); return len(seen) }
+	for deadline := time.Now().Add(60 * time.Second); count() < n; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d of %d have come; %+v", got, n, q.Stats())
+			t.Fatalf("%d of %d have come; %+v", count(), n, q.Stats())
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 	if err := l.Close(); err != nil {
 		t.Error(err)
