@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -150,6 +151,19 @@ func (c *outsideClient) ask(uri string, payload []byte) (answer coap.Message) {
 	return answer
 }
 
+// rename becomes the commissioner, and gives the network another name.
+func (c *outsideClient) rename(name string) {
+	c.t.Helper()
+	answer := c.ask(tmf.URICommissionerPetition, tlv.Append(nil, meshcop.TypeCommissionerID, []byte("owner")))
+	value, _ := tlv.Find(answer.Payload, meshcop.TypeCommissionerSessionID)
+	session, err := meshcop.ParseCommissionerSessionID(value)
+	if err != nil {
+		c.t.Fatalf("petition: %+v, %v", answer, err)
+	}
+	payload := meshcop.AppendNetworkName(meshcop.AppendCommissionerSessionID(nil, session), name)
+	c.ask(tmf.URIActiveSet, tlv.Append(payload, meshcop.TypeActiveTimestamp, []byte{0, 0, 0, 0, 0, 9, 0, 0}))
+}
+
 // A commissioner outside manages the mesh by the passphrase, whatever the network is called by then; with another it does not.
 func TestServeCommissioner(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
@@ -189,16 +203,7 @@ func TestServeCommissioner(t *testing.T) {
 		if !c.until(time.Minute, func() bool { return c.conn.State() == dtls.Established }) {
 			t.Fatal("not let in")
 		}
-		answer := c.ask(tmf.URICommissionerPetition, tlv.Append(nil, meshcop.TypeCommissionerID, []byte("owner")))
-		value, _ := tlv.Find(answer.Payload, meshcop.TypeCommissionerSessionID)
-		session, err := meshcop.ParseCommissionerSessionID(value)
-		if err != nil {
-			t.Fatalf("petition: %+v, %v", answer, err)
-		}
-		payload := meshcop.AppendCommissionerSessionID(nil, session)
-		payload = meshcop.AppendNetworkName(payload, "away")
-		payload = tlv.Append(payload, meshcop.TypeActiveTimestamp, []byte{0, 0, 0, 0, 0, 9, 0, 0})
-		c.ask(tmf.URIActiveSet, payload)
+		c.rename("away")
 		m.until(time.Minute, "another name", func() bool { return n.Network().Name == "away" })
 		c.conn.Close()
 		c.until(5*time.Second, func() bool { return false })
@@ -217,13 +222,8 @@ func TestServeCommissioner(t *testing.T) {
 			pymesh.CommissionerGuessed, pymesh.CommissionerConnected, pymesh.CommissionerAccepted, pymesh.CommissionerGone,
 			pymesh.CommissionerConnected, pymesh.CommissionerGone,
 		}
-		if len(steps) != len(want) {
-			t.Fatalf("%v, want %v", steps, want)
-		}
-		for i := range want {
-			if steps[i] != want[i] {
-				t.Errorf("%v, want %v", steps, want)
-			}
+		if !slices.Equal(steps, want) {
+			t.Errorf("%v, want %v", steps, want)
 		}
 		if strings.Contains(log.String(), passphrase) || strings.Contains(log.String(), string(key[:])) {
 			t.Errorf("a secret in the log:\n%s", &log)

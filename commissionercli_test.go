@@ -96,6 +96,24 @@ func (p *commissionerProgram) must(command, want string) {
 	}
 }
 
+// inRealTime makes a mesh of some nodes that live in the time of the wall clock.
+func inRealTime(ctx context.Context, t *testing.T, air *lorasim.Air, count int) (nodes []*pymesh.Node) {
+	t.Helper()
+	key := pymesh.NewKey()
+	for i := range count {
+		n, err := pymesh.New(air.Radio(lora.Config{}, lorasim.Position{X: 100 * float64(i)}), pymesh.WithKey(key), pymesh.WithNetworkName("home"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { n.Close() })
+		if err := n.WaitAttached(ctx); err != nil {
+			t.Fatal(err)
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes
+}
+
 // OpenThread's commissioner program manages a mesh of ours: with another PSKc it does not; with the right one it reads the dataset, lets a node in by
 // password, asks nodes, and changes the network. It takes some minutes: the program wants to be on time.
 func TestCommissionerProgram(t *testing.T) {
@@ -106,19 +124,7 @@ func TestCommissionerProgram(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
 	defer cancel()
 	air := lorasim.NewAir(lorasim.Options{Seed: 1})
-	var nodes []*pymesh.Node
-	key := pymesh.NewKey()
-	for i := range 3 {
-		n, err := pymesh.New(air.Radio(lora.Config{}, lorasim.Position{X: 100 * float64(i)}), pymesh.WithKey(key), pymesh.WithNetworkName("home"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer n.Close()
-		if err := n.WaitAttached(ctx); err != nil {
-			t.Fatal(err)
-		}
-		nodes = append(nodes, n)
-	}
+	nodes := inRealTime(ctx, t, air, 3)
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -27,4 +27,4 @@ _pymesh_values() {
 		-e '/"[a-z]+" for/{s/[^"]*"([a-z]+)"[^"]*/\1 /g;b' -e '}' \
 		-e 's/^[^:]*: //' -e 's/.*profile of [^,]*, ([a-z0-9.]+) or ([a-z]+).*/\1 \2/' -e 's/\([^)]*\)//g' -e 's/,/ /g'
 }
-complete -o default -F _pymesh {,pymesh-}{gateway,node,otcli,quickstart,radiotest,sim,sniff,topology}
+complete -o default -F _pymesh {,pymesh-}{gateway,join,node,otcli,quickstart,radiotest,sim,sniff,topology}

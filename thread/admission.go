@@ -197,7 +197,7 @@ func (x *admission) handleRelayTransmit(ev tmfEvent, _ tmf.Payload) error {
 	if err != nil {
 		return err
 	}
-	x.mac.Welcome(to, x.Now.Add(silenceFrames*x.timing.FrameTime))
+	x.mac.Welcome(to, x.Now.Add(silenceFrames*x.timing.FrameTime), x.router.Known(to))
 	x.ip.sendProtected(sender.Plain, x.addresses.LinkLocal(), x.joinerPort(), netip.AddrPortFrom(neighbors.LinkLocal(to), m.Port), m.Datagram,
 		sender.PriorityNet)
 	x.entrustNext()
@@ -287,7 +287,7 @@ func (x *admission) Discover() error {
 func (x *admission) Tune(to joining.Candidate) {
 	x.change.tuneTo(to.PANID, to.Channel)
 	x.mac.Unwelcome()
-	x.mac.Welcome(to.Ext, x.Now.Add(time.Hour)) // until Leave, or the next
+	x.mac.Welcome(to.Ext, x.Now.Add(time.Hour), true) // until Leave, or the next
 }
 
 // Send is joining.Host's.

@@ -36,7 +36,6 @@ type outsider struct {
 	agent    *borderagent.Agent
 	conn     *dtls.Conn
 	coap     *coap.Endpoint[string]
-	id       uint16
 	session  uint16
 	joiners  *commissioning.Joiners
 	sessions *commissioning.Sessions

@@ -69,7 +69,8 @@ type config struct {
 		TokenFile string   `toml:"token_file"`
 		Hosts     []string `toml:"hosts"`
 	} `toml:"web"`
-	Control struct {
+	Commissioner outsideConfig `toml:"commissioner"`
+	Control      struct {
 		Socket string `toml:"socket"`
 	} `toml:"control"`
 	Map struct {
@@ -99,6 +100,7 @@ func defaults() config {
 	c.Mesh.Name, c.Mesh.Ports = "mesh", []int{1234, 4000}
 	c.MQTT.Prefix, c.MQTT.SpoolMiB, c.MQTT.DownlinkAirtime = "pymesh", 16, duration(10*time.Second)
 	c.Web.Listen = "127.0.0.1:8080"
+	c.Commissioner.MDNS = true
 	c.Map.Budget, c.Map.Children = duration(10*time.Second), true
 	return c
 }
@@ -169,7 +171,7 @@ func (c *config) validate() error {
 	if c.MQTT.Downlink && len(c.MQTT.DownlinkPorts) == 0 {
 		return errors.New("mqtt.downlink without mqtt.downlink_ports lets nothing pass: name the ports")
 	}
-	return errors.Join(c.validateWeb(), c.validateBorder())
+	return errors.Join(c.validateWeb(), c.validateBorder(), c.Commissioner.validate())
 }
 
 func (c *config) validateWeb() error {

@@ -38,6 +38,8 @@ type gateway struct {
 	view  *view.View
 	mapper
 	sender
+	doorman doorman
+	agent   *borderAgent
 
 	queue   *spool.Queue
 	broker  *mqtt.Link
@@ -60,7 +62,8 @@ func newGateway(ctx context.Context, cfg config, node *pymesh.Node, radio lora.R
 	}
 	g.mapper.init(g)
 	g.sender.init(g)
-	for _, start := range []func(context.Context) error{g.listen, g.startHost, g.startBroker, g.startWeb, g.startControl} {
+	g.doorman.init(g)
+	for _, start := range []func(context.Context) error{g.listen, g.startHost, g.startBroker, g.startWeb, g.startControl, g.startBorderAgent} {
 		if err := start(ctx); err != nil {
 			return nil, errors.Join(err, g.close())
 		}
@@ -78,6 +81,8 @@ func (g *gateway) run(ctx context.Context) error {
 	parts.Go(func() { g.watch(ctx) })
 	parts.Go(func() { g.walk(ctx) })
 	parts.Go(func() { g.tell(ctx) })
+	parts.Go(func() { g.doorman.admit(ctx) })
+	parts.Go(func() { g.agent.run(ctx) })
 	for range carriers {
 		parts.Go(func() { g.carry(ctx) })
 	}
@@ -115,6 +120,7 @@ func (g *gateway) close() error {
 	if g.host != nil {
 		errs = append(errs, g.host.Close())
 	}
+	errs = append(errs, g.agent.close())
 	for _, s := range g.sockets {
 		errs = append(errs, s.Close())
 	}
@@ -303,7 +309,7 @@ func (g *gateway) startWeb(context.Context) (err error) {
 	if g.cfg.Web.Listen == "" {
 		return nil
 	}
-	o := web.Options{Listen: g.cfg.Web.Listen, Hosts: g.cfg.Web.Hosts, Metrics: metrics.Handler(g.metrics)}
+	o := web.Options{Listen: g.cfg.Web.Listen, Hosts: g.cfg.Web.Hosts, Metrics: metrics.Handler(g.metrics), Doorman: &g.doorman}
 	if g.cfg.Web.TokenFile != "" {
 		if o.Token, err = secret("web.token_file", g.cfg.Web.TokenFile); err != nil {
 			return err

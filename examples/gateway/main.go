@@ -233,6 +233,10 @@ func (p *program) liveEmulated(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
 	f.talk(ctx, node)
+	fmt.Fprintf(p.out, "beside: a node with the password %s, which the page can let in\n", newcomerPassword)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	f.wg.Go(func() { f.join(ctx) })
 	return p.serve(ctx, node, f.own)
 }
 

@@ -166,7 +166,11 @@ func (p *program) watch(ctx context.Context, node *pymesh.Node, chip hats.Radio,
 func (p *program) report(node *pymesh.Node, chip hats.Radio, governor *lora.Governor) {
 	var neighbors []string
 	for _, n := range node.Neighbors() {
-		neighbors = append(neighbors, fmt.Sprintf("%v(%v, %d dBm)", n.MAC, n.RLOC16, n.RSSI))
+		snr := "unknown"
+		if n.SNR != pymesh.SNRUnknown {
+			snr = fmt.Sprintf("%.1f dB", n.SNR)
+		}
+		neighbors = append(neighbors, fmt.Sprintf("%v(%v, %d dBm, SNR %s)", n.MAC, n.RLOC16, n.RSSI, snr))
 	}
 	s := chip.Stats()
 	p.log.Info("state", "role", node.State(), "rloc16", node.RLOC16(), "eid", node.MeshLocalEID(),

@@ -249,27 +249,7 @@ func TestCommissioner(t *testing.T) {
 		}
 	}
 
-	joiner, _ := meshcop.Relayed{Port: 1000, IID: [8]byte{1}, Router: 0x0400, Datagram: []byte("hello")}.AppendBinary(nil)
-	r.report(Report{Kind: Relayed, Payload: joiner})
-	if m := c.last(); m.Options.URIPath() != tmf.URIRelayReceive || !bytes.Equal(m.Payload, joiner) {
-		t.Errorf("relayed: %+v", m)
-	}
-	if q := c.tell(tmf.URIRelayTransmit, joiner); len(q) != 1 || q[0].Kind != Relay || q[0].Router != 0x0400 || !bytes.Equal(q[0].Payload, joiner) {
-		t.Errorf("to the joiner: %+v", q)
-	}
-
-	node := netip.MustParseAddrPort("[fdde:ad00:beef::ff:fe00:fc00]:61631")
-	p := meshcop.Proxied{Addr: node.Addr(), SrcPort: 61631, DstPort: node.Port(), Data: []byte("question")}
-	payload, _ := p.AppendBinary(nil)
-	if q := c.tell(tmf.URIUDPProxyTransmit, payload); len(q) != 1 || q[0].Kind != Datagram || q[0].Dst != node || q[0].SrcPort != 61631 || string(q[0].Payload) != "question" {
-		t.Errorf("to a node: %+v", q)
-	}
-	r.report(Report{Kind: Received, Src: node, DstPort: 61631, Payload: []byte("answer")})
-	got, err := meshcop.ParseProxied(c.last().Payload)
-	if err != nil || c.last().Options.URIPath() != tmf.URIUDPProxyReceive || got.Addr != node.Addr() || string(got.Data) != "answer" || got.SrcPort != 61631 {
-		t.Errorf("of a node: %+v, %v", got, err)
-	}
-
+	c.reachesNodes(t)
 	r.pass(40 * time.Second)
 	q := c.ask(tmf.URICommissionerKeepAlive, alive(meshcop.StateAccept, 0x1234))
 	if len(q) != 1 || q[0].URI != tmf.URILeaderKeepAlive {
@@ -301,6 +281,32 @@ func TestCommissioner(t *testing.T) {
 	}
 	if n := r.agent.Counters; n != (Counters{}) {
 		t.Errorf("%+v", n)
+	}
+}
+
+// reachesNodes has it talk to a joiner and to a node, both ways.
+func (c *client) reachesNodes(t *testing.T) {
+	t.Helper()
+	r := c.rig
+	joiner, _ := meshcop.Relayed{Port: 1000, IID: [8]byte{1}, Router: 0x0400, Datagram: []byte("hello")}.AppendBinary(nil)
+	r.report(Report{Kind: Relayed, Payload: joiner})
+	if m := c.last(); m.Options.URIPath() != tmf.URIRelayReceive || !bytes.Equal(m.Payload, joiner) {
+		t.Errorf("relayed: %+v", m)
+	}
+	if q := c.tell(tmf.URIRelayTransmit, joiner); len(q) != 1 || q[0].Kind != Relay || q[0].Router != 0x0400 || !bytes.Equal(q[0].Payload, joiner) {
+		t.Errorf("to the joiner: %+v", q)
+	}
+
+	node := netip.MustParseAddrPort("[fdde:ad00:beef::ff:fe00:fc00]:61631")
+	p := meshcop.Proxied{Addr: node.Addr(), SrcPort: 61631, DstPort: node.Port(), Data: []byte("question")}
+	payload, _ := p.AppendBinary(nil)
+	if q := c.tell(tmf.URIUDPProxyTransmit, payload); len(q) != 1 || q[0].Kind != Datagram || q[0].Dst != node || q[0].SrcPort != 61631 || string(q[0].Payload) != "question" {
+		t.Errorf("to a node: %+v", q)
+	}
+	r.report(Report{Kind: Received, Src: node, DstPort: 61631, Payload: []byte("answer")})
+	got, err := meshcop.ParseProxied(c.last().Payload)
+	if err != nil || c.last().Options.URIPath() != tmf.URIUDPProxyReceive || got.Addr != node.Addr() || string(got.Data) != "answer" || got.SrcPort != 61631 {
+		t.Errorf("of a node: %+v, %v", got, err)
 	}
 }
 

@@ -316,6 +316,21 @@ func TestRouterBounds(t *testing.T) {
 	if hour > strangersBurst+int(time.Hour/(strangersEvery*frame))+1 {
 		t.Errorf("%d in an hour", hour)
 	}
+	// Who is let in has cost the others nothing.
+	c.Advance(c.Now.Add(24 * time.Hour))
+	for i := range byte(10 * strangersBurst) {
+		joiner := ieee802154.ExtAddr{4, i}
+		m := meshcop.Relayed{Port: 1000, IID: IIDOf(joiner), Router: 1, Datagram: make([]byte, mostCookie+1), HasKEK: true}
+		payload, _ := m.AppendBinary(nil)
+		for range 2 { // without a cookie, and with it
+			if !r.Relay(joiner, []byte{1}) || r.Known(joiner) {
+				t.Fatalf("joiner %d is not let pass", i)
+			}
+		}
+		if _, _, err := r.Transmit(payload); err != nil || !r.Known(joiner) {
+			t.Fatalf("joiner %d: %v", i, err)
+		}
+	}
 	if r.Relay(ieee802154.ExtAddr{9}, nil) || r.Relay(ieee802154.ExtAddr{9}, make([]byte, maxDatagram+1)) || r.Refused == 0 {
 		t.Error("nothing, or too much, is passed on")
 	}

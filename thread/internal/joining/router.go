@@ -21,10 +21,10 @@ const (
 	entrustFor  = 100 // how long a joiner may take to confirm that it has the key, minEntrust at least
 	knownFor    = 500 // how long a joiner is known after the commissioner has last sent it something
 
-	// Somebody who has not got more than a cookie from the commissioner, and all of them together. A hello is five frames on each hop: in the long run
-	// they cost one percent of the air.
+	// Somebody who has not got more than a cookie from the commissioner, and all of them together. A hello is six frames on each hop, and a cookie
+	// one or two: in the long run they cost half a percent of the air. Who is entrusted with the key at last has cost nothing.
 	strangerBurst, strangerEvery   = 6, 500
-	strangersBurst, strangersEvery = 32, 500
+	strangersBurst, strangersEvery = 24, 2000
 	// Who has shown the cookie, and that the commissioner waits for it. It talks to few at a time.
 	guestBurst, guestEvery = 16, 50
 	// mostCookie is the size in bytes of the largest datagram that the commissioner sends to who is not there yet.
@@ -60,7 +60,16 @@ type guest struct {
 	share core.Bucket
 	last  time.Time
 	known time.Time // until when the commissioner knows it
+	spent int       // of the share of all strangers
 }
+
+// allStrangers is the rate of all together.
+func (r *Router) allStrangers() core.Rate {
+	return core.Rate{Every: strangersEvery * r.frame, Burst: strangersBurst}
+}
+
+// Known reports whether the commissioner has found that a joiner is there.
+func (r *Router) Known(ext ieee802154.ExtAddr) bool { return r.guest(ext).isKnown(r.core.Now) }
 
 // NewRouter returns a Router on a radio on which the longest frame takes a time.
 func NewRouter(c *core.Core, frame time.Duration) *Router { return &Router{core: c, frame: frame} }
@@ -73,7 +82,10 @@ func (r *Router) Relay(from ieee802154.ExtAddr, datagram []byte) bool {
 		ok = ok && take(r.core.Now, &g.share, core.Rate{Every: guestEvery * r.frame, Burst: guestBurst})
 	} else {
 		ok = ok && take(r.core.Now, &g.share, core.Rate{Every: strangerEvery * r.frame, Burst: strangerBurst}) &&
-			take(r.core.Now, &r.strangers, core.Rate{Every: strangersEvery * r.frame, Burst: strangersBurst})
+			take(r.core.Now, &r.strangers, r.allStrangers())
+		if ok {
+			g.spent++
+		}
 	}
 	if g.last = r.core.Now; !ok {
 		r.Refused++
@@ -122,6 +134,10 @@ func (r *Router) Transmit(payload []byte) (m meshcop.Relayed, to ieee802154.ExtA
 			g.share = core.Bucket{}
 		}
 		g.known = r.core.Now.Add(knownFor * r.frame)
+	}
+	if g := r.guest(to); m.HasKEK {
+		r.strangers.Return(g.spent, r.allStrangers())
+		g.spent = 0
 	}
 	if e := (Entrust{Joiner: to, KEK: m.KEK}); m.HasKEK && !slices.Contains(r.entrusts, e) && len(r.entrusts) < maxEntrusts {
 		r.entrusts = append(r.entrusts, e)

@@ -12,30 +12,34 @@ import (
 // A guest is no neighbor, and yet no stranger: a joiner that the commissioner talks to, or to a joiner its joiner router. What goes to a guest asks
 // for acknowledgements, and what comes from one gets them, also if nothing secures it, up to a rate.
 type guest struct {
-	ext   ieee802154.ExtAddr
-	until time.Time
-	acks  core.Bucket
+	ext      ieee802154.ExtAddr
+	until    time.Time
+	stranger bool // it may be nobody
+	acks     core.Bucket
 }
 
 const (
 	maxGuests     = 8
 	guestAckBurst = 64
 	guestAckEvery = 20 // and after that, in times of FrameTime
+	// strangerRetries is how often a frame is tried again to a guest that has not answered yet: it may not be there.
+	strangerRetries = 1
 )
 
-// Welcome makes a node a guest until some time. If there are too many, the one that would be none first gives way.
-func (m *MAC) Welcome(ext ieee802154.ExtAddr, until time.Time) {
+// Welcome makes a node a guest until some time; known says that it is there, as the commissioner has found. If there are too many, the one that
+// would be none first gives way.
+func (m *MAC) Welcome(ext ieee802154.ExtAddr, until time.Time, known bool) {
 	at := 0
 	for i := range m.guests {
 		if m.guests[i].ext == ext {
-			m.guests[i].until = until
+			m.guests[i].until, m.guests[i].stranger = until, !known
 			return
 		}
 		if m.guests[i].until.Before(m.guests[at].until) {
 			at = i
 		}
 	}
-	m.guests[at] = guest{ext: ext, until: until}
+	m.guests[at] = guest{ext: ext, until: until, stranger: !known}
 }
 
 // Unwelcome says that there are no guests any more.

@@ -50,9 +50,17 @@ func (m *MAC) SendOn(channel uint8, f ieee802154.Frame) error {
 	if err := m.compose(&f); err != nil {
 		return err
 	}
-	m.begin(f.Dst, effort{m.timing.MaxCSMABackoffs, m.timing.MaxFrameRetries})
+	m.begin(f.Dst, effort{m.timing.MaxCSMABackoffs, m.retriesTo(f.Dst)})
 	m.channel = channel
 	return nil
+}
+
+// retriesTo is how often a frame is tried again that is not acknowledged.
+func (m *MAC) retriesTo(dst ieee802154.Addr) int {
+	if g := m.guest(dst); g != nil && g.stranger {
+		return min(m.timing.MaxFrameRetries, strangerRetries)
+	}
+	return m.timing.MaxFrameRetries
 }
 
 // Tries of a frame to a node that has polled for it, which does not listen for long: OpenThread's.

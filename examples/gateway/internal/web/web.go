@@ -52,6 +52,8 @@ type Options struct {
 	Hosts []string
 	// Metrics serves /metrics; nil does not.
 	Metrics http.Handler
+	// Doorman lets nodes in; nil does not.
+	Doorman Doorman
 }
 
 // Server serves the page.
@@ -113,6 +115,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST /api/text", func(w http.ResponseWriter, r *http.Request) {
 		s.act(w, r, func(ctx context.Context, a ask) (string, error) { return s.actions.Text(ctx, a.Node, a.Text) })
 	})
+	s.handleJoin(mux)
 	if s.opt.Metrics != nil {
 		mux.Handle("GET /metrics", s.opt.Metrics)
 	}
