@@ -18,7 +18,6 @@ import (
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/internal/slaac"
-	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/mpl"
 )
@@ -46,6 +45,7 @@ type Engine struct {
 	snapshot
 	offers
 	surveys
+	hostPackets
 	joins
 	agents
 
@@ -119,7 +119,7 @@ func New(c Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{timing: c.Timing, keeper: keeper{store: c.Store}}
-	e.snapshot.e, e.offers.e, e.surveys.e, e.joins.e, e.agents.e = e, e, e, e, e
+	e.snapshot.e, e.offers.e, e.surveys.e, e.joins.e, e.agents.e, e.hostPackets.e = e, e, e, e, e, e
 	e.wire(&c)
 	if err := e.restoreSettings(); err != nil {
 		return nil, fmt.Errorf("thread: loading settings: %w", err)
@@ -211,75 +211,6 @@ func (e *Engine) HandleTransmitDone(now time.Time, err error) {
 // since. The engine has gone on without it: a HandleTransmitDone that comes late is not taken for the next packet's. Who drives it may
 // start the radio anew.
 func (e *Engine) RadioStuck() bool { return e.mac.Stuck() }
-
-// HandlePacket sends a datagram from the host: a whole IPv6 datagram of at most 1280 bytes whose source is an address of this node,
-// see SelectSource. What follows its header may be anything. packet is not kept.
-//
-// ErrQueueFull passes: the datagram may be offered again. The other errors do not pass by themselves: ErrDisabled, ErrDetached for a
-// destination beyond the link, ErrNoRoute, ErrCounters, ErrTooLong and ErrPacket. What was taken is on its way, and gets
-// lost only on the air, or if nobody answers to the question where its destination is.
-func (e *Engine) HandlePacket(now time.Time, packet []byte) error {
-	e.Advance(now)
-	return e.handlePacket(packet, sender.PriorityHigh, false)
-}
-
-// OfferPacket is HandlePacket for a host that waits for room: it takes few at a time, refuses the others with ErrQueueFull, which is not
-// counted as a loss then, and keeps what it has taken for nobody's sake. When it finds out later that there is no way to the destination, or
-// that nobody knows the address, it tells the host by an ICMPv6 error out of PollPacket, from this node to itself.
-func (e *Engine) OfferPacket(now time.Time, packet []byte) error {
-	return e.offer(now, packet, sender.PriorityHigh)
-}
-
-// OfferBackground is OfferPacket for a datagram that goes after all others, whatever its traffic class.
-func (e *Engine) OfferBackground(now time.Time, packet []byte) error {
-	return e.offer(now, packet, sender.PriorityLow)
-}
-
-func (e *Engine) offer(now time.Time, packet []byte, most sender.Priority) error {
-	e.Advance(now)
-	if e.threadOn && e.attached() && e.sender.HostQueued() >= sender.MaxHost {
-		return ErrQueueFull
-	}
-	return e.handlePacket(packet, most, true)
-}
-
-// handlePacket takes a datagram of the host, of no higher priority than most.
-func (e *Engine) handlePacket(packet []byte, most sender.Priority, offered bool) error {
-	if !e.threadOn && !e.interfaceOn {
-		return ErrDisabled
-	}
-	d, err := ip6.ParseTransit(packet)
-	if len(packet) > ip6.MinMTU {
-		return ErrTooLong
-	}
-	if err != nil || !e.addresses.Own(d.Src) || d.Src.IsMulticast() {
-		return ErrPacket
-	}
-	if !e.threadOn && !e.addresses.Own(d.Dst) {
-		return ErrDisabled
-	}
-	link := d.Dst.IsLinkLocalUnicast() || d.Dst.IsMulticast() && ip6.ScopeOf(d.Dst) <= ip6.ScopeLinkLocal
-	switch {
-	case e.spent && !e.addresses.Own(d.Dst):
-		return ErrCounters
-	case !link && !e.attached():
-		return ErrDetached
-	}
-	m := e.sender.New()
-	m.Data = append(m.Data, packet...)
-	m.Priority, m.Host = min(sender.PriorityOf(d.TrafficClass), most), offered
-	err = e.ip.send(m)
-	e.settle()
-	return err
-}
-
-// PollPacket returns the next datagram for this node that is not the network's own: UDP, ICMPv6 other than echo requests, and
-// whatever else came, parsed up to the header that the engine does not process. It is the caller's to keep.
-func (e *Engine) PollPacket() (d ip6.Datagram, ok bool) { return e.ip.poll() }
-
-// PacketRSSI returns the power in dBm of the frame with which the last packet from PollPacket came, the last one if there were several; 127
-// if it did not come over the air.
-func (e *Engine) PacketRSSI() int { return e.ip.rssi }
 
 // PollEvent returns the next event. At most 256 are kept, the latest.
 func (e *Engine) PollEvent() (Event, bool) { return e.events.poll() }

@@ -3,7 +3,6 @@ package thread
 import (
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
@@ -105,36 +104,6 @@ func (x *ipLayer) refuseForwarded(m *sender.Message) {
 	}
 }
 
-// PollForward returns the next datagram that leaves the mesh by this node, a border router: whole, with the hop limit that it came with, which
-// its forwarder looks at and answers (RFC 4443 §3.3). It is the caller's to keep.
-func (e *Engine) PollForward() (d ip6.Datagram, ok bool) {
-	if len(e.ip.outside) == 0 {
-		return ip6.Datagram{}, false
-	}
-	d = e.ip.outside[0]
-	e.ip.outside = slices.Delete(e.ip.outside, 0, 1)
-	return d, true
-}
-
-// RefuseForward tells the sender of a datagram of PollForward that there is no way for it (RFC 4443 §3.1, code 0).
-func (e *Engine) RefuseForward(now time.Time, d *ip6.Datagram) {
-	e.Advance(now)
-	e.counters.IPNoRoute++
-	if e.attached() {
-		e.ip.sendUnreachableTo(d.Src, d.Header, isICMPError(d.Protocol, d.Payload))
-	}
-	e.settle()
-}
-
-// RefusePort tells the sender of a datagram of PollPacket that nobody here listens to its port (RFC 4443 §3.1, code 4).
-func (e *Engine) RefusePort(now time.Time, d *ip6.Datagram) {
-	e.Advance(now)
-	if !d.Dst.IsMulticast() && !d.Src.IsMulticast() && !d.Src.IsUnspecified() {
-		e.ip.refusePort(d)
-	}
-	e.settle()
-}
-
 func (x *ipLayer) refusePort(d *ip6.Datagram) {
 	const enough = ip6.HeaderSize + ip6.UDPHeaderSize // to tell whose datagram it was, in one frame
 	if !x.addresses.Own(d.Src) && !x.errors.Allow(x.Now) {
@@ -150,37 +119,4 @@ func (x *ipLayer) refusePort(d *ip6.Datagram) {
 		return
 	}
 	_ = x.send(m) // counted there
-}
-
-// HandleForward sends a datagram from outside the mesh to an address in one of its on-mesh prefixes: a whole IPv6 datagram of at most 1280
-// bytes. packet is not kept. Nothing is believed of it: ErrPacket is the answer to a source that is an address of the mesh, of a link or a
-// group, ErrNoRoute to a destination that is not in an on-mesh prefix of the network data. The other errors are those of HandlePacket.
-func (e *Engine) HandleForward(now time.Time, packet []byte) error {
-	e.Advance(now)
-	if !e.threadOn {
-		return ErrDisabled
-	}
-	if len(packet) > ip6.MinMTU {
-		return ErrTooLong
-	}
-	d, err := ip6.ParseTransit(packet)
-	switch {
-	case err != nil || d.Src.IsMulticast() || d.Src.IsUnspecified() || d.Src.IsLoopback() || d.Src.IsLinkLocalUnicast() || e.mesh.onMesh(d.Src):
-		return ErrPacket
-	case !e.attached():
-		return ErrDetached
-	case d.Dst.IsMulticast() || !e.netData.OnMesh(d.Dst):
-		return ErrNoRoute
-	case d.HopLimit <= 1:
-		e.counters.IPHopLimit++
-		return ErrPacket
-	}
-	e.counters.ForwardedIn++
-	m := e.sender.New()
-	m.Data = append(m.Data, packet...)
-	ip6.DecrementHopLimit(m.Data)
-	m.Priority = sender.PriorityLow // the mesh's own goes first
-	err = e.ip.send(m)
-	e.settle()
-	return err
 }

@@ -77,11 +77,12 @@ func TestEnergy_Meter(t *testing.T) {
 					time.Sleep(10 * time.Millisecond)
 				}
 				var got []int
+				over := make(chan struct{})
 				r.Do(func(now time.Time) {
 					err = e.Scan(now, thread.ScanOptions{Kind: thread.ScanEnergy, Duration: 100 * time.Millisecond},
-						func(r thread.ScanResult) { got = append(got, int(r.RSSI)) }, func(meshcop.ChannelMask) {})
+						func(r thread.ScanResult) { got = append(got, int(r.RSSI)) }, func(meshcop.ChannelMask) { close(over) })
 				})
-				time.Sleep(time.Second)
+				<-over
 				want := int(math.Round(radio.Config().Bandwidth.NoiseFloor()))
 				if noisy {
 					want = -71
