@@ -12,7 +12,7 @@ import (
 )
 
 // Counters are what a node has sent, received and dropped since it was made, by name: "TxFrames", "RxFrames" and so on, as the fields of
-// thread.Counters are called and explained. Names come, and may go, with any version: one that is not there counts 0.
+// thread.Counters are called and explained, and "HandlerQueueFull" what was lost since a handler of OnForward or OnPacket was too slow. Names come, and may go, with any version: one that is not there counts 0.
 type Counters map[string]uint64
 
 // Counters returns what the node has sent, received and dropped.
@@ -27,6 +27,7 @@ func (n *Node) Counters() Counters {
 	for i := range v.NumField() {
 		counters[v.Type().Field(i).Name] = v.Field(i).Uint()
 	}
+	counters["HandlerQueueFull"] = n.forwards.lost() + n.packets.lost()
 	return counters
 }
 

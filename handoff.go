@@ -41,6 +41,13 @@ func (h *handoff[T]) put(v T) bool {
 	return true
 }
 
+// lost returns how many values have given way.
+func (h *handoff[T]) lost() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.dropped
+}
+
 // call runs the handler until nothing waits.
 func (h *handoff[T]) call() {
 	for {

@@ -19,8 +19,8 @@ import (
 )
 
 // TestPrefixOnLoRa: on LoRa a prefix reaches 16 nodes of a 4 × 4 grid within 60 s, wherever the border router stands, and each sends to the
-// outside by it. At SF10, where so much air goes by in a minute, one of them may have missed it, which happens in one try of sixteen: it hears
-// of it by a later Advertisement.
+// outside by it. At SF10, where so much air goes by in a minute, one of them may have missed it, which happens in one try of 300: it hears of it by
+// a later Advertisement.
 func TestPrefixOnLoRa(t *testing.T) {
 	for _, sf := range []lora.SpreadingFactor{lora.SF7, lora.SF10} {
 		t.Run(fmt.Sprint(sf), func(t *testing.T) {
