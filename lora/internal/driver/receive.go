@@ -41,9 +41,10 @@ func (d *Driver) attend(why cause, edge time.Time) error {
 			return nil
 		}
 		if why != causeEdge && d.line != nil && (status.RxDone || status.TxDone) {
-			d.count.lostEdges.Add(1)
-			if d.level() == transceiver.Low {
-				d.distrust("it is low although the chip has something to tell")
+			if at, ok := d.takeEdges(); ok {
+				edge = at // it came while the chip was asked
+			} else {
+				d.missEdge()
 			}
 		}
 		if err := d.handleStatus(&status, edge); err != nil {
@@ -55,6 +56,14 @@ func (d *Driver) attend(why cause, edge time.Time) error {
 		edge = time.Time{}
 	}
 	return nil
+}
+
+// missEdge notes that the line has not told what the chip does.
+func (d *Driver) missEdge() {
+	d.count.lostEdges.Add(1)
+	if d.level() == transceiver.Low {
+		d.distrust("it is low although the chip has something to tell")
+	}
 }
 
 // takeEdges takes all edges that wait and returns the last.
