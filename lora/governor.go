@@ -38,7 +38,10 @@ type Governor struct {
 
 var (
 	_ Radio   = (*Governor)(nil)
+	_ Meter   = (*Governor)(nil)
 	_ Clocked = (*Governor)(nil)
+	_ Sleeper = (*Governor)(nil)
+	_ Meter   = (*Governor)(nil)
 )
 
 type governing struct {
@@ -175,6 +178,9 @@ func (c Config) governed() []SubBand {
 // Config returns the settings of the radio.
 func (g *Governor) Config() Config { return g.radio.Config() }
 
+// Radio returns the radio that it governs, which may tell more than a [Radio] does.
+func (g *Governor) Radio() Radio { return g.radio }
+
 // Clock returns the clock of the radio.
 func (g *Governor) Clock() Clock { return ClockOf(g.radio) }
 
@@ -183,6 +189,15 @@ func (g *Governor) Sleep(asleep bool) {
 	if r, ok := g.radio.(Sleeper); ok {
 		r.Sleep(asleep)
 	}
+}
+
+// Power asks the radio, if it is a [Meter]; else the error is [errors.ErrUnsupported].
+func (g *Governor) Power(ctx context.Context) (int, error) {
+	m, ok := g.radio.(Meter)
+	if !ok {
+		return 0, fmt.Errorf("lora: the power on the channel: %w", errors.ErrUnsupported)
+	}
+	return m.Power(ctx)
 }
 
 // Receive waits for a packet, as the radio does.

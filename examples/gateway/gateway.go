@@ -25,6 +25,7 @@ import (
 	"github.com/gopymesh/pymesh/examples/gateway/internal/view"
 	"github.com/gopymesh/pymesh/examples/gateway/internal/web"
 	"github.com/gopymesh/pymesh/lora"
+	"github.com/gopymesh/pymesh/lora/transceiver"
 	"github.com/gopymesh/pymesh/netif"
 )
 
@@ -45,6 +46,7 @@ type gateway struct {
 	broker  *mqtt.Link
 	host    *netif.Interface
 	web     *web.Server
+	numbers *metrics.Metrics
 	control *control.Server
 	sockets map[uint16]*pymesh.UDPConn
 
@@ -60,6 +62,7 @@ func newGateway(ctx context.Context, cfg config, node *pymesh.Node, radio lora.R
 		cfg: cfg, log: log, node: node, radio: radio, clock: lora.ClockOf(radio), view: view.New(),
 		sockets: map[uint16]*pymesh.UDPConn{}, roleChanged: make(chan struct{}, 1),
 	}
+	g.numbers = metrics.New(g.metrics)
 	g.mapper.init(g)
 	g.sender.init(g)
 	g.doorman.init(g)
@@ -311,7 +314,7 @@ func (g *gateway) startWeb(context.Context) (err error) {
 	if g.cfg.Web.Listen == "" {
 		return nil
 	}
-	o := web.Options{Listen: g.cfg.Web.Listen, Hosts: g.cfg.Web.Hosts, Metrics: metrics.Handler(g.metrics), Doorman: &g.doorman}
+	o := web.Options{Listen: g.cfg.Web.Listen, Hosts: g.cfg.Web.Hosts, Metrics: g.numbers, Doorman: &g.doorman}
 	if g.cfg.Web.TokenFile != "" {
 		if o.Token, err = g.cfg.secret("web.token_file", g.cfg.Web.TokenFile); err != nil {
 			return err
@@ -352,15 +355,19 @@ func (g *gateway) metrics() metrics.Snapshot {
 		}
 		s.Neighbors = append(s.Neighbors, m)
 	}
+	g.radioMetrics(&s)
 	for _, u := range g.usage() {
 		s.Duty = append(s.Duty, metrics.Duty{Band: band(u.SubBand), Used: u.Used.Seconds(), Limit: u.Limit.Seconds(), Refused: u.Refused})
 	}
 	if g.host != nil {
-		s.Host = map[[2]string]uint64{}
+		s.Host, s.HostBytes = map[[2]string]uint64{}, map[string]uint64{}
 		stats := g.host.Stats()
 		for direction, counts := range map[string]map[netif.Verdict]netif.Count{"to_mesh": stats.ToMesh, "to_host": stats.ToHost} {
 			for v, c := range counts {
 				s.Host[[2]string{direction, v.String()}] = c.Packets
+				if v == netif.Passed {
+					s.HostBytes[direction] = c.Bytes
+				}
 			}
 		}
 	}
@@ -369,6 +376,28 @@ func (g *gateway) metrics() metrics.Snapshot {
 		s.MQTT, s.Connected, s.Queue, s.QueueBytes, s.QueueDropped = g.broker.Counts(), g.broker.Connected(), q.Records, q.Bytes, q.Lost
 	}
 	return s
+}
+
+// radioMetrics tells of the radio what it can tell.
+func (g *gateway) radioMetrics(s *metrics.Snapshot) {
+	if m, ok := g.radio.(lora.Meter); ok {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if power, err := m.Power(ctx); err == nil {
+			s.Noise = power
+		}
+	}
+	governed, ok := g.radio.(*lora.Governor)
+	if !ok {
+		return
+	}
+	if chip, ok := governed.Radio().(interface{ Stats() transceiver.Stats }); ok {
+		c := chip.Stats()
+		s.Radio = map[string]uint64{
+			"Deferred": c.Deferred, "Busy": c.Busy, "CrcErrors": c.CRCErrors, "NoCrc": c.NoCRC, "Missed": c.Missed, "Overrun": c.Overrun, "LostEdges": c.LostEdges,
+			"Stuck": c.Stuck, "TxTimeouts": c.TxTimeouts, "Restarts": c.Restarts, "SpiErrors": c.SPIErrors, "Repairs": c.Repairs,
+		}
+	}
 }
 
 // usage is what the radio has sent, if it keeps count.

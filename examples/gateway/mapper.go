@@ -457,6 +457,7 @@ func (a actions) Ping(ctx context.Context, node string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("ping %v: %w", addr, err)
 	}
+	a.g.numbers.Pinged(p.RTT)
 	return fmt.Sprintf("%v: %v", p.From, p.RTT.Round(time.Millisecond)), nil
 }
 

@@ -4,10 +4,10 @@ package metrics
 import (
 	"maps"
 	"net/http"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -36,10 +36,15 @@ type Snapshot struct {
 	Routers, Children                      int
 	Neighbors                              []Neighbor
 	Duty                                   []Duty
-	// Counters is a struct of uint64 fields: the engine's.
-	Counters any
-	// Host counts packets of the host's interface: by direction and verdict.
-	Host map[[2]string]uint64
+	// Counters are the node's, by name: "RxOtherDestination".
+	Counters map[string]uint64
+	// Radio are the chip's, by name, where there is one: "Restarts".
+	Radio map[string]uint64
+	// Noise is the power on the channel in dBm, 0 where the radio cannot tell.
+	Noise int
+	// Host counts packets of the host's interface, by direction and verdict, and HostBytes the bytes of those that passed, by direction.
+	Host      map[[2]string]uint64
+	HostBytes map[string]uint64
 	// MQTT counts messages by direction and result, "out published".
 	MQTT          map[string]uint64
 	Connected     bool
@@ -56,12 +61,25 @@ type Snapshot struct {
 // collector makes metrics of a snapshot.
 type collector struct{ take func() Snapshot }
 
-// Handler serves the metrics of snapshots.
-func Handler(take func() Snapshot) http.Handler {
-	r := prometheus.NewRegistry()
-	r.MustRegister(collector{take})
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
+// Metrics serves snapshots, and what is counted as it happens.
+type Metrics struct {
+	http.Handler
+	pings prometheus.Histogram
 }
+
+// New returns the metrics of snapshots.
+func New(take func() Snapshot) *Metrics {
+	pings := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "pymesh_ping_rtt_seconds", Help: "Round trips of pings from the page, the control socket and the broker that were answered.",
+		Buckets: prometheus.ExponentialBuckets(0.25, 2, 10), // to 128 s
+	})
+	r := prometheus.NewRegistry()
+	r.MustRegister(collector{take}, pings)
+	return &Metrics{promhttp.HandlerFor(r, promhttp.HandlerOpts{}), pings}
+}
+
+// Pinged counts a ping that was answered.
+func (m *Metrics) Pinged(rtt time.Duration) { m.pings.Observe(rtt.Seconds()) }
 
 // Describe says nothing: what there is depends on the snapshot.
 func (collector) Describe(chan<- *prometheus.Desc) {}
@@ -99,9 +117,16 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		e.counter("duty_cycle_refused_total", "Packets that were not sent since the airtime was used up.", d.Refused, "band", d.Band)
 	}
-	e.engine(s.Counters)
+	e.named("engine_events_total", "What the node has counted.", "counter", s.Counters)
+	e.named("radio_events_total", "What the driver of the radio has counted.", "counter", s.Radio)
+	if s.Noise < 0 {
+		e.gauge("channel_noise_dbm", "Power on the channel at this moment.", float64(s.Noise))
+	}
 	for _, key := range slices.SortedFunc(maps.Keys(s.Host), func(a, b [2]string) int { return strings.Compare(a[0]+a[1], b[0]+b[1]) }) {
 		e.counter("netif_packets_total", "Packets of the host, by what has become of them.", s.Host[key], "direction", key[0], "verdict", key[1])
+	}
+	for _, direction := range slices.Sorted(maps.Keys(s.HostBytes)) {
+		e.counter("netif_bytes_total", "Bytes of the host's packets that have passed.", s.HostBytes[direction], "direction", direction)
 	}
 	e.gauge("boards", "Boards with Pycom's library that have been heard.", float64(s.Boards))
 	e.gauge("page_watchers", "Pages that are open.", float64(s.Watchers))
@@ -143,17 +168,9 @@ func (e emitter) counter(name, help string, value uint64, labels ...string) {
 
 var word = regexp.MustCompile(`[A-Z]+[a-z0-9]*`)
 
-// engine tells the engine's counters, one series each, by the field's name in the usual spelling: RxOtherDestination is rx_other_destination.
-func (e emitter) engine(counters any) {
-	v := reflect.ValueOf(counters)
-	if v.Kind() != reflect.Struct {
-		return
-	}
-	for i := range v.NumField() {
-		if v.Field(i).Kind() != reflect.Uint64 {
-			continue
-		}
-		name := strings.ToLower(strings.Join(word.FindAllString(v.Type().Field(i).Name, -1), "_"))
-		e.counter("engine_events_total", "What the engine has counted.", v.Field(i).Uint(), "counter", name)
+// named tells counters, one series each, by their names in the usual spelling: RxOtherDestination is rx_other_destination.
+func (e emitter) named(metric, help, label string, counters map[string]uint64) {
+	for _, name := range slices.Sorted(maps.Keys(counters)) {
+		e.counter(metric, help, counters[name], label, strings.ToLower(strings.Join(word.FindAllString(name, -1), "_")))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // full is a snapshot in which everything has a value.
@@ -14,9 +15,10 @@ func full() Snapshot {
 		Version: "v1", MAC: "0000000000000001", Network: "mesh \"x\"\n", Partition: "00c0ffee", Role: "leader", Routers: 3, Children: 2,
 		Neighbors: []Neighbor{{MAC: "0000000000000002", RSSI: -70, Margin: 12, Heard: 1e9, Cost: 1}, {MAC: "0000000000000003", RSSI: -90, Cost: -1}},
 		Duty:      []Duty{{Band: "M", Used: 9, Limit: 36, Refused: 2}, {Band: "P"}},
-		Counters:  struct{ TxFrames, RxOtherDestination uint64 }{5, 6},
-		Host:      map[[2]string]uint64{{"to_mesh", "passed"}: 1, {"to_host", "passed"}: 2},
-		MQTT:      map[string]uint64{"out published": 3, "down no-route": 1}, Connected: true, Queue: 4, QueueBytes: 500, QueueDropped: 6,
+		Counters:  map[string]uint64{"TxFrames": 5, "RxOtherDestination": 6},
+		Radio:     map[string]uint64{"SpiErrors": 7}, Noise: -117, HostBytes: map[string]uint64{"to_mesh": 80},
+		Host: map[[2]string]uint64{{"to_mesh", "passed"}: 1, {"to_host", "passed"}: 2},
+		MQTT: map[string]uint64{"out published": 3, "down no-route": 1}, Connected: true, Queue: 4, QueueBytes: 500, QueueDropped: 6,
 		RoleChanges: 1, Partitions: 2, AttachedSince: 1e9, Boards: 2, Watchers: 1,
 	}
 }
@@ -24,7 +26,9 @@ func full() Snapshot {
 func scrape(t *testing.T, s Snapshot) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	Handler(func() Snapshot { return s }).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	m := New(func() Snapshot { return s })
+	m.Pinged(300 * time.Millisecond)
+	m.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	b, err := io.ReadAll(w.Result().Body)
 	if err != nil || w.Code != 200 {
 		t.Fatalf("%d, %v: %s", w.Code, err, b)
@@ -45,6 +49,10 @@ func TestMetrics(t *testing.T) {
 		`pymesh_duty_cycle_limit_ratio{band="M"} 0.01`,
 		`pymesh_duty_cycle_refused_total{band="M"} 2`,
 		`pymesh_engine_events_total{counter="rx_other_destination"} 6`,
+		`pymesh_radio_events_total{counter="spi_errors"} 7`,
+		`pymesh_channel_noise_dbm -117`,
+		`pymesh_netif_bytes_total{direction="to_mesh"} 80`,
+		`pymesh_ping_rtt_seconds_bucket{le="0.5"} 1`,
 		`pymesh_netif_packets_total{direction="to_mesh",verdict="passed"} 1`,
 		`pymesh_mqtt_messages_total{direction="down",result="no-route"} 1`,
 		`pymesh_mqtt_queue_dropped_total 6`,
