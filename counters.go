@@ -8,24 +8,31 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/runner"
 	"github.com/gopymesh/pymesh/thread"
 )
 
 // Counters are what a node has sent, received and dropped since it was made, by name: "TxFrames", "RxFrames" and so on, as the fields of
-// thread.Counters are called and explained, and "HandlerQueueFull" what was lost since a handler of OnForward or OnPacket was too slow. Names come, and may go, with any version: one that is not there counts 0.
+// thread.Counters are called and explained. "HandlerQueueFull" is what was lost since a handler of OnForward or OnPacket was too slow.
+// "AirtimeAcks", "AirtimeMLE" (what keeps the mesh together), "AirtimeData" and "AirtimeOther" are how long it has sent, in milliseconds.
+// Names come, and may go, with any version: one that is not there counts 0.
 type Counters map[string]uint64
 
 // Counters returns what the node has sent, received and dropped.
 func (n *Node) Counters() Counters {
 	running := false
 	var c thread.Counters
-	if running = n.run.Do(func(time.Time) { c = n.engine.Counters() }); !running {
+	var sent runner.Airtime
+	if running = n.run.Do(func(time.Time) { c, sent = n.engine.Counters(), n.run.Airtime() }); !running {
 		return nil
 	}
 	v := reflect.ValueOf(c)
 	counters := make(Counters, v.NumField())
 	for i := range v.NumField() {
 		counters[v.Type().Field(i).Name] = v.Field(i).Uint()
+	}
+	for name, d := range map[string]time.Duration{"Acks": sent.Acks, "MLE": sent.MLE, "Data": sent.Data, "Other": sent.Other} {
+		counters["Airtime"+name] = uint64(d.Milliseconds())
 	}
 	counters["HandlerQueueFull"] = n.forwards.lost() + n.packets.lost()
 	return counters

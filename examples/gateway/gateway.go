@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -341,6 +342,13 @@ func (g *gateway) metrics() metrics.Snapshot {
 		Role: g.node.State().String(), Counters: g.node.Counters(),
 		RoleChanges: g.roleChanges.Load(), Partitions: g.partitions.Load(), AttachedSince: float64(g.attached.Load()),
 		Boards: len(g.boards.Known()), Watchers: g.view.Watchers(),
+	}
+	s.Airtime = map[string]float64{}
+	for name, count := range s.Counters {
+		if class, ok := strings.CutPrefix(name, "Airtime"); ok {
+			s.Airtime[strings.ToLower(class)] = float64(count) / 1000
+			delete(s.Counters, name)
+		}
 	}
 	routers := g.node.Routers()
 	s.Routers = len(routers)

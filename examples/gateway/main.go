@@ -262,7 +262,7 @@ func (p *program) ownBroker() (*broker.Broker, error) {
 	port := c.URL[strings.LastIndexByte(c.URL, ':')+1:]
 	fmt.Fprintf(p.out, "broker: mosquitto_sub -V 5 -p %s -v -t '#'\n", port)
 	fmt.Fprintf(p.out, "text:   mosquitto_pub -V 5 -p %s -t %s/%s/node/%016x/text -D publish response-topic answer -m hello\n",
-		port, c.Prefix, p.cfg.Mesh.Name, emulatedMAC)
+		port, c.Prefix, p.cfg.Mesh.Name, uint64(emulatedMAC))
 	return b, nil
 }
 

@@ -245,6 +245,11 @@ func (m *mapper) status() view.Status {
 	} {
 		s.Counters[label] = c[name]
 	}
+	for label, name := range map[string]string{
+		"air, acknowledgments (ms)": "AirtimeAcks", "air, MLE (ms)": "AirtimeMLE", "air, data (ms)": "AirtimeData", "air, other (ms)": "AirtimeOther",
+	} {
+		s.Counters[label] = c[name]
+	}
 	for _, u := range m.g.usage() {
 		s.Duty = append(s.Duty, view.Duty{Band: band(u.SubBand), Used: u.Used.Seconds(), Limit: u.Limit.Seconds()})
 	}

@@ -25,6 +25,8 @@ func TestNumbers(t *testing.T) {
 		for _, want := range []string{
 			`pymesh_engine_events_total\{counter="tx_frames"\} [1-9]`,
 			`pymesh_engine_events_total\{counter="handler_queue_full"\} 0`,
+			`pymesh_airtime_seconds_total\{class="mle"\} [0-9]`,
+			`pymesh_airtime_seconds_total\{class="acks"\} [0-9]`,
 			`pymesh_channel_noise_dbm -1[0-9][0-9]`,
 			`pymesh_ping_rtt_seconds_count 1`,
 			`pymesh_neighbor_rssi_dbm\{mac="[0-9a-f]{16}"\} -`,

@@ -71,7 +71,7 @@ func TestEmulated(t *testing.T) {
 	if picture {
 		browsertest.Until(t, ctx, "all are known by name", fmt.Sprintf(`document.querySelectorAll('tr[data-id^="70b3"]').length >= %d &&
 			document.querySelectorAll('.link').length >= %d`, nodes, nodes))
-		choose := fmt.Sprintf(`(() => { const r = document.querySelector('tr[data-id="%016x"]'); if (r) r.click(); return r !== null; })()`, emulatedMAC)
+		choose := fmt.Sprintf(`(() => { const r = document.querySelector('tr[data-id="%016x"]'); if (r) r.click(); return r !== null; })()`, uint64(emulatedMAC))
 		browsertest.Until(t, ctx, "a board is chosen", choose)
 		browsertest.Until(t, ctx, "strengths are drawn", `document.querySelector('#rssi canvas') !== null`)
 		time.Sleep(30 * time.Second) // in which the nodes find their places, and there is something of strengths to see

@@ -71,6 +71,8 @@ type Runner struct {
 	mute   lasting.Condition
 	energy Energy
 
+	airtime Airtime
+
 	ready, sending transmission // the packet for the sender, and the one that it has; the runner's own
 
 	sleeper lora.Sleeper // the radio, if it can sleep
@@ -303,6 +305,7 @@ func (r *Runner) sent(err error) {
 	switch {
 	case err == nil:
 		r.frame(t, r.sending.psdu)
+		r.airtime.add(r.sending.psdu, r.radio.Config().Airtime(len(r.sending.psdu)))
 	case errors.Is(err, lora.ErrDutyCycle):
 		err = thread.ErrRefused // the radio's governor has logged it
 	case r.ctx.Err() == nil && !errors.Is(err, lora.ErrChannelBusy):

@@ -38,6 +38,8 @@ type Snapshot struct {
 	Duty                                   []Duty
 	// Counters are the node's, by name: "RxOtherDestination".
 	Counters map[string]uint64
+	// Airtime is how long the node has sent, in seconds, by what for.
+	Airtime map[string]float64
 	// Radio are the chip's, by name, where there is one: "Restarts".
 	Radio map[string]uint64
 	// Noise is the power on the channel in dBm, 0 where the radio cannot tell.
@@ -118,6 +120,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		e.counter("duty_cycle_refused_total", "Packets that were not sent since the airtime was used up.", d.Refused, "band", d.Band)
 	}
 	e.named("engine_events_total", "What the node has counted.", "counter", s.Counters)
+	for _, class := range slices.Sorted(maps.Keys(s.Airtime)) {
+		e.emit(prometheus.CounterValue, "airtime_seconds_total", "How long the node has sent, by what for.", s.Airtime[class], []string{"class", class})
+	}
 	e.named("radio_events_total", "What the driver of the radio has counted.", "counter", s.Radio)
 	if s.Noise < 0 {
 		e.gauge("channel_noise_dbm", "Power on the channel at this moment.", float64(s.Noise))
