@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh"
-	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
 )
 
@@ -18,7 +17,7 @@ const (
 
 // join has the newcomer try to come into the mesh until it is let in, or ctx ends.
 func (f *field) join(ctx context.Context) {
-	radio, store := f.air.Radio(lora.Config{}, lorasim.Position{X: emulatedStep / 2, Y: emulatedStep / 2}), pymesh.WithStore(new(pymesh.MemoryStore))
+	radio, store := f.air.Radio(emulatedRadio, lorasim.Position{X: emulatedStep / 2, Y: emulatedStep / 2}), pymesh.WithStore(new(pymesh.MemoryStore))
 	defer radio.Close()
 	clock := f.air.Clock()
 	for {
