@@ -38,7 +38,6 @@ type Governor struct {
 
 var (
 	_ Radio   = (*Governor)(nil)
-	_ Meter   = (*Governor)(nil)
 	_ Clocked = (*Governor)(nil)
 	_ Sleeper = (*Governor)(nil)
 	_ Meter   = (*Governor)(nil)

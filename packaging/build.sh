@@ -14,6 +14,7 @@ readonly programs=(node otcli sniff radiotest) # those of the root module; the g
 
 work=$(mktemp -d)
 readonly work
+readonly tree=$work/root # what is on the machine after an installation
 trap 'rm -rf "$work"' EXIT
 
 say() { printf 'packaging: %s\n' "$*"; }
@@ -133,7 +134,6 @@ documents() {
 
 # stage lays everything but the programs where it is to be on the machine.
 stage() {
-	local tree=$work/root
 	install -D -m 644 "$here/files/pymesh.sysusers" "$tree/usr/lib/sysusers.d/pymesh.conf"
 	install -D -m 644 "$here/files/pymesh.udev" "$tree/lib/udev/rules.d/60-pymesh.rules"
 	install -D -m 644 -t "$tree/lib/systemd/system" "$here"/files/*.service
@@ -152,16 +152,16 @@ stage() {
 	# What the unit has room for is on; all else stays as the file explains it.
 	sed -e 's|^# \(socket = "/run/pymesh/\)|\1|' -e 's|^# \(spool = "/var/lib/pymesh/\)|\1|' "$root/examples/gateway/gateway.toml" >"$work/etc/gateway.toml"
 	cp -r "$here/scripts" "$work/scripts"
-	find "$work/root" "$work/etc" -type d -exec chmod 755 {} +
-	find "$work/root" "$work/etc" -type f -exec chmod 644 {} +
-	find "$work/root" "$work/etc" "$work/scripts" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+	find "$tree" "$work/etc" -type d -exec chmod 755 {} +
+	find "$tree" "$work/etc" -type f -exec chmod 644 {} +
+	find "$tree" "$work/etc" "$work/scripts" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 }
 
 # pack makes one package.
 pack() {
 	local arch=$1 out=$2
-	compile "$arch" "$work/root/usr/bin"
-	find "$work/root/usr" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+	compile "$arch" "$tree/usr/bin"
+	find "$tree/usr" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 	case $arch in
 	arm) PACKAGE_ARCH=armhf ;; # for Debian's and Raspberry Pi OS's hard-float ABI; the code is ARMv6's
 	*) PACKAGE_ARCH=$arch ;;

@@ -242,10 +242,6 @@ func (m *mapper) status() view.Status {
 		"frames sent": "TxFrames", "repeats": "TxRetries", "acknowledgments sent": "TxAcks", "MLE sent": "TxMLE", "datagrams sent": "TxDatagrams",
 		"datagrams failed": "TxDatagramsFailed", "frames heard": "RxFrames", "datagrams received": "RxDatagrams", "frames forwarded": "Forwarded",
 		"dropped, security": "RxSecurity",
-	} {
-		s.Counters[label] = c[name]
-	}
-	for label, name := range map[string]string{
 		"air, acknowledgments (ms)": "AirtimeAcks", "air, MLE (ms)": "AirtimeMLE", "air, data (ms)": "AirtimeData", "air, other (ms)": "AirtimeOther",
 	} {
 		s.Counters[label] = c[name]

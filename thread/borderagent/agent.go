@@ -251,7 +251,7 @@ func (a *Agent) open(now time.Time, from netip.AddrPort, datagram []byte) *sessi
 		return nil
 	}
 	if old != nil {
-		a.remove(now, old, nil)
+		a.remove(old, nil)
 	}
 	s := &session{peer: from, conn: conn, coap: coap.NewEndpoint[struct{}](coap.Config{Timing: coap.DefaultTiming(), Rand: a.rand})}
 	a.sessions = append(a.sessions, s)

@@ -82,11 +82,11 @@ func (a *Agent) ended(now time.Time, s *session) {
 	case errors.Is(err, dtls.ErrClosed):
 		err = nil
 	}
-	a.remove(now, s, err)
+	a.remove(s, err)
 }
 
 // remove forgets a session. The mesh hears of it if it was the commissioner.
-func (a *Agent) remove(_ time.Time, s *session, err error) {
+func (a *Agent) remove(s *session, err error) {
 	before := len(a.sessions)
 	a.sessions = slices.DeleteFunc(a.sessions, func(x *session) bool { return x == s })
 	if len(a.sessions) == before {
