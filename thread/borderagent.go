@@ -10,6 +10,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/coap"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/commissioning"
+	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/meshcop"
@@ -199,13 +200,7 @@ func (v agents) HandleRequest(now time.Time, r borderagent.Request) {
 
 // PollReport returns what the mesh has for a commissioner outside, to be handed to the borderagent.Agent, and false if there is nothing.
 func (v agents) PollReport() (r borderagent.Report, ok bool) {
-	x := &v.e.agency
-	if len(x.reports) == 0 {
-		return r, false
-	}
-	r = x.reports[0]
-	x.reports = slices.Delete(x.reports, 0, 1)
-	return r, true
+	return core.Pop(&v.e.agency.reports)
 }
 
 // Reports returns how many reports wait for PollReport.

@@ -77,11 +77,4 @@ func (q *eventQueue) emit(ev Event) {
 	q.events = append(q.events, ev)
 }
 
-func (q *eventQueue) poll() (Event, bool) {
-	if len(q.events) == 0 {
-		return Event{}, false
-	}
-	ev := q.events[0]
-	q.events = slices.Delete(q.events, 0, 1)
-	return ev, true
-}
+func (q *eventQueue) poll() (Event, bool) { return core.Pop(&q.events) }

@@ -1,9 +1,9 @@
 package thread
 
 import (
-	"slices"
 	"time"
 
+	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/ip6"
 )
@@ -83,12 +83,7 @@ func (h hostPackets) PacketRSSI() int { return h.e.ip.rssi }
 // PollForward returns the next datagram that leaves the mesh by this node, a border router: whole, with the hop limit that it came with, which
 // its forwarder looks at and answers (RFC 4443 §3.3). It is the caller's to keep.
 func (h hostPackets) PollForward() (d ip6.Datagram, ok bool) {
-	if len(h.e.ip.outside) == 0 {
-		return ip6.Datagram{}, false
-	}
-	d = h.e.ip.outside[0]
-	h.e.ip.outside = slices.Delete(h.e.ip.outside, 0, 1)
-	return d, true
+	return core.Pop(&h.e.ip.outside)
 }
 
 // RefuseForward tells the sender of a datagram of PollForward that there is no way for it (RFC 4443 §3.1, code 0).

@@ -241,7 +241,7 @@ func (m *mapper) status() view.Status {
 	for label, name := range map[string]string{
 		"frames sent": "TxFrames", "repeats": "TxRetries", "acknowledgments sent": "TxAcks", "MLE sent": "TxMLE", "datagrams sent": "TxDatagrams",
 		"datagrams failed": "TxDatagramsFailed", "frames heard": "RxFrames", "datagrams received": "RxDatagrams", "frames forwarded": "Forwarded",
-		"dropped, security": "RxSecurity",
+		"dropped, security":         "RxSecurity",
 		"air, acknowledgments (ms)": "AirtimeAcks", "air, MLE (ms)": "AirtimeMLE", "air, data (ms)": "AirtimeData", "air, other (ms)": "AirtimeOther",
 	} {
 		s.Counters[label] = c[name]

@@ -355,19 +355,10 @@ func (a *Agent) emit(ev Event) {
 }
 
 // PollTransmit returns the next datagram for a commissioner, and false if there is none.
-func (a *Agent) PollTransmit() (Outgoing, bool) { return pop(&a.out) }
+func (a *Agent) PollTransmit() (Outgoing, bool) { return core.Pop(&a.out) }
 
 // PollRequest returns what is next to be done in the mesh, and false if there is nothing.
-func (a *Agent) PollRequest() (Request, bool) { return pop(&a.requests) }
+func (a *Agent) PollRequest() (Request, bool) { return core.Pop(&a.requests) }
 
 // PollEvent returns the next event, and false if there is none.
-func (a *Agent) PollEvent() (Event, bool) { return pop(&a.events) }
-
-func pop[T any](queue *[]T) (first T, ok bool) {
-	if len(*queue) == 0 {
-		return first, false
-	}
-	first = (*queue)[0]
-	*queue = slices.Delete(*queue, 0, 1)
-	return first, true
-}
+func (a *Agent) PollEvent() (Event, bool) { return core.Pop(&a.events) }

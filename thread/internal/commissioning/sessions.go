@@ -272,24 +272,10 @@ func (s *Sessions) finalize(x *session, payload []byte) coap.Message {
 }
 
 // Poll returns the next datagram for a joiner, and false if there is none.
-func (s *Sessions) Poll() (r meshcop.Relayed, ok bool) {
-	if len(s.out) == 0 {
-		return r, false
-	}
-	r = s.out[0]
-	s.out = slices.Delete(s.out, 0, 1)
-	return r, true
-}
+func (s *Sessions) Poll() (r meshcop.Relayed, ok bool) { return core.Pop(&s.out) }
 
 // PollEvent returns the next event, and false if there is none.
-func (s *Sessions) PollEvent() (ev JoinerEvent, ok bool) {
-	if len(s.events) == 0 {
-		return ev, false
-	}
-	ev = s.events[0]
-	s.events = slices.Delete(s.events, 0, 1)
-	return ev, true
-}
+func (s *Sessions) PollEvent() (ev JoinerEvent, ok bool) { return core.Pop(&s.events) }
 
 // Stop ends all of them.
 func (s *Sessions) Stop() {

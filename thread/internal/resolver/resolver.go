@@ -326,10 +326,10 @@ func (r *Resolver) Tick() {
 func (r *Resolver) Asking() bool { return len(r.asks) > 0 }
 
 // PollAsk returns the target of the next question to be sent. A question that has ended meanwhile is not sent any more.
-func (r *Resolver) PollAsk() (target netip.Addr, ok bool) { return shift(&r.asks) }
+func (r *Resolver) PollAsk() (target netip.Addr, ok bool) { return core.Pop(&r.asks) }
 
 // PollEffect returns the next end of a question, in the order in which they ended.
-func (r *Resolver) PollEffect() (Effect, bool) { return shift(&r.effects) }
+func (r *Resolver) PollEffect() (Effect, bool) { return core.Pop(&r.effects) }
 
 // Cached returns the known addresses and their locators, in the order of the table.
 func (r *Resolver) Cached() iter.Seq2[netip.Addr, mle.RLOC16] {
@@ -390,14 +390,4 @@ func (r *Resolver) forget(match func(*entry) bool) {
 			*e = entry{}
 		}
 	}
-}
-
-// shift takes the first element of a queue, whose array stays where it is.
-func shift[T any](queue *[]T) (first T, ok bool) {
-	if len(*queue) == 0 {
-		return first, false
-	}
-	first = (*queue)[0]
-	*queue = slices.Delete(*queue, 0, 1)
-	return first, true
 }
