@@ -177,6 +177,34 @@ func (a *account) reserve(now time.Time) time.Duration {
 	return max(min(need, a.share(reserveShare))-used, 0)
 }
 
+// need returns what the ranks above data will use, at their pace of late, until as much is forgotten of what was used: after a mesh has
+// formed that may be most of an hour.
+func (a *account) need(now time.Time) (most time.Duration) {
+	pace := min(a.control.pace(now), reserveShare*float64(a.limit)*float64(slotTime)/float64(DutyCycleWindow)) // for a slot
+	a.all.advance(now)
+	forgotten := time.Duration(0)
+	for slot := max(a.all.slot-slots+1, 0); slot <= a.all.slot; slot++ {
+		left := max(a.all.origin.Add(time.Duration(slot+slots)*slotTime).Sub(now), 0)
+		most = max(most, time.Duration(pace*float64(left)/float64(slotTime))-forgotten)
+		forgotten += a.all.used[slot%slots]
+	}
+	return most
+}
+
+// paceSlots is the time over which a pace is taken, newSlots the least: what is sent at the very beginning tells little.
+const paceSlots, newSlots = 40, 8
+
+// pace returns the airtime for a slot of late.
+func (l *ledger) pace(now time.Time) float64 {
+	l.advance(now)
+	n := min(l.slot+1, paceSlots)
+	var sum time.Duration
+	for slot := l.slot - n + 1; slot <= l.slot; slot++ {
+		sum += l.used[slot%slots]
+	}
+	return float64(sum) / float64(max(n, newSlots))
+}
+
 // settle replaces what was booked for a packet by what it took.
 func (a *account) settle(now time.Time, p parcel, took time.Duration) {
 	a.booked -= p.airtime
@@ -195,7 +223,7 @@ func (a *account) calm(now time.Time) bool {
 func (a *account) usage(now time.Time) Usage {
 	u := Usage{SubBand: a.band, Limit: a.limit, Used: a.used(now), Delayed: a.delayed, Refused: a.refused}
 	if a.limit > 0 {
-		u.Left = max(a.limit-u.Used, 0)
+		u.Left, u.Need = max(a.limit-u.Used, 0), a.need(now)
 	}
 	return u
 }

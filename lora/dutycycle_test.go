@@ -297,3 +297,31 @@ func BenchmarkAccount(b *testing.B) {
 		}
 	}
 }
+
+// TestNeed: after a burst, what the higher ranks need until it is forgotten is what they send until then; in a steady state it is nothing, since as
+// much is forgotten; and there is a bound.
+func TestNeed(t *testing.T) {
+	s := &sender{newAccount(onePercent), epoch}
+	for range 100 {
+		s.send(control(100 * time.Millisecond)) // 10 s of a mesh that forms
+	}
+	if got := s.usage(s.now).Need; got < 21600*time.Millisecond || got > 21700*time.Millisecond {
+		t.Errorf("%v at once, want the bound", got)
+	}
+	pass := func(d time.Duration) {
+		for end := s.now.Add(d); s.now.Before(end); s.now = s.now.Add(15 * time.Second) {
+			s.send(control(50 * time.Millisecond)) // 12 s in an hour
+		}
+	}
+	pass(30 * time.Minute)
+	if got := s.usage(s.now).Need; got < 5*time.Second || got > 7*time.Second {
+		t.Errorf("%v after half an hour, want 6 s for the other half", got)
+	}
+	pass(2 * time.Hour)
+	if got := s.usage(s.now).Need; got > time.Second {
+		t.Errorf("%v in the steady state", got)
+	}
+	if got := newAccount(SubBand{}).usage(epoch).Need; got != 0 {
+		t.Errorf("%v without a limit", got)
+	}
+}

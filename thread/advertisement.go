@@ -116,6 +116,9 @@ func (r *routes) heard(a advertised, info mleInfo) bool {
 	case !r.followAssignment(a, info):
 		return false
 	}
+	if info.fresh && a.source.RouterID() == r.leader.LeaderRouterID {
+		r.quiet.leaderSlow = time.Duration(a.slow)
+	}
 	if a.lost && info.fresh {
 		r.quiet.heardLost(a)
 	}
@@ -321,7 +324,7 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router, lost, gone 
 		return
 	}
 	if id == r.leader.LeaderRouterID {
-		lost = r.Now.Add(-r.timing.MaxNeighborAge) // it advertises as often as ever
+		lost = r.Now.Add(-max(1, r.quiet.leaderSlow) * r.timing.MaxNeighborAge) // it advertises as often as it says
 	}
 	switch {
 	case to.Valid() && !to.LastHeard.After(lost):

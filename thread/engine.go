@@ -94,6 +94,7 @@ type Engine struct {
 	quiet     quiet
 	places    places
 	shortcuts shortcuts
+	thrift    thrift
 	selection selection
 	leading   leading
 	distrib   distributor

@@ -31,6 +31,9 @@ type quiet struct {
 	near  time.Time // when the leader itself was heard last
 	lost  bool      // the leader of this partition is lost, as its neighbors say
 	cut   bool      // there has been no way to the leader for long
+	// leaderSlow is what the leader last said of its Advertisements.
+	leaderSlow time.Duration
+
 	again time.Time // when the neighbors are told of it again
 	tells int       // how often they were told
 	since time.Time // since when there is no way to the leader, zero if there is one
@@ -41,6 +44,8 @@ const (
 	companyUnit = 8 * time.Second
 	// companyNone stands for nobody, companyLost says that the leader is lost.
 	companyNone, companyLost = 0x7f, 0x80
+	// leaderSlow is how many times rarer a leader advertises that has little airtime left.
+	leaderSlow = 2
 	// muchNewer is by how much the router ID sequence of who contradicts must be ahead, a minute's count. Less is but another way of old news.
 	muchNewer = 6
 	// otherCounts is how long the partition is not quiet after somebody else was heard: a child tells less often than a router that it is there.
@@ -76,7 +81,9 @@ func (q *quiet) advertise(plain []byte) []byte {
 	}
 	children, routers := &q.neighbors.Children, &q.neighbors.Routers
 	heard := routers.HeardSince(q.Now.Add(-q.neighborAge()))
-	return mle.AppendTLV(plain, mle.TLVCompany, []byte{q.value(), byte(min(children.Attached(), math.MaxUint8)), byte(routers.Active()), byte(heard), children.Dropped})
+	return mle.AppendTLV(plain, mle.TLVCompany, []byte{
+		q.value(), byte(min(children.Attached(), math.MaxUint8)), byte(routers.Active()), byte(heard), children.Dropped, byte(q.slow()),
+	})
 }
 
 // value is what all messages say.
@@ -126,11 +133,12 @@ type companyReport struct {
 	routers int  // in the partition; 0 if it does not say
 	hears   int  // routers, well
 	dropped int  // children that it has dropped; -1 if it does not say
+	slow    int  // how many times rarer the sender's Advertisements are, if it is the leader
 }
 
 // report reads what an Advertisement says of the company. Of boards nobody knows.
 func (q *quiet) report(m mle.Message) (c companyReport) {
-	c.dropped = -1
+	c.dropped, c.slow = -1, 1
 	value, ok := m.Find(mle.TLVCompany)
 	if !q.possible() || !ok || len(value) == 0 {
 		return c
@@ -138,6 +146,9 @@ func (q *quiet) report(m mle.Message) (c companyReport) {
 	c.quiet, c.lost = value[0]&^companyLost == companyNone, value[0]&companyLost != 0
 	if len(value) >= 5 {
 		c.alone, c.routers, c.hears, c.dropped = value[1] == 0, int(value[2]), int(value[3]), int(value[4])
+	}
+	if len(value) >= 6 {
+		c.slow = min(max(int(value[5]), 1), leaderSlow)
 	}
 	return c
 }
@@ -188,7 +199,15 @@ func (q *quiet) interval() time.Duration {
 	if q.rare && q.role != RoleLeader {
 		return q.timing.AdvertiseQuiet
 	}
-	return q.timing.AdvertiseMax
+	return time.Duration(q.slow()) * q.timing.AdvertiseMax
+}
+
+// slow is how many times rarer this node's Advertisements are if it is the leader: those who hear it wait as much longer for it.
+func (q *quiet) slow() int {
+	if q.rare && q.neighbors.Routers.Burden > 0 {
+		return leaderSlow
+	}
+	return 1
 }
 
 // neighborAge is the silence after which a router neighbor is lost.
@@ -198,7 +217,7 @@ func (q *quiet) neighborAge() time.Duration { return q.longer(q.timing.MaxNeighb
 func (q *quiet) leaderTimeout() time.Duration {
 	switch {
 	case q.isNear() && q.rare:
-		return q.timing.NetworkIDTimeout * 3 / 4 // it was asked meanwhile
+		return max(1, q.leaderSlow) * q.timing.NetworkIDTimeout * 3 / 4 // it was asked meanwhile
 	case q.isNear():
 		return q.timing.NetworkIDTimeout
 	}
@@ -207,7 +226,7 @@ func (q *quiet) leaderTimeout() time.Duration {
 
 // isNear reports whether the leader itself was heard until lately.
 func (q *quiet) isNear() bool {
-	return !q.near.IsZero() && q.Now.Sub(q.near) < 2*q.timing.NetworkIDTimeout
+	return !q.near.IsZero() && q.Now.Sub(q.near) < max(1, q.leaderSlow)*2*q.timing.NetworkIDTimeout
 }
 
 // pace follows what is known: it is called each second.

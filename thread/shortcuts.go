@@ -179,7 +179,7 @@ func (s *shortcuts) sent(sent mac.Sent) {
 	switch a := s.avoided[to]; sent.Result {
 	case mac.Acked:
 		delete(s.avoided, to)
-	case mac.NoAck:
+	case mac.NoAck, mac.Busy: // it waits no longer there than elsewhere
 		s.counters.ShortcutsFailed++
 		if s.avoided == nil || len(s.avoided) >= 2*neighbors.MaxPeers {
 			s.avoided = map[mle.RLOC16]avoided{}

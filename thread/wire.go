@@ -69,6 +69,7 @@ func (e *Engine) wireRooms(c *Config) {
 	e.addresses = addresses.New(e.Core)
 	e.tmf.coap = coap.NewEndpoint[tmfTag](coap.Config{Timing: coapTiming(t), Rand: e.Core.Rand, IsAnycast: e.addresses.IsAnycast})
 	e.neighbors = neighbors.New(e.Core, c.MaxChildren, e.neighborChanged)
+	e.neighbors.Routers.Spread = e.timing.RouterNeighbors > 0
 	e.mac = mac.New(e.Core, mac.Config{Timing: macTiming(t), Neighbors: e.neighbors, Keys: e.keys, Pending: e.pending, Reserve: e.save})
 	e.polls = polling.New(e.Core, polling.Timing{
 		Attach: t.AttachPoll, Fast: t.FastPoll, Retry: t.PollRetry, Min: t.MinPoll, Retries: t.FailedChildTransmissions,
@@ -176,6 +177,7 @@ func (e *Engine) wireRouterSide(c *Config) {
 	e.mle.company = &e.quiet
 	e.places = places{self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, routes: &e.routes}
 	e.mle.places, e.mesh.places = &e.places, &e.places
+	e.thrift = thrift{self: e.self, routes: &e.routes, hold: &e.sender.Hold}
 	e.shortcuts = shortcuts{self: e.self, neighbors: e.neighbors, keys: e.keys, counter: &e.mac.Counter, quiet: &e.quiet}
 	e.mle.shortcuts, e.mesh.shortcuts = &e.shortcuts, &e.shortcuts
 	e.mac.Unknown = e.shortcuts.unknown

@@ -74,6 +74,7 @@ type engine struct {
 	budget  *lora.Budget // nil without a duty cycle
 	booked  []byte       // what is on its way to the air
 	blocked uint64
+	told    time.Time // when it last heard what it may still send
 	rloc    mle.RLOC16
 }
 
@@ -150,9 +151,22 @@ func (s station) HandleTimeout(now time.Time) {
 func (s station) HandleTransmitDone(now time.Time, err error) {
 	if s.budget != nil {
 		s.budget.Settle(now, s.booked, err == nil)
+		s.tell(now)
 	}
 	s.Engine.HandleTransmitDone(now, err)
 	s.after()
+}
+
+// tell tells the engine what it may still send.
+func (s station) tell(now time.Time) {
+	const often = 5 * time.Second
+	if now.Sub(s.told) < often {
+		return
+	}
+	s.told = now
+	for _, u := range s.budget.Usage(now) {
+		s.Engine.SetAirtime(now, thread.Airtime{Limit: u.Limit, Used: u.Used, Need: u.Need})
+	}
 }
 
 // most is how many packets in a row may be refused; an engine waits after each.
@@ -171,7 +185,7 @@ func (s station) PollTransmit() ([]byte, bool) {
 			return psdu, true
 		}
 		s.blocked++
-		s.Engine.HandleTransmitDone(now, err)
+		s.Engine.HandleTransmitDone(now, thread.ErrRefused)
 	}
 	return nil, false
 }

@@ -75,6 +75,9 @@ type Runner struct {
 
 	ready, sending transmission // the packet for the sender, and the one that it has; the runner's own
 
+	bounded bounded   // the radio, if it knows what it may send
+	told    time.Time // when the engine was last told
+
 	sleeper lora.Sleeper // the radio, if it can sleep
 	asleep  bool         // it was told to
 
@@ -129,6 +132,7 @@ func Start(engine *thread.Engine, radio lora.Radio, log *slog.Logger, hooks Hook
 		ctx: ctx, cancel: cancel, done: make(chan struct{}), energy: Energy{Floor: thread.EnergyUnknown},
 	}
 	r.sleeper, _ = radio.(lora.Sleeper)
+	r.bounded, _ = radio.(bounded)
 	if r.meter, _ = radio.(lora.Meter); r.meter != nil {
 		r.energy.Least = 3 * readEvery
 	}
@@ -314,6 +318,7 @@ func (r *Runner) sent(err error) {
 	r.sending.cancel()
 	r.sending = transmission{}
 	r.engine.HandleTransmitDone(t, err)
+	r.tellAirtime(t)
 }
 
 // timeout does what is due.

@@ -40,6 +40,11 @@ type Router struct {
 type Routers struct {
 	// Self is this node's address, which no link leads to.
 	Self mle.RLOC16
+	// Burden is by how much the ways over this node cost more for others.
+	Burden uint8
+	// Spread has each node choose one of the ways that cost the same at random, so that they share the load. Without it the first to be heard
+	// of stays.
+	Spread bool
 	// Sequence is the router ID sequence number, Updated when it last changed.
 	Sequence uint8
 	Updated  time.Time

@@ -49,6 +49,9 @@ func (t *Routers) NextHop(id mle.RouterID) (mle.RLOC16, bool) {
 	return 0, false
 }
 
+// burdened is the most that a burden makes of a cost: what is far away must stay in reach.
+const burdened = 6
+
 // Route64 is what this router advertises.
 func (t *Routers) Route64() mle.Route64 {
 	out := mle.Route64{IDSequence: t.Sequence, Routers: t.assigned}
@@ -60,6 +63,8 @@ func (t *Routers) Route64() mle.Route64 {
 		cost := t.PathCost(r)
 		if cost >= MaxRouteCost {
 			cost = 0 // no route
+		} else if cost < burdened {
+			cost = min(cost+t.Burden, burdened)
 		}
 		out.Routes[id] = mle.Route{LinkQualityOut: r.QualityOut, LinkQualityIn: r.Link.Quality, Cost: cost}
 	}
@@ -80,6 +85,14 @@ func (t *Routers) Covers(route *mle.Route64, from mle.RouterID) bool {
 		}
 	}
 	return true
+}
+
+// rank orders the ways to a router that cost the same: at random, but always the same for this node.
+func (t *Routers) rank(to *Router, next mle.RouterID) uint32 {
+	x := uint32(t.Self)<<16 ^ uint32(to.RLOC16) ^ uint32(next)
+	x *= 0x9e3779b1
+	x ^= x >> 15
+	return x * 0x85ebca6b
 }
 
 // Lacks reports whether a linked router, which sent route, knows no way to one to which this router can offer it one.

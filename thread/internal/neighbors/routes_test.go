@@ -368,3 +368,48 @@ func TestLacks(t *testing.T) {
 		}
 	}
 }
+
+// A burden makes the ways over a router dearer, but puts none out of reach; nor is a router that cannot be reached any nearer.
+func TestBurden(t *testing.T) {
+	for _, tt := range []struct{ burden, cost, want uint8 }{
+		{0, 3, 4}, {2, 3, 6}, {3, 4, 6}, {3, 5, 6}, {3, 8, 9}, {3, 13, 14}, {3, 15, 0},
+	} {
+		r := newRouter(t)
+		r.link(left, 3)
+		r.route(far, left, tt.cost)
+		r.Routers.Burden = tt.burden
+		if got := r.Routers.Route64().Routes[far].Cost; got != tt.want {
+			t.Errorf("burden %d, cost %d+1: %d, want %d", tt.burden, tt.cost, got, tt.want)
+		}
+	}
+}
+
+// Where ways cost the same, different nodes take different ones, each always the same.
+func TestSpread(t *testing.T) {
+	taken := map[mle.RouterID]int{}
+	for own := mle.RouterID(10); own < 40; own++ {
+		var first mle.RouterID
+		for i, order := range [][2]mle.RouterID{{left, right}, {right, left}} {
+			r := newRouter(t)
+			r.Routers.Self, r.Routers.Spread = own.RLOC16(), true
+			r.SetAssigned(idSet(own, left, right, far), 2)
+			for _, id := range order {
+				r.link(id, 3)
+				table := mle.Route64{Routers: idSet(own, left, right, far)}
+				table.Routes[own] = mle.Route{LinkQualityIn: 3}
+				table.Routes[far].Cost = 2
+				r.LearnRoutes(&table, id)
+			}
+			next := r.Routers.Get(far).NextHop
+			if i == 0 {
+				first = next
+			} else if next != first {
+				t.Errorf("node %d: over %d or %d, whoever is heard first", own, first, next)
+			}
+		}
+		taken[first]++
+	}
+	if taken[left] < 8 || taken[right] < 8 {
+		t.Errorf("taken: %v", taken)
+	}
+}

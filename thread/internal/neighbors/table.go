@@ -429,7 +429,7 @@ func (t *Table) learnRoute(r, neighbor *Router, from mle.RouterID, cost uint8) (
 	unlinked := rs.LinkCost(r) >= MaxRouteCost
 	switch {
 	case next != nil && next != neighbor:
-		if through < int(r.Cost)+int(rs.LinkCost(next)) {
+		if now := int(r.Cost) + int(rs.LinkCost(next)); through < now || through == now && rs.Spread && rs.rank(r, from) < rs.rank(r, r.NextHop) {
 			r.NextHop, r.Cost = from, cost
 		}
 	case through <= MaxRouteCost:

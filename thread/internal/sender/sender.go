@@ -69,6 +69,8 @@ type Sender struct {
 	Contexts *lowpan.Contexts
 	// On says that messages are accepted.
 	On bool
+	// Hold gives data up, so that what holds the mesh together can go.
+	Hold bool
 	// Undeliverable, if set, is told of each message that is given up. It must not keep m.
 	Undeliverable func(m *Message, reason Reason)
 	// Secure secures an MLE message whose turn has come, the first time: in the order in which they are sent, for a neighbor takes a
@@ -409,6 +411,9 @@ func (s *Sender) leaves(m *Message, i int) bool {
 		return true
 	case s.incomplete(m):
 		s.drop(m, Incomplete)
+		return true
+	case s.Hold && m.Kind != KindMLE && m.Priority < PriorityNet:
+		s.drop(m, NotSent)
 		return true
 	}
 	child, sleeps := s.router.Sleeper(m)

@@ -1,0 +1,75 @@
+package thread
+
+import "time"
+
+// Airtime is what a radio may send in an hour, and what has become of it: see [Engine.SetAirtime].
+type Airtime struct {
+	// Limit is what any hour allows. Zero is no limit.
+	Limit time.Duration
+	// Used is what was sent in the last hour, and Need what acknowledgements and MLE will take, by experience, before as much of Used is forgotten.
+	Used, Need time.Duration
+}
+
+// committed is the share of the limit that is used, or will be without any more data.
+func (a Airtime) committed() float64 {
+	if a.Limit <= 0 {
+		return 0
+	}
+	return float64(a.Used+a.Need) / float64(a.Limit)
+}
+
+// thrift is what a node with little airtime left does: it makes the ways over itself dearer, so that others are taken, and keeps what is
+// left for what holds the mesh together. Data go no more then, neither its own nor others'.
+//
+//	committed ─► burden ─► costs of routes in Advertisements, parent priority
+//	          └► short ──► data are given up
+//
+// Deviation: stock knows no such limit. A node that may send nothing any more is lost to the mesh, and who looks for it, or for another parent, uses
+// up what is left to the others.
+type thrift struct {
+	*self
+	routes *routes
+	hold   *bool // of the sender
+
+	burden uint8
+}
+
+// burdens are the shares of the limit from which on each hop over this node costs so much more, and shortOf that from which on no data are sent.
+var burdens = [...]struct {
+	share float64
+	cost  uint8
+}{{0.85, 3}, {0.75, 2}, {0.60, 1}}
+
+const (
+	shortOf = 0.85
+	// relief is how far the share must fall below a bound for the bound to hold no more.
+	relief = 0.05
+)
+
+// set takes news of the airtime.
+func (t *thrift) set(a Airtime) {
+	share := a.committed()
+	*t.hold = share >= shortOf || *t.hold && share >= shortOf-relief
+	cost := uint8(0)
+	for _, b := range burdens {
+		if share >= b.share || t.burden >= b.cost && share >= b.share-relief {
+			cost = b.cost
+			break
+		}
+	}
+	if cost != t.burden {
+		t.burden, t.routes.neighbors.Routers.Burden = cost, cost
+		if t.routes.advertise.Running() && t.isRouter() {
+			t.routes.advertise.SetImax(t.Now, t.routes.quiet.interval())
+		}
+		t.routes.hurryAdvertise()
+	}
+}
+
+// SetAirtime tells the engine what the radio may still send, where the law bounds that: the engine then leaves data to others in time, its own and
+// what passes through, so that acknowledgements and MLE can go on. Call it after frames were sent, every few seconds. See lora.Usage.
+func (e *Engine) SetAirtime(now time.Time, a Airtime) {
+	e.Advance(now)
+	e.thrift.set(a)
+	e.settle()
+}
