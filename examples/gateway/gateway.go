@@ -350,6 +350,7 @@ func (g *gateway) metrics() metrics.Snapshot {
 			delete(s.Counters, name)
 		}
 	}
+	s.Queues = g.queues()
 	routers := g.node.Routers()
 	s.Routers = len(routers)
 	for _, n := range g.node.Neighbors() {
@@ -384,6 +385,19 @@ func (g *gateway) metrics() metrics.Snapshot {
 		s.MQTT, s.Connected, s.Queue, s.QueueBytes, s.QueueDropped = g.broker.Counts(), g.broker.Connected(), q.Records, q.Bytes, q.Lost
 	}
 	return s
+}
+
+// queues is how much waits in the node, and for it.
+func (g *gateway) queues() map[string]int {
+	q := g.node.Queues()
+	all := map[string]int{
+		"sending": q.Sending, "resolving": q.Resolving, "reassembling": q.Reassembling, "repeating": q.Repeating, "delayed": q.Delayed,
+		"requests": q.Requests, "sockets": q.Sockets, "handlers": q.Handlers, "downlink": g.out.Len(),
+	}
+	if g.host != nil {
+		all["host"] = g.host.Stats().Queued
+	}
+	return all
 }
 
 // radioMetrics tells of the radio what it can tell.
