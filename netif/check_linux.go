@@ -57,7 +57,7 @@ func (c *checker) add(what string, ok bool, detail, remedy string) {
 }
 
 func (c *checker) device() {
-	fd, err := openDevice()
+	fd, err := theDriver.node()
 	if err == nil {
 		unix.Close(fd)
 		c.add("TUN device", true, tunPath+" opens", "")

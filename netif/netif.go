@@ -146,6 +146,7 @@ type Interface struct {
 	queue          queue
 	fence          *fence
 	errs           errorRates
+	given          given      // what the host was given of late
 	recent         []([]byte) // the latest packets of the host, for errors about them
 	groups         []netip.Addr
 	toMesh, toHost tally
@@ -157,6 +158,7 @@ func start(ctx context.Context, n node, dev device, k kernel, name string, fixed
 	i := &Interface{
 		node: n, dev: dev, kernel: k, name: name, opt: o, fixed: fixed, log: o.Logger.With("interface", name),
 		clock: steady.New(lora.ClockOf(n.Radio())), wake: make(chan struct{}, 1), resync: make(chan struct{}, 1),
+		given: newGiven(),
 	}
 	i.ctx, i.cancel = context.WithCancel(ctx)
 	i.queue = queue{perHour: i.perHour, burst: max(i.perHour()/6, i.cost(mtu)), maxWait: o.MaxWait}
