@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"math"
 	"net"
 	"net/netip"
@@ -171,6 +172,10 @@ func (c *config) validate() error {
 		if u.User != nil {
 			return errors.New("mqtt.url: the password belongs into mqtt.password_file, the name into mqtt.user")
 		}
+		if u.Port() == "" {
+			u.Host = net.JoinHostPort(u.Hostname(), map[string]string{"mqtt": "1883", "mqtts": "8883"}[u.Scheme])
+			c.MQTT.URL = u.String()
+		}
 	}
 	if c.MQTT.Downlink && len(c.MQTT.DownlinkPorts) == 0 {
 		return errors.New("mqtt.downlink without mqtt.downlink_ports lets nothing pass: name the ports")
@@ -238,6 +243,9 @@ func (c *config) secret(what, name string) (string, error) {
 		name = filepath.Join(cmp.Or(os.Getenv("CREDENTIALS_DIRECTORY"), c.dir), name)
 	}
 	b, err := os.ReadFile(name)
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && filepath.Dir(name) == filepath.Clean(dir) && errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s: %w: the unit needs LoadCredential=%s:FILE", what, err, filepath.Base(name))
+	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", what, err)
 	}

@@ -44,6 +44,7 @@ type gateway struct {
 	agent   *borderAgent
 
 	queue   *spool.Queue
+	passing string // the queue's directory, if it goes with the gateway
 	broker  *mqtt.Link
 	host    *netif.Interface
 	web     *web.Server
@@ -136,6 +137,9 @@ func (g *gateway) close() error {
 		errs = append(errs, g.broker.Close())
 	} else if g.queue != nil {
 		errs = append(errs, g.queue.Close())
+	}
+	if g.passing != "" {
+		errs = append(errs, os.RemoveAll(g.passing))
 	}
 	return errors.Join(errs...)
 }
@@ -287,7 +291,8 @@ func (g *gateway) startBroker(ctx context.Context) error {
 		if dir, err = os.MkdirTemp("", "pymesh-spool-"); err != nil {
 			return err
 		}
-		g.log.Warn("mqtt.spool is not set: what waits for the broker is lost with a restart of the host", "spool", dir)
+		g.passing = dir
+		g.log.Warn("mqtt.spool is not set: what waits for the broker is lost when the gateway ends", "spool", dir)
 	}
 	if g.queue, err = spool.Open(dir, spool.Options{MaxBytes: int64(c.SpoolMiB) << 20}); err != nil {
 		return err

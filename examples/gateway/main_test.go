@@ -86,7 +86,7 @@ func TestUsage(t *testing.T) {
 		"-config " + empty:          "key_file",
 		"x":                         "flags only",
 		"-emulated -web 0.0.0.0:80": "token",
-		"ctl":                       "command",
+		"ctl -json":                 "command",
 		"ctl -socket /nowhere x":    "does the gateway run",
 	} {
 		var out, errs bytes.Buffer
