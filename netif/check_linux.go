@@ -142,8 +142,9 @@ func (c *checker) advertisements() {
 		return
 	}
 	for _, l := range links {
-		name := l.Attrs().Name
-		if l.Attrs().Flags&unix.IFF_LOOPBACK != 0 || name == c.opt.Name || c.opt.BorderRouter.Uplink != "" && name != c.opt.BorderRouter.Uplink {
+		name, uplink := l.Attrs().Name, c.opt.BorderRouter.Uplink
+		other := uplink != "" && name != uplink || uplink == "" && l.Attrs().RawFlags&unix.IFF_UP == 0
+		if l.Attrs().RawFlags&unix.IFF_LOOPBACK != 0 || name == c.opt.Name || other {
 			continue
 		}
 		v, ok := c.sysctl("ipv6.conf." + name + ".accept_ra")

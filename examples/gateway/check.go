@@ -87,6 +87,11 @@ func directory(name string) (detail string, err error) {
 	case !info.IsDir():
 		return "", fmt.Errorf("%s is no directory", name)
 	}
+	f, err := os.CreateTemp(name, ".check-*")
+	if err != nil {
+		return "", fmt.Errorf("%w: this user cannot write there", err)
+	}
+	_ = errors.Join(f.Close(), os.Remove(f.Name()))
 	return name + " is there", nil
 }
 

@@ -300,7 +300,7 @@ func converse(ctx context.Context, socket string, stdin io.Reader, stdout, stder
 			case err == nil:
 				text += "Done\n"
 			case errors.Is(err, control.ErrRefused):
-				text += strings.TrimPrefix(err.Error(), control.ErrRefused.Error()+": ") + "\n"
+				text += lastLine(err) + "\n"
 			default:
 				fmt.Fprintln(stderr, err)
 				return exitFailure
@@ -334,13 +334,13 @@ func ctl(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			Error string   `json:"error,omitempty"`
 		}{Lines: strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })}
 		if err != nil {
-			answer.Error = err.Error()
+			answer.Error = lastLine(err)
 		}
 		_ = json.NewEncoder(stdout).Encode(answer)
 	} else {
 		fmt.Fprint(stdout, text)
 		if err != nil {
-			fmt.Fprintln(stderr, err)
+			fmt.Fprintln(stderr, lastLine(err))
 		}
 	}
 	if err != nil {
@@ -348,3 +348,6 @@ func ctl(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	return 0
 }
+
+// lastLine is an error as the gateway has told it, "Error 6: Parse".
+func lastLine(err error) string { return strings.TrimPrefix(err.Error(), control.ErrRefused.Error()+": ") }
