@@ -81,6 +81,8 @@ func TestChecker(t *testing.T) {
 		{"Docker", nil, forward("DROP", ""), (*checker).firewall, "firewall", false, []string{"Docker", "ip6tables -I FORWARD -i pymesh0 -j ACCEPT"}},
 		{"Docker, with a rule", nil, forward("DROP", "-A FORWARD -i pymesh0 -j ACCEPT"), (*checker).firewall, "firewall", true, nil},
 		{"accepts", nil, forward("ACCEPT", ""), (*checker).firewall, "firewall", true, nil},
+		{"ip6tables accepts, nft drops", nil, map[string]string{"ip6tables": "-P FORWARD ACCEPT\n", "nft": "chain f { type filter hook forward priority 0; policy drop; }"},
+			(*checker).firewall, "firewall", false, []string{"nftables", `iifname "pymesh0" accept`}},
 		{"not root", nil, map[string]string{"ip6tables": "!Permission denied (you must be root)\n"}, (*checker).firewall, "firewall", false, []string{"you must be root", "as root"}},
 		{"no firewall", nil, nil, (*checker).firewall, "firewall", true, nil},
 		{"nft drops", nil, map[string]string{"nft": "chain forward { type filter hook forward priority 0; policy drop; }"}, (*checker).firewall, "firewall", false, []string{`iifname "pymesh0" accept`}},
