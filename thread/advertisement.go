@@ -13,7 +13,7 @@ type advertised struct {
 	source mle.RLOC16
 	leader mle.LeaderData
 	route  *mle.Route64 // nil if an end device sent it
-	lost   bool         // the leader is, it says
+	companyReport
 }
 
 // handleAdvertisement handles what a router, or a router-eligible end device, says of itself and its partition.
@@ -27,7 +27,7 @@ func (r *routes) handleAdvertisement(m mle.Message, info mleInfo) error {
 	if err := rd.Err(); err != nil {
 		return err
 	}
-	a.lost = r.quiet.saysLost(m)
+	a.companyReport = r.quiet.report(m)
 	if r.role == RoleDetached {
 		r.attach.heardRouter(a, info)
 	} else {
@@ -54,7 +54,7 @@ func (r *routes) unneeded(beginning mle.Message, info mleInfo) bool {
 	case !r.fullThreadDevice():
 		return true // it listens to its parent alone
 	case leader.PartitionID != r.leader.PartitionID || leader.LeaderRouterID != r.leader.LeaderRouterID && r.role != RoleChild:
-		a := advertised{source: source, leader: leader}
+		a := advertised{source: source, leader: leader, companyReport: r.quiet.report(beginning)}
 		if route, err := beginning.Route64(); err == nil {
 			a.route = &route
 		}
@@ -108,6 +108,7 @@ func (r *routes) heard(a advertised, info mleInfo) bool {
 	case a.leader.LeaderRouterID != r.leader.LeaderRouterID:
 		return r.otherLeader(a, info)
 	case !a.source.IsRouter() || a.route == nil:
+		r.heardEndDevice(a, info)
 		return true
 	case !r.followAssignment(a, info):
 		return false
@@ -119,6 +120,13 @@ func (r *routes) heard(a advertised, info mleInfo) bool {
 		return r.childHeardRouter(a, info)
 	}
 	return r.routerHeardRouter(a, info)
+}
+
+// heardEndDevice notes how many routers a child hears.
+func (r *routes) heardEndDevice(a advertised, info mleInfo) {
+	if c := r.neighbors.Children.ByExt(info.ext); c != nil && info.fresh {
+		c.Hears = a.hears
+	}
 }
 
 // otherLeader handles that this node's partition seems to have two leaders, as partitions may whose ID was configured. A neighbor's word
@@ -158,8 +166,9 @@ func (r *routes) routerHeardRouter(a advertised, info mleInfo) bool {
 	if from.Valid() {
 		if info.fresh && from.Ext == info.ext {
 			r.selection.considerDowngrade(a.route, id)
-			from.LastHeard = r.Now
+			from.LastHeard, from.Alone = r.Now, a.alone
 			r.learn(a.route, id)
+			r.selection.considerSparing()
 		}
 		return true
 	}
@@ -261,9 +270,29 @@ func (r *routes) mayTell() bool {
 
 // better reports whether the partition that was heard is better than this node's.
 func (r *routes) better(a advertised) bool {
+	if order := r.compareSizes(a); order != 0 {
+		return order > 0
+	}
 	// Without routes it comes from an end device, which has a router next to it.
 	single := a.route != nil && a.route.Routers.Len() <= 1
 	return comparePartitions(single, a.leader, r.single(), r.leader) > 0
+}
+
+// compareSizes compares the partition that was heard with this node's own, where all in both have this engine: one with at least twice as many
+// routers is better. It returns 0 where that does not tell.
+//
+// Deviation: stock knows the partitions' IDs alone, which are random: a mesh may move, node by node, into what has begun a minute ago.
+func (r *routes) compareSizes(a advertised) int {
+	ours := max(r.neighbors.Routers.Active(), 1)
+	switch {
+	case !r.quiet.now() || !a.quiet || a.routers == 0:
+		return 0
+	case a.routers >= 2*ours:
+		return 1
+	case ours >= 2*a.routers:
+		return -1
+	}
+	return 0
 }
 
 // expireRouters ends links that fell silent and requests that stayed unanswered; the leader takes back the IDs of routers that are gone.

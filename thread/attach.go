@@ -78,6 +78,7 @@ type attacher struct {
 	challenge   mle.Challenge
 	heardParent bool               // the present parent answered too
 	heard       ieee802154.ExtAddr // who was heard of a better partition
+	sought      uint32             // that partition
 	vain        vainSearches
 	courtesy    courtesy
 	doubtful    bool // nobody answered the search before for the partition that this one is for
@@ -130,6 +131,9 @@ func (a *attacher) idle() bool { return a.state == attachIdle }
 func (a *attacher) staying() bool {
 	return a.idle() || a.mode == attachBetter && a.neighbors.Candidate.State() == neighbors.Invalid
 }
+
+// leaving reports whether the node has asked for another place.
+func (a *attacher) leaving() bool { return a.state == attachChildIDRequest }
 
 // offers reports whether the node offers itself as a parent. Where two partitions meet, many search at once, and offers out of the worse one
 // are but noise to each other: only a search that was in vain before does not keep a node from it.
@@ -194,7 +198,7 @@ func (a *attacher) seek(partition uint32, info mleInfo) {
 	}
 	ok, again := a.vain.begin(a.Now, partition, pause, info.news)
 	if ok {
-		a.doubtful, a.heard = again, info.ext
+		a.doubtful, a.heard, a.sought = again, info.ext, partition
 		a.start(attachBetter)
 	}
 }
@@ -252,6 +256,7 @@ func (a *attacher) HandleTimeout() {
 	if a.searches() {
 		if a.decide() {
 			a.enter(attachChildIDRequest)
+			a.mle.forgetLinkRequests() // they would follow, and tell the new parent that its child is a router
 			a.timer = a.Now.Add(a.timing.ParentRequestREEDs)
 			return
 		}
@@ -511,7 +516,8 @@ func (a *attacher) acceptsPartition(leader mle.LeaderData, c mle.Connectivity) b
 	case attachSameDowngrade:
 		return same && newer >= 0
 	case attachBetter:
-		return better && !(same && leader.LeaderRouterID == a.leader.LeaderRouterID)
+		larger := a.routes.quiet.possible() && leader.PartitionID == a.sought
+		return (better || larger) && !(same && leader.LeaderRouterID == a.leader.LeaderRouterID)
 	}
 	return false
 }

@@ -89,7 +89,7 @@ func (l *links) mayOpen(r *neighbors.Router) bool {
 	if l.full() && (l.role == RoleChild || l.neighbors.Routers.Links() > 0) {
 		return false
 	}
-	return r.State() == neighbors.Invalid && !l.Now.Before(r.AskAfter)
+	return r.State() == neighbors.Invalid && !l.attach.leaving() && !l.Now.Before(r.AskAfter)
 }
 
 // unansweredBy notes that a Link Request to r has led to nothing.

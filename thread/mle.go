@@ -256,6 +256,14 @@ func (x *mleMessenger) forget(counter *uint64) {
 	x.delayed, x.next = x.delayed[:0], time.Time{}
 }
 
+// forgetLinkRequests drops the Link Requests that wait.
+func (x *mleMessenger) forgetLinkRequests() {
+	before := len(x.delayed)
+	x.delayed = slices.DeleteFunc(x.delayed, func(d delayedMessage) bool { return mle.Command(d.plain[0]) == mle.LinkRequest })
+	x.counters.MLEReplaced += uint64(before - len(x.delayed))
+	x.findNext()
+}
+
 // NextTimeout returns when the next random delay is over.
 func (x *mleMessenger) NextTimeout() (time.Time, bool) { return x.next, !x.next.IsZero() }
 

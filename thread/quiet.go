@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"math"
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
@@ -57,6 +58,21 @@ func (q *quiet) append(plain []byte) []byte {
 	if !q.possible() || !speaks(mle.Command(plain[0])) {
 		return plain
 	}
+	return mle.AppendTLV(plain, mle.TLVCompany, []byte{q.value()})
+}
+
+// advertise begins an Advertisement, with what strangers must know first. See companyReport.
+func (q *quiet) advertise(plain []byte) []byte {
+	if !q.possible() {
+		return plain
+	}
+	children, routers := &q.neighbors.Children, &q.neighbors.Routers
+	heard := routers.HeardSince(q.Now.Add(-q.neighborAge()))
+	return mle.AppendTLV(plain, mle.TLVCompany, []byte{q.value(), byte(min(children.Attached(), math.MaxUint8)), byte(routers.Active()), byte(heard)})
+}
+
+// value is what all messages say.
+func (q *quiet) value() byte {
 	value := byte(companyNone)
 	if !q.now() {
 		value = byte(min((q.Now.Sub(q.other)+companyUnit-1)/companyUnit, companyNone-1))
@@ -64,7 +80,7 @@ func (q *quiet) append(plain []byte) []byte {
 	if q.lost && q.isRouter() {
 		value |= companyLost
 	}
-	return mle.AppendTLV(plain, mle.TLVCompany, []byte{value})
+	return value
 }
 
 // hear takes what a neighbor's message says of the company, which is fresh or proven.
@@ -74,8 +90,8 @@ func (q *quiet) hear(m mle.Message) {
 	}
 	value, ok := m.Find(mle.TLVCompany)
 	switch {
-	case !speaks(m.Command):
-	case !ok || len(value) != 1:
+	case !speaks(m.Command) && m.Command != mle.Advertisement:
+	case !ok || len(value) == 0:
 		q.other = q.Now
 	case value[0]&^companyLost != companyNone:
 		if at := q.Now.Add(-time.Duration(value[0]&^companyLost) * companyUnit); at.After(q.other) {
@@ -84,20 +100,36 @@ func (q *quiet) hear(m mle.Message) {
 	}
 }
 
-// speaks reports whether a message of this engine has the TLV.
+// speaks reports whether a message of this engine, other than an Advertisement, has the TLV.
 func speaks(c mle.Command) bool {
 	switch c {
-	case mle.Advertisement, mle.LinkRequest, mle.LinkAccept, mle.LinkAcceptAndRequest, mle.ChildIDRequest, mle.ChildIDResponse,
+	case mle.LinkRequest, mle.LinkAccept, mle.LinkAcceptAndRequest, mle.ChildIDRequest, mle.ChildIDResponse,
 		mle.ChildUpdateRequest, mle.ChildUpdateResponse:
 		return true
 	}
 	return false
 }
 
-// saysLost reports whether a message says that the leader is lost.
-func (q *quiet) saysLost(m mle.Message) bool {
+// A companyReport is what an Advertisement says of the company.
+type companyReport struct {
+	quiet   bool // each node of the partition has this engine
+	lost    bool // the leader is lost
+	alone   bool // the sender has no children
+	routers int  // in the partition; 0 if it does not say
+	hears   int  // routers, well
+}
+
+// report reads what an Advertisement says of the company. Of boards nobody knows.
+func (q *quiet) report(m mle.Message) (c companyReport) {
 	value, ok := m.Find(mle.TLVCompany)
-	return q.possible() && ok && len(value) == 1 && value[0]&companyLost != 0
+	if !q.possible() || !ok || len(value) == 0 {
+		return c
+	}
+	c.quiet, c.lost = value[0]&^companyLost == companyNone, value[0]&companyLost != 0
+	if len(value) >= 4 {
+		c.alone, c.routers, c.hears = value[1] == 0, int(value[2]), int(value[3])
+	}
+	return c
 }
 
 // heardLost follows a neighbor that has lost the leader, unless this node knows better: then it says so.
@@ -187,7 +219,7 @@ func (q *quiet) seekLeader() {
 		q.since = time.Time{}
 	case q.since.IsZero():
 		q.since = q.Now
-	case q.Now.Sub(q.since) >= q.timing.NetworkIDTimeout/4:
+	case q.Now.Sub(q.since) >= q.timing.NetworkIDTimeout/2:
 		q.lost = true
 	}
 }

@@ -37,6 +37,7 @@ type routes struct {
 	advertise *trickle.Timer
 	told      time.Time // when a worse partition was last told of this one
 	askAgain  time.Time // when to ask for routes again
+	helped    time.Time // when a neighbor last was told of ways that it did not know
 	left      leftPartition
 	faint     faintPartition
 	route64   mle.Route64 // received
@@ -149,6 +150,18 @@ func (r *routes) resetAdvertise() {
 	r.advertise.Reset(r.Now)
 }
 
+// hurryAdvertise has the next Advertisement come soon: a router has come or gone, and all must hear of it.
+//
+// Deviation: for stock that is a change like each other, upon which three Advertisements come within ten seconds from each router, while a mesh
+// forms. On LoRa they are most of what the air carries then, and hold up what would change the mesh for the better.
+func (r *routes) hurryAdvertise() {
+	if r.timing.RouterNeighbors == 0 || !r.isRouter() || !r.advertise.Running() {
+		r.resetAdvertise()
+		return
+	}
+	r.advertise.Hurry(r.Now, 4*r.timing.AdvertiseMin)
+}
+
 // advertiseAsREED lets others know of a router-eligible end device now and then.
 func (r *routes) advertiseAsREED() {
 	if r.advertise.Running() {
@@ -181,7 +194,7 @@ func (r *routes) sendAdvertisement() {
 		return
 	}
 	r.sender.DropMLE(ip6.LinkLocalAllNodes, mle.Advertisement) // that one is outdated
-	b := mle.AppendSourceAddress(r.mle.start(mle.Advertisement), r.rloc)
+	b := mle.AppendSourceAddress(r.quiet.advertise(r.mle.start(mle.Advertisement)), r.rloc)
 	b = mle.AppendLeaderData(b, r.distrib.leaderData())
 	if r.isRouter() {
 		b = mle.AppendRoute64(b, r.neighbors.Routers.Route64())
@@ -190,7 +203,14 @@ func (r *routes) sendAdvertisement() {
 }
 
 // learn applies a neighbor's Route64 to the routing table.
+//
+// Deviation: stock leaves a router that has lost a way to the next Advertisements of the others. Where those are rare it would be without one for
+// minutes.
 func (r *routes) learn(route *mle.Route64, from mle.RouterID) {
+	if r.quiet.rare && r.Now.Sub(r.helped) >= r.timing.AdvertiseMax && r.neighbors.Routers.Lacks(route, from) {
+		r.helped = r.Now
+		r.resetAdvertise()
+	}
 	if r.neighbors.LearnRoutes(route, from) {
 		r.resetAdvertise()
 	}
@@ -204,7 +224,7 @@ func (r *routes) reassign(t *mle.Route64) bool {
 	}
 	if result.Changed {
 		r.resolver.ForgetFailures()
-		r.resetAdvertise()
+		r.hurryAdvertise()
 	}
 	if r.isRouter() && !r.neighbors.Routers.IsAssigned(r.ownID()) {
 		r.attach.detach()

@@ -64,6 +64,27 @@ func (s *selection) considerDowngrade(route *mle.Route64, from mle.RouterID) {
 	}
 }
 
+// considerSparing is for a router that has heard of its neighbors' links.
+func (s *selection) considerSparing() {
+	if s.selectAt.IsZero() && s.spare() {
+		s.schedule()
+	}
+}
+
+// spare reports whether the mesh is as well without this router, and large enough for that to matter.
+func (s *selection) spare() bool {
+	active, children := s.neighbors.Routers.Active(), &s.neighbors.Children
+	if s.timing.RouterNeighbors == 0 || s.role != RoleRouter || active <= s.upgradeAt {
+		return false
+	}
+	for c := range children.Established() {
+		if active <= s.downgradeAt || c.Hears < 2 {
+			return false
+		}
+	}
+	return s.neighbors.Routers.Spare(s.leader.LeaderRouterID, !children.HasAny())
+}
+
 // mayDowngrade reports whether enough routers and few enough children are around to do without this router.
 func (s *selection) mayDowngrade() bool {
 	strong := 0
@@ -127,7 +148,7 @@ func (s *selection) selectAsChild() {
 
 // selectAsRouter makes a router a child where routers are many.
 func (s *selection) selectAsRouter() {
-	if s.neighbors.Routers.Active() > s.downgradeAt {
+	if s.neighbors.Routers.Active() > s.downgradeAt || s.spare() {
 		s.Log.Info("enough routers without this one")
 		s.attach.start(attachSameDowngrade)
 	}
@@ -158,6 +179,9 @@ func (s *selection) childStarted(mode attachMode) {
 		case attachSameDowngrade:
 			s.parent.removeChildren()
 			s.giveBack()
+			if s.timing.RouterNeighbors > 0 {
+				s.routes.advertiseAsREED() // they hear that they have no parent any more
+			}
 		case attachSame1, attachSame2:
 			if children.HasAny() {
 				s.solicit(tmf.ReasonHaveChildIDRequest)

@@ -23,7 +23,11 @@ func strangersMessage(r *rand.Rand) []byte {
 	if r.IntN(3) == 0 {
 		source |= 5
 	}
-	b := mle.AppendSourceAddress(mle.AppendCommand(nil, mle.Advertisement), source)
+	b := mle.AppendCommand(nil, mle.Advertisement)
+	if r.IntN(2) == 0 {
+		b = mle.AppendTLV(b, mle.TLVCompany, []byte{byte(0x70 + r.IntN(16)), byte(r.IntN(2)), byte(r.IntN(12)), byte(r.IntN(3))})
+	}
+	b = mle.AppendSourceAddress(b, source)
 	leader := mle.LeaderData{PartitionID: 7, Weighting: 64, LeaderRouterID: fuzzRouterRLOC.RouterID()}
 	switch r.IntN(4) {
 	case 0:
@@ -78,6 +82,9 @@ func TestUnneeded(t *testing.T) {
 		forged := r.IntN(8) == 0
 		receive := func(shortcut bool) (state, Counters) {
 			e := newFuzzEngine(t, uint8(n))
+			if n%3 == 0 {
+				e.timing.AdvertiseQuiet = 4 * e.timing.AdvertiseMax
+			}
 			if !shortcut {
 				for c := range e.mle.handlers {
 					for role, h := range e.mle.handlers[c] {

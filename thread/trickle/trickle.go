@@ -105,6 +105,13 @@ func (t *Timer) Reset(now time.Time) {
 	}
 }
 
+// Hurry shortens the interval to at most d, no less than Imin: a smaller inconsistency. A stopped timer stays stopped.
+func (t *Timer) Hurry(now time.Time, d time.Duration) {
+	if d = max(d, t.config.Imin); t.Running() && t.interval > d {
+		t.begin(now, d)
+	}
+}
+
 // Consistent tells the timer of a consistent message (RFC 6206 §4.2, step 3).
 func (t *Timer) Consistent() { t.count++ }
 

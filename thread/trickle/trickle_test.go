@@ -292,3 +292,25 @@ func TestSetImax(t *testing.T) {
 		t.Errorf("interval %v, want it to have grown to 32 s", timer.Interval())
 	}
 }
+
+// A smaller inconsistency shortens the interval, to no less than Imin, and never lengthens it.
+func TestHurry(t *testing.T) {
+	for _, tt := range []struct{ interval, to, want time.Duration }{
+		{32, 4, 4}, {32, 32, 32}, {8, 16, 8}, {16, 0, 1},
+	} {
+		now := time.Unix(0, 0)
+		timer := NewTimer(rand.New(rand.NewPCG(1, 2)))
+		timer.Hurry(now, time.Second) // it does not run
+		if err := timer.Start(now, Config{Imin: time.Second, Imax: tt.interval * time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		for timer.Reset(now); timer.Interval() < tt.interval*time.Second; {
+			now, _ = timer.NextTimeout()
+			timer.HandleTimeout(now)
+		}
+		timer.Hurry(now, tt.to*time.Second)
+		if timer.Interval() != tt.want*time.Second {
+			t.Errorf("interval %v of %d s, hurried to %d s", timer.Interval(), tt.interval, tt.to)
+		}
+	}
+}

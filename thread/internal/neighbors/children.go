@@ -31,6 +31,7 @@ type Child struct {
 	Addresses          []netip.Addr  // registered by a minimal end device
 	NeedsDataset       bool          // it has another one, or none
 	NeedsPending       bool          // the same of the pending one
+	Hears              int           // routers that it hears well, as it says
 	Since              time.Time     // when it became a child, or was restored
 	Asked              uint8         // how often in a row it was asked whether it is there, and was not heard
 

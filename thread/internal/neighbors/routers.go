@@ -20,9 +20,11 @@ const (
 // A Router is an assigned router ID, the link to it if there is one, and the best way through others.
 type Router struct {
 	Neighbor
-	NextHop   mle.RouterID // first router on the way, NoNextHop if there is none but the link
-	Cost      uint8        // from NextHop to this router
-	HeardWell time.Time    // the last Advertisement of it that was heard with the margin of a link
+	NextHop   mle.RouterID    // first router on the way, NoNextHop if there is none but the link
+	Cost      uint8           // from NextHop to this router
+	HeardWell time.Time       // the last Advertisement of it that was heard with the margin of a link
+	Others    mle.RouterIDSet // routers to which it says that it has good links
+	Alone     bool            // it says that it has no children
 
 	// Of the handshake, while there is no link.
 	Opened     time.Time // when the link was asked for, by either side

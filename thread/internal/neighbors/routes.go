@@ -82,6 +82,64 @@ func (t *Routers) Covers(route *mle.Route64, from mle.RouterID) bool {
 	return true
 }
 
+// Lacks reports whether a linked router, which sent route, knows no way to one to which this router can offer it one.
+func (t *Routers) Lacks(route *mle.Route64, from mle.RouterID) bool {
+	link := t.LinkCost(t.Get(from))
+	for id, r := range t.All() {
+		lacks := id != from && r.RLOC16 != t.Self && route.Routers.Contains(id) && route.Routes[id].Cost == 0
+		if next, ok := t.NextHop(id); lacks && ok && next != from.RLOC16() && t.PathCost(r)+link < MaxRouteCost {
+			return true
+		}
+	}
+	return false
+}
+
+// goodQuality is the quality, both ways, from which on a link carries what another one did.
+const goodQuality = 2
+
+// goodLinks are the routers to which a Route64 tells of good links.
+func goodLinks(route *mle.Route64) (ids mle.RouterIDSet) {
+	for id := range route.Routers.All() {
+		if r := route.Routes[id]; min(r.LinkQualityIn, r.LinkQualityOut) >= goodQuality {
+			ids = ids.Add(id)
+		}
+	}
+	return ids
+}
+
+// Spare reports whether the ways between all routers next to this one lead past it: some of them, each of higher rank than this one, are connected
+// with each other by good links, and all the others are next to one of those. It has no children; above it are the leader, those who have, and those
+// with higher router IDs. So of two routers that
+// could do without each other one stays, whatever both believe at the same time: Dai and Wu, "An Extended Localized Algorithm for Connected
+// Dominating Set Formation in Ad Hoc Wireless Networks", 2004, rule k.
+func (t *Routers) Spare(leader mle.RouterID, alone bool) bool {
+	var above, all mle.RouterIDSet
+	for id, r := range t.Linked() {
+		all = all.Add(id)
+		if r.TwoWayQuality() >= goodQuality && (id == leader || alone && !r.Alone || alone == r.Alone && id > t.Self.RouterID()) {
+			above = above.Add(id)
+		}
+	}
+	for above != 0 {
+		group, covered := t.connected(above)
+		if all&^covered == 0 {
+			return true
+		}
+		above &^= group
+	}
+	return false
+}
+
+// connected returns the first of some linked routers with those of them to which it is connected, and all that is next to any of these.
+func (t *Routers) connected(some mle.RouterIDSet) (group, covered mle.RouterIDSet) {
+	for more := mle.RouterIDSet(0).Add(first(some)); more != 0; more = some & covered &^ group {
+		id := first(more)
+		group = group.Add(id)
+		covered = covered.Add(id) | t.entries[id].Others
+	}
+	return group, covered
+}
+
 // LearnLeaderRoute takes over a parent's way to the leader.
 func (t *Routers) LearnLeaderRoute(route *mle.Route64, parent, leader mle.RouterID) {
 	l := t.Get(leader)

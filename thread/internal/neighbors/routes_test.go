@@ -284,3 +284,87 @@ func TestLearnLeaderRoute(t *testing.T) {
 		}
 	}
 }
+
+// A router is spare if all that is next to it is next to a connected group of higher rank.
+func TestSpare(t *testing.T) {
+	const low, high, top = left, 40, 41 // this router stands between low and high
+	for _, tt := range []struct {
+		name   string
+		own    mle.RouterID
+		alone  bool
+		leader mle.RouterID
+		links  map[mle.RouterID]uint8
+		others map[mle.RouterID]mle.RouterIDSet
+		kids   mle.RouterIDSet // routers with children
+		spare  bool
+	}{
+		{"no neighbors", 20, true, top, nil, nil, 0, false},
+		{"one neighbor of higher rank", 20, true, low, map[mle.RouterID]uint8{high: 3}, nil, 0, true},
+		{"one neighbor of lower rank", 20, true, top, map[mle.RouterID]uint8{low: 3}, nil, 0, false},
+		{"the leader is above", 20, true, low, map[mle.RouterID]uint8{low: 3}, nil, 0, true},
+		{"who has children is above", 20, true, top, map[mle.RouterID]uint8{low: 3}, nil, idSet(low), true},
+		{"not above one with children", 20, false, top, map[mle.RouterID]uint8{low: 3}, nil, idSet(low), false},
+		{"with children, below one of them with a higher ID", 20, false, top, map[mle.RouterID]uint8{high: 3}, nil, idSet(high), true},
+		{"with children, above who has none", 20, false, top, map[mle.RouterID]uint8{high: 3}, nil, 0, false},
+		{"a faint link to who is above", 20, true, top, map[mle.RouterID]uint8{high: 1}, nil, 0, false},
+		{"between two", 20, true, top, map[mle.RouterID]uint8{low: 3, high: 3}, nil, 0, false},
+		{"beside two that hear each other", 20, true, top, map[mle.RouterID]uint8{low: 3, high: 3},
+			map[mle.RouterID]mle.RouterIDSet{high: idSet(low)}, 0, true},
+		{"beside a group of two", 20, true, 50, map[mle.RouterID]uint8{low: 1, high: 3, top: 3},
+			map[mle.RouterID]mle.RouterIDSet{high: idSet(top), top: idSet(low, high)}, 0, true},
+		{"between two groups", 20, true, 50, map[mle.RouterID]uint8{low: 3, high: 3, top: 3},
+			map[mle.RouterID]mle.RouterIDSet{top: idSet(low)}, 0, false},
+	} {
+		r := newRouter(t)
+		r.Routers.Self = tt.own.RLOC16()
+		r.SetAssigned(idSet(tt.own, low, high, top, 50), 2)
+		for id, q := range tt.links {
+			n := r.link(id, q)
+			n.Alone, n.Others = !tt.kids.Contains(id), tt.others[id]
+		}
+		if got := r.Routers.Spare(tt.leader, tt.alone); got != tt.spare {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
+// The links of which a neighbor tells count if they are good both ways.
+func TestLearnOthers(t *testing.T) {
+	r := newRouter(t)
+	n := r.link(left, 3)
+	table := mle.Route64{Routers: idSet(self, left, right, far)}
+	table.Routes[self] = mle.Route{LinkQualityIn: 3, LinkQualityOut: 3}
+	table.Routes[right] = mle.Route{LinkQualityIn: 2, LinkQualityOut: 3}
+	table.Routes[far] = mle.Route{LinkQualityIn: 3, LinkQualityOut: 1, Cost: 2}
+	if r.LearnRoutes(&table, left); n.Others != idSet(self, right) {
+		t.Errorf("%x, want %x", n.Others, idSet(self, right))
+	}
+}
+
+// A neighbor lacks a way if this router has one for it that does not lead over the neighbor itself.
+func TestLacks(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		set   func(r *room)
+		knows mle.RouterIDSet
+		cost  uint8
+		lacks bool
+	}{
+		{"a link", func(r *room) { r.link(far, 3) }, idSet(self, left, far), 0, true},
+		{"a route", func(r *room) { r.link(right, 3); r.route(far, right, 3) }, idSet(self, left, far), 0, true},
+		{"it knows one", func(r *room) { r.link(far, 3) }, idSet(self, left, far), 5, false},
+		{"only over itself", func(r *room) { r.route(far, left, 3) }, idSet(self, left, far), 0, false},
+		{"no way", func(*room) {}, idSet(self, left, far), 0, false},
+		{"too far for it", func(r *room) { r.link(right, 3); r.route(far, right, 14) }, idSet(self, left, far), 0, false},
+		{"it does not know that router", func(r *room) { r.link(far, 3) }, idSet(self, left), 0, false},
+	} {
+		r := newRouter(t)
+		r.link(left, 3)
+		tt.set(r)
+		table := mle.Route64{Routers: tt.knows}
+		table.Routes[far].Cost = tt.cost
+		if got := r.Routers.Lacks(&table, left); got != tt.lacks {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}

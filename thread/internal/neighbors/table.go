@@ -387,6 +387,7 @@ func (t *Table) LearnRoutes(route *mle.Route64, from mle.RouterID) (news bool) {
 	if neighbor == nil {
 		return false
 	}
+	neighbor.Others = goodLinks(route)
 	for again := true; again; {
 		again = false
 		for id := range route.Routers.All() {
