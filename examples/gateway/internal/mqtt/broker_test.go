@@ -209,6 +209,9 @@ func TestUnspooled(t *testing.T) {
 	_, n := c.Await("its twin", 0, func(p *paho.Publish) bool { return p.Topic == prefix+"/node/"+nodeMAC+"/json/1234" })
 	gate.Shut()
 	c.Await("the will", n, on("/gw/"+macA+"/state", "offline"))
+	for late := time.Now().Add(30 * time.Second); l.Connected() && time.Now().Before(late); {
+		time.Sleep(10 * time.Millisecond)
+	}
 	if err := l.Publish(r); !errors.Is(err, spool.ErrTooLong) {
 		t.Errorf("%v", err)
 	}
