@@ -350,4 +350,6 @@ func ctl(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 }
 
 // lastLine is an error as the gateway has told it, "Error 6: Parse".
-func lastLine(err error) string { return strings.TrimPrefix(err.Error(), control.ErrRefused.Error()+": ") }
+func lastLine(err error) string {
+	return strings.TrimPrefix(err.Error(), control.ErrRefused.Error()+": ")
+}

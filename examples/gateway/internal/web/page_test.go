@@ -46,6 +46,22 @@ func start(t *testing.T, v *view.View, listen string) *Server {
 	return s
 }
 
+// illegible are the texts whose contrast to what is behind them is below 4.5 to 1 (WCAG 2.2 §1.4.3).
+const illegible = `(() => {
+	const channels = (c) => c.match(/[0-9.]+/g).map(Number);
+	const linear = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+	const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+	const behind = (e) => { for (; e; e = e.parentElement) { const c = channels(getComputedStyle(e).backgroundColor); if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
+	return [...document.body.querySelectorAll('*')].filter((e) => e.getClientRects().length && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())
+		&& !['SCRIPT', 'title'].includes(e.tagName)).map((e) => { const s = getComputedStyle(e);
+		const a = luminance(channels(e instanceof SVGElement ? s.fill : s.color)), b = luminance(behind(e));
+		return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.tagName + ' ' + e.textContent.slice(0, 20)]; }).filter(([c]) => c < 4.5).map(([c, t]) => c.toFixed(1) + ' ' + t);
+})()`
+
+// nameless are the things that can be used and have no name.
+const nameless = `[...document.querySelectorAll('button, input, [role=button], [role=meter], svg[role], [tabindex]')].filter((e) => !(e.getAttribute('aria-label') ||
+	e.textContent.trim() || e.labels && e.labels.length || e.getAttribute('placeholder') || e.id === 'log')).map((e) => e.outerHTML.slice(0, 80))`
+
 // TestPage looks at the page with a browser.
 func TestPage(t *testing.T) {
 	ctx, problems := browsertest.Open(t)
@@ -79,7 +95,16 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	browsertest.Until(t, ctx, "it fits a phone", `document.documentElement.scrollWidth <= 390`)
-	browsertest.Shot(t, ctx, "phone.png")
+	for _, scheme := range []string{"light", "dark"} {
+		browsertest.Prefer(t, ctx, scheme)
+		if bad := browsertest.Value[[]string](t, ctx, illegible); len(bad) > 0 {
+			t.Errorf("%s: %d texts are hard to read: %s", scheme, len(bad), strings.Join(bad, "; "))
+		}
+		browsertest.Shot(t, ctx, "phone-"+scheme+".png")
+	}
+	if bad := browsertest.Value[[]string](t, ctx, nameless); len(bad) > 0 {
+		t.Errorf("a screen reader has no name for %s", strings.Join(bad, "; "))
+	}
 	if p := problems(); len(p) > 0 {
 		t.Errorf("%d problems, the first %s", len(p), p[0])
 	}
