@@ -65,6 +65,9 @@ type Counters struct {
 	// dropped: most of what a node of a dense mesh hears.
 	MLEUnneeded uint64
 
+	// ShortcutsFailed counts frames that a node beside this one has not acknowledged, and that went another way then.
+	ShortcutsFailed uint64
+
 	// TMF: dropped; and messages that were not sent since too many are under way, or come too fast.
 	TMFMalformed, TMFUnexpected, TMFRefused uint64
 	// JoinersRelayed counts datagrams of joiners that this node has passed on to the commissioner, JoinersRefused those that it has not, since they

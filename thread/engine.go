@@ -93,6 +93,7 @@ type Engine struct {
 	routes    routes
 	quiet     quiet
 	places    places
+	shortcuts shortcuts
 	selection selection
 	leading   leading
 	distrib   distributor
@@ -154,7 +155,7 @@ func (e *Engine) HandleFrameSNR(now time.Time, psdu []byte, rssi int, snr float6
 }
 
 func (e *Engine) handleFrame(now time.Time, psdu []byte, rssi int, snr float64) {
-	if e.mac.Ignore(now, psdu) {
+	if e.mac.Ignore(now, psdu, rssi) {
 		return // as most of what a node hears: nothing has changed, not even its deadline
 	}
 	e.Advance(now)
@@ -303,13 +304,14 @@ func (e *Engine) frameSent() bool {
 	if e.surroundings.sent() {
 		return true
 	}
+	e.shortcuts.sent(sent)
 	if ok := sent.Result == mac.Done || sent.Result == mac.Acked; sent.Poll {
 		e.polls.Sent(ok)
 	} else {
 		e.sender.Sent(ok)
 	}
 	n := sent.Neighbor
-	if sent.Result == mac.NoAck && n != nil && n.RLOC16.IsRouter() && int(n.Failures) >= e.timing.FailedRouterTransmissions {
+	if sent.Result == mac.NoAck && n != nil && n.RLOC16.IsRouter() && (n.Kind() == neighbors.KindParent || e.isRouter()) && int(n.Failures) >= e.timing.FailedRouterTransmissions {
 		e.Log.Info("link lost", "router", n.RLOC16, "frames", n.Failures)
 		e.drop(n)
 	}

@@ -326,28 +326,35 @@ func FuzzHandlePacket(f *testing.F) {
 	})
 }
 
-// What neighbors tell of where nodes are, and of the company, is taken or dropped, whatever it is.
+// What neighbors tell of where nodes are, of the company, and of their children, is taken or dropped, whatever it is.
 func FuzzCompany(f *testing.F) {
-	f.Add([]byte{0x7f}, append(make([]byte, 8), byte(fuzzRouterRLOC>>8), byte(fuzzRouterRLOC&0xff), 3))
-	f.Add([]byte{0x83}, make([]byte, 23))
-	f.Fuzz(func(t *testing.T, company, places []byte) {
+	f.Add([]byte{0x7f, 0, 3, 1}, append(make([]byte, 8), byte(fuzzRouterRLOC>>8), byte(fuzzRouterRLOC&0xff), 3),
+		append([]byte{byte(fuzzRouterRLOC >> 8), 5, 1, 2, 3, 4, 5, 6, 7, 8}, 0, 0, 0, 9))
+	f.Add([]byte{0x83}, make([]byte, 23), make([]byte, 15))
+	f.Fuzz(func(t *testing.T, company, places, children []byte) {
 		const most = 254
-		if len(company) > most || len(places) > most {
+		if len(company) > most || len(places) > most || len(children) > most {
 			return
 		}
 		for role := range uint8(fuzzRoles) {
 			e := newFuzzEngine(t, role)
 			e.timing.AdvertiseQuiet = 4 * e.timing.AdvertiseMax
 			b := mle.AppendTLV(mle.AppendCommand(nil, mle.Advertisement), mle.TLVCompany, company)
-			m, err := mle.ParseMessage(mle.AppendTLV(b, mle.TLVPlaces, places))
+			m, err := mle.ParseMessage(mle.AppendTLV(mle.AppendTLV(b, mle.TLVPlaces, places), mle.TLVChildren, children))
 			if err != nil {
 				t.Fatal(err)
 			}
 			e.quiet.hear(m)
 			e.places.hear(m, fuzzRouterRLOC)
+			e.shortcuts.hear(m, fuzzRouterRLOC, mleInfo{ext: fuzzRouter})
+			if n := e.neighbors.Peers.Len(); n > len(children)/childSize {
+				t.Errorf("%d peers of %x", n, children)
+			}
 			e.quiet.pace()
-			if b := e.places.append(make([]byte, 40)); len(b) > maxAdvertisement-3 {
-				t.Errorf("an Advertisement of %d bytes", len(b))
+			for _, append := range []func([]byte) []byte{e.places.append, e.shortcuts.append} {
+				if b := append(make([]byte, 40)); len(b) > maxAdvertisement {
+					t.Errorf("an Advertisement of %d bytes", len(b))
+				}
 			}
 		}
 	})

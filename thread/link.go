@@ -11,7 +11,7 @@ import (
 )
 
 // childRouterLinks is how many routers besides its parent a child listens to.
-const childRouterLinks = 3
+const childRouterLinks = 6
 
 // links are links between routers, by the handshake that OpenThread has: both ends learn the other's frame counters, each proving by a challenge that it is
 // not replayed.

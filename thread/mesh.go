@@ -34,6 +34,7 @@ type meshLayer struct {
 	contexts  *lowpan.Contexts
 	sender    *sender.Sender
 	routes    *routes
+	shortcuts *shortcuts
 	change    transitions
 	ip        *ipLayer
 
@@ -419,6 +420,11 @@ func (x *meshLayer) routeTo(h sender.Hop, to mle.RLOC16, dst netip.Addr) (sender
 	if !ok {
 		return h, sender.NoRoute
 	}
+	if next != to {
+		if hop, ok := x.shortcuts.next(to); ok {
+			next, h.Shortcut = hop, true
+		}
+	}
 	h.Dst = neighbors.ShortAddr(next)
 	if next != to {
 		hops := x.routes.hopsTo(to)
@@ -432,6 +438,9 @@ func (x *meshLayer) routeTo(h sender.Hop, to mle.RLOC16, dst netip.Addr) (sender
 func (x *meshLayer) Relay(dst mle.RLOC16) (sender.Hop, sender.Answer) {
 	if x.rloc == mle.InvalidRLOC16 {
 		return sender.Hop{}, sender.NoRoute
+	}
+	if hop, ok := x.shortcuts.next(dst); ok && x.isRouter() {
+		return sender.Hop{Src: neighbors.ShortAddr(x.rloc), Dst: neighbors.ShortAddr(hop), Shortcut: true}, sender.Found
 	}
 	next, ok := x.routes.nextHop(dst)
 	if !ok || x.neighbors.ByRLOC16(next) == nil {

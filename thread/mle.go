@@ -104,6 +104,8 @@ type mleMessenger struct {
 	company *quiet
 	places  *places
 
+	shortcuts *shortcuts
+
 	twin    lasting.Condition // another node with this one's address
 	delayed []delayedMessage
 	next    time.Time // when the first of them leaves, zero if there is none
@@ -493,6 +495,7 @@ func (x *mleMessenger) dispatch(m mle.Message, info mleInfo) {
 		if info.fresh {
 			if from, err := m.SourceAddress(); err == nil {
 				x.places.hear(m, from)
+				x.shortcuts.hear(m, from, info)
 			}
 		}
 	}

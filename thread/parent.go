@@ -312,6 +312,7 @@ func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
 	p.neighbors.Change(&c.Neighbor, neighbors.ChildIDRequest)
 	c.LastHeard, c.Since = p.Now, p.Now
 	p.mle.prove(&c.Neighbor, info, linkCounter, mleCounter)
+	c.Said = neighbors.Known{Key: info.keySequence, Counter: linkCounter, At: p.Now.Add(-saidBefore)}
 	c.Mode, c.Timeout, c.Failures = mode, min(timeout, maxChildTimeout), 0
 	c.Link.Add(&p.scale, info.rssi)
 	c.NetworkDataVersion = p.distrib.netData.VersionFor(c.FullNetworkData())

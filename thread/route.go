@@ -168,6 +168,12 @@ func (r *routes) advertiseAsREED() {
 		return
 	}
 	r.sendAdvertisement()
+	if r.quiet.possible() {
+		// Deviation: stock waits for ten minutes. What a node says of itself is news to who has come at the same time.
+		r.startTrickle(trickle.Config{Imin: r.timing.REEDAdvertise / 8, Imax: r.timing.REEDAdvertise + r.timing.REEDAdvertiseJitter})
+		r.advertise.Reset(r.Now)
+		return
+	}
 	r.startTrickle(trickle.Config{
 		Imin: r.timing.REEDAdvertise, Imax: r.timing.REEDAdvertise + r.timing.REEDAdvertiseJitter, Mode: trickle.Plain,
 	})
@@ -199,7 +205,7 @@ func (r *routes) sendAdvertisement() {
 	if r.isRouter() {
 		b = mle.AppendRoute64(b, r.neighbors.Routers.Route64())
 	}
-	r.mle.send(ip6.LinkLocalAllNodes, r.mle.places.append(b))
+	r.mle.send(ip6.LinkLocalAllNodes, r.mle.shortcuts.append(r.mle.places.append(b)))
 }
 
 // learn applies a neighbor's Route64 to the routing table.

@@ -89,7 +89,7 @@ func (t *Timing) routeSlowly() {
 	// other for links; who hears three of them adds no way that is not there. Of 16 in a cell 4 are routers, with 30 s and four it was 10.
 	t.RouterNeighbors = 3
 	// Deviation: stock's children ask each router that they hear for a link, all at once when it appears.
-	t.ChildLinkOdds = 4
+	t.ChildLinkOdds = 2
 	// Deviation: stock begins with 1 s. Ten routers that hear of the same change would send their Advertisements within half a second.
 	t.AdvertiseMin = 4 * time.Second
 	// Deviation: stock has no such interval: see quiet. A grid of 16 takes 2.4 % of the air at rest with it, and 7.7 % without.

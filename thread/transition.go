@@ -133,6 +133,7 @@ func (e *Engine) stopRouting() {
 
 func (e *Engine) setRLOC16(rloc mle.RLOC16) {
 	if rloc != e.rloc {
+		e.shortcuts.forget()
 		e.mle.forget(&e.counters.MLEReplaced) // what waits says that it comes from the old place: a new parent would take the child for one that moved on
 	}
 	e.rloc = rloc
@@ -148,6 +149,7 @@ func (e *Engine) enterPartition(d mle.LeaderData) {
 	changed := d.PartitionID != e.leader.PartitionID
 	if changed {
 		e.quiet.forget()
+		e.shortcuts.forget()
 		e.counters.PartitionChanges++
 		e.routes.left = leftPartition{
 			id: e.leader.PartitionID, sequence: e.neighbors.Routers.Sequence, until: e.Now.Add(e.timing.NetworkIDTimeout),

@@ -176,6 +176,10 @@ func (e *Engine) wireRouterSide(c *Config) {
 	e.mle.company = &e.quiet
 	e.places = places{self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver}
 	e.mle.places = &e.places
+	e.shortcuts = shortcuts{self: e.self, neighbors: e.neighbors, keys: e.keys, counter: &e.mac.Counter, quiet: &e.quiet}
+	e.mle.shortcuts, e.mesh.shortcuts = &e.shortcuts, &e.shortcuts
+	e.mac.Unknown = e.shortcuts.unknown
+	e.mac.Passing, e.mac.Shortcuts = e.shortcuts.passing, e.quiet.possible()
 	e.links = links{
 		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, routes: &e.routes, distrib: &e.distrib,
 	}

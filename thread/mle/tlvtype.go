@@ -48,6 +48,10 @@ const TLVCompany TLVType = 0xe1
 // ML-EID, its RLOC16, and how long ago that was so, in units of 2 s, 255 for that and longer.
 const TLVPlaces TLVType = 0xe2
 
+// TLVChildren is another one: the children for which a router vouches in an Advertisement. Each takes fourteen bytes: its RLOC16, its extended
+// address, and the least MAC frame counter of its next frame, under the key sequence of the message.
+const TLVChildren TLVType = 0xe3
+
 // Sizes of TLV values, in bytes.
 const (
 	rloc16Size           = 2

@@ -15,7 +15,7 @@ import (
 // ackWait is how long to wait for the acknowledgement of the frame in work, from the end of the transmission.
 func (m *MAC) ackWait() time.Duration {
 	wait := m.timing.AckWait
-	if n := m.neighbors.ByAddr(m.dst); n != nil {
+	if n := m.record(m.dst); n != nil {
 		wait = max(min(n.AckTime+wait/2, m.timing.AckWaitMax), wait)
 	}
 	return wait

@@ -69,7 +69,7 @@ func isPlainAck(psdu []byte) bool {
 }
 
 // isForeign reports whether a packet is a well-formed frame to another node. If it is not, the packet may still be one.
-func (m *MAC) isForeign(psdu []byte) bool {
+func (m *MAC) isForeign(psdu []byte, rssi int) bool {
 	if len(psdu) < minForeign || len(psdu) > ieee802154.MaxPSDU {
 		return false
 	}
@@ -79,6 +79,9 @@ func (m *MAC) isForeign(psdu []byte) bool {
 	case ieee802154.AddrModeShort:
 		if m.takesShort(pan, ieee802154.ShortAddr(binary.LittleEndian.Uint16(psdu[dstOffset:]))) {
 			return false
+		}
+		if m.Passing != nil && ieee802154.AddrMode(control>>srcModeShift) == ieee802154.AddrModeShort && control&panIDCompression != 0 {
+			m.Passing(ieee802154.ShortAddr(binary.LittleEndian.Uint16(psdu[dstOffset+ieee802154.ShortAddrSize:])), rssi)
 		}
 	case ieee802154.AddrModeExt:
 		var a ieee802154.ExtAddr

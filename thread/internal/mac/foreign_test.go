@@ -13,7 +13,7 @@ func checkForeign(t *testing.T, n *node, psdu []byte) {
 	t.Helper()
 	f, err := ieee802154.ParseFrame(psdu)
 	foreign := err == nil && f.Type != ieee802154.Ack && !n.addressed(&f)
-	switch got := n.isForeign(psdu); {
+	switch got := n.isForeign(psdu, -50); {
 	case got && !foreign:
 		t.Fatalf("%x is told to be foreign: parsed as %+v, %v", psdu, f, err)
 	case !got && foreign && len(psdu) >= minForeign:
@@ -77,12 +77,12 @@ func TestForeignAddress(t *testing.T) {
 	n := newNode(t, timing)
 	short := n.encode(letterFrom(fromChild, childExt).with(func(f *ieee802154.Frame) { f.Dst = fromFar }))
 	extended := n.encode(letterFrom(fromChild, childExt).with(func(f *ieee802154.Frame) { f.Dst = ieee802154.ExtAddress(farExt) }))
-	if !n.isForeign(short) || !n.isForeign(extended) {
+	if !n.isForeign(short, -50) || !n.isForeign(extended, -50) {
 		t.Fatal("go unnoticed")
 	}
 	n.SetAddress(pan, far)
 	n.core.Ext = farExt
-	if n.isForeign(short) || n.isForeign(extended) {
+	if n.isForeign(short, -50) || n.isForeign(extended, -50) {
 		t.Error("the node has moved, its frames are still foreign")
 	}
 }

@@ -65,6 +65,8 @@ type Timing struct {
 type Neighbors interface {
 	// ByAddr finds a neighbor by link-layer address.
 	ByAddr(a ieee802154.Addr) *neighbors.Neighbor
+	// Beside finds a node that is no neighbor, but whose frames to this one are taken, and sent to as to a neighbor.
+	Beside(a ieee802154.Addr) *neighbors.Neighbor
 	// Overheard finds a node that is no neighbor, but whose broadcasts are taken.
 	Overheard(a ieee802154.Addr) *neighbors.Neighbor
 }
@@ -146,6 +148,15 @@ type MAC struct {
 
 	// Counters counts since the MAC was made.
 	Counters Counters
+	// Shortcuts has frames taken of nodes beside this one, and acknowledgements of secured frames withheld from short addresses that are not known:
+	// who tries a shortcut must learn that it is none.
+	//
+	// Deviation: IEEE 802.15.4-2006 §7.5.6.4 has all frames acknowledged, and so stock's radios do.
+	Shortcuts bool
+	// Unknown is told of each secured frame for this node from a short address that is not known. It is dropped. Nil for nothing.
+	Unknown func(src ieee802154.ShortAddr)
+	// Passing is told of each packet of a short address to another one that is not this node's, and how well it was heard. Nil for nothing.
+	Passing func(src ieee802154.ShortAddr, rssi int)
 	// Overheard is told of each packet to an extended address that is not this node's, before it is parsed. It must bring no deadline
 	// forward. It is set once.
 	Overheard func(to ieee802154.ExtAddr, psdu []byte)

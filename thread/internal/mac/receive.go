@@ -35,10 +35,10 @@ type Received struct {
 // Ignore counts a received packet that is no matter for this node: it is for another one, acknowledges another's frame, or the MAC is
 // off. It reports false, and has counted nothing, for one that is to be handed to HandleFrame. It notes that an acknowledgement may
 // follow.
-func (m *MAC) Ignore(now time.Time, psdu []byte) bool {
+func (m *MAC) Ignore(now time.Time, psdu []byte, rssi int) bool {
 	switch {
 	case !m.On:
-	case m.isForeign(psdu):
+	case m.isForeign(psdu, rssi):
 		if psdu[0]&ackRequestBit != 0 {
 			m.room = now.Add(m.timing.AckRoom)
 		}
@@ -57,7 +57,7 @@ func (m *MAC) Ignore(now time.Time, psdu []byte) bool {
 // not known. It returns the payload of a data frame that is for this node and has one, or of one that is Own; and Beacons and Beacon
 // Requests.
 func (m *MAC) HandleFrame(psdu []byte, rssi int) (Received, bool) {
-	if m.Ignore(m.core.Now, psdu) {
+	if m.Ignore(m.core.Now, psdu, rssi) {
 		return Received{}, false
 	}
 	m.Counters.RxFrames++
@@ -311,12 +311,17 @@ func (m *MAC) identify(f *ieee802154.Frame, rssi int) (source, bool) {
 	from := source{record: m.neighbors.ByAddr(f.Src), ext: f.Src.Ext, rssi: rssi}
 	if from.record == nil && f.Dst.IsBroadcast() {
 		from.record = m.neighbors.Overheard(f.Src)
+	} else if from.record == nil && m.Shortcuts {
+		from.record = m.neighbors.Beside(f.Src)
 	}
 	switch f.Src.Mode {
 	case ieee802154.AddrModeNone:
 		return from, true
 	case ieee802154.AddrModeShort:
 		if from.record == nil {
+			if m.Shortcuts && f.Security.Level != ieee802154.SecurityNone && !f.Dst.IsBroadcast() && !isPoll(f) {
+				m.dropUnknown(f.Src.Short)
+			}
 			m.Counters.RxUnknownNeighbor++
 			return source{}, false
 		}
@@ -335,6 +340,17 @@ func (m *MAC) identify(f *ieee802154.Frame, rssi int) (source, bool) {
 		from.rssi, from.fixed = strength, true
 	}
 	return from, true
+}
+
+// dropUnknown is for a frame to this node from a short address that is not known.
+func (m *MAC) dropUnknown(src ieee802154.ShortAddr) {
+	if m.heard.asks {
+		m.heard.asks = false
+		m.Counters.AcksWithheld++
+	}
+	if m.Unknown != nil {
+		m.Unknown(src)
+	}
 }
 
 // open authenticates and decrypts a frame. It reports false for one to be dropped, which is counted.

@@ -60,8 +60,21 @@ func (m *MAC) retriesTo(dst ieee802154.Addr) int {
 	if g := m.guest(dst); g != nil && g.stranger {
 		return min(m.timing.MaxFrameRetries, strangerRetries)
 	}
+	if m.neighbors.ByAddr(dst) != nil {
+		return m.timing.MaxFrameRetries
+	}
+	if n := m.neighbors.Beside(dst); n != nil {
+		if n.LastAcked.IsZero() {
+			return 0
+		}
+		return min(m.timing.MaxFrameRetries, besideRetries)
+	}
 	return m.timing.MaxFrameRetries
 }
+
+// besideRetries is how often a frame to a node beside this one is tried again: there is another way. One that has never acknowledged may not know
+// this node.
+const besideRetries = 2
 
 // Tries of a frame to a node that has polled for it, which does not listen for long: OpenThread's.
 const (
@@ -108,7 +121,7 @@ func (m *MAC) compose(f *ieee802154.Frame) (err error) {
 		f.Version = ieee802154.Version2003 // the standard's of 2006 too
 	}
 	f.Seq = m.seq
-	f.AckRequest = f.AckRequest && (m.neighbors.ByAddr(f.Dst) != nil || m.guest(f.Dst) != nil)
+	f.AckRequest = f.AckRequest && (m.record(f.Dst) != nil || m.guest(f.Dst) != nil)
 	switch {
 	case f.Security.Level == ieee802154.SecurityNone:
 		m.psdu, err = f.AppendBinary(m.psdu[:0])
@@ -126,6 +139,14 @@ func (m *MAC) compose(f *ieee802154.Frame) (err error) {
 	m.countType(f)
 	m.seq++
 	return nil
+}
+
+// record finds who has a link-layer address: a neighbor, or who is treated as one.
+func (m *MAC) record(a ieee802154.Addr) *neighbors.Neighbor {
+	if n := m.neighbors.ByAddr(a); n != nil {
+		return n
+	}
+	return m.neighbors.Beside(a)
 }
 
 // begin starts the work on the frame.
@@ -324,7 +345,7 @@ func (m *MAC) channelBusy() {
 func (m *MAC) retry(result Result) {
 	m.backoffs = 0
 	limit := m.effort.retries
-	if n := m.neighbors.ByAddr(m.dst); n != nil && n.Failures > 0 {
+	if n := m.record(m.dst); n != nil && n.Failures > 0 {
 		limit = min(limit, 1)
 	}
 	if m.retries >= limit {
@@ -354,7 +375,7 @@ func (m *MAC) finish(result Result) {
 	if m.wantsAck {
 		m.Counters.TxAckRequested++
 	}
-	n := m.neighbors.ByAddr(m.dst)
+	n := m.record(m.dst)
 	switch result {
 	case Acked:
 		m.Counters.TxAcked++

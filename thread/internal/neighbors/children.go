@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/keys"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
@@ -31,6 +32,10 @@ type Child struct {
 	Addresses          []netip.Addr  // registered by a minimal end device
 	NeedsDataset       bool          // it has another one, or none
 	NeedsPending       bool          // the same of the pending one
+	Told               Known         // what others were told last of its frame counter,
+	Tells              uint8         // how often,
+	ToldAt             time.Time     // and when
+	Said               Known         // its frame counter as it has said itself
 	Hears              int           // routers that it hears well, as it says
 	Since              time.Time     // when it became a child, or was restored
 	Asked              uint8         // how often in a row it was asked whether it is there, and was not heard
@@ -39,6 +44,26 @@ type Child struct {
 	AskAgain time.Time // when it is asked for its state again
 	Answered time.Time // when its requests were answered last,
 	Answers  uint8     // and how often without proof that it is there
+}
+
+// Known is a frame counter of the MAC: the least that the next frame has, under a key, and when that was known.
+type Known struct {
+	Key     keys.Sequence
+	Counter uint32
+	At      time.Time
+}
+
+// Known returns the latest that is known of the child's frame counter: from a frame, or from what it has said.
+func (c *Child) Known() Known {
+	k := Known{c.MAC.Sequence(), c.MAC.Next(), c.LastFrame}
+	switch {
+	case c.Said.Key != k.Key || !c.Said.At.After(k.At):
+	case c.Said.Counter >= k.Counter:
+		k = c.Said
+	default:
+		k.At = c.Said.At
+	}
+	return k
 }
 
 // Quiet returns since when nothing has shown that the child is there.

@@ -47,6 +47,7 @@ const (
 	KindParent Kind = iota // the parent, or a candidate for one
 	KindChild
 	KindRouter
+	KindPeer // a node in reach that is none of these: see Peers
 )
 
 // A Neighbor is a node with a radio link to this one. Each of the kinds begins with one.

@@ -35,6 +35,7 @@ type Table struct {
 	Candidate Candidate
 	Children  Children
 	Routers   Routers
+	Peers     Peers
 
 	// View is who counts as a neighbor, Searching that a search for a parent is under way.
 	View      View
@@ -128,6 +129,7 @@ func (t *Table) ClearChildren() {
 // Rekey is for another network key: neighbors begin with its first key sequence, and with any frame counter, unless the network has had that
 // key before. Then they must go on with the highest that they had when the key was changed: what is lower may be a recording.
 func (t *Table) Rekey(before bool) {
+	t.Peers.Clear(t.core.Now)
 	for _, n := range []*Neighbor{&t.Parent.Neighbor, &t.Candidate.Neighbor} {
 		n.rekey(before)
 	}
@@ -145,6 +147,7 @@ func (t *Table) Forget() {
 	t.ClearCandidate()
 	t.ClearChildren()
 	t.ClearRouters()
+	t.Peers.Clear(t.core.Now)
 }
 
 // ParentByExt returns the parent or the candidate with that extended address.
@@ -348,6 +351,7 @@ func (t *Table) SetAssigned(assigned mle.RouterIDSet, sequence uint8) (result Re
 			rs.assigned = rs.assigned.Remove(id)
 			t.Change(&r.Neighbor, Invalid)
 			result.Dropped = result.Dropped.Add(id)
+			t.Peers.Forget(t.core.Now, id)
 		}
 	}
 	return result
@@ -367,6 +371,7 @@ func (t *Table) Assign(id mle.RouterID, ext ieee802154.ExtAddr) *Router {
 // Release takes a router ID back, as the leader does. It is not assigned again before reuse.
 func (t *Table) Release(id mle.RouterID, reuse time.Time) {
 	t.Drop(&t.Routers.entries[id].Neighbor)
+	t.Peers.Forget(t.core.Now, id)
 	t.Routers.assigned = t.Routers.assigned.Remove(id)
 	if t.Routers.reuse == nil {
 		t.Routers.reuse = make([]time.Time, mle.NumRouterIDs)

@@ -148,7 +148,9 @@ type Hop struct {
 	// beyond Dst.
 	Mesh, Far        bool
 	MeshSrc, MeshDst mle.RLOC16
-	HopsLeft         uint8
+	// Shortcut says that there is another way if Dst does not acknowledge: then Router must not return this one again.
+	Shortcut bool
+	HopsLeft uint8
 }
 
 // Answer says what Router knows of a way.

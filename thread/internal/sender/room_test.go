@@ -98,6 +98,8 @@ type roads struct {
 	dead   mle.RLOC16
 	sleepy map[ieee802154.ExtAddr]bool
 	far    bool // what is beyond a neighbor
+
+	shortcut mle.RLOC16 // a node that is reached directly, as long as that works
 }
 
 func newRoads() *roads {
@@ -150,8 +152,8 @@ func (r *roads) lead(h Hop, to mle.RLOC16, mesh bool) (Hop, Answer) {
 	if to == gone && !beyond {
 		return h, NoRoute
 	}
-	if !beyond {
-		next = to
+	if !beyond || to == r.shortcut {
+		next, beyond, h.Shortcut = to, false, beyond
 	}
 	if next == r.dead {
 		return h, Dead

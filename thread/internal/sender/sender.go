@@ -109,6 +109,8 @@ type work struct {
 	relayed bool // the next hop passes it on,
 	far     bool // and maybe the one after that
 	sleeper *sleeper
+
+	shortcut bool // there is another way
 }
 
 // New returns a Sender that accepts nothing until it is On.
@@ -441,7 +443,7 @@ func (s *Sender) Start() {
 	f, end, err := s.frameOf(m, hop)
 	if err == nil {
 		s.lastHop = hop.Dst
-		s.work = work{message: m, end: end, relayed: hop.Mesh, far: hop.Far}
+		s.work = work{message: m, end: end, relayed: hop.Mesh, far: hop.Far, shortcut: hop.Shortcut}
 		err = s.mac.SendOn(m.Channel, f)
 	}
 	if err != nil {
@@ -537,6 +539,7 @@ func (s *Sender) Sent(ok bool) {
 	case m == nil:
 	case w.sleeper != nil:
 		s.sentHeld(w.sleeper, ok)
+	case !ok && w.shortcut: // it is tried on another way
 	case !ok:
 		s.drop(m, NotSent)
 	case w.end < len(m.Data):

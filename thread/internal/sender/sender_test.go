@@ -754,3 +754,30 @@ func TestReasons(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// What a shortcut has lost goes the other way, whole datagrams, fragments from where they are, and frames of others.
+func TestShortcut(t *testing.T) {
+	for name, take := range map[string]func(r *room) *Message{
+		"datagram": func(r *room) *Message { return r.datagram(at(beyondLeft), small, 'x') },
+		"fragment": func(r *room) *Message { return r.datagram(at(beyondLeft), large, 'x') },
+		"relayed":  func(r *room) *Message { return r.relayed(beyondLeft, small, 'x') },
+	} {
+		r := newRoom(t)
+		r.roads.shortcut = beyondLeft
+		r.take(take(r))
+		r.start()
+		if r.radio.frame.Dst != neighbors.ShortAddr(beyondLeft) {
+			t.Fatalf("%s: sent to %v", name, r.radio.frame.Dst)
+		}
+		r.roads.shortcut = 0 // it does not work
+		r.done(false)
+		r.holds(1, 0)
+		r.start()
+		if r.radio.frame.Dst != neighbors.ShortAddr(left) || lowpan.DispatchOf(r.radio.frame.Payload) != lowpan.DispatchMesh {
+			t.Errorf("%s: sent to %v afterwards", name, r.radio.frame.Dst)
+		}
+		r.done(false)
+		r.holds(0, 0)
+		r.counts(Counters{TxDatagramsFailed: 1})
+	}
+}
