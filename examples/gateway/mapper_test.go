@@ -30,7 +30,7 @@ func TestNoLooking(t *testing.T) {
 
 // TestLooking: what the mesh is asked takes no more of the air than the budget.
 func TestLooking(t *testing.T) {
-	const hours, perHour = 12, 4 * time.Second
+	const hours, perHour = 4, 4 * time.Second
 	sent := map[time.Duration]time.Duration{}
 	for _, budget := range []time.Duration{0, perHour} {
 		aloneAs(t, 3, func(c *config) { c.Map.Budget = duration(budget) }, func(t *testing.T, _ context.Context, g *gateway, _ *field) {
