@@ -256,9 +256,13 @@ func (g *gateway) startHost(ctx context.Context) error {
 		g.node.OnForward(g.outside)
 		return g.node.BorderRouter(border.Prefix, border.Preference)
 	}
-	g.host, err = netif.Up(ctx, g.node, netif.Options{
-		Name: g.cfg.Host.Interface, TCP: g.cfg.Host.TCP, BorderRouter: border, Logger: g.log.With("part", "host"),
-	})
+	o := netif.Options{
+		Name: g.cfg.Host.Interface, TCP: g.cfg.Host.TCP, Share: g.cfg.Host.Share, BorderRouter: border, Logger: g.log.With("part", "host"),
+	}
+	if o.Routes, err = g.cfg.routes(); err != nil {
+		return err
+	}
+	g.host, err = netif.Up(ctx, g.node, o)
 	return err
 }
 
