@@ -431,7 +431,14 @@ func TestConcurrentUse(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 3 {
 			for _, f := range []func(){
-				func() { n.State(); n.Single(); n.MAC(); n.Counters(); n.Queues(); n.Err() },
+				func() {
+					n.State()
+					n.Single()
+					n.MAC()
+					n.Counters()
+					n.Queues()
+					n.Err()
+				},
 				func() { n.IPAddrs(); n.MeshLocalEID(); n.RLOC16(); n.Leader() },
 				func() { n.Neighbors(); n.Routers(); _ = n.String() },
 				func() { m.expectClosedOr(n.Ping(t.Context(), eid, 8)) },
