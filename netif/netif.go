@@ -29,7 +29,8 @@ type Options struct {
 	// Name of the interface, at most 15 characters; "pymesh0" if empty. "%d" in it lets the kernel choose the number.
 	Name string
 	// Routes are further destinations that lead into the mesh, beside its own prefixes: ::/0 has the host reach the world through a border
-	// router of the mesh.
+	// router of the mesh. What they cover does not leave by this host: beside a BorderRouter they are for what other border routers reach, and
+	// what the mesh gives this host for them comes back as an error.
 	Routes []netip.Prefix
 	// RLOC gives the host the node's routing locator, too, as a deprecated address: one that works, but is no source of new conversations.
 	RLOC bool
