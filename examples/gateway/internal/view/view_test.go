@@ -92,6 +92,7 @@ func TestBounds(t *testing.T) {
 	if s.Events[MaxEvents-1].Text != fmt.Sprint(MaxLinks+9) {
 		t.Errorf("the last event is %+v", s.Events[MaxEvents-1])
 	}
+	v = New()
 	for range maxWatchers {
 		if _, _, ok := v.Watch(); !ok {
 			t.Fatal("there is room")
