@@ -146,7 +146,7 @@ func TestTenJoiners(t *testing.T) {
 	var took, keys []time.Duration
 	for i, j := range x.joiners {
 		start := x.Sim.Now()
-		d, err := x.join(j, thread.JoinOptions{Password: joinerPassword, Discoveries: 3}, 3*time.Minute)
+		d, err := x.join(j, thread.JoinOptions{Password: joinerPassword, Discoveries: 3}, 5*time.Minute)
 		keys = append(keys, d.Round(time.Second))
 		if err != nil {
 			t.Fatalf("joiner %d: %v after %v\n%+v", i, err, d, x.Nodes[1].Counters())

@@ -82,6 +82,9 @@ func (r *routes) neighborAdvertised(a advertised, info mleInfo) error {
 			}
 		}
 		p.LastHeard = r.Now
+		if info.fresh {
+			r.keepAlive.parentSays(a)
+		}
 	case RoleRouter, RoleLeader:
 		if n := r.neighbors.ByExt(info.ext); n == nil || !n.Valid() {
 			return nil
@@ -125,7 +128,7 @@ func (r *routes) heard(a advertised, info mleInfo) bool {
 // heardEndDevice notes how many routers a child hears.
 func (r *routes) heardEndDevice(a advertised, info mleInfo) {
 	if c := r.neighbors.Children.ByExt(info.ext); c != nil && info.fresh {
-		c.Hears = a.hears
+		c.Hears, c.LastHeard = a.hears, r.Now
 	}
 }
 

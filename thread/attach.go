@@ -217,7 +217,7 @@ func (a *attacher) asksOne() bool {
 func (a *attacher) startDelay() time.Duration {
 	t := a.timing
 	if a.mode == attachAny && a.leaderless() {
-		return time.Millisecond + a.RandomUpTo(3*t.AttachHold) // one founds a partition before the others do
+		return time.Millisecond + a.succession() // one founds a partition before the others do
 	}
 	if a.role != RoleDetached {
 		if a.full() {
@@ -242,6 +242,22 @@ func (a *attacher) startDelay() time.Duration {
 		delay += a.RandomUpTo(2 * a.timing.AttachHold)
 	}
 	return delay + a.RandomUpTo(max(attachStartJitter, attachStartAirtimes*t.FrameTime))
+}
+
+// succession is how long a node waits before it searches for a partition with a leader, and founds one if there is none: routers in the order of
+// their IDs, which all know, end devices after them.
+func (a *attacher) succession() time.Duration {
+	hold := a.timing.AttachHold
+	if !a.isRouter() {
+		return hold + a.RandomUpTo(3*hold)
+	}
+	rank := 0
+	for id := range a.neighbors.Routers.Assigned().All() {
+		if id < a.ownID() && id != a.leader.LeaderRouterID {
+			rank++
+		}
+	}
+	return min(time.Duration(rank)*hold/2, 3*hold) + a.RandomUpTo(hold/2)
 }
 
 // NextTimeout returns when the search goes on by itself.
@@ -330,9 +346,12 @@ func (a *attacher) giveUp() {
 }
 
 // decide asks the candidate for an address, if there is one that will do.
+//
+// Deviation: stock's child waits for an answer of its parent, even when the leader is lost: children of the lost leader stay until a keep-alive of
+// theirs fails.
 func (a *attacher) decide() bool {
 	return a.neighbors.Candidate.State() == neighbors.ParentResponse &&
-		(a.role != RoleChild || a.heardParent || a.mode == attachBetter) &&
+		(a.role != RoleChild || a.heardParent || a.mode == attachBetter || a.leaderless()) &&
 		a.sendChildIDRequest()
 }
 
@@ -584,6 +603,7 @@ func (a *attacher) handleChildIDResponse(m mle.Message, info mleInfo) error {
 	a.distrib.netData.Invalidate() // what was known may be of another partition, or of another time
 	a.distrib.setNetworkData(leader, data)
 	a.neighbors.Parent.LastFrame = a.Now
+	a.keepAlive.parentAnswers(m)
 	a.change.becomeChild(rloc)
 	a.moved()
 	if a.distrib.netData.Outdated() {

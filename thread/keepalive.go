@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
@@ -23,6 +24,9 @@ const updatePendingDelay = 100 * time.Millisecond
 // resuming believes it.
 const enoughDenials = 2
 
+// doubtPause is the least time between two doubts of a child whether it is still one.
+const doubtPause = 10 * time.Minute
+
 // keepAlive is a child's care for its place: it tells its parent that it is still there before its timeout ends, and again until the
 // parent answers, as OpenThread does.
 //
@@ -37,6 +41,7 @@ type keepAlive struct {
 	mle       *mleMessenger
 	attach    *attacher
 	distrib   *distributor
+	quiet     *quiet
 
 	timer     time.Time
 	state     updateState
@@ -127,6 +132,23 @@ func (k *keepAlive) timeout() time.Duration {
 		return t
 	}
 	return k.timing.ChildTimeout
+}
+
+// parentAnswers notes what the parent says to a child of its.
+func (k *keepAlive) parentAnswers(m mle.Message) {
+	p := &k.neighbors.Parent
+	p.Dropped, p.HeardAt = k.quiet.report(m).dropped, k.Now
+}
+
+// parentSays has a child ask its parent whether it is there, soon, once the parent says that it has dropped children, or has none: it may be one of
+// those.
+func (k *keepAlive) parentSays(a advertised) {
+	p := &k.neighbors.Parent
+	news := a.alone || p.Dropped != a.dropped && !p.HeardAt.IsZero()
+	if p.Dropped, p.HeardAt = a.dropped, k.Now; news && k.state == updateNone && !k.sleepy() && k.AgeOf(p.Doubted) >= doubtPause {
+		p.Doubted = k.Now
+		k.timer = core.Earliest(k.timer, k.Now.Add(time.Second+k.RandomUpTo(k.timing.AdvertiseMax)))
+	}
 }
 
 // checkSilence asks the parent of a child that always listens whether it is there, if it was not heard for so long that two of its
@@ -271,6 +293,7 @@ func (k *keepAlive) handleResponse(m mle.Message, info mleInfo) error {
 		return nil
 	}
 	p.LastHeard, p.LastFrame = k.Now, k.Now
+	k.parentAnswers(m)
 	return k.distrib.handleLeaderData(m, info)
 }
 

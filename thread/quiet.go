@@ -29,7 +29,10 @@ type quiet struct {
 	rare  bool      // Advertisements are rare
 	ended time.Time // when they were no longer
 	near  time.Time // when the leader itself was heard last
-	lost  bool      // the leader of this partition is lost
+	lost  bool      // the leader of this partition is lost, as its neighbors say
+	cut   bool      // there has been no way to the leader for long
+	again time.Time // when the neighbors are told of it again
+	tells int       // how often they were told
 	since time.Time // since when there is no way to the leader, zero if there is one
 }
 
@@ -38,6 +41,8 @@ const (
 	companyUnit = 8 * time.Second
 	// companyNone stands for nobody, companyLost says that the leader is lost.
 	companyNone, companyLost = 0x7f, 0x80
+	// muchNewer is by how much the router ID sequence of who contradicts must be ahead, a minute's count. Less is but another way of old news.
+	muchNewer = 6
 	// otherCounts is how long the partition is not quiet after somebody else was heard: a child tells less often than a router that it is there.
 	otherCounts = 12 * time.Minute
 )
@@ -51,24 +56,27 @@ func (q *quiet) now() bool {
 }
 
 // forget is for another partition: nothing is known of who is there.
-func (q *quiet) forget() { q.other, q.near, q.lost = time.Time{}, time.Time{}, false }
+func (q *quiet) forget() { q.other, q.near, q.lost, q.cut = time.Time{}, time.Time{}, false, false }
 
 // append says that this node has this engine.
 func (q *quiet) append(plain []byte) []byte {
-	if !q.possible() || !speaks(mle.Command(plain[0])) {
+	switch c := mle.Command(plain[0]); {
+	case !q.possible() || !speaks(c):
 		return plain
+	case c == mle.ChildIDResponse || c == mle.ChildUpdateResponse && q.isRouter():
+		return q.advertise(plain)
 	}
 	return mle.AppendTLV(plain, mle.TLVCompany, []byte{q.value()})
 }
 
-// advertise begins an Advertisement, with what strangers must know first. See companyReport.
+// advertise begins an Advertisement, with what strangers must know first. Children hear the same in answers. See companyReport.
 func (q *quiet) advertise(plain []byte) []byte {
 	if !q.possible() {
 		return plain
 	}
 	children, routers := &q.neighbors.Children, &q.neighbors.Routers
 	heard := routers.HeardSince(q.Now.Add(-q.neighborAge()))
-	return mle.AppendTLV(plain, mle.TLVCompany, []byte{q.value(), byte(min(children.Attached(), math.MaxUint8)), byte(routers.Active()), byte(heard)})
+	return mle.AppendTLV(plain, mle.TLVCompany, []byte{q.value(), byte(min(children.Attached(), math.MaxUint8)), byte(routers.Active()), byte(heard), children.Dropped})
 }
 
 // value is what all messages say.
@@ -117,17 +125,19 @@ type companyReport struct {
 	alone   bool // the sender has no children
 	routers int  // in the partition; 0 if it does not say
 	hears   int  // routers, well
+	dropped int  // children that it has dropped; -1 if it does not say
 }
 
 // report reads what an Advertisement says of the company. Of boards nobody knows.
 func (q *quiet) report(m mle.Message) (c companyReport) {
+	c.dropped = -1
 	value, ok := m.Find(mle.TLVCompany)
 	if !q.possible() || !ok || len(value) == 0 {
 		return c
 	}
 	c.quiet, c.lost = value[0]&^companyLost == companyNone, value[0]&companyLost != 0
-	if len(value) >= 4 {
-		c.alone, c.routers, c.hears = value[1] == 0, int(value[2]), int(value[3])
+	if len(value) >= 5 {
+		c.alone, c.routers, c.hears, c.dropped = value[1] == 0, int(value[2]), int(value[3]), int(value[4])
 	}
 	return c
 }
@@ -136,18 +146,31 @@ func (q *quiet) report(m mle.Message) (c companyReport) {
 func (q *quiet) heardLost(a advertised) {
 	switch {
 	case !q.rare || q.lost:
-	case q.role == RoleLeader || q.isNear() || int8(a.route.IDSequence-q.neighbors.Routers.Sequence) < 0:
+	case q.role == RoleLeader || q.isNear() || int8(q.neighbors.Routers.Sequence-a.route.IDSequence) >= muchNewer:
 		q.routes.resetAdvertise()
 	default:
 		q.lost = true
 	}
 }
 
-// tellLost tells the neighbors that the leader is lost, before this node searches for another.
+// tellLost tells the neighbors that the leader is lost, before this node searches for another, and once more soon: many say so at the same time.
+// Who has not heard the leader itself until lately cannot know, and passes on what it hears: it may be cut off from it, and others not.
 func (q *quiet) tellLost() {
-	if q.rare && q.isRouter() {
+	if q.rare && q.isRouter() && (q.lost || q.isNear()) {
+		if !q.lost {
+			q.tells = 0
+		}
 		q.lost = true
 		q.routes.sendAdvertisement()
+		q.tells++
+		q.again = q.Now.Add(q.timing.AttachHold/2 + q.RandomUpTo(q.timing.AttachHold))
+	}
+}
+
+// tellAgain does so, when it is time.
+func (q *quiet) tellAgain() {
+	if q.lost && q.tells < 2 && q.IsDue(q.again) {
+		q.tellLost()
 	}
 }
 
@@ -203,9 +226,10 @@ func (q *quiet) pace() {
 		}
 	}
 	q.seekLeader()
+	q.tellAgain()
 }
 
-// seekLeader notes when the leader was heard, and takes it for lost if there has been no way to it for long.
+// seekLeader notes when the leader was heard, and that there has been no way to it for long.
 func (q *quiet) seekLeader() {
 	id := q.leader.LeaderRouterID
 	if l := q.neighbors.Routers.Get(id); l != nil && l.Valid() && l.LastHeard.After(q.near) {
@@ -216,10 +240,10 @@ func (q *quiet) seekLeader() {
 	}
 	switch {
 	case q.role != RoleRouter || !q.rare || q.routes.reachesLeader():
-		q.since = time.Time{}
+		q.since, q.cut = time.Time{}, false
 	case q.since.IsZero():
 		q.since = q.Now
 	case q.Now.Sub(q.since) >= q.timing.NetworkIDTimeout/2:
-		q.lost = true
+		q.cut = true
 	}
 }

@@ -32,6 +32,7 @@ type routes struct {
 	selection *selection
 	leading   *leading
 	distrib   *distributor
+	keepAlive *keepAlive
 	quiet     *quiet
 
 	advertise *trickle.Timer
@@ -80,7 +81,7 @@ func (r *routes) single() bool {
 
 // hearsLeader reports whether the leader still counts up the router ID sequence.
 func (r *routes) hearsLeader() bool {
-	return r.neighbors.Routers.Active() > 0 && !r.quiet.lost && r.Now.Sub(r.neighbors.Routers.Updated) < r.quiet.leaderTimeout()
+	return r.neighbors.Routers.Active() > 0 && !r.quiet.lost && !r.quiet.cut && r.Now.Sub(r.neighbors.Routers.Updated) < r.quiet.leaderTimeout()
 }
 
 // reachesLeader reports whether a way to the leader is known.
@@ -170,7 +171,7 @@ func (r *routes) advertiseAsREED() {
 	r.sendAdvertisement()
 	if r.quiet.possible() {
 		// Deviation: stock waits for ten minutes. What a node says of itself is news to who has come at the same time.
-		r.startTrickle(trickle.Config{Imin: r.timing.REEDAdvertise / 8, Imax: r.timing.REEDAdvertise + r.timing.REEDAdvertiseJitter})
+		r.startTrickle(trickle.Config{Imin: r.timing.REEDAdvertise / 8, Imax: 2 * r.timing.REEDAdvertise})
 		r.advertise.Reset(r.Now)
 		return
 	}
@@ -196,7 +197,7 @@ func (r *routes) HandleTimeout() {
 }
 
 func (r *routes) sendAdvertisement() {
-	if !r.attach.staying() || r.selection.asking() || !r.attached() || !r.fullThreadDevice() {
+	if !r.attach.staying() && !r.quiet.lost || r.selection.asking() || !r.attached() || !r.fullThreadDevice() {
 		return
 	}
 	r.sender.DropMLE(ip6.LinkLocalAllNodes, mle.Advertisement) // that one is outdated

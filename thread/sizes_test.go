@@ -15,12 +15,12 @@ func TestBetterBySize(t *testing.T) {
 		partition uint32
 		better    bool
 	}{
-		{"twice as large", []byte{companyNone, 0, 6, 1}, 1, true},
-		{"a little larger", []byte{companyNone, 0, 5, 1}, 1, false},
-		{"as large, with a higher ID", []byte{companyNone, 0, 3, 1}, 9, true},
-		{"half as large, with a higher ID", []byte{companyNone, 0, 1, 1}, 9, false},
-		{"with a board in it", []byte{3, 0, 6, 1}, 1, false},
-		{"with a board in it, and a higher ID", []byte{3, 0, 1, 1}, 9, true},
+		{"twice as large", []byte{companyNone, 0, 6, 1, 0}, 1, true},
+		{"a little larger", []byte{companyNone, 0, 5, 1, 0}, 1, false},
+		{"as large, with a higher ID", []byte{companyNone, 0, 3, 1, 0}, 9, true},
+		{"half as large, with a higher ID", []byte{companyNone, 0, 1, 1, 0}, 9, false},
+		{"with a board in it", []byte{3, 0, 6, 1, 0}, 1, false},
+		{"with a board in it, and a higher ID", []byte{3, 0, 1, 1, 0}, 9, true},
 		{"it does not say how large", []byte{companyNone}, 9, true},
 		{"it says nothing", nil, 9, true},
 	} {
@@ -98,7 +98,7 @@ func TestParentStepsDown(t *testing.T) {
 func TestChildHears(t *testing.T) {
 	e := newFuzzEngine(t, 0)
 	e.timing.AdvertiseQuiet = 4 * e.timing.AdvertiseMax
-	b := mle.AppendTLV(mle.AppendCommand(nil, mle.Advertisement), mle.TLVCompany, []byte{companyNone, 0, 3, 2})
+	b := mle.AppendTLV(mle.AppendCommand(nil, mle.Advertisement), mle.TLVCompany, []byte{companyNone, 0, 3, 2, 0})
 	m, err := mle.ParseMessage(mle.AppendLeaderData(mle.AppendSourceAddress(b, fuzzChildRLOC), e.leader))
 	if err != nil {
 		t.Fatal(err)

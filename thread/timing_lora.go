@@ -75,7 +75,8 @@ func (t *Timing) attachSlowly() {
 	t.AttachHold = 8 * time.Second
 	// Deviation: stock searches 1 ms after it heard of a better partition; all who heard the same Advertisement would ask at once.
 	t.SearchJitter = 3 * time.Second
-	// Deviation: stock's children all tell every 3.6 minutes that they are there. Twelve children in a cell took 1.8 % of the air for it.
+	// Deviation: stock's children all tell every 3.6 minutes that they are there, and their Advertisements do not count. Twelve children in a cell
+	// took 1.8 % of the air for it.
 	t.ListenerTimeout = 30 * time.Minute
 	// Deviation: stock repeats a keep-alive every second, faster than the MAC can report the loss of one.
 	t.ChildUpdateRetry = 4 * time.Second

@@ -25,7 +25,7 @@ func strangersMessage(r *rand.Rand) []byte {
 	}
 	b := mle.AppendCommand(nil, mle.Advertisement)
 	if r.IntN(2) == 0 {
-		b = mle.AppendTLV(b, mle.TLVCompany, []byte{byte(0x70 + r.IntN(16)), byte(r.IntN(2)), byte(r.IntN(12)), byte(r.IntN(3))})
+		b = mle.AppendTLV(b, mle.TLVCompany, []byte{byte(0x70 + r.IntN(16)), byte(r.IntN(2)), byte(r.IntN(12)), byte(r.IntN(3)), byte(r.IntN(3))})
 	}
 	b = mle.AppendSourceAddress(b, source)
 	leader := mle.LeaderData{PartitionID: 7, Weighting: 64, LeaderRouterID: fuzzRouterRLOC.RouterID()}

@@ -162,7 +162,7 @@ func (e *Engine) wireChildSide() {
 		announcer: &e.announcer, ip: &e.ip,
 	}
 	e.keepAlive = keepAlive{
-		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, distrib: &e.distrib,
+		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, distrib: &e.distrib, quiet: &e.quiet,
 	}
 }
 
@@ -185,7 +185,7 @@ func (e *Engine) wireRouterSide(c *Config) {
 	}
 	e.routes = routes{
 		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, resolver: e.resolver, mle: &e.mle, attach: &e.attach,
-		links: &e.links, selection: &e.selection, leading: &e.leading, distrib: &e.distrib, quiet: &e.quiet, advertise: trickle.NewTimer(e.Core.Rand),
+		links: &e.links, selection: &e.selection, leading: &e.leading, distrib: &e.distrib, keepAlive: &e.keepAlive, quiet: &e.quiet, advertise: trickle.NewTimer(e.Core.Rand),
 	}
 	e.selection = selection{
 		self: e.self, change: e, neighbors: e.neighbors, tmf: &e.tmf, attach: &e.attach, links: &e.links, routes: &e.routes,

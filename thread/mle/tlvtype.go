@@ -41,7 +41,8 @@ const (
 
 // TLVCompany is no TLV of Thread, but one of this project, which others skip. Its value is a byte: how long ago a node was heard of in the
 // partition that does not send it, in units of 8 s, 127 for never; and in the highest bit, that the leader of the partition is lost. In
-// Advertisements three more follow: the numbers of the sender's children, of the routers in its partition, and of those that it hears well.
+// Advertisements, and in answers to children, four more follow: the numbers of the sender's children, of the routers in its partition, of those that it hears well, and of
+// the children that it has ever dropped, which goes on from 255 to 0.
 const TLVCompany TLVType = 0xe1
 
 // TLVPlaces is another one: where nodes are, as the sender of an Advertisement knows it. Each takes eleven bytes: the interface identifier of its

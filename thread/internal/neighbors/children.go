@@ -93,6 +93,9 @@ func (c *Child) Forget(addr netip.Addr) bool {
 // Children keeps the children of this node, at most Limit of them, and those that have asked for a parent and may become some:
 // most of these go to another parent, and must not take the children's places meanwhile.
 type Children struct {
+	// Dropped counts children that were dropped, up to 255 and on from 0.
+	Dropped uint8
+
 	entries []*Child             // nil where none has been yet: few nodes have many children
 	exts    []ieee802154.ExtAddr // of the entries, side by side: each message looks for one
 	used    int                  // entries that are not Invalid

@@ -118,6 +118,10 @@ func (n *Neighbor) rekey(before bool) {
 type Parent struct {
 	Neighbor
 	LeaderCost uint8 // of its way to the leader
+
+	Dropped int       // how many children it has dropped, as it says,
+	HeardAt time.Time // and when it has said so, zero for never
+	Doubted time.Time // when this node last asked whether it is one of them
 }
 
 // Candidate is the best parent so far of a search.

@@ -58,6 +58,9 @@ func (t *Table) Change(n *Neighbor, s State) {
 	before, after := n.Valid(), s == Valid
 	switch n.kind {
 	case KindChild:
+		if n.Established() && s == Invalid {
+			t.Children.Dropped++
+		}
 		t.Children.note(n.state, s)
 	case KindRouter:
 		t.Routers.note(n, s)
