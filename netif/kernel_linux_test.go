@@ -121,7 +121,7 @@ func TestKilled(t *testing.T) {
 			if again.eid != first.eid || again.prefix != first.prefix {
 				t.Errorf("%v and %v, before %v and %v", again.eid, again.prefix, first.eid, first.prefix)
 			}
-			h.must("ping", "-c", "1", "-W", "2", again.eid)
+			h.must("ping", "-c", "5", "-i", "0.3", "-W", "2", again.eid) // one answer is enough
 			again.kill()
 			for i := range 5 { // at its start, too
 				c := h.start(store, false)
