@@ -228,6 +228,7 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 
 // otherPartition considers joining a partition whose router was heard.
 func (r *routes) otherPartition(a advertised, info mleInfo) bool {
+	r.foreign = r.Now
 	if a.route != nil && r.Now.Before(r.left.until) && a.leader.PartitionID == r.left.id &&
 		int8(a.route.IDSequence-r.left.sequence) <= 0 {
 		return false // left because its leader was gone, and still is

@@ -321,6 +321,7 @@ func (e *Engine) frameSent() bool {
 // housekeeping is the housekeeping of each second while attached or resuming.
 func (e *Engine) housekeeping() {
 	e.quiet.pace()
+	e.places.pace()
 	selectNow := e.selection.due()
 	switch e.role {
 	case RoleDetached:

@@ -328,7 +328,7 @@ func FuzzHandlePacket(f *testing.F) {
 
 // What neighbors tell of where nodes are, of the company, and of their children, is taken or dropped, whatever it is.
 func FuzzCompany(f *testing.F) {
-	f.Add([]byte{0x7f, 0, 3, 1}, append(make([]byte, 8), byte(fuzzRouterRLOC>>8), byte(fuzzRouterRLOC&0xff), 3),
+	f.Add([]byte{0x7f, 0, 3, 1}, append(make([]byte, 4), byte(fuzzRouterRLOC>>8), byte(fuzzRouterRLOC&0xff), 3),
 		append([]byte{byte(fuzzRouterRLOC >> 8), 5, 1, 2, 3, 4, 5, 6, 7, 8}, 0, 0, 0, 9))
 	f.Add([]byte{0x83}, make([]byte, 23), make([]byte, 15))
 	f.Fuzz(func(t *testing.T, company, places, children []byte) {

@@ -35,6 +35,7 @@ type meshLayer struct {
 	sender    *sender.Sender
 	routes    *routes
 	shortcuts *shortcuts
+	places    *places
 	change    transitions
 	ip        *ipLayer
 
@@ -471,6 +472,7 @@ func (x *meshLayer) locate(src, dst netip.Addr) (mle.RLOC16, sender.Answer) {
 		rloc, ok := x.netData.Route(src, dst, x.routes)
 		return rloc, foundWhere(ok)
 	}
+	x.places.recall(dst)
 	rloc, answer := x.resolver.Resolve(dst)
 	switch answer {
 	case resolver.Known:

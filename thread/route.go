@@ -38,6 +38,7 @@ type routes struct {
 	advertise *trickle.Timer
 	told      time.Time // when a worse partition was last told of this one
 	askAgain  time.Time // when to ask for routes again
+	foreign   time.Time // when another partition was heard last
 	helped    time.Time // when a neighbor last was told of ways that it did not know
 	left      leftPartition
 	faint     faintPartition
@@ -206,7 +207,15 @@ func (r *routes) sendAdvertisement() {
 	if r.isRouter() {
 		b = mle.AppendRoute64(b, r.neighbors.Routers.Route64())
 	}
-	r.mle.send(ip6.LinkLocalAllNodes, r.mle.shortcuts.append(r.mle.places.append(b)))
+	b = r.mle.places.append(r.mle.shortcuts.say(b))
+	r.mle.send(ip6.LinkLocalAllNodes, r.mle.shortcuts.append(b))
+}
+
+// sendPlaces sends an Advertisement without routes, for the sake of what else is in it.
+func (r *routes) sendPlaces() {
+	b := mle.AppendSourceAddress(r.quiet.advertise(r.mle.start(mle.Advertisement)), r.rloc)
+	b = mle.AppendLeaderData(b, r.distrib.leaderData())
+	r.mle.send(ip6.LinkLocalAllNodes, r.mle.places.append(b))
 }
 
 // learn applies a neighbor's Route64 to the routing table.

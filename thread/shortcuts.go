@@ -58,14 +58,19 @@ const (
 	shortcutSilence = time.Hour
 )
 
-// append vouches for some children in an Advertisement, where there is room; a child tells its own frame counter.
+// say tells a child's own frame counter in its Advertisement.
+func (s *shortcuts) say(b []byte) []byte {
+	if !s.quiet.now() || s.role != RoleChild {
+		return b
+	}
+	return mle.AppendLinkLayerFrameCounter(b, s.counter.Next())
+}
+
+// append vouches for some children in an Advertisement, where there is room.
 func (s *shortcuts) append(b []byte) []byte {
 	const mark, header = 3, 2
-	switch {
-	case !s.quiet.now():
+	if !s.quiet.now() || !s.isRouter() {
 		return b
-	case s.role == RoleChild:
-		return mle.AppendLinkLayerFrameCounter(b, s.counter.Next())
 	}
 	room := (maxAdvertisement - len(b) - mark - header) / childSize
 	if room <= 0 {

@@ -51,6 +51,7 @@ func (e *Engine) becomeDisabled() {
 	e.mac.Stop()
 	e.sender.Stop()
 	e.resolver.Clear()
+	e.places.hints.Clear()
 	e.queries.settle()
 	e.counters.ReassemblyDropped += uint64(e.mesh.reassembler.Len())
 	e.mesh.reassembler.Reset()

@@ -174,8 +174,8 @@ func (e *Engine) wireRouterSide(c *Config) {
 	e.mac.Overheard = e.parent.overheard
 	e.quiet = quiet{self: e.self, neighbors: e.neighbors, routes: &e.routes}
 	e.mle.company = &e.quiet
-	e.places = places{self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver}
-	e.mle.places = &e.places
+	e.places = places{self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, routes: &e.routes}
+	e.mle.places, e.mesh.places = &e.places, &e.places
 	e.shortcuts = shortcuts{self: e.self, neighbors: e.neighbors, keys: e.keys, counter: &e.mac.Counter, quiet: &e.quiet}
 	e.mle.shortcuts, e.mesh.shortcuts = &e.shortcuts, &e.shortcuts
 	e.mac.Unknown = e.shortcuts.unknown

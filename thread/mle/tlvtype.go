@@ -45,8 +45,8 @@ const (
 // the children that it has ever dropped, which goes on from 255 to 0.
 const TLVCompany TLVType = 0xe1
 
-// TLVPlaces is another one: where nodes are, as the sender of an Advertisement knows it. Each takes eleven bytes: the interface identifier of its
-// ML-EID, its RLOC16, and how long ago that was so, in units of 2 s, 255 for that and longer.
+// TLVPlaces is another one: where nodes are, as the sender of an Advertisement knows it. Each takes seven bytes: the last four of its ML-EID,
+// its RLOC16, and how long ago that was so, in units of 2 s, 255 for that and longer.
 const TLVPlaces TLVType = 0xe2
 
 // TLVChildren is another one: the children for which a router vouches in an Advertisement. Each takes fourteen bytes: its RLOC16, its extended

@@ -259,8 +259,34 @@ func (r *Resolver) Hear(src netip.Addr, rloc mle.RLOC16, said time.Time, first b
 	e.said = said
 }
 
+// Known returns the known address within a prefix that ends in t.
+func (r *Resolver) Known(t Tail, prefix netip.Prefix) (target netip.Addr, ok bool) {
+	for _, e := range r.entries {
+		if e.state == stateKnown && TailOf(e.target) == t && prefix.Contains(e.target) {
+			return e.target, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// Has reports whether a target is known, or asked for.
+func (r *Resolver) Has(target netip.Addr) bool {
+	e := r.find(target)
+	return e != nil && e.state != statePausing
+}
+
 // maxTold is how often neighbors are told where an address is.
-const maxTold = 2
+const maxTold = 3
+
+// Untold returns how many addresses there are of which Tell has something to tell.
+func (r *Resolver) Untold() (n int) {
+	for _, e := range r.entries {
+		if e.state == stateKnown && e.told < maxTold {
+			n++
+		}
+	}
+	return n
+}
 
 // Tell yields what the neighbors are to hear, the least told first, and notes of each that it was told. It ends when yield returns false,
 // and that one was not.
