@@ -52,3 +52,27 @@ func (c Counters) String() string {
 	}
 	return b.String()
 }
+
+// Queues says how much waits in a node at this moment.
+type Queues struct {
+	// Sending are datagrams and messages of the mesh that wait for the radio, those of others that pass through among them; Resolving are some
+	// of Sending, those that wait for the answer to where an address is.
+	Sending, Resolving int
+	// Reassembling are datagrams of which fragments are missing, Repeating multicasts that are to be sent again, Delayed messages of MLE whose
+	// random delay is not over, Requests those of management that have no answer yet.
+	Reassembling, Repeating, Delayed, Requests int
+	// Sockets are datagrams that no program has read from its socket, Handlers those for OnForward and OnPacket.
+	Sockets, Handlers int
+}
+
+// Queues returns how much waits in the node.
+func (n *Node) Queues() Queues {
+	var out Queues
+	n.run.Do(func(time.Time) {
+		q := n.engine.Console().Queues()
+		out = Queues{Sending: q.Sending, Resolving: q.Resolving, Reassembling: q.Reassembling, Repeating: q.MPL, Delayed: q.MLE, Requests: q.CoAP}
+	})
+	out.Sockets = n.sockets.waiting()
+	out.Handlers = n.forwards.waiting() + n.packets.waiting()
+	return out
+}

@@ -48,6 +48,13 @@ func (h *handoff[T]) lost() uint64 {
 	return h.dropped
 }
 
+// waiting returns how many values the handler has not had yet.
+func (h *handoff[T]) waiting() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.queue)
+}
+
 // call runs the handler until nothing waits.
 func (h *handoff[T]) call() {
 	for {

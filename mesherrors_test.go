@@ -108,6 +108,7 @@ func TestMeshErrors(t *testing.T) {
 		if _, err := self.Write([]byte("x")); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait()
 		_, err = self.Write([]byte("x"))
 		checkOpError(t, err, "write", syscall.ECONNREFUSED)
 	})

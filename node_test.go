@@ -395,7 +395,8 @@ func TestAfterClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n.State() != pymesh.StateDisabled || n.Single() || n.IPAddrs() != nil || n.MeshLocalEID().IsValid() ||
-			n.RLOC16() != noRLOC16 || n.Neighbors() != nil || n.Routers() != nil || n.Counters() != nil {
+			n.RLOC16() != noRLOC16 || n.Neighbors() != nil || n.Routers() != nil || n.Counters() != nil ||
+			n.Queues() != (pymesh.Queues{}) {
 			t.Errorf("%v", n)
 		}
 		if l, ok := n.Leader(); ok || l != (pymesh.Leader{}) {
@@ -430,7 +431,14 @@ func TestConcurrentUse(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 3 {
 			for _, f := range []func(){
-				func() { n.State(); n.Single(); n.MAC(); n.Counters(); n.Err() },
+				func() {
+					n.State()
+					n.Single()
+					n.MAC()
+					n.Counters()
+					n.Queues()
+					n.Err()
+				},
 				func() { n.IPAddrs(); n.MeshLocalEID(); n.RLOC16(); n.Leader() },
 				func() { n.Neighbors(); n.Routers(); _ = n.String() },
 				func() { m.expectClosedOr(n.Ping(t.Context(), eid, 8)) },

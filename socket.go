@@ -271,6 +271,16 @@ func (s *sockets) closeAll() {
 	}
 }
 
+// waiting returns how many datagrams are there to read in all sockets.
+func (s *sockets) waiting() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.open {
+		n += c.waiting()
+	}
+	return n
+}
+
 // put queues a datagram; the oldest gives way.
 func (c *UDPConn) put(d datagram) {
 	c.mu.Lock()

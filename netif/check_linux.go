@@ -56,8 +56,17 @@ func (c *checker) add(what string, ok bool, detail, remedy string) {
 	c.found = append(c.found, Finding{what, ok, detail, remedy})
 }
 
+// either adds a finding with one detail if it is well, and another with its remedy if not.
+func (c *checker) either(what string, ok bool, good, bad, remedy string) {
+	if ok {
+		c.add(what, true, good, "")
+		return
+	}
+	c.add(what, false, bad, remedy)
+}
+
 func (c *checker) device() {
-	fd, err := openDevice()
+	fd, err := theDriver.node()
 	if err == nil {
 		unix.Close(fd)
 		c.add("TUN device", true, tunPath+" opens", "")
@@ -109,20 +118,21 @@ func (c *checker) disabled() {
 
 func (c *checker) forwarding() {
 	v, _ := c.sysctl("ipv6.conf.all.forwarding")
-	c.add("forwarding", v == "1", "net.ipv6.conf.all.forwarding is "+cmp.Or(v, "unknown")+": without it nothing passes between the mesh and the uplink",
+	c.either("forwarding", v == "1", "net.ipv6.conf.all.forwarding is 1",
+		"net.ipv6.conf.all.forwarding is "+cmp.Or(v, "unknown")+": without it nothing passes between the mesh and the uplink",
 		"echo net.ipv6.conf.all.forwarding=1 > /etc/sysctl.d/90-pymesh.conf; sysctl --system")
 }
 
 func (c *checker) uplink() {
 	up, err := upstream(c.own(), c.opt.BorderRouter.Uplink)
 	through := cmp.Or(c.opt.BorderRouter.Uplink, "any interface")
-	switch {
-	case err != nil:
+	if err != nil {
 		c.add("default route", false, err.Error(), "ip -6 route show default")
-	default:
-		c.add("default route", up, fmt.Sprintf("IPv6 default route through %s: %v; while there is none the mesh is told that there is no way out", through, up),
-			"ip -6 route show default; ask the router for IPv6, or use the mesh without the outside")
+		return
 	}
+	c.either("default route", up, "IPv6 has one through "+through,
+		"IPv6 has none through "+through+": the mesh is told that there is no way out",
+		"ip -6 route show default; ask the router for IPv6, or use the mesh without the outside")
 }
 
 // own is the index of the mesh's interface, 0 if there is none.
@@ -142,8 +152,9 @@ func (c *checker) advertisements() {
 		return
 	}
 	for _, l := range links {
-		name := l.Attrs().Name
-		if l.Attrs().Flags&unix.IFF_LOOPBACK != 0 || name == c.opt.Name || c.opt.BorderRouter.Uplink != "" && name != c.opt.BorderRouter.Uplink {
+		name, uplink := l.Attrs().Name, c.opt.BorderRouter.Uplink
+		other := uplink != "" && name != uplink || uplink == "" && l.Attrs().RawFlags&unix.IFF_UP == 0
+		if l.Attrs().RawFlags&unix.IFF_LOOPBACK != 0 || name == c.opt.Name || other {
 			continue
 		}
 		v, ok := c.sysctl("ipv6.conf." + name + ".accept_ra")
@@ -154,7 +165,8 @@ func (c *checker) advertisements() {
 			c.add("router advertisements", true, name+": accept_ra is 0: a daemon (NetworkManager, systemd-networkd) takes them, or addresses are fixed", "")
 			continue
 		}
-		c.add("router advertisements", v == "2", name+": accept_ra is "+v+"; with forwarding on only 2 keeps the default route of this host alive",
+		c.either("router advertisements", v == "2", name+": accept_ra is 2",
+			name+": accept_ra is "+v+"; with forwarding on only 2 keeps the default route of this host alive",
 			fmt.Sprintf("echo net.ipv6.conf.%s.accept_ra=2 >> /etc/sysctl.d/90-pymesh.conf; sysctl --system", name))
 	}
 }
@@ -167,7 +179,8 @@ func (c *checker) reversePath() {
 		return // no nftables, or not root: firewall says so
 	}
 	found := strings.Contains(out, "fib saddr") && strings.Contains(out, "oif")
-	c.add("reverse path filter", !found, "nftables drops packets whose source is routed elsewhere: true for what a mesh sends if its route is missing",
+	c.either("reverse path filter", !found, "none in nftables",
+		"nftables drops packets whose source is routed elsewhere, as that of what a mesh sends is while its route is missing",
 		"firewalld: IPv6_rpfilter=no in /etc/firewalld/firewalld.conf; else take the fib rule off "+c.opt.Name)
 }
 
@@ -181,7 +194,8 @@ func (c *checker) translation() {
 		return // firewall says so
 	}
 	found := err == nil && strings.Contains(out, "masquerade") && strings.Contains(out, c.opt.Name)
-	c.add("address translation", found, fmt.Sprintf("masquerade for %s in nftables: %v; a prefix of fd00::/8 reaches no further than this host's site without", c.opt.Name, found),
+	c.either("address translation", found, "nftables masquerades what comes from "+c.opt.Name,
+		"nftables has no masquerade for "+c.opt.Name+": a prefix of fd00::/8 reaches no further than this host's site without",
 		"apt install nftables; nft -f pymesh-nat66.nft (beside package netif, or /usr/share/doc/pymesh/examples); or give a /64 that the uplink has delegated")
 }
 
@@ -202,8 +216,16 @@ func (c *checker) firewall() {
 		}
 		c.add("firewall", false, detail, remedy)
 	default:
-		c.add("firewall", true, "the FORWARD chain lets packets pass", "")
+		c.add("firewall", true, "the FORWARD chain of ip6tables lets packets pass", "")
+		if out, err := c.run("nft", "list", "ruleset"); err == nil && c.drops(out) {
+			c.nftables() // has a chain of its own
+		}
 	}
+}
+
+// drops reports whether rules of nftables drop what is forwarded, as a rule.
+func (c *checker) drops(rules string) bool {
+	return regexp.MustCompile(`hook forward[^;]*;\s*policy drop`).MatchString(rules) && !strings.Contains(rules, c.opt.Name)
 }
 
 func (c *checker) nftables() {
@@ -214,8 +236,7 @@ func (c *checker) nftables() {
 	case err != nil:
 		c.add("firewall", false, "cannot see the rules: "+firstLine(out, err), "run the check as root")
 	default:
-		drops := regexp.MustCompile(`hook forward[^;]*;\s*policy drop`).MatchString(out) && !strings.Contains(out, c.opt.Name)
-		c.add("firewall", !drops, "nftables: a chain on forward with policy drop", fmt.Sprintf("nft add rule inet filter forward iifname %q accept; "+
+		c.either("firewall", !c.drops(out), "nftables lets packets pass", "nftables: a chain on forward with policy drop", fmt.Sprintf("nft add rule inet filter forward iifname %q accept; "+
 			"nft add rule inet filter forward oifname %q accept", c.opt.Name, c.opt.Name))
 	}
 }

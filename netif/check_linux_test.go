@@ -41,13 +41,13 @@ func fakeHost(t *testing.T, sysctls, programs map[string]string) *checker {
 		},
 		links: func() ([]netlink.Link, error) {
 			var links []netlink.Link
-			for i, name := range []string{"lo", "eth0", "wlan0", "pymesh0"} {
-				a := netlink.LinkAttrs{Name: name, Index: i + 1}
-				if i == 0 {
-					a.RawFlags = unix.IFF_LOOPBACK
-					a.Flags = unix.IFF_LOOPBACK
+			for i, name := range []string{"lo", "eth0", "wlan0", "ppp0", "down0", "pymesh0"} { // with the flags that netlink gives them
+				flags := map[string]uint32{"lo": unix.IFF_UP | unix.IFF_LOOPBACK, "ppp0": unix.IFF_UP | unix.IFF_POINTOPOINT, "down0": 0}
+				raw, ok := flags[name]
+				if !ok {
+					raw = unix.IFF_UP | unix.IFF_BROADCAST
 				}
-				links = append(links, &netlink.Dummy{LinkAttrs: a})
+				links = append(links, &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: name, Index: i + 1, RawFlags: raw}})
 			}
 			return links, nil
 		},
@@ -76,10 +76,13 @@ func TestChecker(t *testing.T) {
 		{"accept_ra 1", map[string]string{"ipv6.conf.eth0.accept_ra": "1"}, nil, (*checker).advertisements, "router advertisements", false, []string{"eth0", "net.ipv6.conf.eth0.accept_ra=2"}},
 		{"accept_ra 2", map[string]string{"ipv6.conf.eth0.accept_ra": "2"}, nil, (*checker).advertisements, "router advertisements", true, nil},
 		{"a daemon takes them", map[string]string{"ipv6.conf.wlan0.accept_ra": "0"}, nil, (*checker).advertisements, "router advertisements", true, []string{"NetworkManager"}},
-		{"those of others do not matter", map[string]string{"ipv6.conf.pymesh0.accept_ra": "1", "ipv6.conf.lo.accept_ra": "1"}, nil, (*checker).advertisements, "", false, nil},
+		{"accept_ra 1 by telephone", map[string]string{"ipv6.conf.ppp0.accept_ra": "1"}, nil, (*checker).advertisements, "router advertisements", false, []string{"ppp0"}},
+		{"those of others do not matter", map[string]string{"ipv6.conf.pymesh0.accept_ra": "1", "ipv6.conf.lo.accept_ra": "1", "ipv6.conf.down0.accept_ra": "1"}, nil, (*checker).advertisements, "", false, nil},
 		{"Docker", nil, forward("DROP", ""), (*checker).firewall, "firewall", false, []string{"Docker", "ip6tables -I FORWARD -i pymesh0 -j ACCEPT"}},
 		{"Docker, with a rule", nil, forward("DROP", "-A FORWARD -i pymesh0 -j ACCEPT"), (*checker).firewall, "firewall", true, nil},
 		{"accepts", nil, forward("ACCEPT", ""), (*checker).firewall, "firewall", true, nil},
+		{"ip6tables accepts, nft drops", nil, map[string]string{"ip6tables": "-P FORWARD ACCEPT\n", "nft": "chain f { type filter hook forward priority 0; policy drop; }"},
+			(*checker).firewall, "firewall", false, []string{"nftables", `iifname "pymesh0" accept`}},
 		{"not root", nil, map[string]string{"ip6tables": "!Permission denied (you must be root)\n"}, (*checker).firewall, "firewall", false, []string{"you must be root", "as root"}},
 		{"no firewall", nil, nil, (*checker).firewall, "firewall", true, nil},
 		{"nft drops", nil, map[string]string{"nft": "chain forward { type filter hook forward priority 0; policy drop; }"}, (*checker).firewall, "firewall", false, []string{`iifname "pymesh0" accept`}},

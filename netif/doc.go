@@ -20,7 +20,7 @@
 //
 // With [Options].BorderRouter the host's kernel routes between the uplink and a prefix of the mesh. In a process of its own, before the kernel's
 // firewall, nothing comes in but answers to what the mesh has begun (256 conversations, five minutes each) and what a [Rule] allows; nothing
-// goes out from a mesh-local address, or to one. While the host has no default route the mesh is told so. [Check] finds what on a host
+// goes out from a mesh-local address, or to one. What the kernel's routes lead back into the mesh is refused with an error. While the host has no default route the mesh is told so. [Check] finds what on a host
 // commonly stands in the way (forwarding, router advertisements, firewalls) and how to mend it.
 //
 // The kernel forwards from the prefix as it is. A prefix of fd00::/8 needs address translation (NAT66, the file pymesh-nat66.nft beside this package) to reach

@@ -3,12 +3,14 @@ package netif
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -291,7 +293,12 @@ func (h *host) pings(m *mesh, dst string, args ...string) {
 func exchange(t *testing.T, from, to *host, dst netip.AddrPort, size int) int {
 	t.Helper()
 	var server, client net.PacketConn
-	err := to.in(func() (err error) { server, err = net.ListenPacket("udp6", dst.String()); return err })
+	listen := func() (err error) { server, err = net.ListenPacket("udp6", dst.String()); return err }
+	err := to.in(listen)
+	// A program that another test has just forked has the last socket, too, until it executes.
+	for deadline := time.Now().Add(10 * time.Second); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(deadline); err = to.in(listen) {
+		time.Sleep(10 * time.Millisecond)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func errorOf(v Verdict) (t ip6.ICMPv6Type, code uint8, ok bool) {
 	switch v {
 	case ForeignSrc, Control, NotAllowed, Late, Full:
 		return ip6.ICMPv6DestinationUnreachable, uint8(ip6.UnreachableProhibited), true
-	case NoRoute:
+	case NoRoute, Returned:
 		return ip6.ICMPv6DestinationUnreachable, uint8(ip6.UnreachableNoRoute), true
 	case Unreachable:
 		return ip6.ICMPv6DestinationUnreachable, uint8(ip6.UnreachableAddress), true

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gopymesh/pymesh"
@@ -120,7 +121,7 @@ func TestKilled(t *testing.T) {
 			if again.eid != first.eid || again.prefix != first.prefix {
 				t.Errorf("%v and %v, before %v and %v", again.eid, again.prefix, first.eid, first.prefix)
 			}
-			h.must("ping", "-c", "1", "-W", "2", again.eid)
+			h.must("ping", "-c", "5", "-i", "0.3", "-W", "2", again.eid) // one answer is enough
 			again.kill()
 			for i := range 5 { // at its start, too
 				c := h.start(store, false)
@@ -529,4 +530,92 @@ func TestDeviceErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDriverErrors: each way in which the kernel can refuse a device is told with what to do about it, and a module is loaded where that helps.
+func TestDriverErrors(t *testing.T) {
+	var release unix.Utsname
+	if err := unix.Uname(&release); err != nil {
+		t.Fatal(err)
+	}
+	kernel := unix.ByteSliceToString(release.Release[:])
+	for _, tt := range []struct {
+		name         string
+		open, attach error
+		says         []string
+	}{
+		{"no device node", unix.ENOENT, nil, []string{"no /dev/net/tun", "sudo modprobe tun", "--device /dev/net/tun"}},
+		{"no driver", unix.ENODEV, nil, []string{"no TUN driver", kernel}},
+		{"no driver behind the node", unix.ENXIO, nil, []string{"no TUN driver", kernel}},
+		{"no right to the node", unix.EACCES, nil, []string{"/dev/net/tun", "chmod 0666 /dev/net/tun"}},
+		{"no right to the node, by a policy", unix.EPERM, nil, []string{"/dev/net/tun", "chmod 0666 /dev/net/tun"}},
+		{"too many open files", unix.EMFILE, nil, []string{"/dev/net/tun", "too many open files"}},
+		{"busy", nil, unix.EBUSY, []string{"pymesh0", "busy", "end that program, or choose another name"}},
+		{"no capability", nil, unix.EPERM, []string{"CAP_NET_ADMIN", "ip tuntap add dev pymesh0 mode tun user"}},
+		{"no TUN device", nil, unix.EINVAL, []string{"pymesh0 is an interface, but no TUN device"}},
+		{"no memory", nil, unix.ENOMEM, []string{"pymesh0", "cannot allocate memory"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			loads := 0
+			d := driver{
+				open: func() (int, error) {
+					if tt.open != nil {
+						return -1, tt.open
+					}
+					return unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
+				},
+				attach: func(int, *unix.Ifreq) error { return tt.attach },
+				load:   func() bool { loads++; return true },
+			}
+			_, err := d.device("pymesh0")
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, word := range tt.says {
+				if !strings.Contains(err.Error(), word) {
+					t.Errorf("%q does not say %q", err, word)
+				}
+			}
+			if missing := tt.open == unix.ENOENT || tt.open == unix.ENODEV || tt.open == unix.ENXIO; missing != (loads == 1) || loads > 1 {
+				t.Errorf("%d tries to load the module", loads)
+			}
+		})
+	}
+	loaded := false
+	d := driver{
+		open: func() (int, error) {
+			if !loaded {
+				return -1, unix.ENOENT
+			}
+			return unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
+		},
+		attach: func(int, *unix.Ifreq) error { return nil },
+		load:   func() bool { loaded = true; return true },
+	}
+	dev, err := d.device("pymesh0")
+	if err != nil || dev.name != "pymesh0" {
+		t.Fatalf("with the module: %v", err)
+	}
+	_ = dev.Close()
+}
+
+// TestBusyForAMoment: a device that a program has just let go is had after a moment; one that stays in use is an error, which says so.
+func TestBusyForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, busy := range []int{0, 3, 1000} {
+			tries := 0
+			_, err := retryBusy(func() (*tun, error) {
+				if tries++; tries <= busy {
+					return nil, explainTUN("pymesh0", unix.EBUSY)
+				}
+				return &tun{}, nil
+			})
+			if stays := busy > 100; stays != errors.Is(err, unix.EBUSY) || stays == (err == nil) {
+				t.Errorf("busy %d times: %v after %d tries", busy, err, tries)
+			}
+		}
+		if _, err := retryBusy(func() (*tun, error) { return nil, unix.EPERM }); err != unix.EPERM {
+			t.Error(err)
+		}
+	})
 }

@@ -29,7 +29,8 @@ type Options struct {
 	// Name of the interface, at most 15 characters; "pymesh0" if empty. "%d" in it lets the kernel choose the number.
 	Name string
 	// Routes are further destinations that lead into the mesh, beside its own prefixes: ::/0 has the host reach the world through a border
-	// router of the mesh.
+	// router of the mesh. What they cover does not leave by this host: beside a BorderRouter they are for what other border routers reach, and
+	// what the mesh gives this host for them comes back as an error.
 	Routes []netip.Prefix
 	// RLOC gives the host the node's routing locator, too, as a deprecated address: one that works, but is no source of new conversations.
 	RLOC bool
@@ -146,6 +147,7 @@ type Interface struct {
 	queue          queue
 	fence          *fence
 	errs           errorRates
+	given          given      // what the host was given of late
 	recent         []([]byte) // the latest packets of the host, for errors about them
 	groups         []netip.Addr
 	toMesh, toHost tally
@@ -157,6 +159,7 @@ func start(ctx context.Context, n node, dev device, k kernel, name string, fixed
 	i := &Interface{
 		node: n, dev: dev, kernel: k, name: name, opt: o, fixed: fixed, log: o.Logger.With("interface", name),
 		clock: steady.New(lora.ClockOf(n.Radio())), wake: make(chan struct{}, 1), resync: make(chan struct{}, 1),
+		given: newGiven(),
 	}
 	i.ctx, i.cancel = context.WithCancel(ctx)
 	i.queue = queue{perHour: i.perHour, burst: max(i.perHour()/6, i.cost(mtu)), maxWait: o.MaxWait}

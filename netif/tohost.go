@@ -13,6 +13,8 @@ func (i *Interface) writeHost(b []byte) {
 	v := Passed
 	if _, err := i.dev.Write(b); err != nil {
 		v = HostFailed // it is down, or has no room
+	} else {
+		i.given.note(b)
 	}
 	i.toHost.add(v, len(b))
 }

@@ -73,6 +73,10 @@ func (i *Interface) handleHost(now time.Time, b []byte) {
 		i.subscribe(changes)
 		return
 	}
+	if i.given.back(b) {
+		i.turnBack(now, &p)
+		return
+	}
 	w := waiting{cost: i.cost(len(b))}
 	v := Passed
 	switch {
@@ -112,6 +116,20 @@ func (i *Interface) refuse(now time.Time, p *packet, v Verdict) {
 	}
 	if message, ok := appendError(nil, i.eid, p, t, code); ok {
 		i.writeHost(message)
+	}
+}
+
+// turnBack counts a packet that the host has been given and gives back, and tells who has sent it: a program of the host, or a node of the mesh.
+// i.mu is held.
+func (i *Interface) turnBack(now time.Time, p *packet) {
+	if i.isOwn(p.Src) {
+		i.refuse(now, p, Returned)
+		return
+	}
+	i.toMesh.add(Returned, len(p.Bytes))
+	t, code, ok := errorOf(Returned)
+	if ok && i.fence != nil && i.fence.prefix.Contains(p.Src) && i.eid.IsValid() && i.errs.allow(now, p.Dst) {
+		i.tellMesh(p, t, code)
 	}
 }
 

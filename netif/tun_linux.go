@@ -21,12 +21,31 @@ type tun struct {
 	name string
 }
 
+// driver is the kernel's side of TUN devices.
+type driver struct {
+	open   func() (fd int, err error)
+	attach func(fd int, ifr *unix.Ifreq) error
+	load   func() bool // the module, if there may be one and this program may
+}
+
+// theDriver is that of the running kernel.
+var theDriver = driver{
+	open:   func() (int, error) { return unix.Open(tunPath, unix.O_RDWR|unix.O_CLOEXEC, 0) },
+	attach: func(fd int, ifr *unix.Ifreq) error { return unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr) },
+	load: func() bool {
+		modprobe, err := exec.LookPath("modprobe")
+		return err == nil && os.Geteuid() == 0 && exec.Command(modprobe, "tun").Run() == nil
+	},
+}
+
 // openTUN creates a device, or attaches to one that is there and is nobody's at the moment.
-func openTUN(name string) (*tun, error) {
+func openTUN(name string) (*tun, error) { return theDriver.device(name) }
+
+func (d driver) device(name string) (*tun, error) {
 	if len(name) >= unix.IFNAMSIZ || strings.ContainsAny(name, "/ :\t\n") {
 		return nil, fmt.Errorf("netif: %q is no name of an interface: at most 15 characters, no space, slash or colon", name)
 	}
-	fd, err := openDevice()
+	fd, err := d.node()
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +56,7 @@ func openTUN(name string) (*tun, error) {
 	}
 	// No offload (IFF_VNET_HDR): each read is one packet, with its checksum, and LoRa is in no hurry.
 	ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
-	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
+	if err := d.attach(fd, ifr); err != nil {
 		unix.Close(fd)
 		return nil, explainTUN(name, err)
 	}
@@ -49,15 +68,11 @@ func openTUN(name string) (*tun, error) {
 	return &tun{file: os.NewFile(uintptr(fd), tunPath), name: ifr.Name()}, nil
 }
 
-// openDevice opens the device node; a kernel that has the driver as a module loads it at most once.
-func openDevice() (fd int, err error) {
-	open := func() (int, error) { return unix.Open(tunPath, unix.O_RDWR|unix.O_CLOEXEC, 0) }
-	fd, err = open()
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) {
-		if modprobe, e := exec.LookPath("modprobe"); e == nil && os.Geteuid() == 0 {
-			_ = exec.Command(modprobe, "tun").Run() // the second try tells
-			fd, err = open()
-		}
+// node opens the device node; a kernel that has the driver as a module loads it at most once.
+func (d driver) node() (fd int, err error) {
+	fd, err = d.open()
+	if (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO)) && d.load() {
+		fd, err = d.open()
 	}
 	switch {
 	case err == nil:

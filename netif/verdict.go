@@ -23,13 +23,14 @@ const (
 	Full                // the queue was full (code 1)
 	NoRoute             // not attached, or no way (code 0)
 	Unreachable         // nobody has the address (code 3)
+	Returned            // it came from the mesh, and a route of the host leads it back (code 0)
 	HostFailed          // the kernel did not take it
 	numVerdicts
 )
 
 func (v Verdict) String() string {
 	names := [numVerdicts]string{"passed", "malformed", "chatter", "discovery", "scope", "foreign source", "control", "not allowed", "spoofed",
-		"too long", "hop limit", "collapsed", "late", "full", "no route", "unreachable", "host failed"}
+		"too long", "hop limit", "collapsed", "late", "full", "no route", "unreachable", "returned", "host failed"}
 	if v < numVerdicts {
 		return names[v]
 	}

@@ -33,7 +33,9 @@ lacks() { [ ! -e "$system$1" ] || fail "$2: $1 is there"; }
 
 look() {
 	say lintian
-	lintian --fail-on error,warning --allow-root "$package"
+	for each in "${package%_*}"_*.deb; do # those for other machines as well
+		lintian --fail-on error,warning --allow-root "$each"
+	done
 	dpkg-deb -x "$package" "$work/files"
 	say "manual pages"
 	for page in "$work"/files/usr/share/man/man*/*.gz; do

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -149,7 +150,7 @@ func (m *mesh) changes() *[]change {
 // merge puts what happens at nodes among the frames, in the order of time.
 func merge(rows []row, more ...row) []row {
 	rows = append(rows, more...)
-	slices.SortStableFunc(rows, func(a, b row) int { return int(a.at - b.at) })
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.at, b.at) })
 	return rows
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"math"
 	"net"
 	"net/netip"
@@ -41,8 +42,10 @@ type config struct {
 		Longitude  float64 `toml:"longitude"`
 	} `toml:"mesh"`
 	Host struct {
-		Interface string `toml:"interface"`
-		TCP       bool   `toml:"tcp"`
+		Interface string   `toml:"interface"`
+		TCP       bool     `toml:"tcp"`
+		Share     float64  `toml:"airtime_share"`
+		Routes    []string `toml:"routes"`
 	} `toml:"host"`
 	BorderRouter struct {
 		Enabled    bool     `toml:"enabled"`
@@ -171,11 +174,35 @@ func (c *config) validate() error {
 		if u.User != nil {
 			return errors.New("mqtt.url: the password belongs into mqtt.password_file, the name into mqtt.user")
 		}
+		if u.Port() == "" {
+			u.Host = net.JoinHostPort(u.Hostname(), map[string]string{"mqtt": "1883", "mqtts": "8883"}[u.Scheme])
+			c.MQTT.URL = u.String()
+		}
 	}
 	if c.MQTT.Downlink && len(c.MQTT.DownlinkPorts) == 0 {
 		return errors.New("mqtt.downlink without mqtt.downlink_ports lets nothing pass: name the ports")
 	}
-	return errors.Join(c.validateWeb(), c.validateBorder(), c.Commissioner.validate())
+	return errors.Join(c.validateHost(), c.validateWeb(), c.validateBorder(), c.Commissioner.validate())
+}
+
+func (c *config) validateHost() error {
+	if s := c.Host.Share; !(s >= 0 && s <= 1) {
+		return fmt.Errorf("host.airtime_share %v is not 0 to 1", s)
+	}
+	_, err := c.routes()
+	return err
+}
+
+// routes are the destinations beyond the mesh that the host reaches through it.
+func (c *config) routes() (list []netip.Prefix, err error) {
+	for _, text := range c.Host.Routes {
+		p, err := netip.ParsePrefix(text)
+		if err != nil || !p.Addr().Is6() || p.Addr().Is4In6() || p != p.Masked() {
+			return nil, fmt.Errorf("host.routes: %q is no prefix of IPv6, such as 2001:db8::/32 or ::/0", text)
+		}
+		list = append(list, p)
+	}
+	return list, nil
 }
 
 func (c *config) validateWeb() error {
@@ -238,6 +265,9 @@ func (c *config) secret(what, name string) (string, error) {
 		name = filepath.Join(cmp.Or(os.Getenv("CREDENTIALS_DIRECTORY"), c.dir), name)
 	}
 	b, err := os.ReadFile(name)
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && filepath.Dir(name) == filepath.Clean(dir) && errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s: %w: the unit needs LoadCredential=%s:FILE", what, err, filepath.Base(name))
+	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", what, err)
 	}

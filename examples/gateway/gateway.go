@@ -44,6 +44,7 @@ type gateway struct {
 	agent   *borderAgent
 
 	queue   *spool.Queue
+	passing string // the queue's directory, if it goes with the gateway
 	broker  *mqtt.Link
 	host    *netif.Interface
 	web     *web.Server
@@ -136,6 +137,9 @@ func (g *gateway) close() error {
 		errs = append(errs, g.broker.Close())
 	} else if g.queue != nil {
 		errs = append(errs, g.queue.Close())
+	}
+	if g.passing != "" {
+		errs = append(errs, os.RemoveAll(g.passing))
 	}
 	return errors.Join(errs...)
 }
@@ -252,9 +256,13 @@ func (g *gateway) startHost(ctx context.Context) error {
 		g.node.OnForward(g.outside)
 		return g.node.BorderRouter(border.Prefix, border.Preference)
 	}
-	g.host, err = netif.Up(ctx, g.node, netif.Options{
-		Name: g.cfg.Host.Interface, TCP: g.cfg.Host.TCP, BorderRouter: border, Logger: g.log.With("part", "host"),
-	})
+	o := netif.Options{
+		Name: g.cfg.Host.Interface, TCP: g.cfg.Host.TCP, Share: g.cfg.Host.Share, BorderRouter: border, Logger: g.log.With("part", "host"),
+	}
+	if o.Routes, err = g.cfg.routes(); err != nil {
+		return err
+	}
+	g.host, err = netif.Up(ctx, g.node, o)
 	return err
 }
 
@@ -287,7 +295,8 @@ func (g *gateway) startBroker(ctx context.Context) error {
 		if dir, err = os.MkdirTemp("", "pymesh-spool-"); err != nil {
 			return err
 		}
-		g.log.Warn("mqtt.spool is not set: what waits for the broker is lost with a restart of the host", "spool", dir)
+		g.passing = dir
+		g.log.Warn("mqtt.spool is not set: what waits for the broker is lost when the gateway ends", "spool", dir)
 	}
 	if g.queue, err = spool.Open(dir, spool.Options{MaxBytes: int64(c.SpoolMiB) << 20}); err != nil {
 		return err
@@ -350,6 +359,7 @@ func (g *gateway) metrics() metrics.Snapshot {
 			delete(s.Counters, name)
 		}
 	}
+	s.Queues = g.queues()
 	routers := g.node.Routers()
 	s.Routers = len(routers)
 	for _, n := range g.node.Neighbors() {
@@ -384,6 +394,19 @@ func (g *gateway) metrics() metrics.Snapshot {
 		s.MQTT, s.Connected, s.Queue, s.QueueBytes, s.QueueDropped = g.broker.Counts(), g.broker.Connected(), q.Records, q.Bytes, q.Lost
 	}
 	return s
+}
+
+// queues is how much waits in the node, and for it.
+func (g *gateway) queues() map[string]int {
+	q := g.node.Queues()
+	all := map[string]int{
+		"sending": q.Sending, "resolving": q.Resolving, "reassembling": q.Reassembling, "repeating": q.Repeating, "delayed": q.Delayed,
+		"requests": q.Requests, "sockets": q.Sockets, "handlers": q.Handlers, "downlink": g.out.Len(),
+	}
+	if g.host != nil {
+		all["host"] = g.host.Stats().Queued
+	}
+	return all
 }
 
 // radioMetrics tells of the radio what it can tell.

@@ -18,6 +18,11 @@ import (
 
 // alone runs a gateway without broker, page and socket among n simulated nodes, in virtual time.
 func alone(t *testing.T, n int, test func(t *testing.T, ctx context.Context, g *gateway, f *field)) {
+	aloneAs(t, n, func(*config) {}, test)
+}
+
+// aloneAs is alone with another configuration.
+func aloneAs(t *testing.T, n int, change func(*config), test func(t *testing.T, ctx context.Context, g *gateway, f *field)) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		f, err := newField(pymesh.DefaultKey(), n, 1)
@@ -32,6 +37,7 @@ func alone(t *testing.T, n int, test func(t *testing.T, ctx context.Context, g *
 		cfg := defaults()
 		cfg.Web.Listen = ""
 		cfg.Mesh.Latitude, cfg.Mesh.Longitude = 52, 5
+		change(&cfg)
 		g, err := newGateway(ctx, cfg, node, f.own, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/netip"
@@ -35,7 +36,7 @@ func (l librarian) Describe() pycom.Info {
 // Nodes are those on the map whose MAC addresses are known, the latest first, so that a list that is too long leaves out the oldest.
 func (l librarian) Nodes() (macs []uint16) {
 	nodes := l.g.view.Snapshot().Nodes
-	slices.SortStableFunc(nodes, func(a, b view.Node) int { return int(b.Heard/1000 - a.Heard/1000) })
+	slices.SortStableFunc(nodes, func(a, b view.Node) int { return cmp.Compare(b.Heard/1000, a.Heard/1000) })
 	for _, n := range nodes {
 		if len(n.ID) == 16 {
 			macs = append(macs, uint16(pycom.MACOf(n.ID)))

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -30,7 +31,6 @@ import (
 	"github.com/gopymesh/pymesh/examples/gateway/internal/pycom"
 	"github.com/gopymesh/pymesh/examples/internal/about"
 	"github.com/gopymesh/pymesh/lora"
-	"github.com/gopymesh/pymesh/netif"
 )
 
 // Exit codes.
@@ -46,7 +46,8 @@ Usage:
   gateway -emulated                 a living mesh of simulated nodes; open http://127.0.0.1:8080/
   gateway -config FILE              FILE is explained in gateway.toml
   gateway -config FILE -check       look at the file and at the host, and start nothing
-  gateway ctl [-socket FILE] [-json] COMMAND…   one command of OpenThread's command line
+  gateway ctl [-socket FILE] [-json] COMMAND…   one command of OpenThread's command line;
+                                    without any, those of its input, one a line
 
 Flags:
 `
@@ -61,7 +62,7 @@ func main() {
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "ctl" {
-		return ctl(ctx, args[1:], stdout, stderr)
+		return ctl(ctx, args[1:], os.Stdin, stdout, stderr)
 	}
 	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -101,7 +102,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	p := &program{cfg: cfg, emulated: *emulated, out: stdout, log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))}
 	if *check {
-		return p.check(stdout, stderr)
+		return p.check(ctx, stdout, stderr)
 	}
 	if err := p.prepare(); err != nil {
 		fmt.Fprintf(stderr, "gateway: %v\n", err)
@@ -154,32 +155,6 @@ func (p *program) prepare() (err error) {
 	}
 	_, err = p.cfg.hat()
 	return err
-}
-
-// check looks at the settings and the host, and says what to do.
-func (p *program) check(stdout, stderr io.Writer) int {
-	code := 0
-	if err := p.prepare(); err != nil {
-		fmt.Fprintf(stderr, "gateway: %v\n", err)
-		code = exitUsage
-	} else {
-		fmt.Fprintln(stdout, "ok    configuration")
-	}
-	if p.cfg.Host.Interface == "" {
-		return code
-	}
-	border, _ := p.cfg.border()
-	for _, f := range netif.Check(netif.CheckOptions{Name: p.cfg.Host.Interface, BorderRouter: border}) {
-		word := "ok   "
-		if !f.OK {
-			word, code = "WRONG", exitFailure
-		}
-		fmt.Fprintf(stdout, "%s %s: %s\n", word, f.What, f.Detail)
-		if f.Remedy != "" {
-			fmt.Fprintf(stdout, "      %s\n", f.Remedy)
-		}
-	}
-	return code
 }
 
 // live opens radio and store, and lets the gateway live until ctx ends.
@@ -286,8 +261,57 @@ func (p *program) serve(ctx context.Context, node *pymesh.Node, radio lora.Radio
 	return g.run(ctx)
 }
 
+// converse takes commands from lines, one after the other, and prints the answers with their last lines, as ot-ctl does.
+func converse(ctx context.Context, socket string, stdin io.Reader, stdout, stderr io.Writer) int {
+	c, err := control.Dial(ctx, socket)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailure
+	}
+	defer c.Close()
+	terminal := false
+	if f, ok := stdin.(*os.File); ok {
+		info, err := f.Stat()
+		terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	lines := make(chan string)
+	go func() { // which a read may hold for ever
+		defer close(lines)
+		for in := bufio.NewScanner(stdin); in.Scan(); {
+			lines <- strings.TrimSpace(in.Text())
+		}
+	}()
+	for {
+		if terminal {
+			fmt.Fprint(stdout, "> ")
+		}
+		select {
+		case <-ctx.Done():
+			return 0
+		case line, ok := <-lines:
+			if !ok {
+				return 0
+			}
+			if line == "" {
+				continue
+			}
+			text, err := c.Ask(line)
+			switch {
+			case err == nil:
+				text += "Done\n"
+			case errors.Is(err, control.ErrRefused):
+				text += lastLine(err) + "\n"
+			default:
+				fmt.Fprintln(stderr, err)
+				return exitFailure
+			}
+			fmt.Fprint(stdout, text)
+		}
+	}
+}
+
 // ctl speaks to a gateway that runs.
-func ctl(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func ctl(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("gateway ctl", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	socket := flags.String("socket", "/run/pymesh/gateway.sock", "control socket of the gateway")
@@ -297,9 +321,11 @@ func ctl(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	case err != nil:
 		return exitUsage
-	case flags.NArg() == 0:
-		fmt.Fprintln(stderr, "gateway ctl: a command of OpenThread's command line, such as state, neighbor table, help")
+	case flags.NArg() == 0 && *asJSON:
+		fmt.Fprintln(stderr, "gateway ctl: -json needs a command of OpenThread's command line, such as state, neighbor table, help")
 		return exitUsage
+	case flags.NArg() == 0:
+		return converse(ctx, *socket, stdin, stdout, stderr)
 	}
 	text, err := control.Ask(ctx, *socket, strings.Join(flags.Args(), " "))
 	if *asJSON {
@@ -308,17 +334,22 @@ func ctl(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			Error string   `json:"error,omitempty"`
 		}{Lines: strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })}
 		if err != nil {
-			answer.Error = err.Error()
+			answer.Error = lastLine(err)
 		}
 		_ = json.NewEncoder(stdout).Encode(answer)
 	} else {
 		fmt.Fprint(stdout, text)
 		if err != nil {
-			fmt.Fprintln(stderr, err)
+			fmt.Fprintln(stderr, lastLine(err))
 		}
 	}
 	if err != nil {
 		return exitFailure
 	}
 	return 0
+}
+
+// lastLine is an error as the gateway has told it, "Error 6: Parse".
+func lastLine(err error) string {
+	return strings.TrimPrefix(err.Error(), control.ErrRefused.Error()+": ")
 }

@@ -67,6 +67,10 @@ func TestConfigErrors(t *testing.T) {
 		"[border_router]\npreference = \"highest\"": "preference",
 		"[map]\nairtime_per_hour = \"soon\"":        "line 2",
 		"[mqtt]\nspool_mib = 0":                     "spool_mib",
+		"[host]\nairtime_share = 2":                 "airtime_share",
+		"[host]\nairtime_share = nan":               "airtime_share",
+		"[host]\nroutes = [\"10.0.0.0/8\"]":         "host.routes",
+		"[host]\nroutes = [\"fd00::1/64\"]":         "host.routes",
 	} {
 		if _, err := parseConfig([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
@@ -86,7 +90,7 @@ func TestUsage(t *testing.T) {
 		"-config " + empty:          "key_file",
 		"x":                         "flags only",
 		"-emulated -web 0.0.0.0:80": "token",
-		"ctl":                       "command",
+		"ctl -json":                 "command",
 		"ctl -socket /nowhere x":    "does the gateway run",
 	} {
 		var out, errs bytes.Buffer

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"sync"
@@ -79,10 +80,22 @@ func (m *mapper) nodeOf(a netip.Addr) string {
 	if !ok {
 		id = "ip-" + strings.ReplaceAll(a.String(), ":", "-")
 	}
-	if len(m.talked) < maxAddrs {
-		m.talked[id] = time.Now().UnixMilli()
+	if _, known := m.talked[id]; !known && len(m.talked) >= maxAddrs {
+		m.forgetOldest()
 	}
+	m.talked[id] = time.Now().UnixMilli()
 	return id
+}
+
+// forgetOldest makes room in talked. m.mu is held.
+func (m *mapper) forgetOldest() {
+	oldest, at := "", int64(math.MaxInt64)
+	for id, t := range m.talked {
+		if t < at {
+			oldest, at = id, t
+		}
+	}
+	delete(m.talked, oldest)
 }
 
 // addrOf is an address at which a node is reached.
@@ -137,8 +150,14 @@ func (m *mapper) sample() {
 // walk asks the mesh about itself, gently: no more often than the budget allows.
 func (m *mapper) walk(ctx context.Context) {
 	budget := time.Duration(m.g.cfg.Map.Budget)
-	if budget <= 0 || m.g.node.WaitAttached(ctx) != nil {
+	if m.g.node.WaitAttached(ctx) != nil {
 		return
+	}
+	for budget <= 0 { // what this node knows by itself is told all the same
+		m.tellNodes()
+		if !m.g.sleep(ctx, walkPause) {
+			return
+		}
 	}
 	left := budget / 2 // of the airtime; with what was saved, a mesh that comes up is on the map soon
 	for {

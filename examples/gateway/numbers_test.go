@@ -24,7 +24,13 @@ func TestNumbers(t *testing.T) {
 		g.numbers.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 		for _, want := range []string{
 			`pymesh_engine_events_total\{counter="tx_frames"\} [1-9]`,
-			`pymesh_engine_events_total\{counter="handler_queue_full"\} 0`,
+			`pymesh_mac_frames_total\{direction="tx",type="data"\} [1-9]`,
+			`pymesh_mac_frames_total\{direction="rx",type="ack"\} [1-9]`,
+			`pymesh_dropped_total\{layer="queue",reason="handler_full"\} 0`,
+			`pymesh_datagrams_total\{direction="tx",result="sent"\} [1-9]`,
+			`pymesh_queue_length\{queue="sending"\} [0-9]`,
+			`pymesh_queue_length\{queue="sockets"\} 0`,
+			`pymesh_queue_length\{queue="downlink"\} 0`,
 			`pymesh_airtime_seconds_total\{class="mle"\} [0-9]`,
 			`pymesh_airtime_seconds_total\{class="acks"\} [0-9]`,
 			`pymesh_channel_noise_dbm -1[0-9][0-9]`,

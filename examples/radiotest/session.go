@@ -190,8 +190,8 @@ func (s *sender) add(number uint32) {
 }
 
 func (s *sender) String() string {
-	all := int(s.last-s.first) + 1
-	return fmt.Sprintf("%d of %d packets heard, %.0f %% lost", s.heard, all, 100*float64(max(all-s.heard, 0))/float64(max(all, 1)))
+	all := int64(s.last-s.first) + 1
+	return fmt.Sprintf("%d of %d packets heard, %.0f %% lost", s.heard, all, 100*float64(max(all-int64(s.heard), 0))/float64(max(all, 1)))
 }
 
 // meter averages strengths.

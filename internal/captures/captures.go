@@ -94,9 +94,9 @@ func Frames(name string) ([]Record, error) {
 		}
 		t := time.Duration(binary.LittleEndian.Uint32(b))*time.Second +
 			time.Duration(binary.LittleEndian.Uint32(b[4:]))*time.Microsecond
-		n := int(binary.LittleEndian.Uint32(b[8:]))
+		n := int64(binary.LittleEndian.Uint32(b[8:])) // as an int of 32 bits it may be negative
 		b = b[recordHeaderSize:]
-		if n > len(b) {
+		if n > int64(len(b)) {
 			return nil, errFormat
 		}
 		if records == nil {

@@ -70,6 +70,11 @@ func TestAsked(t *testing.T) {
 	if err != nil {
 		t.Skipf("skipped: %v", err)
 	}
+	hears, err := net.ListenMulticastUDP("udp4", on, &net.UDPAddr{IP: net.IPv4(224, 0, 0, 251), Port: 5353})
+	if err != nil {
+		t.Skipf("skipped: no multicast here: %v", err)
+	}
+	_ = hears.Close()
 	a, err := Start(example, on)
 	if err != nil {
 		t.Fatal(err)

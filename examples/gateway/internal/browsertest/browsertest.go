@@ -10,6 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -50,6 +54,63 @@ func Open(t *testing.T) (ctx context.Context, problems func() []string) {
 		t.Fatal(err)
 	}
 	return ctx, func() []string { mu.Lock(); defer mu.Unlock(); return seen }
+}
+
+// Watch has a script run on each page before the page's own. Work is counted from here on, too.
+func Watch(t *testing.T, ctx context.Context, script string) {
+	t.Helper()
+	_, err := chromedp.Run(ctx, func(ctx context.Context, tab *chromedp.Target) (chromedp.Void, error) {
+		// In threadTicks what others do on this machine does not count.
+		if _, err := cdp.Call(ctx, tab, performance.Enable, performance.EnableParams{TimeDomain: performance.EnableTimeDomainThreadTicks}); err != nil {
+			return chromedp.Void{}, err
+		}
+		_, err := cdp.Call(ctx, tab, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+		return chromedp.Void{}, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Work is the processor time that the page has taken since it was opened, in seconds: scripts, style, layout and painting.
+func Work(t *testing.T, ctx context.Context) float64 {
+	t.Helper()
+	got, err := chromedp.Run(ctx, func(ctx context.Context, tab *chromedp.Target) (performance.GetMetricsResult, error) {
+		return cdp.Call(ctx, tab, performance.GetMetrics, cdp.Empty{})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range got.Metrics {
+		if m.Name == "TaskDuration" {
+			return m.Value
+		}
+	}
+	t.Fatal("the browser does not count its work")
+	return 0
+}
+
+// Value is what an expression, or the promise that it makes, comes to.
+func Value[T any](t *testing.T, ctx context.Context, expression string) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, func(p *runtime.EvaluateParams) { p.AwaitPromise = new(true) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// Prefer has the reader prefer a color scheme: light or dark.
+func Prefer(t *testing.T, ctx context.Context, scheme string) {
+	t.Helper()
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+	_, err := chromedp.Run(ctx, func(ctx context.Context, tab *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, media)
+		return chromedp.Void{}, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Until waits until an expression is true on the page.

@@ -38,6 +38,8 @@ type Snapshot struct {
 	Duty                                   []Duty
 	// Counters are the node's, by name: "RxOtherDestination".
 	Counters map[string]uint64
+	// Queues is how much waits, by where: "sending".
+	Queues map[string]int
 	// Airtime is how long the node has sent, in seconds, by what for.
 	Airtime map[string]float64
 	// Radio are the chip's, by name, where there is one: "Restarts".
@@ -119,11 +121,17 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		e.counter("duty_cycle_refused_total", "Packets that were not sent since the airtime was used up.", d.Refused, "band", d.Band)
 	}
-	e.named("engine_events_total", "What the node has counted.", "counter", s.Counters)
+	e.counted(s.Counters, engine, "engine_events_total", "What else the node has counted.")
+	if n, ok := dataFrames(s.Counters); ok {
+		e.emit(prometheus.CounterValue, "mac_frames_total", help["mac_frames_total"], float64(n), frames("tx", "data").labels)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Queues)) {
+		e.gauge("queue_length", "What waits in the node, and for it.", float64(s.Queues[name]), "queue", name)
+	}
 	for _, class := range slices.Sorted(maps.Keys(s.Airtime)) {
 		e.emit(prometheus.CounterValue, "airtime_seconds_total", "How long the node has sent, by what for.", s.Airtime[class], []string{"class", class})
 	}
-	e.named("radio_events_total", "What the driver of the radio has counted.", "counter", s.Radio)
+	e.counted(s.Radio, radio, "radio_events_total", "What else the driver of the radio has counted.")
 	if s.Noise < 0 {
 		e.gauge("channel_noise_dbm", "Power on the channel at this moment.", float64(s.Noise))
 	}

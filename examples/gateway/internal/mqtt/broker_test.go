@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -184,6 +185,39 @@ func TestReading(t *testing.T) {
 		l.Event(time.Now(), map[string]string{"kind": "mesh"})
 		c.Await("an event", 0, on("/gw/"+macA+"/event", `{"kind":"mesh"}`))
 	})
+}
+
+// TestUnspooled: what the disk does not take goes to a broker that is there, and is counted as lost where none is.
+func TestUnspooled(t *testing.T) {
+	b, err := broker.Start("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	gate := brokertest.NewGate(t, strings.TrimPrefix(b.URL(), "mqtt://"))
+	c := brokertest.Connect(t, b.URL(), "watch", nil, "#")
+	l := linkTo(t, gate.URL(), macA, nil)
+	c.Await("online", 0, on("/gw/"+macA+"/state", "online"))
+	at := netip.MustParseAddrPort("[fd00::1]:1234")
+	r := Reading{Time: time.Now(), Node: nodeMAC, Src: at, Dst: at, Payload: bytes.Repeat([]byte{'x'}, spool.MaxRecord)} // as a full disk refuses it
+	if err := l.Publish(r); !errors.Is(err, spool.ErrTooLong) {
+		t.Errorf("%v", err)
+	}
+	c.Await("the reading", 0, func(p *paho.Publish) bool {
+		return p.Topic == prefix+"/node/"+nodeMAC+"/rx/1234" && len(p.Payload) == len(r.Payload)
+	})
+	_, n := c.Await("its twin", 0, func(p *paho.Publish) bool { return p.Topic == prefix+"/node/"+nodeMAC+"/json/1234" })
+	gate.Shut()
+	c.Await("the will", n, on("/gw/"+macA+"/state", "offline"))
+	for late := time.Now().Add(30 * time.Second); l.Connected() && time.Now().Before(late); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := l.Publish(r); !errors.Is(err, spool.ErrTooLong) {
+		t.Errorf("%v", err)
+	}
+	if got := l.Counts(); got["out unspooled"] != 1 || got["out lost"] != 1 {
+		t.Errorf("%v", got)
+	}
 }
 
 // TestDown sends what is for nodes, and what is not allowed.

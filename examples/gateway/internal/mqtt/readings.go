@@ -77,13 +77,26 @@ func parseRecord(b []byte) (r record, err error) {
 	return r, nil
 }
 
-// Publish takes a reading; it is on disk when Publish returns.
+// Publish takes a reading; it is on disk when Publish returns. Where the disk does not take it, a broker that is there has it all the same.
 func (l *Link) Publish(r Reading) error {
 	l.learn(r)
 	id, also := r.IDs()
-	return l.put(record{
+	kept := record{
 		Time: r.Time.UnixMilli(), ID: id, Also: also, Node: r.Node, Src: r.Src, Dst: r.Dst, Payload: r.Payload, Outside: r.Outside, Told: r.Told,
-	})
+	}
+	err := l.put(kept)
+	if err == nil || errors.Is(err, spool.ErrClosed) {
+		return err
+	}
+	if !l.Connected() {
+		l.count("out lost")
+		return err
+	}
+	l.count("out unspooled")
+	for _, p := range l.messages(kept) {
+		l.send(p)
+	}
+	return err
 }
 
 // Event publishes what has happened at a time; it waits for the broker as readings do.

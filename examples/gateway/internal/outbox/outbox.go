@@ -94,6 +94,13 @@ func (o *Outbox) Take(now time.Time) (i Item, late, ok bool) {
 	return i, !i.Expires.IsZero() && !now.Before(i.Expires), true
 }
 
+// Len returns how many items there are, waiting or taken.
+func (o *Outbox) Len() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.busy)
+}
+
 // Done lets the next item for the node in.
 func (o *Outbox) Done(i Item) {
 	o.mu.Lock()

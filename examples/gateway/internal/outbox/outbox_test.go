@@ -25,7 +25,13 @@ func TestOneForANode(t *testing.T) {
 	if err := o.Put(a); !errors.Is(err, ErrBusy) {
 		t.Errorf("while one is on its way: %v", err)
 	}
+	if o.Len() != 1 {
+		t.Errorf("%d on their way", o.Len())
+	}
 	o.Done(got)
+	if o.Len() != 0 {
+		t.Errorf("%d on their way", o.Len())
+	}
 	if err := o.Put(a); err != nil {
 		t.Error(err)
 	}

@@ -22,6 +22,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -38,6 +39,7 @@ const (
 	syncEvery   = 5 * time.Second
 	cursorEvery = 50 // records acknowledged: as many come twice after a crash
 	cursorName  = "cursor"
+	lockName    = "lock"
 	suffix      = ".seg"
 )
 
@@ -46,6 +48,7 @@ var (
 	ErrTooLong = errors.New("spool: record too long")
 	ErrEmpty   = errors.New("spool: empty record")
 	ErrClosed  = errors.New("spool: closed")
+	ErrInUse   = errors.New("in use by another process")
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -78,6 +81,7 @@ type Queue struct {
 	dir string
 	opt Options
 
+	lock     *os.File
 	mu       sync.Mutex
 	segments []segment // the last is written to, the first is read from
 	out      *os.File  // the last segment
@@ -96,7 +100,7 @@ type Queue struct {
 	buf      []byte // for one record
 }
 
-// Open opens the queue in a directory, which is made if it is not there. One process may have it open.
+// Open opens the queue in a directory, which is made if it is not there. One process may have it open: for another it is ErrInUse.
 func Open(dir string, o Options) (*Queue, error) {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = DefaultMaxBytes
@@ -111,8 +115,18 @@ func Open(dir string, o Options) (*Queue, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	q := &Queue{dir: dir, opt: o, put: make(chan struct{}, 1), synced: o.Now(), buf: make([]byte, headerSize+MaxRecord)}
-	if err := q.load(); err != nil {
+	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	q := &Queue{dir: dir, opt: o, lock: lock, put: make(chan struct{}, 1), synced: o.Now(), buf: make([]byte, headerSize+MaxRecord)}
+	if err = lockFile(lock); err != nil {
+		err = fmt.Errorf("spool: %s: %w", dir, err)
+	} else {
+		err = q.load()
+	}
+	if err != nil {
+		_ = lock.Close()
 		return nil, err
 	}
 	return q, nil
@@ -299,17 +313,29 @@ func (q *Queue) Put(record []byte) error {
 	b := binary.LittleEndian.AppendUint32(make([]byte, 0, headerSize+len(record)), uint32(len(record)))
 	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(record, castagnoli))
 	b = append(b, record...)
-	if q.last().size > 0 && q.last().size+int64(len(b)) > segmentSize {
-		if err := q.grow(q.last().number + 1); err != nil {
-			return err
+	err := q.add(b)
+	for errors.Is(err, syscall.ENOSPC) && len(q.segments) > 1 { // the disk has less room than the queue may take: the oldest give way, too
+		if q.giveWay() != nil {
+			break
 		}
+		err = q.add(b)
 	}
-	if err := q.write(b); err != nil {
+	if err != nil {
 		return err
 	}
 	q.trim()
 	signal(q.put)
 	return q.sync(false)
+}
+
+// add appends to the last segment, or to a new one.
+func (q *Queue) add(b []byte) error {
+	if q.last().size > 0 && q.last().size+int64(len(b)) > segmentSize {
+		if err := q.grow(q.last().number + 1); err != nil {
+			return err
+		}
+	}
+	return q.write(b)
 }
 
 // write appends to the last segment. Half a record, as a full disk leaves it, is taken back.
@@ -336,21 +362,27 @@ func (q *Queue) trim() {
 		if total <= q.opt.MaxBytes && q.opt.Now().Sub(q.segments[0].newest) <= q.opt.MaxAge {
 			return
 		}
-		q.lost += uint64(q.segments[0].records - q.read)
-		if err := q.drop(); err != nil {
+		if q.giveWay() != nil {
 			return
 		}
 	}
 }
 
-// drop removes the first segment.
+// giveWay drops the first segment, with what has not been read of it.
+func (q *Queue) giveWay() error {
+	q.lost += uint64(q.segments[0].records - q.read)
+	return q.drop()
+}
+
+// drop removes the first segment. A cursor that cannot be written stays with a segment that is not there: the next is read from its beginning.
 func (q *Queue) drop() error {
 	_ = os.Remove(q.path(q.segments[0].number))
 	q.segments = slices.Delete(q.segments, 0, 1)
 	if err := q.openFirst(); err != nil {
 		return err
 	}
-	return q.saveCursor()
+	_ = q.saveCursor()
+	return nil
 }
 
 // sync makes what was written last, at most every five seconds: SD cards wear out.
@@ -450,7 +482,7 @@ func (q *Queue) Close() error {
 		return nil
 	}
 	q.closed = true
-	err := errors.Join(q.sync(true), q.saveCursor(), q.out.Close(), q.in.Close())
+	err := errors.Join(q.sync(true), q.saveCursor(), q.out.Close(), q.in.Close(), q.lock.Close())
 	if errors.Is(err, fs.ErrClosed) {
 		return nil
 	}

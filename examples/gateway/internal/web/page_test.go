@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"github.com/gopymesh/pymesh/examples/gateway/internal/browsertest"
@@ -46,6 +46,22 @@ func start(t *testing.T, v *view.View, listen string) *Server {
 	return s
 }
 
+// illegible are the texts whose contrast to what is behind them is below 4.5 to 1 (WCAG 2.2 §1.4.3).
+const illegible = `(() => {
+	const channels = (c) => c.match(/[0-9.]+/g).map(Number);
+	const linear = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+	const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+	const behind = (e) => { for (; e; e = e.parentElement) { const c = channels(getComputedStyle(e).backgroundColor); if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
+	return [...document.body.querySelectorAll('*')].filter((e) => e.getClientRects().length && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())
+		&& !['SCRIPT', 'title'].includes(e.tagName)).map((e) => { const s = getComputedStyle(e);
+		const a = luminance(channels(e instanceof SVGElement ? s.fill : s.color)), b = luminance(behind(e));
+		return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.tagName + ' ' + e.textContent.slice(0, 20)]; }).filter(([c]) => c < 4.5).map(([c, t]) => c.toFixed(1) + ' ' + t);
+})()`
+
+// nameless are the things that can be used and have no name.
+const nameless = `[...document.querySelectorAll('button, input, [role=button], [role=meter], svg[role], [tabindex]')].filter((e) => !(e.getAttribute('aria-label') ||
+	e.textContent.trim() || e.labels && e.labels.length || e.getAttribute('placeholder') || e.id === 'log')).map((e) => e.outerHTML.slice(0, 80))`
+
 // TestPage looks at the page with a browser.
 func TestPage(t *testing.T) {
 	ctx, problems := browsertest.Open(t)
@@ -79,30 +95,94 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	browsertest.Until(t, ctx, "it fits a phone", `document.documentElement.scrollWidth <= 390`)
-	browsertest.Shot(t, ctx, "phone.png")
+	for _, scheme := range []string{"light", "dark"} {
+		browsertest.Prefer(t, ctx, scheme)
+		if bad := browsertest.Value[[]string](t, ctx, illegible); len(bad) > 0 {
+			t.Errorf("%s: %d texts are hard to read: %s", scheme, len(bad), strings.Join(bad, "; "))
+		}
+		browsertest.Shot(t, ctx, "phone-"+scheme+".png")
+	}
+	if bad := browsertest.Value[[]string](t, ctx, nameless); len(bad) > 0 {
+		t.Errorf("a screen reader has no name for %s", strings.Join(bad, "; "))
+	}
 	if p := problems(); len(p) > 0 {
 		t.Errorf("%d problems, the first %s", len(p), p[0])
 	}
 }
 
-// TestManyNodes measures how fast 200 nodes move.
+// many is a mesh as large as the page is made for, in which a node hears as many others as in a real one.
+func many() (nodes []view.Node, links []view.Link) {
+	const rows, columns = 10, 20
+	nodes, _ = fieldOf(rows * columns)
+	link := func(i, j int) {
+		links = append(links, view.Link{A: nodes[i].ID, B: nodes[j].ID, AB: 3, BA: (i + j) % 4})
+	}
+	for i := range nodes {
+		if i%columns < columns-1 {
+			link(i, i+1)
+		}
+		if i+columns < len(nodes) {
+			link(i, i+columns)
+		}
+	}
+	return nodes, links
+}
+
+// watching notes what the stream of events brings: how many nodes are on the map once an event has been seen to, and when that is.
+const watching = `window.seen = []; window.EventSource = class extends EventSource {
+	addEventListener(type, f) { super.addEventListener(type, (e) => { f(e); window.seen.push({ type, nodes: document.querySelectorAll('.node').length, at: performance.now() }); }); } };`
+
+// moving is how often the map is drawn anew in two seconds, each time with nodes that have moved.
+const moving = `new Promise((done) => { let n = 0, before = ''; const t0 = performance.now(); const step = () => {
+	const now = document.querySelector('.node').getAttribute('transform') + document.querySelectorAll('.node')[150].getAttribute('transform');
+	if (now !== before) n++;
+	before = now;
+	if (performance.now() - t0 > 2000) done(n); else requestAnimationFrame(step); }; step(); })`
+
+// TestManyNodes: 200 nodes are on the map with the first event, for little work, and while they find their places each frame is drawn in less
+// than a thirtieth of a second of the processor's. With PYMESH_TIMED the clock is asked as well: the machine must have nothing else to do.
 func TestManyNodes(t *testing.T) {
+	const soon, budget = 2.0, 1 / 30.0 // seconds
+	timed := os.Getenv("PYMESH_TIMED") != ""
 	ctx, problems := browsertest.Open(t)
+	browsertest.Watch(t, ctx, watching)
 	v := view.New()
-	nodes, links := fieldOf(200)
+	nodes, links := many()
 	v.SetMesh(nodes, links)
 	s := start(t, v, "127.0.0.1:0")
-	if _, err := chromedp.Run(ctx, chromedp.Navigate("http://"+s.Addr()+"/")); err != nil {
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1200, 900), chromedp.Navigate("http://"+s.Addr()+"/")); err != nil {
 		t.Fatal(err)
 	}
-	browsertest.Until(t, ctx, "all nodes are on the map", `document.querySelectorAll('.node').length === 200`)
-	frames, err := chromedp.Run(ctx, chromedp.Evaluate[float64](`new Promise((done) => { let n = 0; const t0 = performance.now(); const step = () => { n++;
-			if (performance.now() - t0 > 2000) done(n / 2); else requestAnimationFrame(step); }; step(); })`,
-		func(p *runtime.EvaluateParams) { p.AwaitPromise = new(true) }))
-	if err != nil {
-		t.Fatal(err)
+	browsertest.Until(t, ctx, "an event has come", `window.seen.length > 0`)
+	work := browsertest.Work(t, ctx)
+	first := browsertest.Value[struct {
+		Type  string
+		Nodes int
+		At    float64
+	}](t, ctx, `window.seen[0]`)
+	if first.Type != "snapshot" || first.Nodes != len(nodes) {
+		t.Errorf("the first event is a %s and shows %d of %d nodes", first.Type, first.Nodes, len(nodes))
 	}
-	t.Logf("%.0f frames a second", frames)
+	t.Logf("all nodes are on the map after %.2f s, and %.2f s of work", first.At/1000, work)
+	if work > soon || timed && first.At > 1000*soon {
+		t.Errorf("want %v s at most", soon)
+	}
+
+	// A processor that others use as well is slower for each: the best of a few tries counts.
+	fluent := false
+	for try := range 4 {
+		v.SetMesh(nodes, links[try+1:]) // a change of the mesh: all look for new places
+		work = browsertest.Work(t, ctx)
+		frames := browsertest.Value[float64](t, ctx, moving)
+		work = browsertest.Work(t, ctx) - work
+		t.Logf("%.0f frames a second, each %.1f ms of work", frames/2, 1000*work/frames)
+		if fluent = frames > 2 && work/frames <= budget && (!timed || frames/2 >= 30); fluent {
+			break
+		}
+	}
+	if !fluent {
+		t.Errorf("want 30 frames a second: %.1f ms each", 1000*budget)
+	}
 	if p := problems(); len(p) > 0 {
 		t.Errorf("%d problems, the first %s", len(p), p[0])
 	}

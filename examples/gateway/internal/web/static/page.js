@@ -3,7 +3,7 @@
   const $ = (id) => document.getElementById(id);
   const svgNS = 'http://www.w3.org/2000/svg';
   const nodes = new Map(), links = new Map(), history = new Map();
-  let status = {}, chosen = null, stream = null, dirty = true, geo = false, plot = null;
+  let status = {}, chosen = null, stream = null, dirty = true, geo = false, plot = null, view = null;
   const token = new URLSearchParams(location.hash.slice(1)).get('token') || '';
 
   // The layout: forces that find places, and an own SVG.
@@ -11,7 +11,7 @@
     .force('charge', d3.forceManyBody().strength(-220).distanceMax(600))
     .force('link', d3.forceLink([]).id((n) => n.id).distance((l) => l.tree ? 45 : 90).strength(0.25))
     .force('x', d3.forceX(0).strength(0.05)).force('y', d3.forceY(0).strength(0.06))
-    .force('collide', d3.forceCollide(20)).on('tick', () => { dirty = true; });
+    .force('collide', d3.forceCollide(20)).on('tick', () => { dirty = true; }).on('end', () => { view = null; dirty = true; });
 
   function element(tag, attributes, parent) {
     const e = document.createElementNS(svgNS, tag);
@@ -113,6 +113,18 @@
     return on;
   }
 
+  // What is as it was stays untouched: the browser would do its work again for it, in each frame.
+  function put(e, name, value) { if (e.getAttribute(name) !== value) e.setAttribute(name, value); }
+
+  // The window on the map moves in steps: with each change of scale the browser measures all names anew.
+
+  function look(x0, y0, x1, y1) {
+    const w = x1 - x0, h = y1 - y0, margin = 0.05 * Math.max(w, h);
+    if (view && x0 >= view.x0 && x1 <= view.x1 && y0 >= view.y0 && y1 <= view.y1 && Math.max((view.x1 - view.x0) / w, (view.y1 - view.y0) / h) < 1.4) return;
+    view = { x0: x0 - margin, x1: x1 + margin, y0: y0 - margin, y1: y1 + margin };
+    $('map').setAttribute('viewBox', `${view.x0} ${view.y0} ${view.x1 - view.x0} ${view.y1 - view.y0}`);
+  }
+
   function draw() {
     requestAnimationFrame(draw);
     if (!dirty) return;
@@ -120,19 +132,18 @@
     let x0 = -150, x1 = 150, y0 = -120, y1 = 120;
     const on = chosen ? way(chosen) : new Set();
     for (const n of nodes.values()) {
-      n.el.setAttribute('transform', `translate(${(n.x || 0).toFixed(1)},${(n.y || 0).toFixed(1)})`);
-      n.el.setAttribute('class', `node ${n.role}${n.self ? ' self' : ''}${n.alive ? '' : ' dead'}${n.id === chosen ? ' chosen' : ''}`);
+      put(n.el, 'transform', `translate(${(n.x || 0).toFixed(1)},${(n.y || 0).toFixed(1)})`);
+      put(n.el, 'class', `node ${n.role}${n.self ? ' self' : ''}${n.alive ? '' : ' dead'}${n.id === chosen ? ' chosen' : ''}`);
       x0 = Math.min(x0, n.x - 30); x1 = Math.max(x1, n.x + 30); y0 = Math.min(y0, n.y - 30); y1 = Math.max(y1, n.y + 40);
     }
     for (const l of links.values()) {
       const a = nodes.get(l.a), b = nodes.get(l.b);
       if (!a || !b) continue;
-      l.el.setAttribute('x1', a.x.toFixed(1)); l.el.setAttribute('y1', a.y.toFixed(1));
-      l.el.setAttribute('x2', b.x.toFixed(1)); l.el.setAttribute('y2', b.y.toFixed(1));
+      put(l.el, 'x1', a.x.toFixed(1)); put(l.el, 'y1', a.y.toFixed(1)); put(l.el, 'x2', b.x.toFixed(1)); put(l.el, 'y2', b.y.toFixed(1));
       const known = [l.ab, l.ba].filter((q) => q >= 0), q = known.length ? Math.min(...known) : -1;
-      l.el.setAttribute('class', `link ${l.tree ? 'tree' : q >= 0 ? 'q' + q : ''}${on.has(l.a + '|' + l.b) ? ' way' : ''}`);
+      put(l.el, 'class', `link ${l.tree ? 'tree' : q >= 0 ? 'q' + q : ''}${on.has(l.a + '|' + l.b) ? ' way' : ''}`);
     }
-    $('map').setAttribute('viewBox', `${x0} ${y0} ${x1 - x0} ${y1 - y0}`);
+    look(x0, y0, x1, y1);
   }
 
   function texts() {
