@@ -48,7 +48,7 @@
 //  2. ipLayer.send: to itself it is delivered, beyond the link as a multicast it gets an MPL option; else
 //  3. sender.Enqueue puts it into the queue by its priority.
 //  4. Engine.settle: sender.Choose takes the message whose turn it is, once the MAC is idle.
-//  5. meshLayer.Route tells its way: this link, the parent, a neighbor, or a router by neighbors.Routers.NextHop.
+//  5. meshLayer.Route tells its way: this link, the parent, a neighbor, one beside this node by shortcuts, or a router by neighbors.Routers.NextHop.
 //  6. An address whose place is unknown is asked for (resolver, queries); the datagram waits, for Release or Refuse.
 //  7. sender.Start has an MLE message secured (mleMessenger.secure), compresses the datagram, and cuts a fragment if it must; a mesh header leads on from the next hop.
 //  8. mac.Send secures the frame under the next frame counter, and backs off.

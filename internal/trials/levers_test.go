@@ -26,7 +26,7 @@ var levers = []lever{
 	{"routers where they are needed", func(t *thread.Timing) {
 		t.RouterNeighbors, t.ChildLinkOdds, t.RouterSelectionJitter = 0, 0, 30*time.Second
 	}},
-	{"rare Advertisements, places told", func(t *thread.Timing) { t.AdvertiseQuiet = 0 }},
+	{"rare Advertisements, places told, shortcuts", func(t *thread.Timing) { t.AdvertiseQuiet = 0 }},
 }
 
 // TestLevers measures each lever alone and all but one in the fields that PYMESH_LEVERS names, over PYMESH_FIELDS_SEEDS seeds, and prints a row
