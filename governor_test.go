@@ -2,6 +2,7 @@ package pymesh_test
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,9 +28,9 @@ func TestGovernedMesh(t *testing.T) {
 		sink := m.listen(nodes[3], "[::]:1234")
 		dst := netip.AddrPortFrom(nodes[3].MeshLocalEID(), 1234)
 		source := m.listen(nodes[0], "[::]:1235")
-		arrived := 0
+		var arrived atomic.Int64
 		go func() {
-			for buf := make([]byte, 200); ; arrived++ {
+			for buf := make([]byte, 200); ; arrived.Add(1) {
 				if _, _, err := sink.ReadFrom(buf); err != nil {
 					return
 				}
@@ -40,7 +41,7 @@ func TestGovernedMesh(t *testing.T) {
 			for i, r := range radios {
 				before[i] = r.Stats().Airtime
 			}
-			arrived = 0
+			arrived.Store(0)
 			for end := time.Now().Add(time.Hour); time.Now().Before(end); time.Sleep(5 * time.Second) {
 				source.WriteToUDPAddrPort(make([]byte, 100), dst)
 				partition, _ := nodes[0].Leader()
@@ -55,9 +56,10 @@ func TestGovernedMesh(t *testing.T) {
 					t.Errorf("hour %d: node %d was on the air for %v", hour, i, airtime)
 				}
 			}
-			t.Logf("hour %d: %d datagrams arrived; %v", hour, arrived, governors[0].Usage()[0])
-			if arrived < 20 {
-				t.Errorf("hour %d: %d datagrams arrived", hour, arrived)
+			n := arrived.Load()
+			t.Logf("hour %d: %d datagrams arrived; %v", hour, n, governors[0].Usage()[0])
+			if n < 20 {
+				t.Errorf("hour %d: %d datagrams arrived", hour, n)
 			}
 		}
 	})

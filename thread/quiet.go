@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
@@ -25,12 +26,13 @@ type quiet struct {
 	neighbors *neighbors.Table
 	routes    *routes
 
-	other time.Time // the last time that a node is known to have been there that does not speak as this one does, zero for none
-	rare  bool      // Advertisements are rare
-	ended time.Time // when they were no longer
-	near  time.Time // when the leader itself was heard last
-	lost  bool      // the leader of this partition is lost, as its neighbors say
-	cut   bool      // there has been no way to the leader for long
+	other time.Time   // the last time that a node is known to have been there that does not speak as this one does, zero for none
+	rare  bool        // Advertisements are rare
+	seen  [2]sighting // the nodes heard last, two different ones
+	ended time.Time   // when they were no longer
+	near  time.Time   // when the leader itself was heard last
+	lost  bool        // the leader of this partition is lost, as its neighbors say
+	cut   bool        // there has been no way to the leader for long
 	// leaderSlow is what the leader last said of its Advertisements.
 	leaderSlow time.Duration
 
@@ -58,6 +60,34 @@ func (q *quiet) possible() bool { return q.timing.AdvertiseQuiet > q.timing.Adve
 // now reports whether the partition is quiet.
 func (q *quiet) now() bool {
 	return q.possible() && (q.other.IsZero() || q.Now.Sub(q.other) >= otherCounts)
+}
+
+// A sighting is when a node was heard last.
+type sighting struct {
+	ext ieee802154.ExtAddr
+	at  time.Time
+}
+
+// beside notes that a node was heard. It need not be authentic: see hasCompany.
+func (q *quiet) beside(info mleInfo) {
+	if !q.hearsWell(info) {
+		return
+	}
+	if s := &q.seen; s[0].ext != info.ext {
+		s[0], s[1] = sighting{ext: info.ext}, s[0]
+	}
+	q.seen[0].at = q.Now
+}
+
+// hasCompany reports whether an end device hears anybody but its parent, so that it could be a way from one to the other. End devices tell
+// every ten or twenty minutes that they are there.
+func (q *quiet) hasCompany() bool {
+	for _, s := range q.seen {
+		if !s.at.IsZero() && s.ext != q.neighbors.Parent.Ext && q.Now.Sub(s.at) < 3*q.timing.REEDAdvertise {
+			return true
+		}
+	}
+	return false
 }
 
 // forget is for another partition: nothing is known of who is there.

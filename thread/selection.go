@@ -11,6 +11,9 @@ import (
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
+// fewRouters is how many a mesh may have before those stay end devices that hear nobody but their parent.
+const fewRouters = 4
+
 // minDowngradeNeighbors is how many well-linked routers must be there before this one gives up being one, as in OpenThread.
 const minDowngradeNeighbors = 7
 
@@ -97,11 +100,14 @@ func (s *selection) mayDowngrade() bool {
 	return strong >= minDowngradeNeighbors && surplus > 0 && s.neighbors.Children.Attached() < 3*surplus
 }
 
-// crowded reports whether enough routers are around for this node to stay a child.
+// crowded reports whether enough routers are around for this node to stay a child, or nobody whom it could serve.
 func (s *selection) crowded() bool {
 	enough := s.timing.RouterNeighbors
 	if enough == 0 {
 		return false
+	}
+	if s.neighbors.Routers.Active() >= fewRouters && !s.quiet.hasCompany() {
+		return true
 	}
 	n := 0
 	since := s.Now.Add(-s.quiet.neighborAge())

@@ -2,7 +2,9 @@ package thread
 
 import (
 	"testing"
+	"time"
 
+	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
@@ -106,5 +108,42 @@ func TestChildHears(t *testing.T) {
 	info := mleInfo{ext: fuzzChild, src: neighbors.LinkLocal(fuzzChild), fresh: true, news: true, rssi: -50}
 	if err := e.routes.handleAdvertisement(m, info); err != nil || e.neighbors.Children.ByExt(fuzzChild).Hears != 2 {
 		t.Errorf("%+v, %v", e.neighbors.Children.ByExt(fuzzChild), err)
+	}
+}
+
+// In a mesh that has some routers an end device stays one if it hears nobody but its parent.
+func TestNobodyToServe(t *testing.T) {
+	stranger := mleInfo{ext: ieee802154.ExtAddr{0x77}, rssi: -50}
+	parent := mleInfo{ext: fuzzRouter, rssi: -50}
+	faint := mleInfo{ext: ieee802154.ExtAddr{0x77}, rssi: -99}
+	for _, tt := range []struct {
+		name    string
+		routers int
+		heard   []mleInfo
+		ago     time.Duration
+		stays   bool
+	}{
+		{"nobody", 5, nil, 0, true},
+		{"nobody, in a small mesh", 3, nil, 0, false},
+		{"its parent", 5, []mleInfo{parent}, 0, true},
+		{"another one", 5, []mleInfo{stranger}, 0, false},
+		{"another one, and its parent", 5, []mleInfo{stranger, parent, parent}, 0, false},
+		{"another one, faintly", 5, []mleInfo{faint}, 0, true},
+		{"another one, long ago", 5, []mleInfo{stranger}, time.Hour, true},
+	} {
+		e := newFuzzEngine(t, 2)
+		e.timing.RouterNeighbors = 3
+		ids := e.neighbors.Routers.Assigned()
+		for id := mle.RouterID(10); ids.Len() < tt.routers; id++ {
+			ids = ids.Add(id)
+		}
+		e.neighbors.SetAssigned(ids, 2)
+		for _, info := range tt.heard {
+			e.quiet.beside(info)
+		}
+		e.Advance(e.Now.Add(tt.ago))
+		if got := e.selection.crowded(); got != tt.stays {
+			t.Errorf("%s: stays an end device: %v", tt.name, got)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package fields
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -104,7 +105,7 @@ func (t Traffic) plan(r *rand.Rand, nodes int, during time.Duration) (asks []Ask
 				asks = append(asks, Ask{From: i, To: t.Sink, At: at})
 			}
 		}
-		slices.SortStableFunc(asks, func(a, b Ask) int { return int(a.At - b.At) })
+		slices.SortStableFunc(asks, func(a, b Ask) int { return cmp.Compare(a.At, b.At) })
 	}
 	return asks
 }
