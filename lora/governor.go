@@ -349,7 +349,10 @@ func (g *Governor) tryBook(cfg Config, p parcel, latest time.Time, waited bool) 
 		began = !g.limited
 		g.limited = true
 	}
-	usage := tightest.usage(now)
+	var usage Usage
+	if began || ended {
+		usage = tightest.usage(now)
+	}
 	g.mu.Unlock()
 
 	switch { // without the lock: the handler may ask for Usage

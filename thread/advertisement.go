@@ -117,7 +117,7 @@ func (r *routes) heard(a advertised, info mleInfo) bool {
 		return false
 	}
 	if info.fresh && a.source.RouterID() == r.leader.LeaderRouterID {
-		r.quiet.leaderSlow = time.Duration(a.slow)
+		r.quiet.leaderPace = time.Duration(a.slow)
 	}
 	if a.lost && info.fresh {
 		r.quiet.heardLost(a)
@@ -324,7 +324,7 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router, lost, gone 
 		return
 	}
 	if id == r.leader.LeaderRouterID {
-		lost = r.Now.Add(-max(1, r.quiet.leaderSlow) * r.timing.MaxNeighborAge) // it advertises as often as it says
+		lost = r.Now.Add(-r.quiet.slower(r.timing.MaxNeighborAge)) // it advertises as often as it says
 	}
 	switch {
 	case to.Valid() && !to.LastHeard.After(lost):

@@ -21,7 +21,7 @@ func (a Airtime) committed() float64 {
 // thrift is what a node with little airtime left does: it makes the ways over itself dearer, so that others are taken, and keeps what is
 // left for what holds the mesh together. Data go no more then, neither its own nor others'.
 //
-//	committed ─► burden ─► costs of routes in Advertisements, parent priority
+//	committed ─► burden ─► costs of routes, pace of a leader, both in Advertisements
 //	          └► short ──► data are given up
 //
 // Deviation: stock knows no such limit. A node that may send nothing any more is lost to the mesh, and who looks for it, or for another parent, uses
@@ -34,13 +34,14 @@ type thrift struct {
 	burden uint8
 }
 
-// burdens are the shares of the limit from which on each hop over this node costs so much more, and shortOf that from which on no data are sent.
+// burdens are the shares of the limit from which on each hop over this node costs so much more.
 var burdens = [...]struct {
 	share float64
 	cost  uint8
-}{{0.85, 3}, {0.75, 2}, {0.60, 1}}
+}{{shortOf, 3}, {0.75, 2}, {0.60, 1}}
 
 const (
+	// shortOf is the share from which on no data are sent.
 	shortOf = 0.85
 	// relief is how far the share must fall below a bound for the bound to hold no more.
 	relief = 0.05

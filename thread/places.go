@@ -46,10 +46,15 @@ const (
 	maxAdvertisement = 85
 )
 
+// roomFor returns how many items of a size fit into another TLV of an Advertisement.
+func roomFor(b []byte, size int) int {
+	const mark, header = 3, 2
+	return (maxAdvertisement - len(b) - mark - header) / size
+}
+
 // append adds what there is to tell to an Advertisement.
 func (p *places) append(b []byte) []byte {
-	const mark, header = 3, 2
-	room := (maxAdvertisement - len(b) - mark - header) / placeSize
+	room := roomFor(b, placeSize)
 	if p.timing.AdvertiseQuiet == 0 || room <= 0 {
 		return b
 	}

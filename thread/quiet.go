@@ -33,8 +33,8 @@ type quiet struct {
 	near  time.Time   // when the leader itself was heard last
 	lost  bool        // the leader of this partition is lost, as its neighbors say
 	cut   bool        // there has been no way to the leader for long
-	// leaderSlow is what the leader last said of its Advertisements.
-	leaderSlow time.Duration
+	// leaderPace is how many times rarer the leader advertises, as it last said; 0 before that.
+	leaderPace time.Duration
 
 	again time.Time // when the neighbors are told of it again
 	tells int       // how often they were told
@@ -247,7 +247,7 @@ func (q *quiet) neighborAge() time.Duration { return q.longer(q.timing.MaxNeighb
 func (q *quiet) leaderTimeout() time.Duration {
 	switch {
 	case q.isNear() && q.rare:
-		return max(1, q.leaderSlow) * q.timing.NetworkIDTimeout * 3 / 4 // it was asked meanwhile
+		return q.slower(q.timing.NetworkIDTimeout * 3 / 4) // it was asked meanwhile
 	case q.isNear():
 		return q.timing.NetworkIDTimeout
 	}
@@ -256,8 +256,11 @@ func (q *quiet) leaderTimeout() time.Duration {
 
 // isNear reports whether the leader itself was heard until lately.
 func (q *quiet) isNear() bool {
-	return !q.near.IsZero() && q.Now.Sub(q.near) < max(1, q.leaderSlow)*2*q.timing.NetworkIDTimeout
+	return !q.near.IsZero() && q.Now.Sub(q.near) < q.slower(2*q.timing.NetworkIDTimeout)
 }
+
+// slower is how much longer times are that follow the leader's own Advertisements.
+func (q *quiet) slower(d time.Duration) time.Duration { return max(1, q.leaderPace) * d }
 
 // pace follows what is known: it is called each second.
 func (q *quiet) pace() {

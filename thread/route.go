@@ -202,8 +202,7 @@ func (r *routes) sendAdvertisement() {
 		return
 	}
 	r.sender.DropMLE(ip6.LinkLocalAllNodes, mle.Advertisement) // that one is outdated
-	b := mle.AppendSourceAddress(r.quiet.advertise(r.mle.start(mle.Advertisement)), r.rloc)
-	b = mle.AppendLeaderData(b, r.distrib.leaderData())
+	b := r.beginAdvertisement()
 	if r.isRouter() {
 		b = mle.AppendRoute64(b, r.neighbors.Routers.Route64())
 	}
@@ -213,9 +212,13 @@ func (r *routes) sendAdvertisement() {
 
 // sendPlaces sends an Advertisement without routes, for the sake of what else is in it.
 func (r *routes) sendPlaces() {
+	r.mle.send(ip6.LinkLocalAllNodes, r.mle.places.append(r.beginAdvertisement()))
+}
+
+// beginAdvertisement begins an Advertisement with its sender and partition.
+func (r *routes) beginAdvertisement() []byte {
 	b := mle.AppendSourceAddress(r.quiet.advertise(r.mle.start(mle.Advertisement)), r.rloc)
-	b = mle.AppendLeaderData(b, r.distrib.leaderData())
-	r.mle.send(ip6.LinkLocalAllNodes, r.mle.places.append(b))
+	return mle.AppendLeaderData(b, r.distrib.leaderData())
 }
 
 // learn applies a neighbor's Route64 to the routing table.

@@ -68,12 +68,8 @@ func (s *shortcuts) say(b []byte) []byte {
 
 // append vouches for some children in an Advertisement, where there is room.
 func (s *shortcuts) append(b []byte) []byte {
-	const mark, header = 3, 2
-	if !s.quiet.now() || !s.isRouter() {
-		return b
-	}
-	room := (maxAdvertisement - len(b) - mark - header) / childSize
-	if room <= 0 {
+	room := roomFor(b, childSize)
+	if !s.quiet.now() || !s.isRouter() || room <= 0 {
 		return b
 	}
 	value := make([]byte, 0, maxAdvertisement)

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gopymesh/pymesh/internal/runner"
 	"github.com/gopymesh/pymesh/lora"
 	"github.com/gopymesh/pymesh/lora/lorasim"
 	"github.com/gopymesh/pymesh/lora/meshtest"
@@ -159,14 +160,11 @@ func (s station) HandleTransmitDone(now time.Time, err error) {
 
 // tell tells the engine what it may still send.
 func (s station) tell(now time.Time) {
-	const often = 5 * time.Second
-	if now.Sub(s.told) < often {
+	if now.Sub(s.told) < runner.TellEvery {
 		return
 	}
 	s.told = now
-	for _, u := range s.budget.Usage(now) {
-		s.Engine.SetAirtime(now, thread.Airtime{Limit: u.Limit, Used: u.Used, Need: u.Need})
-	}
+	s.Engine.SetAirtime(now, runner.Tightest(s.budget.Usage(now)))
 }
 
 // most is how many packets in a row may be refused; an engine waits after each.

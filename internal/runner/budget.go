@@ -10,18 +10,25 @@ import (
 // A bounded radio knows what it may still send, as a [lora.Governor] does.
 type bounded interface{ Usage() []lora.Usage }
 
-// tellAirtime has the engine know what the radio may still send, every few seconds: the tightest of the sub-bands that it touches.
-func (r *Runner) tellAirtime(now time.Time) {
-	const often = 5 * time.Second
-	if r.bounded == nil || now.Sub(r.told) < often {
-		return
-	}
-	r.told = now
+// TellEvery is how often an engine is told what its radio may still send.
+const TellEvery = 5 * time.Second
+
+// Tightest is what the radio may still send in the sub-band with the least left, of those that its signal touches.
+func Tightest(usage []lora.Usage) thread.Airtime {
 	var tightest lora.Usage
-	for _, u := range r.bounded.Usage() {
+	for _, u := range usage {
 		if u.Limit > 0 && (tightest.Limit == 0 || u.Limit-u.Used < tightest.Limit-tightest.Used) {
 			tightest = u
 		}
 	}
-	r.engine.SetAirtime(now, thread.Airtime{Limit: tightest.Limit, Used: tightest.Used, Need: tightest.Need})
+	return thread.Airtime{Limit: tightest.Limit, Used: tightest.Used, Need: tightest.Need}
+}
+
+// tellAirtime has the engine know what the radio may still send.
+func (r *Runner) tellAirtime(now time.Time) {
+	if r.bounded == nil || now.Sub(r.told) < TellEvery {
+		return
+	}
+	r.told = now
+	r.engine.SetAirtime(now, Tightest(r.bounded.Usage()))
 }

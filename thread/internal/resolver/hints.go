@@ -37,7 +37,7 @@ const maxHints = 128
 // Put takes a neighbor's word. What is known from later on counts for more, unless the neighbor is that node itself, which first says. Where
 // there is no place the one is forgotten that was heard of longest ago.
 func (h *Hints) Put(t Tail, rloc mle.RLOC16, said time.Time, first bool) {
-	i := slices.IndexFunc(h.entries, func(e hint) bool { return e.tail == t })
+	i := h.index(t)
 	switch {
 	case i < 0 && len(h.entries) < maxHints:
 		h.entries = append(h.entries, hint{t, rloc, said, 0})
@@ -57,9 +57,13 @@ func (h *Hints) Put(t Tail, rloc mle.RLOC16, said time.Time, first bool) {
 	}
 }
 
+func (h *Hints) index(t Tail) int {
+	return slices.IndexFunc(h.entries, func(e hint) bool { return e.tail == t })
+}
+
 // Take returns a hint, and forgets it.
 func (h *Hints) Take(t Tail) (rloc mle.RLOC16, said time.Time, ok bool) {
-	i := slices.IndexFunc(h.entries, func(e hint) bool { return e.tail == t })
+	i := h.index(t)
 	if i < 0 {
 		return 0, time.Time{}, false
 	}
