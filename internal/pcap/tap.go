@@ -57,7 +57,7 @@ const (
 var ErrTAP = errors.New("pcap: bad IEEE 802.15.4 TAP header")
 
 // ParseTAP parses a header and returns the frame behind it, which aliases b. TLVs of
-// other types are skipped, as are TLVs of a known type with a value too short.
+// other types are skipped, as are TLVs of a known type with a value too short, and levels that are not finite.
 func ParseTAP(b []byte) (t TAP, frame []byte, err error) {
 	if len(b) < tapHeaderLen || b[0] != 0 {
 		return TAP{}, nil, ErrTAP
@@ -88,15 +88,23 @@ func (t *TAP) set(kind uint16, value []byte) {
 		t.Fields |= TAPFCS
 		t.FCS = FCSType(value[0])
 	case kind == tapTypeRSSI && len(value) >= tapRSSILen:
-		t.Fields |= TAPRSSI
-		t.RSSI = math.Float32frombits(binary.LittleEndian.Uint32(value))
+		t.level(TAPRSSI, &t.RSSI, value)
 	case kind == tapTypeSNR && len(value) >= tapSNRLen:
-		t.Fields |= TAPSNR
-		t.SNR = math.Float32frombits(binary.LittleEndian.Uint32(value))
+		t.level(TAPSNR, &t.SNR, value)
 	case kind == tapTypeChannel && len(value) >= tapChannelLen:
 		t.Fields |= TAPChannel
 		t.Channel = binary.LittleEndian.Uint16(value)
 		t.Page = value[2]
+	}
+}
+
+// level reads an IEEE 754 float into a field; an infinity or what is no number is no level, and
+// left out as if it had not been given.
+func (t *TAP) level(field TAPFields, to *float32, value []byte) {
+	v := math.Float32frombits(binary.LittleEndian.Uint32(value))
+	if !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) {
+		t.Fields |= field
+		*to = v
 	}
 }
 
