@@ -332,12 +332,25 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router, lost, gone 
 			r.linkLost(to)
 		}
 		r.neighbors.Drop(&to.Neighbor)
+	case to.Valid() && r.Now.Sub(to.LastHeard) >= r.quiet.silence():
+		r.askSilent(to)
 	case to.State() == neighbors.LinkRequest && r.Now.Sub(to.Opened) >= r.timing.LinkRequest:
 		r.links.unansweredBy(to)
 		r.neighbors.Drop(&to.Neighbor)
 	case r.role == RoleLeader && !to.LastHeard.After(gone) &&
 		!r.neighbors.Routers.IsAssigned(to.NextHop) && r.neighbors.Routers.LinkCost(to) >= neighbors.MaxRouteCost:
 		r.leading.release(id)
+	}
+}
+
+// askSilent asks a router of which an Advertisement is missing whether it is still there, before it counts as lost.
+//
+// Deviation: stock waits for three of them, as it may where one comes each 32 s. Where they are rare, one that met another frame would end
+// a link, or a router that is gone would be taken for a way for a quarter of an hour.
+func (r *routes) askSilent(to *neighbors.Router) {
+	if r.quiet.rare && r.isRouter() && r.Now.Sub(to.Asked) >= r.timing.AdvertiseMax {
+		to.Asked = r.Now
+		r.links.request(to)
 	}
 }
 

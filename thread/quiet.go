@@ -240,8 +240,16 @@ func (q *quiet) slow() int {
 	return 1
 }
 
-// neighborAge is the silence after which a router neighbor is lost.
-func (q *quiet) neighborAge() time.Duration { return q.longer(q.timing.MaxNeighborAge) }
+// neighborAge is the silence after which a router neighbor is lost. Where Advertisements are rare routers ask before that.
+func (q *quiet) neighborAge() time.Duration {
+	if q.rare && q.isRouter() {
+		return q.silence() + 2*q.timing.AdvertiseMax
+	}
+	return q.longer(q.timing.MaxNeighborAge)
+}
+
+// silence is the longest time between two Advertisements of a router that are rare: one comes early in its interval, the next one late.
+func (q *quiet) silence() time.Duration { return q.timing.AdvertiseQuiet * 3 / 2 }
 
 // leaderTimeout is the time without a newer router ID sequence after which the leader is taken as lost.
 func (q *quiet) leaderTimeout() time.Duration {

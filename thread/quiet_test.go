@@ -33,12 +33,12 @@ func advertisements(m *meshtest.Mesh, ear *meshtest.Peer, within time.Duration) 
 	return counts
 }
 
-// Where all have this engine, routers advertise every two minutes, and the leader as often as ever. Once somebody is there who does not speak as
+// Where all have this engine, routers advertise every four minutes, and the leader as often as ever. Once somebody is there who does not speak as
 // they do, all advertise as stock does, also those who do not hear it.
 func TestQuiet(t *testing.T) {
 	m, ear := loraRow(t, 3, nil, 20*time.Minute)
 	for i, got := range advertisements(m, ear, 640*time.Second) {
-		least, most, role := 4, 10, m.Nodes[i].Role()
+		least, most, role := 2, 5, m.Nodes[i].Role()
 		if role == thread.RoleLeader {
 			least, most = 15, 24
 		}
@@ -57,7 +57,7 @@ func TestQuiet(t *testing.T) {
 	}
 	m.Run(25 * time.Minute) // the board says nothing more
 	for i, got := range advertisements(m, ear, 640*time.Second) {
-		if role := m.Nodes[i].Role(); role != thread.RoleLeader && got > 10 {
+		if role := m.Nodes[i].Role(); role != thread.RoleLeader && got > 5 {
 			t.Errorf("%v sends %d Advertisements in 640 s long after the board was heard last", role, got)
 		}
 	}

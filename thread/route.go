@@ -224,14 +224,18 @@ func (r *routes) beginAdvertisement() []byte {
 // learn applies a neighbor's Route64 to the routing table.
 //
 // Deviation: stock leaves a router that has lost a way to the next Advertisements of the others. Where those are rare it would be without one for
-// minutes.
+// minutes. And of two routers that have lost the same link each takes the other for the way, until the cost of that has counted up to infinity,
+// by two with each Advertisement: that would take half an hour.
 func (r *routes) learn(route *mle.Route64, from mle.RouterID) {
 	if r.quiet.rare && r.Now.Sub(r.helped) >= r.timing.AdvertiseMax && r.neighbors.Routers.Lacks(route, from) {
 		r.helped = r.Now
 		r.resetAdvertise()
 	}
-	if r.neighbors.LearnRoutes(route, from) {
+	switch change := r.neighbors.LearnRoutes(route, from); {
+	case change.News:
 		r.resetAdvertise()
+	case change.Dearer && r.quiet.rare:
+		r.hurryAdvertise()
 	}
 }
 

@@ -25,6 +25,7 @@ type Router struct {
 	HeardWell time.Time       // the last Advertisement of it that was heard with the margin of a link
 	Others    mle.RouterIDSet // routers to which it says that it has good links
 	Alone     bool            // it says that it has no children
+	Asked     time.Time       // when it was asked whether it is still there
 
 	// Of the handshake, while there is no link.
 	Opened     time.Time // when the link was asked for, by either side

@@ -66,26 +66,28 @@ func TestUpdateRoutes(t *testing.T) {
 	}
 }
 
-// Neighbors must hear at once of a router that can be reached for the first time, or no longer; of what only changes its way they hear with
-// the next Advertisement.
+// Neighbors must hear at once of a router that can be reached for the first time, or no longer, and maybe of a way that costs more; of what
+// else changes they hear with the next Advertisement.
 func TestLearnRoutesNews(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		prepare func(r *room)
 		from    mle.RouterID
 		cost    uint8 // that is announced for far
-		news    bool
+		want    RouteChange
 	}{
-		{"new route", func(*room) {}, left, 2, true},
-		{"no route", func(*room) {}, left, 0, false},
-		{"new route to a linked router", func(r *room) { r.link(far, 1) }, left, 1, false},
-		{"lost route", func(r *room) { r.route(far, left, 2) }, left, 0, true},
-		{"lost route to a linked router", func(r *room) { r.link(far, 1); r.route(far, left, 2) }, left, 0, false},
-		{"better route", func(r *room) { r.link(right, 3); r.route(far, right, 5) }, left, 2, false},
-		{"other cost", func(r *room) { r.route(far, left, 5) }, left, 2, false},
-		{"next hop is no more", func(r *room) { r.route(far, 40, 2) }, left, 2, true},
-		{"from a router without an ID", func(*room) {}, 40, 2, false},
-		{"from a router without a link", func(*room) {}, right, 1, false},
+		{"new route", func(*room) {}, left, 2, RouteChange{News: true}},
+		{"no route", func(*room) {}, left, 0, RouteChange{}},
+		{"new route to a linked router", func(r *room) { r.link(far, 1) }, left, 1, RouteChange{}},
+		{"lost route", func(r *room) { r.route(far, left, 2) }, left, 0, RouteChange{News: true}},
+		{"lost route to a linked router", func(r *room) { r.link(far, 1); r.route(far, left, 2) }, left, 0, RouteChange{}},
+		{"better route", func(r *room) { r.link(right, 3); r.route(far, right, 5) }, left, 2, RouteChange{}},
+		{"other cost", func(r *room) { r.route(far, left, 5) }, left, 2, RouteChange{}},
+		{"higher cost", func(r *room) { r.route(far, left, 2) }, left, 4, RouteChange{Dearer: true}},
+		{"higher cost to a linked router", func(r *room) { r.link(far, 1); r.route(far, left, 2) }, left, 4, RouteChange{}},
+		{"next hop is no more", func(r *room) { r.route(far, 40, 2) }, left, 2, RouteChange{News: true}},
+		{"from a router without an ID", func(*room) {}, 40, 2, RouteChange{}},
+		{"from a router without a link", func(*room) {}, right, 1, RouteChange{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRouter(t)
@@ -95,11 +97,11 @@ func TestLearnRoutesNews(t *testing.T) {
 			table.Routes[self].LinkQualityIn = 3
 			table.Routes[far].Cost = tt.cost
 			table.Routes[41].Cost = 1
-			if got := r.LearnRoutes(&table, tt.from); got != tt.news {
-				t.Errorf("news: %v", got)
+			if got := r.LearnRoutes(&table, tt.from); got != tt.want {
+				t.Errorf("%+v", got)
 			}
-			if r.LearnRoutes(&table, tt.from) {
-				t.Error("news again")
+			if got := r.LearnRoutes(&table, tt.from); got != (RouteChange{}) {
+				t.Errorf("%+v again", got)
 			}
 		})
 	}
@@ -133,7 +135,7 @@ func TestLearnNoWay(t *testing.T) {
 	n := r.route(far, right, 5)
 	table := mle.Route64{Routers: idSet(self, left, right, far)}
 	table.Routes[self].LinkQualityIn = 3
-	if news := r.LearnRoutes(&table, left); !news || n.NextHop != NoNextHop || n.Cost != 0 {
+	if news := r.LearnRoutes(&table, left).News; !news || n.NextHop != NoNextHop || n.Cost != 0 {
 		t.Errorf("news: %v, next hop %v, cost %d", news, n.NextHop, n.Cost)
 	}
 }

@@ -388,12 +388,17 @@ func (t *Table) Release(id mle.RouterID, reuse time.Time) {
 	t.Routers.count(t.core.Now)
 }
 
-// LearnRoutes applies the Route64 of the linked router with ID from to the routing table until nothing changes, and
-// reports whether a route came or went of which the neighbors must hear.
-func (t *Table) LearnRoutes(route *mle.Route64, from mle.RouterID) (news bool) {
+// A RouteChange is what has become of the routes that lead over other routers.
+type RouteChange struct {
+	News   bool // a route came or went of which the neighbors must hear
+	Dearer bool // a route costs more than before, maybe because its cost counts up in a loop
+}
+
+// LearnRoutes applies the Route64 of the linked router with ID from to the routing table until nothing changes.
+func (t *Table) LearnRoutes(route *mle.Route64, from mle.RouterID) (change RouteChange) {
 	neighbor := t.Routers.Get(from)
 	if neighbor == nil {
-		return false
+		return RouteChange{}
 	}
 	neighbor.Others = goodLinks(route)
 	for again := true; again; {
@@ -410,16 +415,16 @@ func (t *Table) LearnRoutes(route *mle.Route64, from mle.RouterID) (news bool) {
 				}
 			default:
 				old := r.NextHop
-				news = t.learnRoute(r, neighbor, from, route.Routes[id].Cost) || news
+				t.learnRoute(r, neighbor, from, route.Routes[id].Cost, &change)
 				again = again || r.NextHop != old
 			}
 		}
 	}
-	return news
+	return change
 }
 
 // learnRoute weighs the way to r that a neighbor offers; a cost of 0 is none.
-func (t *Table) learnRoute(r, neighbor *Router, from mle.RouterID, cost uint8) (news bool) {
+func (t *Table) learnRoute(r, neighbor *Router, from mle.RouterID, cost uint8, change *RouteChange) {
 	rs := &t.Routers
 	if cost == 0 {
 		cost = MaxRouteCost
@@ -433,11 +438,11 @@ func (t *Table) learnRoute(r, neighbor *Router, from mle.RouterID, cost uint8) (
 			r.NextHop, r.Cost = from, cost
 		}
 	case through <= MaxRouteCost:
-		news = next == nil && unlinked // a new route
+		change.News = change.News || next == nil && unlinked
+		change.Dearer = change.Dearer || next != nil && unlinked && cost > r.Cost
 		r.NextHop, r.Cost = from, cost
 	case next == neighbor:
-		news = unlinked // a lost route
+		change.News = change.News || unlinked
 		t.LoseRoute(r)
 	}
-	return news
 }
