@@ -60,9 +60,6 @@ func (t *thrift) set(a Airtime) {
 	}
 	if cost != t.burden {
 		t.burden, t.routes.neighbors.Routers.Burden = cost, cost
-		if t.routes.advertise.Running() && t.isRouter() {
-			t.routes.advertise.SetImax(t.Now, t.routes.quiet.interval())
-		}
 		t.routes.hurryAdvertise()
 	}
 }

@@ -224,12 +224,15 @@ func (q *quiet) longer(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * float64(q.timing.AdvertiseQuiet) / float64(q.timing.AdvertiseMax))
 }
 
-// interval is the longest between this node's Advertisements.
+// interval is the longest between this node's Advertisements. While it has new children there is more to say, see shortcuts.
 func (q *quiet) interval() time.Duration {
-	if q.rare && q.role != RoleLeader {
-		return q.timing.AdvertiseQuiet
+	switch {
+	case !q.rare || q.role == RoleLeader:
+		return time.Duration(q.slow()) * q.timing.AdvertiseMax
+	case q.neighbors.Children.Newest(q.Now) < newChild:
+		return q.timing.AdvertiseQuiet / 2
 	}
-	return time.Duration(q.slow()) * q.timing.AdvertiseMax
+	return q.timing.AdvertiseQuiet
 }
 
 // slow is how many times rarer this node's Advertisements are if it is the leader: those who hear it wait as much longer for it.
@@ -275,15 +278,14 @@ func (q *quiet) pace() {
 	if !q.possible() {
 		return
 	}
-	if rare := q.now(); rare != q.rare {
-		q.rare = rare
-		if q.routes.advertise.Running() && q.isRouter() {
-			q.routes.advertise.SetImax(q.Now, q.interval())
-		}
-		if !rare {
-			q.ended = q.Now
-			q.routes.resetAdvertise() // all must hear of it soon
-		}
+	ends := q.rare && !q.now()
+	q.rare = q.now()
+	if q.routes.advertise.Running() && q.isRouter() {
+		q.routes.advertise.SetImax(q.Now, q.interval())
+	}
+	if ends {
+		q.ended = q.Now
+		q.routes.resetAdvertise() // all must hear of it soon
 	}
 	q.seekLeader()
 	q.tellAgain()

@@ -2,6 +2,7 @@ package neighbors
 
 import (
 	"iter"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -159,6 +160,15 @@ func (t *Children) Established() iter.Seq[*Child] {
 			}
 		}
 	}
+}
+
+// Newest returns how long the child is one that became one last, the longest time there is if there is none.
+func (t *Children) Newest(now time.Time) time.Duration {
+	newest := time.Duration(math.MaxInt64)
+	for c := range t.Established() {
+		newest = min(newest, now.Sub(c.Since))
+	}
+	return newest
 }
 
 // Full reports whether all places are taken.
