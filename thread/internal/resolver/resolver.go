@@ -259,6 +259,20 @@ func (r *Resolver) Hear(src netip.Addr, rloc mle.RLOC16, said time.Time, first b
 	e.said = said
 }
 
+// Place returns where a known address is, and how long ago it was known to be there.
+func (r *Resolver) Place(target netip.Addr) (rloc mle.RLOC16, age time.Duration, ok bool) {
+	e := r.find(target)
+	if e == nil || e.state != stateKnown {
+		return 0, 0, false
+	}
+	return e.rloc, r.core.Now.Sub(e.said), true
+}
+
+// Occupied reports whether an address is known to be at a place.
+func (r *Resolver) Occupied(rloc mle.RLOC16) bool {
+	return slices.ContainsFunc(r.entries, func(e *entry) bool { return e.state == stateKnown && e.rloc == rloc })
+}
+
 // Known returns the known address within a prefix that ends in t.
 func (r *Resolver) Known(t Tail, prefix netip.Prefix) (target netip.Addr, ok bool) {
 	for _, e := range r.entries {
