@@ -19,7 +19,7 @@ import (
 
 // deputy is what a router does for neighbors that have another engine, boards of Pycom above all, which ask all of the mesh where an address is: it
 // finds out their addresses, so that all who have this engine know them, see places, and answers their questions for those who are asked for. A
-// question whose answer it knows it does not send on.
+// question that is answered so it does not send on.
 //
 //	neighbor without mle.TLVCompany ─► d/dg ─► its ML-EID ─► resolver ─► places
 //	Address Query of one ─► is the place known? ─► a short pause ─► Address Notification
@@ -40,6 +40,9 @@ type deputy struct {
 	tmf         *tmfMessenger
 	mac         *mac.MAC
 
+	asked     [maxAsked]askedQuestion // the latest, as a ring
+	nextAsked int
+
 	answers []deputyAnswer
 	next    time.Time // when the first of answers is due, zero if there is none
 	census  []censusEntry
@@ -55,6 +58,13 @@ type deputyAnswer struct {
 	before mle.RouterIDSet // neighbors of the asker that are to answer before
 }
 
+// An askedQuestion is one that was answered by a deputy.
+type askedQuestion struct {
+	at     time.Time
+	asker  mle.RLOC16
+	target netip.Addr
+}
+
 // A censusEntry is a neighbor whose address is to be asked for.
 type censusEntry struct {
 	ext   ieee802154.ExtAddr
@@ -66,7 +76,10 @@ type censusEntry struct {
 // Limits that this implementation chose.
 const (
 	maxDeputyAnswers = 8
+	maxAsked         = 16
 	maxCensus        = neighbors.MaxRouters
+	// askedAgain is within what time a question counts as asked again.
+	askedAgain = 5 * time.Minute
 	// deputyFirst and deputyNext are the pauses before the answer of the first deputy and between that and the second's, in times of the longest frame.
 	deputyFirst, deputyNext = 1, 2
 	// censusPause is the time between two questions for addresses, censusRank how much later each deputy asks than the one before it.
@@ -114,10 +127,21 @@ func (d *deputy) heardQuery(from, target netip.Addr, p tmf.Payload) {
 	if rloc, _, ok := d.where(target); !ok || rloc == asker {
 		return
 	}
-	d.tmf.settled = true // those next to the asker will tell it
+	if d.asksAgain(asker, target) {
+		d.resolver.Fail(target)
+		return
+	}
 	n := d.neighbors.ByRLOC16(asker)
+	beside := n != nil && n.Valid() && n.Foreign
+	if !beside {
+		if d.tmf.settled = d.hasDeputy(asker); d.tmf.settled {
+			d.resolver.TellAgain(target) // who is to answer may not know it
+		}
+		return
+	}
+	d.tmf.settled = true
 	waits := func(a deputyAnswer) bool { return a.asker == asker && a.target == target }
-	if n == nil || !n.Valid() || !n.Foreign || len(d.answers) == maxDeputyAnswers || slices.ContainsFunc(d.answers, waits) {
+	if len(d.answers) == maxDeputyAnswers || slices.ContainsFunc(d.answers, waits) {
 		return
 	}
 	a := deputyAnswer{asker: asker, target: target, before: d.before(n)}
@@ -125,6 +149,33 @@ func (d *deputy) heardQuery(from, target netip.Addr, p tmf.Payload) {
 	a.at = d.Now.Add(pause/2 + d.RandomUpTo(pause/2))
 	d.answers = append(d.answers, a)
 	d.next = core.Earliest(d.next, a.at)
+}
+
+// asksAgain notes a question, and reports whether it is asked again so soon that the answer must have been wrong, or is lost: the node may have
+// left. Then it goes to all, as without deputies.
+func (d *deputy) asksAgain(asker mle.RLOC16, target netip.Addr) bool {
+	i := slices.IndexFunc(d.asked[:], func(q askedQuestion) bool { return q.asker == asker && q.target == target })
+	again := i >= 0 && d.Now.Sub(d.asked[i].at) < askedAgain
+	if i < 0 {
+		i = d.nextAsked
+		d.nextAsked = (i + 1) % len(d.asked)
+	}
+	d.asked[i] = askedQuestion{d.Now, asker, target}
+	if again {
+		d.asked[i] = askedQuestion{}
+	}
+	return again
+}
+
+// hasDeputy reports whether a neighbor with this engine is next to who asks.
+func (d *deputy) hasDeputy(asker mle.RLOC16) bool {
+	id := asker.RouterID()
+	for other, r := range d.neighbors.Routers.Linked() {
+		if !r.Foreign && (asker.IsRouter() && r.Others.Contains(id) || asker.IsChild() && other == id) {
+			return true
+		}
+	}
+	return false
 }
 
 // passing notes a frame of somebody to somebody else. It may be the answer of another deputy, or what its asker has sent thereupon; if it is
@@ -249,6 +300,7 @@ func (d *deputy) told(rloc mle.RLOC16, x Diagnostic) {
 		if _, locator := d.addresses.Locator(a); d.addresses.Prefix().Contains(a) && !locator {
 			d.resolver.Learn(a, rloc)
 			d.queries.settle()
+			d.census = slices.DeleteFunc(d.census, func(e censusEntry) bool { return e.rloc == rloc })
 			return // each node has one
 		}
 	}

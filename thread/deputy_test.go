@@ -68,7 +68,10 @@ func TestDeputy(t *testing.T) {
 	if err := r.Err(); err != nil || target != last.MeshLocalEID() || iid != ip6.InterfaceIDOf(target) || rloc != last.RLOC16() || !ok || age < time.Second {
 		t.Errorf("%v, %v is at %v since %v: %v", target, iid, rloc, age, err)
 	}
-	if answers, sentOn := query(2, ip6.WithInterfaceID(thread.DefaultMeshLocalPrefix, ip6.InterfaceID{7})); len(answers) > 0 || sentOn == 0 {
+	if _, sentOn := query(2, last.MeshLocalEID()); sentOn == 0 {
+		t.Error("asked again, as if the answer had been wrong, and not sent on")
+	}
+	if answers, sentOn := query(3, ip6.WithInterfaceID(thread.DefaultMeshLocalPrefix, ip6.InterfaceID{7})); len(answers) > 0 || sentOn == 0 {
 		t.Errorf("unknown: %d answers, the question sent on %d times", len(answers), sentOn)
 	}
 }

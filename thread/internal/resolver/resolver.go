@@ -289,6 +289,13 @@ func (r *Resolver) Has(target netip.Addr) bool {
 	return e != nil && e.state != statePausing
 }
 
+// TellAgain has Tell yield a known address once more.
+func (r *Resolver) TellAgain(target netip.Addr) {
+	if e := r.find(target); e != nil && e.state == stateKnown {
+		e.told = min(e.told, maxTold-1)
+	}
+}
+
 // maxTold is how often neighbors are told where an address is.
 const maxTold = 3
 
