@@ -6,6 +6,7 @@ import (
 
 	"github.com/gopymesh/pymesh/thread/internal/sender"
 	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/mle"
 )
 
 // secondTries keeps this node's last datagrams for a while: what a router says is not where it was sent to is asked for, and sent again, once.
@@ -28,6 +29,7 @@ type kept struct {
 	at   time.Time
 	data []byte
 	host bool // see sender.Message
+	full bool // sent again with both addresses
 }
 
 // keep keeps a datagram to an address of which it is not sure where it is.
@@ -48,10 +50,31 @@ func (s *secondTries) resend(x *ipLayer, h ip6.Header) bool {
 			continue
 		}
 		k.dst = netip.Addr{}
-		m := x.sender.New()
-		m.Data = append(m.Data, k.data...)
-		m.Priority, m.Host = sender.PriorityNormal, k.host
-		return x.sender.Submit(m) == nil
+		return k.send(x)
 	}
 	return false
+}
+
+// resendTo sends a datagram again that went to a place, the oldest there is. That may be the wrong place all the same.
+func (s *secondTries) resendTo(x *ipLayer, rloc mle.RLOC16) bool {
+	for i := range s.kept {
+		k := &s.kept[(s.next+i)%maxKept]
+		if k.full || x.Now.Sub(k.at) >= keptTime {
+			continue
+		}
+		for dst := range x.resolver.At(rloc) {
+			if dst == k.dst {
+				k.full = true
+				return k.send(x)
+			}
+		}
+	}
+	return false
+}
+
+func (k *kept) send(x *ipLayer) bool {
+	m := x.sender.New()
+	m.Data = append(m.Data, k.data...)
+	m.Priority, m.Host = sender.PriorityNormal, k.host
+	return x.sender.Submit(m) == nil
 }

@@ -48,7 +48,7 @@ func frames(n int, build func(i int) []byte) [][]byte {
 }
 
 // TestAllocations: nothing is allocated for a frame that passes through, an Advertisement that says what is known, or a frame that is not
-// for this node; a datagram for the host is copied once.
+// for this node; a datagram for the host is copied once, whether its frame has addresses or not.
 func TestAllocations(t *testing.T) {
 	const runs = 200
 	second := func(e *Engine) { // another linked router, so that frames pass through
@@ -116,6 +116,20 @@ func TestAllocations(t *testing.T) {
 				src, _ := fuzzSource(0)
 				datagram, _ := ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: fuzzRouterRLOC.Addr(e.addresses.Prefix()), Dst: e.addresses.EID()}, 1, 2, make([]byte, 40))
 				b, _, _ := lowpan.Packet{Datagram: datagram, Src: src, Dst: neighbors.ShortAddr(e.rloc)}.AppendFrame(nil, 0, 90, &e.contexts)
+				return sealFrame(e, 0, 1, uint32(i), b)
+			},
+			count: func(e *Engine) uint64 { e.PollPacket(); return e.Counters().RxDatagrams },
+			want:  1,
+		},
+		{
+			name: "datagram for the host that leaves out addresses",
+			build: func(e *Engine, i int) []byte {
+				src, _ := fuzzSource(0)
+				peer := ip6.WithInterfaceID(e.addresses.Prefix(), ip6.InterfaceID{1, 2, 3, 4})
+				e.resolver.Learn(peer, fuzzRouterRLOC)
+				datagram, _ := ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: peer, Dst: e.addresses.EID()}, 1, 2, make([]byte, 40))
+				p := lowpan.Packet{Datagram: datagram, Src: src, Dst: neighbors.ShortAddr(e.rloc), Ends: lowpan.Ends{Src: true, Dst: true}}
+				b, _, _ := p.AppendFrame(nil, 0, 90, &e.contexts)
 				return sealFrame(e, 0, 1, uint32(i), b)
 			},
 			count: func(e *Engine) uint64 { e.PollPacket(); return e.Counters().RxDatagrams },

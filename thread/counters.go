@@ -39,7 +39,8 @@ type Counters struct {
 	RxDatagrams, RxFragments, Forwarded uint64
 	// Dropped by 6LoWPAN and mesh forwarding. ReassemblyDropped counts fragments that fit nowhere, those of a datagram that was complete, and
 	// incomplete datagrams that gave way to others; MeshIncomplete those passing through of a datagram of which one was lost here.
-	LowpanMalformed, ReassemblyDropped, ReassemblyTimeout, MeshHopsExceeded, MeshNoRoute, MeshUnsecured, MeshIncomplete uint64
+	// LowpanUnaddressed counts datagrams whose frame leaves out the ML-EIDs, and is not for a node that finds them again: they are sent once more.
+	LowpanMalformed, LowpanUnaddressed, ReassemblyDropped, ReassemblyTimeout, MeshHopsExceeded, MeshNoRoute, MeshUnsecured, MeshIncomplete uint64
 
 	// IPv6. IPNoRoute counts datagrams to send, of this node and of others, to which no way is known.
 	IPMalformed, IPNotForUs, IPHopLimit, IPNoRoute, IPBadChecksum, IPUnsupported, MPLDuplicate uint64

@@ -22,7 +22,7 @@ func fates(c Counters) uint64 {
 
 // drops is what the layers above the MAC dropped of what they received.
 func drops(c Counters) uint64 {
-	return c.LowpanMalformed + c.ReassemblyDropped + c.MeshHopsExceeded + c.MeshNoRoute + c.MeshUnsecured + c.MeshIncomplete +
+	return c.LowpanMalformed + c.LowpanUnaddressed + c.ReassemblyDropped + c.MeshHopsExceeded + c.MeshNoRoute + c.MeshUnsecured + c.MeshIncomplete +
 		c.IPMalformed + c.IPNotForUs + c.IPHopLimit + c.IPBadChecksum + c.IPUnsupported + c.MPLDuplicate +
 		c.MLEMalformed + c.MLESecurity + c.MLEReplay + c.MLEUnknownNeighbor + c.MLEUnexpected + c.MLEUnneeded + c.TMFMalformed + c.TMFUnexpected
 }

@@ -286,7 +286,10 @@ func (d *deputy) entry(n *neighbors.Neighbor) *censusEntry {
 
 // knows reports whether an address at a place is known.
 func (d *deputy) knows(rloc mle.RLOC16) bool {
-	return d.resolver.Occupied(rloc) || d.places.hints.Occupied(rloc)
+	for range d.resolver.At(rloc) {
+		return true
+	}
+	return d.places.hints.Occupied(rloc)
 }
 
 // told takes the answer of a neighbor.

@@ -50,7 +50,7 @@
 //  4. Engine.settle: sender.Choose takes the message whose turn it is, once the MAC is idle.
 //  5. meshLayer.Route tells its way: this link, the parent, a neighbor, one beside this node by shortcuts, or a router by neighbors.Routers.NextHop.
 //  6. An address whose place is unknown is asked for (resolver, queries); the datagram waits, for Release or Refuse.
-//  7. sender.Start has an MLE message secured (mleMessenger.secure), compresses the datagram, and cuts a fragment if it must; a mesh header leads on from the next hop.
+//  7. sender.Start has an MLE message secured (mleMessenger.secure), compresses the datagram, without the addresses that its receiver knows (ends), and cuts a fragment if it must; a mesh header leads on from the next hop.
 //  8. mac.Send secures the frame under the next frame counter, and backs off.
 //  9. PollTransmit hands it to the radio; HandleTransmitDone and the acknowledgement end it, or it is tried again.
 //  10. mac.PollSent tells sender.Sent: the next fragment follows, or the message is done.

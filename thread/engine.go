@@ -93,6 +93,7 @@ type Engine struct {
 	routes    routes
 	quiet     quiet
 	places    places
+	ends      ends
 	shortcuts shortcuts
 	thrift    thrift
 	deputy    deputy

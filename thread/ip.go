@@ -280,16 +280,26 @@ func (x *ipLayer) deliverICMP(d *ip6.Datagram, rssi int) {
 		x.answerEcho(m.Body, d)
 		return
 	case ip6.ICMPv6DestinationUnreachable:
+		if m.Code != uint8(ip6.UnreachableNoRoute) {
+			break // the node is there
+		}
 		if invoking, err := ip6.ParseDestinationUnreachable(m.Body); err == nil && len(invoking) >= ip6.HeaderSize {
-			if h, err := ip6.ParseHeader(invoking); err == nil {
-				x.resolver.Fail(h.Dst)
-				if x.again.resend(x, h) {
-					return
-				}
+			if h, err := ip6.ParseHeader(invoking); err == nil && x.resend(h) {
+				return
 			}
 		}
 	}
 	x.toHost(d, rssi)
+}
+
+// resend sends a datagram again that did not find who it is for, if it can. Where h tells no more than a place, that has refused one without
+// addresses.
+func (x *ipLayer) resend(h ip6.Header) bool {
+	if rloc, ok := x.addresses.Locator(h.Dst); ok {
+		return x.resolver.Refuse(rloc) && x.again.resendTo(x, rloc)
+	}
+	x.resolver.Fail(h.Dst)
+	return x.again.resend(x, h)
 }
 
 // answerEcho answers a ping, to a group too (RFC 4443 §4.2). What comes from no single node has no answer.

@@ -36,6 +36,7 @@ type meshLayer struct {
 	routes    *routes
 	shortcuts *shortcuts
 	places    *places
+	ends      *ends
 	change    transitions
 	ip        *ipLayer
 
@@ -100,7 +101,7 @@ func (x *meshLayer) arrive(r received) {
 	case lowpan.DispatchFirstFragment, lowpan.DispatchSubsequentFragment:
 		x.counters.RxFragments++
 		if h, ok := x.peek(&r); ok {
-			x.learnSource(&r, h.Src)
+			x.learnSource(&r, h.Src, h.Dst)
 		}
 		origin := lowpan.Origin{Src: r.src, Dst: r.dst}
 		origin.Security = uint8(r.security())
@@ -122,9 +123,21 @@ func (x *meshLayer) arrive(r received) {
 		}
 		x.datagram = append(datagram, r.payload[consumed:]...)
 		r.whole = true
+		if left := lowpan.EndsOf(r.payload, x.contexts); left != (lowpan.Ends{}) && !x.ends.restore(x.datagram, left, &r) {
+			x.refuse(&r)
+			return
+		}
 		x.handUp(x.datagram, &r)
 	default:
 		x.counters.LowpanMalformed++
+	}
+}
+
+// refuse says that it is not known whose addresses a datagram has left out, see ends.
+func (x *meshLayer) refuse(r *received) {
+	x.counters.LowpanUnaddressed++
+	if h, ok := x.peek(r); ok && r.secured && r.src.Mode == ieee802154.AddrModeShort {
+		x.ip.sendUnreachable(mle.RLOC16(r.src.Short), h.Header, h.icmpError)
 	}
 }
 
@@ -136,7 +149,7 @@ func (x *meshLayer) handUp(datagram []byte, r *received) {
 		return
 	}
 	if r.whole {
-		x.learnSource(r, d.Src)
+		x.learnSource(r, d.Src, d.Dst)
 	}
 	if x.astray(&d, r) {
 		x.counters.MeshNoRoute++
@@ -279,11 +292,14 @@ func (x *meshLayer) peek(r *received) (glimpse, bool) {
 }
 
 // learnSource notes where the source of a datagram for this node, or a child of it, is to be found: it will be answered.
-func (x *meshLayer) learnSource(r *received, src netip.Addr) {
+func (x *meshLayer) learnSource(r *received, src, dst netip.Addr) {
 	if !x.correctSource(r, src) || !x.sought(src) {
 		return
 	}
 	x.resolver.Learn(src, mle.RLOC16(r.src.Short))
+	if dst == x.addresses.EID() && mle.RLOC16(r.dst.Short) == x.rloc {
+		x.resolver.Spoke(src, x.rloc)
+	}
 	x.queries.settle()
 }
 
@@ -394,6 +410,7 @@ func (x *meshLayer) route(m *sender.Message) (sender.Hop, sender.Answer) {
 	}
 	to, answer := x.locate(src, dst)
 	if answer == sender.Found {
+		h.Ends = x.ends.of(src, dst)
 		return x.routeTo(h, to, dst)
 	}
 	return h, answer

@@ -177,6 +177,8 @@ func (e *Engine) wireRouterSide(c *Config) {
 	e.mle.company = &e.quiet
 	e.places = places{self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, routes: &e.routes}
 	e.mle.places, e.mesh.places = &e.places, &e.places
+	e.ends = ends{self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, quiet: &e.quiet}
+	e.mesh.ends = &e.ends
 	e.thrift = thrift{self: e.self, routes: &e.routes, hold: &e.sender.Hold}
 	e.shortcuts = shortcuts{self: e.self, neighbors: e.neighbors, keys: e.keys, counter: &e.mac.Counter, quiet: &e.quiet, deputy: &e.deputy}
 	e.deputy = deputy{

@@ -35,6 +35,7 @@ type Dissector struct {
 	network
 	nodes     nodeTable
 	fragments fragments
+	ends      ends
 	exchanges exchanges
 	pending   pendingAcks
 	latest    map[ieee802154.Addr][]byte // the last frame of each sender, to tell repetitions
@@ -48,6 +49,7 @@ func New(networkKey [keys.Size]byte) *Dissector {
 		nodes:     nodeTable{short: map[ieee802154.ShortAddr]ieee802154.ExtAddr{}},
 		fragments: fragments{hops: map[hop]*lowpan.Reassembler{}},
 		latest:    map[ieee802154.Addr][]byte{},
+		ends:      ends{},
 	}
 	d.setMeshLocal(DefaultMeshLocalPrefix)
 	return d

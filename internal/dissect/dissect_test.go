@@ -377,3 +377,32 @@ func TestLateStart(t *testing.T) {
 		t.Errorf("%d frames not opened before, %d opened after all nodes were heard", early, late)
 	}
 }
+
+// Addresses that a frame leaves out are those that were seen at both places.
+func TestEnds(t *testing.T) {
+	a := newAir(t)
+	src, dst := netip.MustParseAddr("fdde:ad00:beef::1:2:3:4"), netip.MustParseAddr("fdde:ad00:beef::5:6:7:8")
+	from, to := short(0x5800), short(0x5801)
+	say := func(ends lowpan.Ends) []byte {
+		t.Helper()
+		p := lowpan.Packet{Datagram: a.udp(src, dst, 1234, 1234, []byte("hello")), Src: from, Dst: to, Ends: ends}
+		payload, _, err := p.AppendFrame(nil, 0, 100, &a.contexts)
+		return a.sealed(1, from, to, a.check(payload, err))
+	}
+	a.hear(a.advertise(1, 0x5800))
+	f := a.hear(say(lowpan.Ends{Src: true, Dst: true}))
+	want(t, f, `UDP 1234 > 1234: 5 bytes, "hello", addresses left out`, nil)
+	if !f.Unaddressed {
+		t.Error("not unaddressed")
+	}
+	for _, ends := range []lowpan.Ends{{}, {Dst: true}, {Src: true, Dst: true}} {
+		f := a.hear(say(ends))
+		if f.Problem != nil || f.Unaddressed || f.Ends != ends || f.IP[0].Src != src || f.IP[0].Dst != dst {
+			t.Errorf("%+v: %s, %v > %v", ends, f.Summary(), f.IP[0].Src, f.IP[0].Dst)
+		}
+	}
+	dst = netip.MustParseAddr("fdde:ad00:beef::9") // somebody else
+	if f := a.hear(say(lowpan.Ends{Dst: true})); !f.Unaddressed || f.Problem != nil {
+		t.Errorf("%s", f.Summary())
+	}
+}

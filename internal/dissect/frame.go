@@ -45,6 +45,10 @@ type Frame struct {
 
 	// Datagram is the uncompressed IPv6 datagram. Of a fragment it is that which the fragment completes, if it does.
 	Datagram []byte
+	// Ends are the addresses of Datagram that the frame leaves out. They are found by what was heard before; Unaddressed says that they were not: in
+	// their place are the RLOCs of both ends, and the checksum does not tell whether the rest is right.
+	Ends        lowpan.Ends
+	Unaddressed bool
 	// IP are the headers and payloads of Datagram, the outermost first, and then those of the datagrams inside.
 	IP     []ip6.Datagram
 	UDP    *UDP

@@ -46,7 +46,7 @@ func (d *Dissector) udp(f *Frame) {
 		return
 	}
 	f.UDP = &UDP{UDPHeader: h, Payload: ip.Payload[ip6.UDPHeaderSize:h.Length]}
-	if err := ip6.VerifyUDP(ip.Src, ip.Dst, ip.Payload); err != nil {
+	if err := ip6.VerifyUDP(ip.Src, ip.Dst, ip.Payload); err != nil && !f.Unaddressed {
 		f.fail(err)
 		return
 	}
@@ -78,7 +78,7 @@ func readICMPv6(f *Frame) {
 		return
 	}
 	f.ICMPv6 = &ICMPv6{ICMPv6: m}
-	if err := ip6.VerifyICMPv6(ip.Src, ip.Dst, ip.Payload); err != nil {
+	if err := ip6.VerifyICMPv6(ip.Src, ip.Dst, ip.Payload); err != nil && !f.Unaddressed {
 		f.fail(err)
 		return
 	}

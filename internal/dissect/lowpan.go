@@ -30,13 +30,7 @@ func (d *Dissector) lowpan(f *Frame, payload []byte) []byte {
 	}
 	switch lowpan.DispatchOf(payload) {
 	case lowpan.DispatchIPHC:
-		src, dst := f.linkLayer()
-		headers, consumed, err := lowpan.Decompress(nil, payload, src, dst, &d.contexts, 0)
-		if err != nil {
-			f.fail(err)
-			return nil
-		}
-		f.Datagram = append(headers, payload[consumed:]...)
+		d.decompress(f, payload)
 	case lowpan.DispatchFirstFragment, lowpan.DispatchSubsequentFragment:
 		d.fragment(f, payload)
 	default:

@@ -170,6 +170,9 @@ func (f *Frame) lowpanFacts() []string {
 			facts = append(facts, fmt.Sprintf("from byte %d of %d, tag %d", g.Offset, g.DatagramSize, g.Tag))
 		}
 	}
+	if f.Unaddressed {
+		facts = append(facts, "addresses left out")
+	}
 	if m := f.Mesh; m != nil {
 		facts = append(facts, fmt.Sprintf("mesh %v > %v, %d hops left", m.Src, m.Dst, m.HopsLeft))
 	}

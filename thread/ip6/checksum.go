@@ -29,6 +29,11 @@ func VerifyChecksum(src, dst netip.Addr, proto Protocol, payload []byte) error {
 	return nil
 }
 
+// HasChecksum reports whether the packets of a protocol have a checksum that covers the addresses (RFC 8200 §8.1).
+func HasChecksum(proto Protocol) bool {
+	return proto == ProtocolICMPv6 || proto == ProtocolUDP || proto == ProtocolTCP
+}
+
 // sumWords adds b, seen as big-endian 16-bit words with a zero byte behind an odd end, to a one's complement sum. Eight
 // bytes at a time are the same sum: 2^16 is 1 modulo 2^16-1 (RFC 1071 §2).
 func sumWords(sum uint64, b []byte) uint64 {

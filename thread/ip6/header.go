@@ -18,6 +18,7 @@ const (
 	payloadLengthOffset = 4
 	nextHeaderOffset    = 6
 	hopLimitOffset      = 7
+	sourceOffset        = 8
 
 	version          = 6
 	maxPayloadLength = 0xffff
@@ -132,6 +133,13 @@ func (h Header) AppendBinary(b []byte) ([]byte, error) {
 	b = append(b, uint8(h.NextHeader), h.HopLimit)
 	b = append(b, src[:]...)
 	return append(b, dst[:]...), nil
+}
+
+// SetAddresses writes source and destination into a datagram, which must be [HeaderSize] long at least. Checksums stay what they are.
+func SetAddresses(datagram []byte, src, dst netip.Addr) {
+	s, d := src.As16(), dst.As16()
+	copy(datagram[sourceOffset:], s[:])
+	copy(datagram[sourceOffset+len(s):HeaderSize], d[:])
 }
 
 // DecrementHopLimit takes one off the hop limit of a datagram that a node forwards, and reports whether it may go on. It

@@ -21,6 +21,10 @@ import (
 // The datagram must be as long as its header says and at most [MaxDatagramSize]. Headers behind the first whose lengths
 // are inconsistent stay uncompressed.
 func Compress(dst, datagram []byte, macSrc, macDst ieee802154.Addr, ctx *Contexts) (out []byte, consumed int, err error) {
+	return compress(dst, datagram, macSrc, macDst, ctx, Ends{})
+}
+
+func compress(dst, datagram []byte, macSrc, macDst ieee802154.Addr, ctx *Contexts, ends Ends) (out []byte, consumed int, err error) {
 	if len(datagram) > MaxDatagramSize || !isWholeIPv6(datagram) {
 		return dst, 0, ErrSize
 	}
@@ -41,7 +45,8 @@ func Compress(dst, datagram []byte, macSrc, macDst ieee802154.Addr, ctx *Context
 			next = h.NextHeader
 			consumed += ip6.HeaderSize
 			more = compressible(next, b[ip6.HeaderSize:], ipv6Headers)
-			out = appendIPHC(out, h, more, macSrc, macDst, ctx)
+			out = appendIPHC(out, h, more, macSrc, macDst, ctx, ends)
+			ends = Ends{} // those of the frame
 		case ip6.ProtocolHopByHop:
 			ext, size, err := ip6.ParseExtensionHeader(b)
 			if err != nil {
@@ -83,10 +88,15 @@ func isWholeIPv6(b []byte) bool {
 }
 
 // appendIPHC appends LOWPAN_IPHC and its in-line fields (RFC 6282 §3.1, §3.2).
-func appendIPHC(b []byte, h ip6.Header, nextCompressed bool, macSrc, macDst ieee802154.Addr, ctx *Contexts) []byte {
+func appendIPHC(b []byte, h ip6.Header, nextCompressed bool, macSrc, macDst ieee802154.Addr, ctx *Contexts, ends Ends) []byte {
 	src, dst := h.Src.As16(), h.Dst.As16()
-	srcForm := sourceForm(&src, macSrc, ctx)
-	dstForm := destinationForm(&dst, macDst, ctx)
+	srcForm, dstForm := endForm, endForm
+	if !ends.Src {
+		srcForm = sourceForm(&src, macSrc, ctx)
+	}
+	if !ends.Dst {
+		dstForm = destinationForm(&dst, macDst, ctx)
+	}
 
 	first := len(b)
 	b = append(b, iphcDispatch, srcForm.bits<<iphcSourceShift|dstForm.bits)

@@ -14,6 +14,9 @@ const NumContexts = 16
 // network data (Thread 1.1 §5.18).
 const MeshLocalContext = 0
 
+// EndsContext is the identifier by which this implementation leaves out the addresses of both ends: see [Ends].
+const EndsContext = NumContexts - 1
+
 // Context is a prefix that addresses are compressed with.
 type Context struct {
 	Prefix   netip.Prefix

@@ -172,7 +172,10 @@ func readUnicast(r *reader, form, context uint8, mac ieee802154.Addr, ctx *Conte
 		if form&iphcAMMask == iphcAMInline {
 			return a, ErrMalformed // reserved for a destination; a source has it handled before
 		}
-		if b = ctx.get(context); b == nil {
+		if b = ctx.get(context); b == nil && ctx.isEnd(form, context) {
+			b = &ctx.bases[MeshLocalContext]
+		}
+		if b == nil {
 			return a, ErrContext
 		}
 	}

@@ -7,6 +7,7 @@ type Packet struct {
 	Datagram []byte
 	Tag      uint16          // written only if the datagram needs fragments
 	Src, Dst ieee802154.Addr // the frame's addresses, or those of the mesh header where there is one
+	Ends     Ends            // what may be left out, if the datagram fits into one frame then
 }
 
 // AppendFrame appends to dst the payload of the frame that carries the datagram from offset on, in at most room bytes:
@@ -36,6 +37,12 @@ func (p Packet) AppendFrame(dst []byte, offset, room int, ctx *Contexts) (out []
 }
 
 func (p Packet) appendFirst(dst []byte, room int, ctx *Contexts) (out []byte, next int, err error) {
+	if ends := p.endsOf(ctx); ends != (Ends{}) {
+		out, consumed, err := compress(dst, p.Datagram, p.Src, p.Dst, ctx, ends)
+		if err == nil && len(out)-len(dst)+len(p.Datagram)-consumed <= room {
+			return append(out, p.Datagram[consumed:]...), len(p.Datagram), nil
+		}
+	}
 	out, consumed, err := Compress(dst, p.Datagram, p.Src, p.Dst, ctx)
 	if err != nil {
 		return dst, 0, err

@@ -97,6 +97,9 @@ type entry struct {
 	age      time.Duration   // since the owner's last transaction, as the answer said
 	said     time.Time       // when the owner was there
 	told     uint8           // how often neighbors were told where it is
+	spoke    bool            // that node has sent to this one, which it knew
+	knows    mle.RLOC16      // to be here
+	refused  bool            // it did not find out for whom a datagram without addresses was
 }
 
 // A Resolver is the addresses of one node. The question goes to all routers by multicast; who has the address, itself or through
@@ -196,6 +199,7 @@ func (r *Resolver) know(e *entry, rloc mle.RLOC16) {
 	switch {
 	case e.rloc != rloc && e.rloc != 0:
 		e.told = 0 // others may know the old place
+		e.refused = false
 	case e.state != stateKnown:
 		e.told = 1
 	}
@@ -216,12 +220,13 @@ func (r *Resolver) Notify(target netip.Addr, iid ip6.InterfaceID, rloc mle.RLOC1
 		return Ignored
 	}
 	r.settle(e, Found)
-	told := e.told
+	told, refused := e.told, e.refused
 	if e.rloc != rloc {
-		told = 0
+		told, refused = 0, false
 	}
 	*e = entry{
 		state: stateKnown, target: target, used: r.core.Now, rloc: rloc, answered: true, iid: iid, age: age, said: r.core.Now.Add(-age), told: told,
+		spoke: e.spoke, knows: e.knows, refused: refused,
 	}
 	return Accepted
 }
@@ -268,9 +273,42 @@ func (r *Resolver) Place(target netip.Addr) (rloc mle.RLOC16, age time.Duration,
 	return e.rloc, r.core.Now.Sub(e.said), true
 }
 
-// Occupied reports whether an address is known to be at a place.
-func (r *Resolver) Occupied(rloc mle.RLOC16) bool {
-	return slices.ContainsFunc(r.entries, func(e *entry) bool { return e.state == stateKnown && e.rloc == rloc })
+// Spoke notes that src has sent to this node, which it knows to be at self.
+func (r *Resolver) Spoke(src netip.Addr, self mle.RLOC16) {
+	if e := r.find(src); e != nil {
+		e.spoke, e.knows = true, self
+	}
+}
+
+// Brief reports what a datagram to target may leave out, which is known: both addresses if target knows that this node is at self, else its own.
+func (r *Resolver) Brief(target netip.Addr, self mle.RLOC16) (src, dst bool) {
+	e := r.find(target)
+	if e == nil || e.refused {
+		return false, false
+	}
+	return e.spoke && e.knows == self, true
+}
+
+// Refuse notes that the node at rloc did not find out for whom a datagram was that had left out addresses: no further ones do. It
+// reports whether an address is known to be there.
+func (r *Resolver) Refuse(rloc mle.RLOC16) (found bool) {
+	for _, e := range r.entries {
+		if e.state == stateKnown && e.rloc == rloc {
+			e.spoke, e.refused, found = false, true, true
+		}
+	}
+	return found
+}
+
+// At yields the addresses that are known to be at rloc.
+func (r *Resolver) At(rloc mle.RLOC16) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for _, e := range r.entries {
+			if e.state == stateKnown && e.rloc == rloc && !yield(e.target) {
+				return
+			}
+		}
+	}
 }
 
 // Known returns the known address within a prefix that ends in t.

@@ -366,10 +366,10 @@ func TestClear(t *testing.T) {
 	r.effects()
 }
 
-// Place tells of known addresses alone, and since when they were there; Occupied whether there is one at a place.
+// Place tells of known addresses alone, and since when they were there.
 func TestPlace(t *testing.T) {
 	r := newRoom(t)
-	if _, _, ok := r.Place(eid(1)); ok || r.Occupied(rloc) {
+	if _, _, ok := r.Place(eid(1)); ok {
 		t.Error("known before anything is")
 	}
 	r.ask(eid(1))
@@ -378,11 +378,11 @@ func TestPlace(t *testing.T) {
 	}
 	r.Learn(eid(1), rloc)
 	r.after(time.Minute)
-	if at, age, ok := r.Place(eid(1)); !ok || at != rloc || age != time.Minute || !r.Occupied(rloc) || r.Occupied(otherRLOC) {
+	if at, age, ok := r.Place(eid(1)); !ok || at != rloc || age != time.Minute {
 		t.Errorf("at %v for %v, %v", at, age, ok)
 	}
 	r.ForgetRLOC16(rloc)
-	if _, _, ok := r.Place(eid(1)); ok || r.Occupied(rloc) {
+	if _, _, ok := r.Place(eid(1)); ok {
 		t.Error("known after its node has left")
 	}
 }
@@ -651,4 +651,42 @@ func TestTell(t *testing.T) {
 		}
 	}
 	r.Tell(func(netip.Addr, mle.RLOC16, time.Duration) bool { t.Error("told once more"); return true })
+}
+
+// A datagram leaves out addresses that its receiver is known to know.
+func TestBrief(t *testing.T) {
+	const self, moved mle.RLOC16 = 0, 0x400 // zero is a place as well
+	brief := func(r *room, at mle.RLOC16, src, dst bool) {
+		t.Helper()
+		if s, d := r.Brief(eid(1), at); s != src || d != dst {
+			t.Errorf("source %v, destination %v, want %v, %v", s, d, src, dst)
+		}
+	}
+	r := newRoom(t)
+	brief(r, self, false, false)
+	r.Spoke(eid(1), self) // of whom nothing is known
+	brief(r, self, false, false)
+	r.Learn(eid(1), rloc)
+	brief(r, self, false, true)
+	r.Spoke(eid(1), self)
+	brief(r, self, true, true)
+	brief(r, moved, false, true)
+
+	if r.Refuse(otherRLOC) {
+		t.Error("nobody is there")
+	}
+	brief(r, self, true, true)
+	if !r.Refuse(rloc) {
+		t.Error("it is there")
+	}
+	brief(r, self, false, false)
+	r.Learn(eid(1), rloc)
+	r.Spoke(eid(1), self)
+	brief(r, self, false, false) // still the same node
+	r.Correct(eid(1), otherRLOC)
+	brief(r, self, true, true)
+	r.Learn(eid(2), otherRLOC)
+	if got := slices.SortedFunc(r.At(otherRLOC), netip.Addr.Compare); !slices.Equal(got, []netip.Addr{eid(1), eid(2)}) {
+		t.Errorf("%v", got)
+	}
 }

@@ -151,6 +151,8 @@ type Hop struct {
 	// Shortcut says that there is another way if Dst does not acknowledge: then Router must not return this one again.
 	Shortcut bool
 	HopsLeft uint8
+	// Ends is what the frame may leave out of the datagram's addresses.
+	Ends lowpan.Ends
 }
 
 // Answer says what Router knows of a way.

@@ -521,7 +521,7 @@ func (s *Sender) frame(m *Message, hop Hop) (f ieee802154.Frame, end int, err er
 		room -= len(payload)
 	}
 	s.setTag(m)
-	s.payload, end, err = lowpan.Packet{Datagram: m.Data, Tag: m.tag, Src: src, Dst: dst}.AppendFrame(payload, m.offset, room, s.Contexts)
+	s.payload, end, err = lowpan.Packet{Datagram: m.Data, Tag: m.tag, Src: src, Dst: dst, Ends: hop.Ends}.AppendFrame(payload, m.offset, room, s.Contexts)
 	f.Payload = s.payload
 	f.FramePending = end < len(m.Data)
 	return f, end, err

@@ -52,7 +52,7 @@ var engine = map[string]series{
 	"RxMalformed": dropped("mac", "malformed"), "RxOtherDestination": dropped("mac", "other_destination"), "RxOwnSource": dropped("mac", "own_source"),
 	"RxUnknownNeighbor": dropped("mac", "unknown_neighbor"), "RxFiltered": dropped("mac", "filtered"), "RxSecurity": dropped("mac", "security"),
 	"RxDuplicate": dropped("mac", "duplicate"), "RxUnsupported": dropped("mac", "unsupported"),
-	"LowpanMalformed": dropped("6lowpan", "malformed"), "ReassemblyDropped": dropped("6lowpan", "reassembly"),
+	"LowpanMalformed": dropped("6lowpan", "malformed"), "LowpanUnaddressed": dropped("6lowpan", "unaddressed"), "ReassemblyDropped": dropped("6lowpan", "reassembly"),
 	"ReassemblyTimeout": dropped("6lowpan", "reassembly_timeout"), "MeshHopsExceeded": dropped("6lowpan", "hops_exceeded"),
 	"MeshNoRoute": dropped("6lowpan", "no_route"), "MeshUnsecured": dropped("6lowpan", "unsecured"), "MeshIncomplete": dropped("6lowpan", "incomplete"),
 	"IPMalformed": dropped("ipv6", "malformed"), "IPNotForUs": dropped("ipv6", "not_for_us"), "IPHopLimit": dropped("ipv6", "hop_limit"),
