@@ -89,7 +89,10 @@ func TestEndsForgotten(t *testing.T) {
 
 // A minimal child is spoken to at its parent's place, and may leave it without a word.
 func TestEndsOfMinimalChild(t *testing.T) {
-	for name, change := range map[string]func(*thread.Config){"minimal": minimal, "end device": endDevice} {
+	for name, change := range map[string]func(*thread.Config){
+		"minimal":    func(c *thread.Config) { c.Mode = thread.ModeMinimalEndDevice },
+		"end device": func(c *thread.Config) { c.EndDevice = true },
+	} {
 		t.Run(name, func(t *testing.T) {
 			m := meshtest.Chain(t, lorasim.Options{Seed: 2}, 4, nil)
 			m.StartEach(time.Second)

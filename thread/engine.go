@@ -96,6 +96,7 @@ type Engine struct {
 	ends      ends
 	shortcuts shortcuts
 	thrift    thrift
+	deputy    deputy
 	selection selection
 	leading   leading
 	distrib   distributor
@@ -158,7 +159,8 @@ func (e *Engine) HandleFrameSNR(now time.Time, psdu []byte, rssi int, snr float6
 
 func (e *Engine) handleFrame(now time.Time, psdu []byte, rssi int, snr float64) {
 	if e.mac.Ignore(now, psdu, rssi) {
-		return // as most of what a node hears: nothing has changed, not even its deadline
+		e.hasten(e.mac.RepeatAt())
+		return // as most of what a node hears: nothing has changed, not even its deadline, but for what is to be repeated
 	}
 	e.Advance(now)
 	unneeded := e.counters.MLEUnneeded
@@ -243,6 +245,13 @@ func (e *Engine) keepDeadline() {
 	e.deadline = next
 }
 
+// hasten brings the deadline forward, if t is not zero.
+func (e *Engine) hasten(t time.Time) {
+	if !t.IsZero() {
+		e.timers, e.deadline = core.Earliest(e.timers, t), core.Earliest(e.deadline, t)
+	}
+}
+
 // HandleTimeout lets the engine do all that is due at now.
 func (e *Engine) HandleTimeout(now time.Time) {
 	e.Advance(now)
@@ -324,6 +333,7 @@ func (e *Engine) frameSent() bool {
 func (e *Engine) housekeeping() {
 	e.quiet.pace()
 	e.places.pace()
+	e.deputy.pace()
 	selectNow := e.selection.due()
 	switch e.role {
 	case RoleDetached:

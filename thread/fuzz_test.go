@@ -344,7 +344,7 @@ func FuzzCompany(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			e.quiet.hear(m)
+			e.quiet.hear(m, new(neighbors.Neighbor))
 			e.places.hear(m, fuzzRouterRLOC)
 			e.shortcuts.hear(m, fuzzRouterRLOC, mleInfo{ext: fuzzRouter})
 			if n := e.neighbors.Peers.Len(); n > len(children)/childSize {

@@ -100,7 +100,11 @@ func (x *ipLayer) receive(d *ip6.Datagram, security linkSecurity, rssi int) {
 		}
 		switch {
 		case x.addresses.Subscribed(d.Dst) || x.hearsSearches(d.Dst):
+			x.tmf.settled = false
 			x.deliver(d, rssi)
+			if x.tmf.settled && d.HasMPL {
+				x.mpl.Withdraw(d.MPL, d.Src)
+			}
 		case !d.HasMPL || !x.isRouter(): // nor is it sent on
 			x.counters.IPNotForUs++
 		}

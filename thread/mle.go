@@ -493,7 +493,7 @@ func (x *mleMessenger) dispatch(m mle.Message, info mleInfo) {
 	err := command.handle(m, info)
 	if err == nil && !info.doubtful {
 		if n := x.neighbors.ByExt(info.ext); n != nil && n.Valid() {
-			x.company.hear(m)
+			x.company.hear(m, n)
 		}
 		if info.fresh {
 			if from, err := m.SourceAddress(); err == nil {

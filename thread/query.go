@@ -34,6 +34,7 @@ type queries struct {
 	keepAlive   *keepAlive
 	slaac       *slaac.Table
 	leases      *leases
+	deputy      *deputy
 	update      func() // an address of this node's was given up for another
 	sameAddress lasting.Condition
 
@@ -140,6 +141,7 @@ func (q *queries) handleQuery(ev tmfEvent, p tmf.Payload) error {
 	}
 	c := q.neighbors.Children.ByAddress(target)
 	if c == nil || !c.Valid() || c.FullThreadDevice() || int(c.Failures) >= q.timing.FailedChildTransmissions {
+		q.deputy.heardQuery(from, target, p)
 		return nil
 	}
 	q.notify(from, target, ip6.InterfaceIDOf(neighbors.LinkLocal(c.Ext)), q.Now.Sub(c.LastHeard))

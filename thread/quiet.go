@@ -129,20 +129,23 @@ func (q *quiet) value() byte {
 }
 
 // hear takes what a neighbor's message says of the company, which is fresh or proven.
-func (q *quiet) hear(m mle.Message) {
+func (q *quiet) hear(m mle.Message, from *neighbors.Neighbor) {
 	if !q.possible() {
 		return
 	}
 	value, ok := m.Find(mle.TLVCompany)
 	switch {
 	case !speaks(m.Command) && m.Command != mle.Advertisement:
+		return
 	case !ok || len(value) == 0:
-		q.other = q.Now
+		q.other, from.Foreign = q.Now, true
+		return
 	case value[0]&^companyLost != companyNone:
 		if at := q.Now.Add(-time.Duration(value[0]&^companyLost) * companyUnit); at.After(q.other) {
 			q.other = at
 		}
 	}
+	from.Foreign = false
 }
 
 // speaks reports whether a message of this engine, other than an Advertisement, has the TLV.

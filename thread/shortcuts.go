@@ -29,6 +29,7 @@ type shortcuts struct {
 	keys      *keychain.Keychain
 	counter   *keychain.Counter
 	quiet     *quiet
+	deputy    *deputy
 
 	avoided map[mle.RLOC16]avoided
 }
@@ -132,7 +133,8 @@ func (s *shortcuts) unknown(src ieee802154.ShortAddr) {
 }
 
 // passing notes how well a frame of somebody to somebody else was heard. It may be forged.
-func (s *shortcuts) passing(src ieee802154.ShortAddr, rssi int) {
+func (s *shortcuts) passing(src, dst ieee802154.ShortAddr, rssi int) {
+	s.deputy.passing(mle.RLOC16(src), mle.RLOC16(dst))
 	if s.neighbors.Peers.Empty() {
 		return
 	}

@@ -61,6 +61,7 @@ type tmfMessenger struct {
 	admission *admission
 	kek       bool            // the datagram that is being received is secured with a KEK
 	expect    func(polls int) // an answer is due, for which a sleepy end device must poll
+	settled   bool            // the multicast that is being received need not be sent on
 	yields    bool            // what is answered now goes behind the datagrams that are sent
 }
 

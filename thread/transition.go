@@ -135,6 +135,7 @@ func (e *Engine) stopRouting() {
 func (e *Engine) setRLOC16(rloc mle.RLOC16) {
 	if rloc != e.rloc {
 		e.shortcuts.forget()
+		e.deputy.forget()
 		e.mle.forget(&e.counters.MLEReplaced) // what waits says that it comes from the old place: a new parent would take the child for one that moved on
 	}
 	e.rloc = rloc
@@ -151,6 +152,7 @@ func (e *Engine) enterPartition(d mle.LeaderData) {
 	if changed {
 		e.quiet.forget()
 		e.shortcuts.forget()
+		e.deputy.forget()
 		e.counters.PartitionChanges++
 		e.routes.left = leftPartition{
 			id: e.leader.PartitionID, sequence: e.neighbors.Routers.Sequence, until: e.Now.Add(e.timing.NetworkIDTimeout),

@@ -57,7 +57,7 @@ func (e *Engine) wire(c *Config) {
 	e.tmf.resources = e.resources()
 	e.machines = []machine{
 		e.mac, &e.attach, &e.keepAlive, &e.mle, &e.routes, &e.mesh, &e.ip, &e.tmf, e.polls, &e.leading, &e.distrib, &e.registrar, &e.leases,
-		&e.diagnostics, &e.surroundings, &e.manage, &e.commiss, &e.announcer, &e.admission,
+		&e.diagnostics, &e.surroundings, &e.manage, &e.commiss, &e.announcer, &e.admission, &e.deputy,
 	}
 }
 
@@ -180,7 +180,12 @@ func (e *Engine) wireRouterSide(c *Config) {
 	e.ends = ends{self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, quiet: &e.quiet}
 	e.mesh.ends = &e.ends
 	e.thrift = thrift{self: e.self, routes: &e.routes, hold: &e.sender.Hold}
-	e.shortcuts = shortcuts{self: e.self, neighbors: e.neighbors, keys: e.keys, counter: &e.mac.Counter, quiet: &e.quiet}
+	e.shortcuts = shortcuts{self: e.self, neighbors: e.neighbors, keys: e.keys, counter: &e.mac.Counter, quiet: &e.quiet, deputy: &e.deputy}
+	e.deputy = deputy{
+		self: e.self, neighbors: e.neighbors, addresses: e.addresses, resolver: e.resolver, places: &e.places, queries: &e.queries,
+		diagnostics: &e.diagnostics, quiet: &e.quiet, tmf: &e.tmf, mac: e.mac,
+	}
+	e.queries.deputy = &e.deputy
 	e.mle.shortcuts, e.mesh.shortcuts = &e.shortcuts, &e.shortcuts
 	e.mac.Unknown = e.shortcuts.unknown
 	e.mac.Passing, e.mac.Shortcuts = e.shortcuts.passing, e.quiet.possible()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ type guest struct {
 type pending struct {
 	to     netip.Addr
 	number uint16
+	at     time.Time
 }
 
 // lookEvery is how often a guest is asked what has become of it.
@@ -165,15 +167,23 @@ func (g *guest) ask(now time.Time, to netip.Addr, number uint16, size int) error
 	if g.modern {
 		command = fmt.Sprintf("ping async %s %d 1 1 64 19", to.StringExpanded(), size)
 	}
+	g.forget(now)
 	if len(g.pending) == 0 {
 		g.Lines() // nobody will ask for them
 	}
-	g.pending = append(g.pending[max(len(g.pending)-8, 0):], pending{to, number})
+	g.pending = append(g.pending, pending{to, number, now})
 	return g.Begin(now, command)
+}
+
+// forget drops the requests whose answers would not count any more: an answer to a later one would be taken for theirs.
+func (g *guest) forget(now time.Time) {
+	limit := g.node.net.trial.Traffic.limit()
+	g.pending = slices.DeleteFunc(g.pending, func(p pending) bool { return now.Sub(p.at) > limit })
 }
 
 // read looks for answers to echo requests in what the program has printed.
 func (g *guest) read() {
+	g.forget(g.node.net.Now())
 	if len(g.pending) == 0 {
 		return
 	}

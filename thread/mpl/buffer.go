@@ -139,6 +139,16 @@ func (b *Buffer) Hear(id SeedID, sequence uint8) {
 	}
 }
 
+// Withdraw drops a datagram.
+func (b *Buffer) Withdraw(id SeedID, sequence uint8) {
+	for i := range b.messages {
+		if m := &b.messages[i]; m.seed == id && m.sequence == sequence {
+			m.inUse = false
+		}
+	}
+	b.findFirst()
+}
+
 // Reset drops all datagrams.
 func (b *Buffer) Reset() {
 	for i := range b.messages {

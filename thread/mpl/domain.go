@@ -130,6 +130,13 @@ func (d *Domain) Accept(now time.Time, datagram []byte, opt ip6.MPLOption, src n
 	return true
 }
 
+// Withdraw has a datagram that was accepted not be sent any more.
+func (d *Domain) Withdraw(opt ip6.MPLOption, src netip.Addr) {
+	if seed, ok := SeedOf(opt, src); ok {
+		d.buffer.Withdraw(seed, opt.Sequence)
+	}
+}
+
 // SetExpirations sets how often a datagram is sent in all, see [Buffer.SetExpirations].
 func (d *Domain) SetExpirations(n int) { d.buffer.SetExpirations(n) }
 

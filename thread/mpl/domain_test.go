@@ -259,6 +259,32 @@ func TestAcceptUnusual(t *testing.T) {
 	}
 }
 
+// Withdraw drops one datagram, and no other. It is not new when it comes again.
+func TestWithdraw(t *testing.T) {
+	n := newNode(t, 1)
+	n.accept(withOption(t, 0x6c00, 5), true)
+	n.accept(withOption(t, 0x7000, 5), true)
+	n.Withdraw(ip6.MPLOption{}, netip.IPv6Unspecified()) // of no seed
+	for _, sequence := range []uint8{4, 5} {
+		d, err := ip6.ParseDatagram(withOption(t, 0x6c00, sequence))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Withdraw(d.MPL, d.Src)
+		if want := 2 - int(sequence-4); n.Len() != want {
+			t.Errorf("%d buffered after sequence number %d is withdrawn, want %d", n.Len(), sequence, want)
+		}
+	}
+	if n.accept(withOption(t, 0x6c00, 5), true) || n.Len() != 1 {
+		t.Error("new again")
+	}
+	for now := epoch; n.Len() > 0; now = now.Add(time.Millisecond) {
+		if d, ok := n.Poll(now); ok && bytes.Contains(d, []byte{0x6c, 0x00}) {
+			t.Errorf("%x is sent", d)
+		}
+	}
+}
+
 // Reset drops what is buffered. A node that comes back still knows what it heard, and does not begin its sequence anew.
 func TestReset(t *testing.T) {
 	n := newNode(t, 1)

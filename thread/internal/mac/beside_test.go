@@ -93,7 +93,7 @@ func TestToBeside(t *testing.T) {
 func TestPassing(t *testing.T) {
 	n, _ := newBeside(t)
 	var heard []ieee802154.ShortAddr
-	n.Passing = func(src ieee802154.ShortAddr, rssi int) {
+	n.Passing = func(src, _ ieee802154.ShortAddr, rssi int) {
 		if rssi != -77 {
 			t.Errorf("heard with %d dBm", rssi)
 		}

@@ -27,6 +27,8 @@ type Counters struct {
 	// TxUnicast and TxBroadcast count the frames that are over, whatever became of them; TxAckRequested those of the former that asked for an
 	// acknowledgement.
 	TxUnicast, TxBroadcast, TxAckRequested uint64
+	// TxRepeated counts frames of others that were repeated: see repeater.
+	TxRepeated uint64
 	// TxPolls counts data requests, PollsMissed those after which none of the frames came that were promised.
 	TxPolls, PollsMissed uint64
 }

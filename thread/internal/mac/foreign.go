@@ -81,7 +81,8 @@ func (m *MAC) isForeign(psdu []byte, rssi int) bool {
 			return false
 		}
 		if m.Passing != nil && ieee802154.AddrMode(control>>srcModeShift) == ieee802154.AddrModeShort && control&panIDCompression != 0 {
-			m.Passing(ieee802154.ShortAddr(binary.LittleEndian.Uint16(psdu[dstOffset+ieee802154.ShortAddrSize:])), rssi)
+			src, dst := binary.LittleEndian.Uint16(psdu[dstOffset+ieee802154.ShortAddrSize:]), binary.LittleEndian.Uint16(psdu[dstOffset:])
+			m.Passing(ieee802154.ShortAddr(src), ieee802154.ShortAddr(dst), rssi)
 		}
 	case ieee802154.AddrModeExt:
 		var a ieee802154.ExtAddr

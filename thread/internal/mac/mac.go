@@ -115,6 +115,7 @@ const (
 	radioIdle radioUse = iota
 	radioAck
 	radioFrame
+	radioRepeat
 )
 
 // A MAC sends one frame at a time (IEEE 802.15.4-2006 §7.5.1.4, §7.5.6.4):
@@ -153,10 +154,12 @@ type MAC struct {
 	//
 	// Deviation: IEEE 802.15.4-2006 §7.5.6.4 has all frames acknowledged, and so stock's radios do.
 	Shortcuts bool
+	// Repeats has frames of neighbors repeated: see repeater.
+	Repeats bool
 	// Unknown is told of each secured frame for this node from a short address that is not known. It is dropped. Nil for nothing.
 	Unknown func(src ieee802154.ShortAddr)
 	// Passing is told of each packet of a short address to another one that is not this node's, and how well it was heard. Nil for nothing.
-	Passing func(src ieee802154.ShortAddr, rssi int)
+	Passing func(src, dst ieee802154.ShortAddr, rssi int)
 	// Overheard is told of each packet to an extended address that is not this node's, before it is parsed. It must bring no deadline
 	// forward. It is set once.
 	Overheard func(to ieee802154.ExtAddr, psdu []byte)
@@ -215,6 +218,7 @@ type MAC struct {
 	heard heard  // the last frame that was for this node
 	rx    []byte // plaintext of the last secured frame
 
+	repeater repeater
 	announce *ieee802154.CCM
 	guests   [maxGuests]guest
 	kek      kek
@@ -263,6 +267,6 @@ func (m *MAC) Idle() bool { return m.state == stateIdle }
 
 // NextTimeout returns when HandleTimeout is due, and false if no timer runs.
 func (m *MAC) NextTimeout() (time.Time, bool) {
-	next := core.Earliest(m.timer, m.due)
+	next := core.Earliest(core.Earliest(m.timer, m.due), m.repeater.at)
 	return next, !next.IsZero()
 }

@@ -41,10 +41,16 @@ func (m *MAC) Ignore(now time.Time, psdu []byte, rssi int) bool {
 	case m.isForeign(psdu, rssi):
 		if psdu[0]&ackRequestBit != 0 {
 			m.room = now.Add(m.timing.AckRoom)
+			if m.Repeats {
+				m.watch(now, psdu)
+			}
 		}
 		m.Counters.RxOtherDestination++
 	case isPlainAck(psdu) && (!m.wantsAck || psdu[seqOffset] != m.frameSeq):
 		m.Counters.RxAcks++ // of another's frame, or too late
+		if m.Repeats {
+			m.heardAck(psdu[seqOffset])
+		}
 	default:
 		return false
 	}
@@ -376,19 +382,10 @@ func (m *MAC) open(f *ieee802154.Frame, psdu []byte, from source) ([]byte, bool)
 // authenticate returns the plaintext of a frame (Thread 1.1 §7.2).
 func (m *MAC) authenticate(f *ieee802154.Frame, psdu []byte, from source) ([]byte, error) {
 	n := from.record
-	if f.Security.Level != ieee802154.SecurityENCMIC32 || f.Security.KeyIDMode != ieee802154.KeyIDModeIndex || n == nil {
+	if n == nil {
 		return nil, errSecurity
 	}
-	seq, ok := keys.FromIndex(m.keys.Sequence(), f.Security.KeyIndex)
-	if !ok {
-		return nil, errSecurity
-	}
-	if n.Valid() {
-		if err := n.MAC.Check(seq, f.Security.FrameCounter); err != nil {
-			return nil, err
-		}
-	}
-	payload, err := f.Open(m.rx[:0], psdu, m.keys.MAC(seq), from.ext)
+	payload, seq, err := m.check(f, psdu, n, from.ext)
 	if err != nil {
 		return nil, err
 	}
@@ -399,6 +396,24 @@ func (m *MAC) authenticate(f *ieee802154.Frame, psdu []byte, from source) ([]byt
 		m.acknowledge()
 	}
 	return payload, nil
+}
+
+// check returns the plaintext of a frame, and under which key sequence it was secured, if that is fresh and authentic. It changes nothing.
+func (m *MAC) check(f *ieee802154.Frame, psdu []byte, n *neighbors.Neighbor, ext ieee802154.ExtAddr) ([]byte, keys.Sequence, error) {
+	if f.Security.Level != ieee802154.SecurityENCMIC32 || f.Security.KeyIDMode != ieee802154.KeyIDModeIndex {
+		return nil, 0, errSecurity
+	}
+	seq, ok := keys.FromIndex(m.keys.Sequence(), f.Security.KeyIndex)
+	if !ok {
+		return nil, 0, errSecurity
+	}
+	if n.Valid() {
+		if err := n.MAC.Check(seq, f.Security.FrameCounter); err != nil {
+			return nil, 0, err
+		}
+	}
+	payload, err := f.Open(m.rx[:0], psdu, m.keys.MAC(seq), ext)
+	return payload, seq, err
 }
 
 // note writes down that a neighbor has sent an authentic frame, and how well it was heard. It reports false for a frame to be dropped, which

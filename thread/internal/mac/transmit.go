@@ -210,6 +210,10 @@ func (m *MAC) nextPacket() (psdu []byte, ok bool) {
 		a := m.acks[m.ackHead]
 		m.ack = ieee802154.AppendAck(m.ack[:0], a.seq, a.pending)
 		return m.ack, true
+	case m.repeater.ready:
+		m.radio, m.repeater.ready = radioRepeat, false
+		m.Counters.TxRepeated++
+		return m.repeater.psdu, true
 	case m.state == stateReady:
 		m.radio, m.state, m.timer = radioFrame, stateSending, time.Time{}
 		return m.psdu, true
@@ -233,6 +237,8 @@ func (m *MAC) HandleTransmitDone(err error) {
 		// A lost acknowledgement is the peer's to notice.
 		m.ackHead = (m.ackHead + 1) % maxPendingAcks
 		m.ackLen--
+	case use == radioRepeat:
+		// Its sender tries again itself.
 	case m.state != stateSending:
 		// The frame was dropped meanwhile.
 	case errors.Is(err, ErrRefused):
@@ -267,6 +273,7 @@ func (m *MAC) HandleTimeout() {
 	if m.core.IsDue(m.due) {
 		m.loseRadio()
 	}
+	m.repeat()
 	if !m.core.IsDue(m.timer) {
 		return
 	}
@@ -302,11 +309,14 @@ func (m *MAC) loseRadio() {
 	}
 	use := m.radio
 	m.radio, m.due, m.stuck, m.presumed = radioIdle, time.Time{}, true, false
-	if use == radioAck {
+	switch use {
+	case radioAck:
 		m.ack = make([]byte, 0, ieee802154.AckSize)
 		m.ackHead = (m.ackHead + 1) % maxPendingAcks
 		m.ackLen--
-	} else {
+	case radioRepeat:
+		m.repeater.psdu = nil
+	default:
 		m.release()
 		m.spare = make([]byte, 0, ieee802154.MaxPSDU)
 	}
@@ -447,6 +457,7 @@ func (m *MAC) Stop() {
 	m.release()
 	m.state, m.timer, m.over, m.news = stateIdle, time.Time{}, false, false
 	m.heard = heard{}
+	m.stopRepeats()
 	if m.radio == radioAck {
 		m.ackLen = 1
 	} else {

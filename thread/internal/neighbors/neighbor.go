@@ -59,6 +59,7 @@ type Neighbor struct {
 	Failures   uint8       // unacknowledged frames in a row
 	Repeats    uint8       // acknowledged repetitions of its last frame
 	MAC, MLE   keys.Replay // frame counters of the MAC and of MLE
+	Passed     keys.Replay // frame counters of the MAC in what was heard of it for others
 	LastHeard  time.Time
 	LastFrame  time.Time // when the last frame came that the MAC has authenticated
 	LastAcked  time.Time // when it last acknowledged one
@@ -66,6 +67,7 @@ type Neighbor struct {
 	// AckTime is how long its acknowledgements take from the end of the transmission, smoothed; zero if none has come yet.
 	AckTime   time.Duration
 	Link      LinkInfo
+	Foreign   bool          // its messages show that it has another engine
 	Challenge mle.Challenge // ours, that its answer must repeat
 
 	topMAC, topMLE uint32 // the highest frame counters under network keys of before
@@ -102,10 +104,11 @@ func (n *Neighbor) TwoWayQuality() uint8 { return min(n.Link.Quality, n.QualityO
 
 // Prove takes over frame counters that the neighbor has proven to be its own: its next frames count up from them.
 func (n *Neighbor) Prove(seq keys.Sequence, mac, mle uint32) {
-	n.MAC, n.MLE = keys.ReplayFrom(seq, mac), keys.ReplayFrom(seq, mle)
+	n.MAC, n.MLE, n.Passed = keys.ReplayFrom(seq, mac), keys.ReplayFrom(seq, mle), keys.Replay{}
 }
 
 func (n *Neighbor) rekey(before bool) {
+	n.Passed = keys.Replay{}
 	n.topMAC, n.topMLE = max(n.topMAC, n.MAC.Next()), max(n.topMLE, n.MLE.Next())
 	if before {
 		n.MAC, n.MLE = keys.ReplayFrom(0, n.topMAC), keys.ReplayFrom(0, n.topMLE)

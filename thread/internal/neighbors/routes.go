@@ -87,6 +87,15 @@ func (t *Routers) Covers(route *mle.Route64, from mle.RouterID) bool {
 	return true
 }
 
+// prefers reports whether a way to a router over a neighbor is the better one of two that cost the same. Who has another engine is on the way only
+// where nobody else is: Pycom's boards hear no weak signal before they send, and wait two seconds for an acknowledgement.
+func (t *Routers) prefers(to *Router, over mle.RouterID) bool {
+	if a, b := t.entries[over].Foreign, t.entries[to.NextHop].Foreign; a != b {
+		return b
+	}
+	return t.rank(to, over) < t.rank(to, to.NextHop)
+}
+
 // rank orders the ways to a router that cost the same: at random, but always the same for this node.
 func (t *Routers) rank(to *Router, next mle.RouterID) uint32 {
 	x := uint32(t.Self)<<16 ^ uint32(to.RLOC16) ^ uint32(next)

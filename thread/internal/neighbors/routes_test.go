@@ -386,6 +386,26 @@ func TestBurden(t *testing.T) {
 	}
 }
 
+// Of two ways that cost the same the one over a node with this engine is taken, whoever is heard first.
+func TestForeignWay(t *testing.T) {
+	for _, foreign := range []mle.RouterID{left, right} {
+		for _, order := range [][2]mle.RouterID{{left, right}, {right, left}} {
+			r := newRouter(t)
+			r.Routers.Spread = true
+			for _, id := range order {
+				r.link(id, 3).Foreign = id == foreign
+				table := mle.Route64{Routers: idSet(self, left, right, far)}
+				table.Routes[self] = mle.Route{LinkQualityIn: 3}
+				table.Routes[far].Cost = 2
+				r.LearnRoutes(&table, id)
+			}
+			if next := r.Routers.Get(far).NextHop; next == foreign {
+				t.Errorf("over %d, in order %d", next, order)
+			}
+		}
+	}
+}
+
 // Where ways cost the same, different nodes take different ones, each always the same.
 func TestSpread(t *testing.T) {
 	taken := map[mle.RouterID]int{}

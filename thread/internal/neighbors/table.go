@@ -434,7 +434,7 @@ func (t *Table) learnRoute(r, neighbor *Router, from mle.RouterID, cost uint8, c
 	unlinked := rs.LinkCost(r) >= MaxRouteCost
 	switch {
 	case next != nil && next != neighbor:
-		if now := int(r.Cost) + int(rs.LinkCost(next)); through < now || through == now && rs.Spread && rs.rank(r, from) < rs.rank(r, r.NextHop) {
+		if now := int(r.Cost) + int(rs.LinkCost(next)); through < now || through == now && rs.Spread && rs.prefers(r, from) {
 			r.NextHop, r.Cost = from, cost
 		}
 	case through <= MaxRouteCost:

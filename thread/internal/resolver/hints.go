@@ -72,6 +72,11 @@ func (h *Hints) Take(t Tail) (rloc mle.RLOC16, said time.Time, ok bool) {
 	return e.rloc, e.said, true
 }
 
+// Occupied reports whether there is one of a place.
+func (h *Hints) Occupied(rloc mle.RLOC16) bool {
+	return slices.ContainsFunc(h.entries, func(e hint) bool { return e.rloc == rloc })
+}
+
 // Untold returns how many there are of which Tell has something to tell.
 func (h *Hints) Untold() (n int) {
 	for i := range h.entries {

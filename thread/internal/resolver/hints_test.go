@@ -36,9 +36,15 @@ func TestHints(t *testing.T) {
 	} {
 		var h Hints
 		tt.put(&h)
+		if tt.knows && (!h.Occupied(tt.want) || h.Occupied(0x5800)) {
+			t.Errorf("%s: who is where is not known", tt.name)
+		}
 		rloc, said, ok := h.Take(1)
 		if rloc != tt.want || !said.Equal(tt.said) || ok != tt.knows {
 			t.Errorf("%s: %v, %v, %v", tt.name, rloc, said, ok)
+		}
+		if ok && h.Occupied(rloc) {
+			t.Errorf("%s: there is somebody where there is nobody", tt.name)
 		}
 		if _, _, again := h.Take(1); again || len(h.entries) > maxHints {
 			t.Errorf("%s: taken twice, or %d kept", tt.name, len(h.entries))

@@ -264,6 +264,15 @@ func (r *Resolver) Hear(src netip.Addr, rloc mle.RLOC16, said time.Time, first b
 	e.said = said
 }
 
+// Place returns where a known address is, and how long ago it was known to be there.
+func (r *Resolver) Place(target netip.Addr) (rloc mle.RLOC16, age time.Duration, ok bool) {
+	e := r.find(target)
+	if e == nil || e.state != stateKnown {
+		return 0, 0, false
+	}
+	return e.rloc, r.core.Now.Sub(e.said), true
+}
+
 // Spoke notes that src has sent to this node, which it knows to be at self.
 func (r *Resolver) Spoke(src netip.Addr, self mle.RLOC16) {
 	if e := r.find(src); e != nil {
@@ -316,6 +325,13 @@ func (r *Resolver) Known(t Tail, prefix netip.Prefix) (target netip.Addr, ok boo
 func (r *Resolver) Has(target netip.Addr) bool {
 	e := r.find(target)
 	return e != nil && e.state != statePausing
+}
+
+// TellAgain has Tell yield a known address once more.
+func (r *Resolver) TellAgain(target netip.Addr) {
+	if e := r.find(target); e != nil && e.state == stateKnown {
+		e.told = min(e.told, maxTold-1)
+	}
 }
 
 // maxTold is how often neighbors are told where an address is.

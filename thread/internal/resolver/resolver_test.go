@@ -366,6 +366,27 @@ func TestClear(t *testing.T) {
 	r.effects()
 }
 
+// Place tells of known addresses alone, and since when they were there.
+func TestPlace(t *testing.T) {
+	r := newRoom(t)
+	if _, _, ok := r.Place(eid(1)); ok {
+		t.Error("known before anything is")
+	}
+	r.ask(eid(1))
+	if _, _, ok := r.Place(eid(1)); ok {
+		t.Error("known while it is asked for")
+	}
+	r.Learn(eid(1), rloc)
+	r.after(time.Minute)
+	if at, age, ok := r.Place(eid(1)); !ok || at != rloc || age != time.Minute {
+		t.Errorf("at %v for %v, %v", at, age, ok)
+	}
+	r.ForgetRLOC16(rloc)
+	if _, _, ok := r.Place(eid(1)); ok {
+		t.Error("known after its node has left")
+	}
+}
+
 func TestCached(t *testing.T) {
 	r := newRoom(t)
 	for i := range 3 {
