@@ -172,7 +172,7 @@ func (r *routes) routerHeardRouter(a advertised, info mleInfo) bool {
 	if from.Valid() {
 		if info.fresh && from.Ext == info.ext {
 			r.selection.considerDowngrade(a.route, id)
-			from.LastHeard, from.Alone = r.Now, a.alone
+			from.LastHeard, from.Alone, from.Burdened = r.Now, a.alone, a.burden >= heavyBurden
 			r.learn(a.route, id)
 			r.selection.considerSparing()
 		}
@@ -205,7 +205,7 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 		return true
 	}
 	if from != nil && info.news && r.hearsWell(info) {
-		from.HeardWell = r.Now
+		from.HeardWell, from.Burdened = r.Now, a.burden >= heavyBurden
 	}
 	if info.fresh {
 		r.selection.considerUpgrade()

@@ -22,6 +22,7 @@ func (a Airtime) committed() float64 {
 // left for what holds the mesh together. Data go no more then, neither its own nor others'.
 //
 //	committed ─► burden ─► costs of routes, pace of a leader, both in Advertisements
+//	          │         └► its neighbors do not count it any more: children of theirs become routers
 //	          └► short ──► data are given up
 //
 // Deviation: stock knows no such limit. A node that may send nothing any more is lost to the mesh, and who looks for it, or for another parent, uses
@@ -38,11 +39,14 @@ type thrift struct {
 var burdens = [...]struct {
 	share float64
 	cost  uint8
-}{{0.85, 3}, {0.75, 2}, {0.60, 1}}
+}{{0.85, mostBurden}, {0.75, heavyBurden}, {0.60, 1}}
 
 const (
 	// shortOf is the share from which on no data are sent: a little less than a governor would refuse, whose refusals are not expected.
 	shortOf = 0.94
+	// heavyBurden is the burden from which on others take over from a router, so that children become routers, and mostBurden the one from which on it
+	// says nothing more that can wait.
+	heavyBurden, mostBurden = 2, 3
 	// relief is how far the share must fall below a bound for the bound to hold no more.
 	relief = 0.05
 )

@@ -1,6 +1,7 @@
 package thread
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
 // meshLayer is 6LoWPAN and mesh forwarding: frames become datagrams or go on to the next hop, and datagrams find their way.
@@ -42,6 +44,7 @@ type meshLayer struct {
 
 	reassembler *lowpan.Reassembler
 	datagram    []byte // received
+	glimpsed    []byte // headers of what passes through
 }
 
 // A received is a 6LoWPAN payload on its way up. Behind a mesh header src and dst are the ends of the whole way.
@@ -237,7 +240,7 @@ func (x *meshLayer) receiveMesh(r received) {
 			x.ip.sendUnreachable(mle.RLOC16(header.Src.Short), inner.Header, inner.icmpError)
 			return
 		}
-		priority = sender.PriorityOf(inner.TrafficClass)
+		priority = inner.priority()
 	}
 	header.HopsLeft--
 	x.relay(header, r.payload, priority)
@@ -269,6 +272,15 @@ func (x *meshLayer) isMinimalChild(rloc mle.RLOC16) bool {
 type glimpse struct {
 	ip6.Header
 	icmpError bool
+	tmf       bool
+}
+
+// priority is that of the network's own messages for such as pass through, too: a router ID, or where an address is, is not to be had without.
+func (g *glimpse) priority() sender.Priority {
+	if g.tmf {
+		return sender.PriorityNet
+	}
+	return sender.PriorityOf(g.TrafficClass)
 }
 
 // peek returns the IPv6 header of a frame, if it is the first or the only one of its datagram.
@@ -288,7 +300,21 @@ func (x *meshLayer) peek(r *received) (glimpse, bool) {
 	if err != nil {
 		return glimpse{}, false
 	}
-	return glimpse{h, isICMPError(h.NextHeader, payload[size:])}, true
+	return glimpse{h, isICMPError(h.NextHeader, payload[size:]), h.NextHeader == ip6.ProtocolUDP && x.isTMF(payload, r, h.Dst)}, true
+}
+
+// isTMF reports whether a frame, which starts with LOWPAN_IPHC, has a message of Thread's management to a node of the mesh.
+func (x *meshLayer) isTMF(payload []byte, r *received, dst netip.Addr) bool {
+	if !x.addresses.Prefix().Contains(dst) {
+		return false
+	}
+	var err error
+	x.glimpsed, _, err = lowpan.Decompress(x.glimpsed[:0], payload, r.src, r.dst, x.contexts, 0)
+	if err != nil || len(x.glimpsed) < ip6.HeaderSize+ip6.UDPHeaderSize {
+		return false
+	}
+	port := binary.BigEndian.Uint16(x.glimpsed[ip6.HeaderSize+2:])
+	return port == tmf.UDPPort
 }
 
 // learnSource notes where the source of a datagram for this node, or a child of it, is to be found: it will be answered.

@@ -48,6 +48,8 @@ const (
 	companyNone, companyLost = 0x7f, 0x80
 	// leaderSlow is how many times rarer a leader advertises that has little airtime left.
 	leaderSlow = 2
+	// burdenShift is where in the last byte the sender's burden begins.
+	burdenShift = 4
 	// muchNewer is by how much the router ID sequence of who contradicts must be ahead, a minute's count. Less is but another way of old news.
 	muchNewer = 6
 	// otherCounts is how long the partition is not quiet after somebody else was heard: a child tells less often than a router that it is there.
@@ -112,7 +114,7 @@ func (q *quiet) advertise(plain []byte) []byte {
 	children, routers := &q.neighbors.Children, &q.neighbors.Routers
 	heard := routers.HeardSince(q.Now.Add(-q.neighborAge()))
 	return mle.AppendTLV(plain, mle.TLVCompany, []byte{
-		q.value(), byte(min(children.Attached(), math.MaxUint8)), byte(routers.Active()), byte(heard), children.Dropped, byte(q.slow()),
+		q.value(), byte(min(children.Attached(), math.MaxUint8)), byte(routers.Active()), byte(heard), children.Dropped, byte(q.slow()) | routers.Burden<<burdenShift,
 	})
 }
 
@@ -166,6 +168,7 @@ type companyReport struct {
 	routers int  // in the partition; 0 if it does not say
 	hears   int  // routers, well
 	dropped int  // children that it has dropped; -1 if it does not say
+	burden  int  // of the sender, see thrift
 	slow    int  // how many times rarer the sender's Advertisements are, if it is the leader
 }
 
@@ -181,7 +184,8 @@ func (q *quiet) report(m mle.Message) (c companyReport) {
 		c.alone, c.routers, c.hears, c.dropped = value[1] == 0, int(value[2]), int(value[3]), int(value[4])
 	}
 	if len(value) >= 6 {
-		c.slow = min(max(int(value[5]), 1), leaderSlow)
+		c.slow = min(max(int(value[5]&(1<<burdenShift-1)), 1), leaderSlow)
+		c.burden = int(value[5] >> burdenShift)
 	}
 	return c
 }

@@ -161,6 +161,9 @@ func (r *routes) hurryAdvertise() {
 		r.resetAdvertise()
 		return
 	}
+	if r.neighbors.Routers.Burden >= mostBurden {
+		return
+	}
 	r.advertise.Hurry(r.Now, 4*r.timing.AdvertiseMin)
 }
 

@@ -100,7 +100,8 @@ func (s *selection) mayDowngrade() bool {
 	return strong >= minDowngradeNeighbors && surplus > 0 && s.neighbors.Children.Attached() < 3*surplus
 }
 
-// crowded reports whether enough routers are around for this node to stay a child, or nobody whom it could serve.
+// crowded reports whether enough routers are around for this node to stay a child, or nobody whom it could serve. Routers that have little airtime
+// left need help.
 func (s *selection) crowded() bool {
 	enough := s.timing.RouterNeighbors
 	if enough == 0 {
@@ -112,7 +113,7 @@ func (s *selection) crowded() bool {
 	n := 0
 	since := s.Now.Add(-s.quiet.neighborAge())
 	for id, r := range s.neighbors.Routers.All() {
-		if r.HeardWell.After(since) {
+		if r.HeardWell.After(since) && !r.Burdened {
 			s.fresh = s.fresh.Remove(id)
 			n++
 		}

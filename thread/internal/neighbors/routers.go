@@ -25,6 +25,7 @@ type Router struct {
 	HeardWell time.Time       // the last Advertisement of it that was heard with the margin of a link
 	Others    mle.RouterIDSet // routers to which it says that it has good links
 	Alone     bool            // it says that it has no children
+	Burdened  bool            // it says that it has little airtime left, and others are to help
 	Asked     time.Time       // when it was asked whether it is still there
 
 	// Of the handshake, while there is no link.

@@ -138,7 +138,7 @@ func (t *Routers) Spare(leader mle.RouterID, alone bool) bool {
 	var above, all mle.RouterIDSet
 	for id, r := range t.Linked() {
 		all = all.Add(id)
-		if r.TwoWayQuality() >= goodQuality && (id == leader || alone && !r.Alone || alone == r.Alone && id > t.Self.RouterID()) {
+		if r.TwoWayQuality() >= goodQuality && !r.Burdened && (id == leader || alone && !r.Alone || alone == r.Alone && id > t.Self.RouterID()) {
 			above = above.Add(id)
 		}
 	}

@@ -327,6 +327,12 @@ func TestSpare(t *testing.T) {
 		if got := r.Routers.Spare(tt.leader, tt.alone); got != tt.spare {
 			t.Errorf("%s: %v", tt.name, got)
 		}
+		for id := range tt.links {
+			r.Routers.Get(id).Burdened = true
+		}
+		if r.Routers.Spare(tt.leader, tt.alone) {
+			t.Errorf("%s: spare beside such as need help", tt.name)
+		}
 	}
 }
 
