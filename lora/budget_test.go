@@ -25,7 +25,7 @@ func TestBudget(t *testing.T) {
 		sent += cfg.Airtime(len(data))
 		now = now.Add(time.Second)
 	}
-	if limit := 36 * time.Second; sent > limit*85/100 || sent < limit*80/100 {
+	if limit := 36 * time.Second; sent > limit*95/100 || sent < limit*90/100 {
 		t.Errorf("data got %v of %v", sent, limit)
 	}
 	if err := b.Book(now, ack); err != nil {

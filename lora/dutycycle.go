@@ -45,8 +45,8 @@ func rankOf(packet []byte) rank {
 // Up to these shares of what a duty cycle allows in an hour, counting all, a packet of a rank is
 // sent; an acknowledgment as long as anything is left.
 const (
-	controlShare = 0.90
-	dataShare    = 0.85
+	controlShare = 0.98
+	dataShare    = 0.95
 	// reserveShare is the most that data leaves to the higher ranks, which is what they
 	// needed in the last hour.
 	reserveShare = 0.60

@@ -160,8 +160,8 @@ func TestRanks(t *testing.T) {
 			t.Errorf("more %s waits %v", what, wait)
 		}
 	}
-	step("data", data(210*time.Millisecond), 30600*time.Millisecond)
-	step("control", control(118*time.Millisecond), 32400*time.Millisecond)
+	step("data", data(210*time.Millisecond), 34200*time.Millisecond)
+	step("control", control(118*time.Millisecond), 35280*time.Millisecond)
 	step("acknowledgments", ack(31*time.Millisecond), 36*time.Second)
 	if s.send(data(time.Millisecond)) || s.send(control(time.Millisecond)) {
 		t.Error("something was sent beyond the limit")
@@ -185,7 +185,7 @@ func TestReserve(t *testing.T) {
 			}
 			packets += s.sendAll(data(210 * time.Millisecond))
 		}
-		room := 6 * (30600*time.Millisecond - time.Hour/(32*time.Second)*airtime)
+		room := 6 * (34200*time.Millisecond - time.Hour/(32*time.Second)*airtime)
 		if sent := time.Duration(packets) * 210 * time.Millisecond; sent > room || sent < room*8/10 {
 			t.Errorf("%v: %v of data sent, there was room for %v", airtime, sent, room)
 		}
@@ -219,7 +219,7 @@ func TestTooLongForTheLimit(t *testing.T) {
 	if got := a.wait(epoch, data(4923*time.Millisecond)); got != forever {
 		t.Errorf("a packet longer than an hour's limit waits %v", got)
 	}
-	if got := a.wait(epoch, data(3100*time.Millisecond)); got != forever {
+	if got := a.wait(epoch, data(3500*time.Millisecond)); got != forever {
 		t.Errorf("a packet longer than the share of data waits %v", got)
 	}
 	if got := a.wait(epoch, ack(3*time.Second)); got != 0 {

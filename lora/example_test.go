@@ -98,6 +98,6 @@ func ExampleGovern() {
 		fmt.Println(u)
 	}
 	// Output:
-	// packet 55: lora: duty cycle used up
-	// K: 3.055s of 3.6s used
+	// packet 61: lora: duty cycle used up
+	// K: 3.395s of 3.6s used
 }

@@ -90,15 +90,15 @@ func WithAirtimeStore(s AirtimeStore) GovernorOption { return func(g *governing)
 // something for what matters more, told by the header of an IEEE 802.15.4 frame:
 //
 //   - Acknowledgments are sent as long as anything is left.
-//   - Frames that the MAC does not secure, which are those that keep up the mesh, stop at 90 %
+//   - Frames that the MAC does not secure, which are those that keep up the mesh, stop at 98 %
 //     of the airtime allowed in an hour.
-//   - All else stops at 85 %, less what the others will need: as much as they have needed in
+//   - All else stops at 95 %, less what the others will need: as much as they have needed in
 //     the last hour, 60 % at most.
 //
 // A signal that lies in no sub-band has the lowest duty cycle of the region.
 //
 // What was sent before Govern counts, too: give it a store ([WithAirtimeStore]). Without one nobody knows, and the hour before counts as
-// 70 % used, which comes free evenly over the next hour. That is enough for a mesh to form, but each start has some airtime at
+// 80 % used, which comes free evenly over the next hour. That is enough for a mesh to form, but each start has some airtime at
 // once: five in an hour can send half as much again as is allowed. A Governor knows nothing of what another radio sends on the
 // same sub-band.
 func Govern(radio Radio, options ...GovernorOption) *Governor {

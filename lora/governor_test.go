@@ -70,7 +70,8 @@ var (
 
 const (
 	longAirtime = 210176 * time.Microsecond
-	dataLimit   = 30600 * time.Millisecond // of 36 s
+	dataLimit   = 34200 * time.Millisecond // of 36 s
+	dataPackets = int(dataLimit / longAirtime)
 )
 
 // fresh is Govern for a radio that has sent nothing before.
@@ -95,7 +96,7 @@ func TestGovernorRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &bareRadio{}
 		g := fresh(r)
-		if got, want := exhaust(t, g), int(dataLimit/longAirtime); got != want {
+		if got, want := exhaust(t, g), dataPackets; got != want {
 			t.Errorf("%d packets in an hour, want %d", got, want)
 		}
 		before := time.Now()
@@ -110,13 +111,13 @@ func TestGovernorRefuses(t *testing.T) {
 		if len(usage) != 2 || usage[0].SubBand.Name != "L" || usage[1].SubBand.Name != "M" {
 			t.Fatalf("%+v", usage)
 		}
-		used := 145*longAirtime + 30976*time.Microsecond
+		used := time.Duration(dataPackets)*longAirtime + 30976*time.Microsecond
 		for i, u := range usage {
 			if u.Limit != 36*time.Second || u.Used != used || u.Left != u.Limit-used || u.Refused != uint64(2-2*i) || u.Delayed != 0 {
 				t.Errorf("%+v", u)
 			}
 		}
-		if got, want := usage[0].String(), "L: 30.506s of 36s used"; got != want {
+		if got, want := usage[0].String(), "L: 34.079s of 36s used"; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 		time.Sleep(DutyCycleWindow + slotTime)
@@ -131,12 +132,12 @@ func TestGovernorWaits(t *testing.T) {
 		r := &bareRadio{cfg: Config{Frequency: 868_300 * KHz}}
 		g := fresh(r, WithMaxWait(2*DutyCycleWindow))
 		began := time.Now()
-		for range 145 {
+		for range dataPackets {
 			if err := g.Send(t.Context(), longFrame); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if took := time.Since(began); took > 31*time.Second {
+		if took := time.Since(began); took > 35*time.Second {
 			t.Fatalf("the first packets took %v", took)
 		}
 		waiting := make(chan error)
@@ -174,7 +175,7 @@ func TestGovernorStopsWaiting(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := &bareRadio{}
 				g := fresh(r, WithMaxWait(time.Hour))
-				for range 145 {
+				for range dataPackets {
 					if err := g.Send(t.Context(), longFrame); err != nil {
 						t.Fatal(err)
 					}
@@ -188,7 +189,7 @@ func TestGovernorStopsWaiting(t *testing.T) {
 				if err := <-done; !errors.Is(err, tt.want) {
 					t.Errorf("%v, want %v", err, tt.want)
 				}
-				if len(r.sent) != 145 {
+				if len(r.sent) != dataPackets {
 					t.Errorf("%d packets sent", len(r.sent))
 				}
 			})
@@ -259,7 +260,7 @@ func TestGovernorLogs(t *testing.T) {
 			g.Send(t.Context(), longFrame)
 		}
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-		if len(lines) != 2 || !strings.Contains(lines[0], "level=WARN") || !strings.Contains(lines[0], "subband=M used=30.") ||
+		if len(lines) != 2 || !strings.Contains(lines[0], "level=WARN") || !strings.Contains(lines[0], "subband=M used=34.") ||
 			!strings.Contains(lines[0], "limit=36s") || !strings.Contains(lines[1], "level=INFO") {
 			t.Errorf("log:\n%s", log.String())
 		}
@@ -318,7 +319,7 @@ func TestGovernorRetunes(t *testing.T) {
 		g := fresh(r)
 		exhaust(t, g)
 		r.tune(Config{Frequency: 866 * MHz})
-		if got := exhaust(t, g); got != 145 {
+		if got := exhaust(t, g); got != dataPackets {
 			t.Errorf("%d packets in the other sub-band", got)
 		}
 		r.tune(Config{Frequency: 868_300 * KHz})
@@ -343,7 +344,7 @@ func TestGovernorManySenders(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if len(r.sent) != 145 {
+		if len(r.sent) != dataPackets {
 			t.Errorf("%d packets", len(r.sent))
 		}
 	})

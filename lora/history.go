@@ -53,7 +53,7 @@ func (m *MemoryAirtimeStore) SaveAirtime(sent []SentAirtime) error {
 const (
 	// unknownShare is the part of a sub-band's hour that counts as used, evenly over the hour before the start, where nobody knows what was
 	// sent then. With less left, nodes that start together do not find each other: messages that answer one another would be refused.
-	unknownShare = 0.70
+	unknownShare = 0.80
 	// aheadShare is the part of a sub-band's hour that is stored as used before it is: a crash costs as much at most.
 	aheadShare = 1.0 / 16
 )

@@ -38,11 +38,11 @@ type thrift struct {
 var burdens = [...]struct {
 	share float64
 	cost  uint8
-}{{shortOf, 3}, {0.75, 2}, {0.60, 1}}
+}{{0.85, 3}, {0.75, 2}, {0.60, 1}}
 
 const (
-	// shortOf is the share from which on no data are sent.
-	shortOf = 0.85
+	// shortOf is the share from which on no data are sent: a little less than a governor would refuse, whose refusals are not expected.
+	shortOf = 0.94
 	// relief is how far the share must fall below a bound for the bound to hold no more.
 	relief = 0.05
 )

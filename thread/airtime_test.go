@@ -21,8 +21,10 @@ func TestThrift(t *testing.T) {
 		{"half", 18 * time.Second, 0, 0, false},
 		{"most of it soon", 12 * time.Second, 12 * time.Second, 1, false},
 		{"more", 24 * time.Second, 4 * time.Second, 2, false},
-		{"nearly all", 28 * time.Second, 4 * time.Second, 3, true},
-		{"a little less", 27 * time.Second, 3 * time.Second, 3, true},
+		{"much", 28 * time.Second, 4 * time.Second, 3, false},
+		{"nearly all", 29 * time.Second, 5 * time.Second, 3, true},
+		{"a little less", 29 * time.Second, 4 * time.Second, 3, true},
+		{"less again", 28 * time.Second, 3500 * time.Millisecond, 3, false},
 		{"less", 24 * time.Second, 4 * time.Second, 2, false},
 		{"little", 5 * time.Second, 0, 0, false},
 	} {
