@@ -89,6 +89,7 @@ type attacher struct {
 
 // lastParent is the parent that a minimal end device had last.
 type lastParent struct {
+	known     bool
 	rloc      mle.RLOC16
 	partition uint32
 }
@@ -99,8 +100,8 @@ type lastParent struct {
 // Deviation: OpenThread has it as an option, which is off.
 func (a *attacher) moved() {
 	before := a.last
-	a.last = lastParent{a.neighbors.Parent.RLOC16, a.leader.PartitionID}
-	if !a.fullThreadDevice() && before.rloc != 0 && before.rloc != a.last.rloc && before.partition == a.last.partition {
+	a.last = lastParent{true, a.neighbors.Parent.RLOC16, a.leader.PartitionID}
+	if !a.fullThreadDevice() && before.known && before.rloc != a.last.rloc && before.partition == a.last.partition {
 		a.ip.sendEmpty(before.rloc)
 	}
 }

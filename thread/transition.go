@@ -515,7 +515,7 @@ func (e *Engine) resume() {
 		e.neighbors.SetParent(neighbors.Neighbor{
 			Ext: s.Parent, RLOC16: s.RLOC16.RouterID().RLOC16(), Mode: ModeFullThreadDevice,
 		}, 0, neighbors.Restored)
-		e.attach.last = lastParent{e.neighbors.Parent.RLOC16, s.PartitionID}
+		e.attach.last = lastParent{true, e.neighbors.Parent.RLOC16, s.PartitionID}
 		e.attach.synchronize()
 	}
 }

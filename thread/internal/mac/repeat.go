@@ -44,7 +44,7 @@ const (
 	// somebody's repetition.
 	boardPatience, nextTry = 2 * time.Second, 1500 * time.Millisecond
 	// repeatsEvery and repeatsBurst are how often frames are repeated: in times of the longest frame, and at once.
-	repeatsEvery, repeatsBurst = 8, 8
+	repeatsEvery, repeatsBurst = 64, 16
 )
 
 // watch notes a frame for another node, which asks for an acknowledgement.
