@@ -66,7 +66,7 @@ func (e *ends) candidates(has netip.Addr, left bool, at ieee802154.Addr) iter.Se
 			return
 		}
 		rloc := mle.RLOC16(at.Short)
-		if rloc == e.rloc && !yield(e.addresses.EID()) {
+		if rloc == e.rloc && !e.addresses.MeshLocal(yield) {
 			return
 		}
 		for c := range e.neighbors.Children.Established() { // a minimal child is at its parent's place, or at its own

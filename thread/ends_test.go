@@ -1,6 +1,7 @@
 package thread_test
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -123,5 +124,22 @@ func TestEndsOfMinimalChild(t *testing.T) {
 			ping(m.Nodes[0], child, 6)
 			ping(m.Nodes[3], child, 6)
 		})
+	}
+}
+
+// An address that was added within the mesh-local prefix is found as well.
+func TestEndsOfAddedAddress(t *testing.T) {
+	r := newMeasuredRow(t)
+	added := netip.MustParseAddr("fdde:ad00:beef::4")
+	if err := r.Nodes[2].Console().AddAddress(added); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, ok := r.Nodes[0].Ping(added, 16, 20*time.Second); !ok {
+			t.Fatalf("no reply\n%s", r)
+		}
+	}
+	if n := r.unaddressed(); n != 0 {
+		t.Errorf("%d refused", n)
 	}
 }

@@ -218,6 +218,20 @@ func (t *Table) list() (changed bool) {
 	return !slices.Equal(before, t.newest)
 }
 
+// MeshLocal yields the addresses under the mesh-local prefix, the ML-EID first, until yield returns false: so does MeshLocal then.
+func (t *Table) MeshLocal(yield func(netip.Addr) bool) bool {
+	eid := t.EID()
+	if !yield(eid) {
+		return false
+	}
+	for i := range t.entries {
+		if a := t.entries[i].addr; a != eid && t.meshLocal.Contains(a) && !yield(a) {
+			return false
+		}
+	}
+	return true
+}
+
 // All returns the unicast addresses of the node, the newest first.
 func (t *Table) All() []netip.Addr { return slices.Clone(t.newest) }
 
