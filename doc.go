@@ -27,7 +27,7 @@
 // A node attaches by itself: it looks for a parent, becomes its child, and a router where routers are few; where nobody
 // answers it founds a partition and leads it. Partitions that meet merge. [Node.State] tells the present role, [Node.Events]
 // this and all other changes. [Node.WaitAttached] waits until the node has its place, if need be alone; [Node.WaitNeighbor] and
-// [Node.WaitReachable] wait for others. Attaching takes 10 to 20 seconds, founding a partition 20 to 30, becoming a router up to two minutes more.
+// [Node.WaitReachable] wait for others. Attaching takes 5 to 15 seconds, founding a partition 12 to 20, becoming a router up to two minutes more.
 //
 // Each node has several IPv6 addresses, see [Node.IPAddrs]. Applications use the mesh-local EID, [Node.MeshLocalEID]: it stays
 // when the topology changes. A datagram to it may have to wait for an address query, some seconds.

@@ -368,7 +368,7 @@ func TestWaitAttached(t *testing.T) {
 		if err := n.WaitAttached(context.Background()); err != nil {
 			t.Error(err)
 		}
-		if d := time.Since(start); d < 15*time.Second || d > 35*time.Second {
+		if d := time.Since(start); d < 10*time.Second || d > 25*time.Second {
 			t.Errorf("attached after %v", d)
 		}
 		// Attached already: a context that has ended does not matter.

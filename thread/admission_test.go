@@ -295,7 +295,7 @@ func TestStopJoining(t *testing.T) {
 	}
 	for wait := time.Second; wait < 30*time.Second; wait += 3 * time.Second {
 		ext := j.ExtAddr()
-		result := x.begin(j, thread.JoinOptions{Password: joinerPassword})
+		result := x.begin(j, thread.JoinOptions{Password: joinerPassword, Discoveries: 5})
 		if err := j.Join(x.Sim.Now(), thread.JoinOptions{Password: joinerPassword}, nil); !errors.Is(err, thread.ErrState) {
 			t.Errorf("twice: %v", err)
 		}

@@ -209,6 +209,9 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 	}
 	if info.fresh {
 		r.selection.considerUpgrade()
+		if a.full {
+			r.selection.hurry()
+		}
 	}
 	if isParent {
 		if parent.RLOC16 != a.source {
@@ -337,6 +340,8 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router, lost, gone 
 	case to.State() == neighbors.LinkRequest && r.Now.Sub(to.Opened) >= r.timing.LinkRequest:
 		r.links.unansweredBy(to)
 		r.neighbors.Drop(&to.Neighbor)
+	case to.State() == neighbors.LinkRequest:
+		r.links.requestAgain(to)
 	case r.role == RoleLeader && !to.LastHeard.After(gone) &&
 		!r.neighbors.Routers.IsAssigned(to.NextHop) && r.neighbors.Routers.LinkCost(to) >= neighbors.MaxRouteCost:
 		r.leading.release(id)

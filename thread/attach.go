@@ -200,6 +200,7 @@ func (a *attacher) seek(partition uint32, info mleInfo) {
 	ok, again := a.vain.begin(a.Now, partition, pause, info.news)
 	if ok {
 		a.doubtful, a.heard, a.sought = again, info.ext, partition
+		a.courtesy.again = 0
 		a.start(attachBetter)
 	}
 }
@@ -258,7 +259,7 @@ func (a *attacher) succession() time.Duration {
 			rank++
 		}
 	}
-	return min(time.Duration(rank)*hold/2, 3*hold) + a.RandomUpTo(hold/2)
+	return min(time.Duration(rank)*hold*2, 6*hold) + a.RandomUpTo(hold/2)
 }
 
 // NextTimeout returns when the search goes on by itself.
@@ -291,7 +292,11 @@ func (a *attacher) HandleTimeout() {
 		}
 		a.neighbors.Change(&a.neighbors.Candidate.Neighbor, neighbors.Invalid)
 		a.heardParent = false
-		a.requestParents(attachParentRequestRouters)
+		if a.courtesy.middle {
+			a.requestParents(attachParentRequestREEDs)
+		} else {
+			a.requestParents(attachParentRequestRouters)
+		}
 	case attachParentRequestRouters:
 		a.routersAsked()
 	case attachParentRequestREEDs:
@@ -316,10 +321,11 @@ func (a *attacher) HandleTimeout() {
 // routersAsked goes on when no router has answered, or not the one that was asked alone.
 func (a *attacher) routersAsked() {
 	switch {
+	case a.asksOne() && a.askAgain():
 	case a.courtesy.direct:
 		a.courtesy.direct = false // it has no place left, or does not hear this node
 		a.requestParents(attachParentRequestRouters)
-	case a.asksOne():
+	case a.asksOne() || a.givesWay():
 		a.giveUp()
 	default:
 		a.requestParents(attachParentRequestREEDs)
@@ -368,11 +374,8 @@ func (a *attacher) requestParents(state attachState) {
 		// Who has lost the leader's partition asks everybody from the first.
 		window, mask = a.timing.ParentRequestREEDs, mle.ScanRouters|mle.ScanEndDevices
 	}
-	if t := a.timing.ParentResponseAll + a.timing.SearchJitter; a.leaderless() && t < window {
-		window = t // all are searching
-	}
-	a.windowEnd = a.Now.Add(window)
-	a.timer = a.windowEnd
+	a.courtesy.began = a.Now
+	a.endWindow(a.window(window))
 	if d := a.timing.ParentDecision; d > 0 && d < window {
 		a.timer = a.Now.Add(d)
 	}
@@ -382,6 +385,26 @@ func (a *attacher) requestParents(state attachState) {
 	b = mle.AppendScanMask(b, mask)
 	b = mle.AppendVersion(b, mle.Version1_1)
 	a.mle.send(to, b)
+}
+
+// window is how long answers are awaited, where ordinary is what stock waits.
+//
+// Deviation: stock's nodes that have asked at the same time, too far apart to hear each other, ask at the same time ever after.
+func (a *attacher) window(ordinary time.Duration) time.Duration {
+	t := a.timing
+	switch {
+	case t.AttachHold == 0:
+		return ordinary
+	case a.leaderless():
+		return min(ordinary, t.ParentResponseAll+t.SearchJitter/3) // all are searching, and who comes first is agreed
+	case a.courtesy.middle:
+		return min(ordinary, t.ParentResponseAll+t.SearchJitter) // all are searching
+	case a.asksOne() && !a.isCrowded():
+		return min(ordinary, t.SearchJitter) // it answers at once
+	case a.role == RoleDetached:
+		return ordinary*3/5 + a.RandomUpTo(ordinary/5)
+	}
+	return ordinary
 }
 
 // failed decides what follows a search without result.

@@ -44,6 +44,10 @@ func TestDeputy(t *testing.T) {
 	m, board := withBoard(t, 3)
 	n, last := m.Nodes[0], m.Nodes[2]
 	m.Run(time.Minute)
+	if _, ok := last.Ping(n.MeshLocalEID(), 16, 20*time.Second); !ok { // so that it knows where that one is
+		t.Fatal("no reply")
+	}
+	m.Run(time.Minute)
 	parent := shortAddress(n.RLOC16())
 	// query asks, as boards do by their parent, and returns the answers, and how often the question was sent on.
 	query := func(id uint16, target netip.Addr) (answers []coap.Message, sentOn int) {

@@ -55,6 +55,10 @@ func (l *leading) formPartition() bool {
 	}
 	l.pending.Lead()
 	l.distrib.found()
+	if l.timing.AttachHold > 0 {
+		// Deviation: stock waits for its timer, while others that search found partitions, too.
+		l.routes.sendAdvertisement()
+	}
 	l.registrar.Lead()
 	return true
 }

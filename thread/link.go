@@ -55,6 +55,9 @@ func (l *links) request(r *neighbors.Router) {
 		b = mle.AppendLeaderData(b, l.distrib.leaderData())
 	}
 	challenge := l.newChallenge()
+	if r != nil && r.Again > 0 {
+		challenge = r.Challenge // the first answer may be on its way
+	}
 	b = mle.AppendChallenge(b, challenge)
 	if r == nil {
 		l.challenge = challenge
@@ -92,6 +95,23 @@ func (l *links) mayOpen(r *neighbors.Router) bool {
 	return r.State() == neighbors.Invalid && !l.attach.leaving() && !l.Now.Before(r.AskAfter)
 }
 
+// maxLinkAgain is how often a Link Request is repeated while it is open.
+const maxLinkAgain = 2
+
+// requestAgain repeats a router's Link Request that nobody has answered for a while, or has one follow an answer that nobody has answered.
+//
+// Deviation: stock waits for the request to expire, and then for the next Advertisement. Nobody acknowledges these messages; until both ends have
+// the link, what one sends to the other gets lost, and where it is the way to the leader nobody behind it becomes a router. Whose first request was in
+// vain may have heard an echo of somebody far away.
+func (l *links) requestAgain(r *neighbors.Router) {
+	due := r.Opened.Add(time.Duration(r.Again+1) * l.timing.LinkRequest / (maxLinkAgain + 1))
+	if l.timing.LinkRequestJitter == 0 || !l.isRouter() || r.Unanswered > 0 || r.Again >= maxLinkAgain || r.Challenge.IsZero() || l.Now.Before(due) {
+		return
+	}
+	r.Again++
+	l.request(r)
+}
+
 // unansweredBy notes that a Link Request to r has led to nothing.
 func (l *links) unansweredBy(r *neighbors.Router) {
 	r.AskAfter = l.Now.Add(l.timing.LinkRequest << r.Unanswered)
@@ -113,7 +133,7 @@ func (l *links) heardUnlinked(r *neighbors.Router, info mleInfo) {
 	r.Ext = info.ext
 	r.Link.Reset(&l.scale, info.rssi)
 	r.Failures = 0
-	r.Opened = l.Now
+	r.Opened, r.Again = l.Now, 0
 	r.Challenge = mle.Challenge{}
 	l.neighbors.Change(&r.Neighbor, neighbors.LinkRequest)
 }
@@ -385,7 +405,7 @@ func (l *links) establish(r *neighbors.Router, a *acceptance, info mleInfo) {
 	}
 	r.QualityOut = l.scale.Quality(a.margin, -1)
 	r.Failures = 0
-	r.Challenge = mle.Challenge{}
+	r.Challenge, r.Again = mle.Challenge{}, 0
 	r.Unanswered, r.AskAfter = 0, time.Time{}
 	l.neighbors.Change(&r.Neighbor, neighbors.Valid)
 }

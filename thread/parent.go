@@ -209,6 +209,7 @@ func (p *parentSide) sendParentResponse(c *neighbors.Child, challenge mle.Challe
 // overheard notes an offer of somebody else's to a node that has asked for parents: after some of them this node's own is not needed. An
 // offer is authentic and repeats the challenge of the request, so that no forged and no recorded one counts.
 func (p *parentSide) overheard(to ieee802154.ExtAddr, psdu []byte) {
+	p.attach.overheard(psdu)
 	if p.timing.ParentOffers == 0 {
 		return
 	}
@@ -388,6 +389,9 @@ func (p *parentSide) attached(c *neighbors.Child) {
 		c.LastAcked = p.Now
 		p.neighbors.Change(&c.Neighbor, neighbors.Valid)
 		p.change.changed()
+		if p.timing.AttachHold > 0 && p.neighbors.Children.Full() {
+			p.routes.sendAdvertisement() // those who would ask hear of it, and children that may become routers
+		}
 	}
 }
 

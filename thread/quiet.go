@@ -46,6 +46,8 @@ const (
 	companyUnit = 8 * time.Second
 	// companyNone stands for nobody, companyLost says that the leader is lost.
 	companyNone, companyLost = 0x7f, 0x80
+	// companyFull stands for as many children as the sender can have.
+	companyFull = math.MaxUint8
 	// leaderSlow is how many times rarer a leader advertises that has little airtime left.
 	leaderSlow = 2
 	// burdenShift is where in the last byte the sender's burden begins.
@@ -113,8 +115,12 @@ func (q *quiet) advertise(plain []byte) []byte {
 	}
 	children, routers := &q.neighbors.Children, &q.neighbors.Routers
 	heard := routers.HeardSince(q.Now.Add(-q.neighborAge()))
+	attached := byte(min(children.Attached(), companyFull-1))
+	if children.Full() {
+		attached = companyFull
+	}
 	return mle.AppendTLV(plain, mle.TLVCompany, []byte{
-		q.value(), byte(min(children.Attached(), math.MaxUint8)), byte(routers.Active()), byte(heard), children.Dropped, byte(q.slow()) | routers.Burden<<burdenShift,
+		q.value(), attached, byte(routers.Active()), byte(heard), children.Dropped, byte(q.slow()) | routers.Burden<<burdenShift,
 	})
 }
 
@@ -165,6 +171,7 @@ type companyReport struct {
 	quiet   bool // each node of the partition has this engine
 	lost    bool // the leader is lost
 	alone   bool // the sender has no children
+	full    bool // it has no place for another child
 	routers int  // in the partition; 0 if it does not say
 	hears   int  // routers, well
 	dropped int  // children that it has dropped; -1 if it does not say
@@ -181,6 +188,7 @@ func (q *quiet) report(m mle.Message) (c companyReport) {
 	}
 	c.quiet, c.lost = value[0]&^companyLost == companyNone, value[0]&companyLost != 0
 	if len(value) >= 5 {
+		c.full = value[1] == companyFull
 		c.alone, c.routers, c.hears, c.dropped = value[1] == 0, int(value[2]), int(value[3]), int(value[4])
 	}
 	if len(value) >= 6 {

@@ -2,6 +2,7 @@ package thread
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
@@ -56,7 +57,8 @@ type self struct {
 	counters *Counters
 	scale    neighbors.Scale // of received power
 
-	load       func() float64 // share of the channel's time that others were heard to use lately
+	silence    func() time.Duration // since the last frame was heard
+	load       func() float64       // share of the channel's time that others were heard to use lately
 	mode       mle.Mode
 	routerRole bool // the router role is not disabled
 	role       Role

@@ -52,6 +52,14 @@ func (s *selection) schedule() {
 	s.selectAt = s.Now.Add(time.Second + s.RandomUpTo(s.timing.RouterSelectionJitter-time.Second))
 }
 
+// hurry is for a child that has heard of a router without a place for another child: there may be more who need a parent.
+func (s *selection) hurry() {
+	soon := s.Now.Add(time.Second + s.RandomUpTo(s.timing.AttachHold*3/2))
+	if s.timing.AttachHold > 0 && s.selectAt.After(soon) && !s.crowded() {
+		s.selectAt = soon
+	}
+}
+
 // considerUpgrade is for a child that heard of its partition's routers.
 func (s *selection) considerUpgrade() {
 	if s.routerEligible() && s.selectAt.IsZero() && s.neighbors.Routers.Active() < s.upgradeAt && !s.crowded() {

@@ -65,3 +65,81 @@ func TestParentOffers(t *testing.T) {
 		t.Errorf("%d offers with the rule, %d without", with, without)
 	}
 }
+
+// Nine nodes have power again within two seconds, of which eight hear the ninth alone: that one founds the partition, whenever it is switched on.
+func TestStarForms(t *testing.T) {
+	founded := 0
+	for seed := range uint64(6) {
+		m := meshtest.New(t, lorasim.Options{Seed: seed, Propagation: lorasim.LinksOnly})
+		for range 9 {
+			m.Add(seed, lorasim.Position{}, nil)
+		}
+		for _, n := range m.Nodes[1:] {
+			m.Sim.SetLink(m.Nodes[0].Antenna, n.Antenna, -100)
+		}
+		m.StartEach(200 * time.Millisecond)
+		led := map[*meshtest.Node]bool{}
+		m.Until(4*time.Minute, "one mesh", func() bool {
+			for _, n := range m.Nodes {
+				if n.Role() == thread.RoleLeader {
+					led[n] = true
+				}
+			}
+			return m.OneMesh()
+		})
+		founded += len(led)
+	}
+	if founded > 12 {
+		t.Errorf("%d partitions were founded in 6 stars", founded)
+	}
+}
+
+// Of twenty in a cell half find a place with the first router, which says that it has no other one: those who have one become routers at once.
+func TestFullRouter(t *testing.T) {
+	m := meshtest.New(t, lorasim.Options{Seed: 2, Propagation: lorasim.Uniform(-100)})
+	for range 20 {
+		m.Add(2, lorasim.Position{}, nil)
+	}
+	m.StartEach(100 * time.Millisecond)
+	full := func() bool {
+		for _, n := range m.Nodes {
+			if n.Role() == thread.RoleLeader && len(n.Neighbors()) >= thread.DefaultMaxChildren {
+				return true
+			}
+		}
+		return false
+	}
+	m.Until(time.Minute, "a full router", full)
+	m.Until(20*time.Second, "another router", func() bool { return m.Count(thread.RoleRouter) > 0 })
+	m.Until(2*time.Minute, "one mesh", m.OneMesh)
+}
+
+// A Link Request that is not answered is repeated, with the same challenge, while it is open; so is the one in an answer.
+func TestLinkRequestAgain(t *testing.T) {
+	m := meshtest.New(t, lorasim.Options{Seed: 1})
+	n := m.Add(1, lorasim.Position{}, nil)
+	n.Start()
+	m.Until(time.Minute, "leader", func() bool { return n.Role() == thread.RoleLeader })
+	m.Run(10 * time.Second)
+	p := m.AddPeer(9, lorasim.Position{})
+	p.Attach(n, thread.ModeFullThreadDevice, time.Minute)
+	solicit(t, m, p, n)
+	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), linkRequest(p, n, meshtest.Challenge(1)))
+	answer := p.Await(mle.LinkAcceptAndRequest, n.ExtAddr(), 2*time.Second)
+	m.Run(9 * time.Second)
+	again := p.Answers(mle.LinkRequest, n.ExtAddr())
+	if len(again) != 2 {
+		t.Fatalf("asked %d times more, want 2", len(again))
+	}
+	for _, r := range again {
+		if must(r.Challenge()) != must(answer.Challenge()) {
+			t.Errorf("another challenge: %+v", r)
+		}
+	}
+	p.SendMLE(meshtest.LinkLocal(n.ExtAddr()), linkAccept(p, n, must(answer.Challenge())))
+	m.Until(time.Second, "link", func() bool { return routersOf(n)[p.RLOC16].LinkEstablished })
+	m.Run(20 * time.Second)
+	if got := len(p.Answers(mle.LinkRequest, n.ExtAddr())); got != 2 {
+		t.Errorf("asked %d times more though there is a link", got-2)
+	}
+}

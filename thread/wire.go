@@ -48,6 +48,7 @@ func (e *Engine) wire(c *Config) {
 	e.events = eventQueue{core: e.Core, lost: &e.counters.EventsLost}
 	e.wireRooms(c)
 	e.self.load = e.mac.Load
+	e.self.silence = e.mac.Silence
 	e.wireLayers()
 	e.wireChildSide()
 	e.wireRouterSide(c)

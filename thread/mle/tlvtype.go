@@ -41,7 +41,7 @@ const (
 
 // TLVCompany is no TLV of Thread, but one of this project, which others skip. Its value is a byte: how long ago a node was heard of in the
 // partition that does not send it, in units of 8 s, 127 for never; and in the highest bit, that the leader of the partition is lost. In
-// Advertisements, and in answers to children, four more follow: the numbers of the sender's children, of the routers in its partition, of those that it hears well, and of
+// Advertisements, and in answers to children, four more follow: the numbers of the sender's children (255: it has no place for another one), of the routers in its partition, of those that it hears well, and of
 // the children that it has ever dropped, which goes on from 255 to 0.
 const TLVCompany TLVType = 0xe1
 

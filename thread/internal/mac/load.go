@@ -46,3 +46,6 @@ func (m *MAC) Load() float64 {
 func (m *MAC) contention() int {
 	return min(int(m.Load()*float64(m.timing.LoadBE+1)), m.timing.LoadBE)
 }
+
+// Silence is how long ago the last frame was heard, whoever has sent it.
+func (m *MAC) Silence() time.Duration { return m.core.Now.Sub(m.load.at) }

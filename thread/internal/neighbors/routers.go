@@ -30,6 +30,7 @@ type Router struct {
 
 	// Of the handshake, while there is no link.
 	Opened     time.Time // when the link was asked for, by either side
+	Again      uint8     // how often it was asked for again since
 	Unanswered uint8     // Link Requests to it in a row
 	AskAfter   time.Time // when it may be asked again
 	Answered   time.Time // when this node answered a Link Request of it last
