@@ -58,7 +58,7 @@ func (r *routes) unneeded(beginning mle.Message, info mleInfo) bool {
 		if route, err := beginning.Route64(); err == nil {
 			a.route = &route
 		}
-		return !r.better(a) && !r.mayTell() && !r.attach.leaderless()
+		return !r.better(a) && !(r.mayTell() && r.fits(a)) && !r.attach.leaderless()
 	}
 	from := r.neighbors.Routers.Get(source.RouterID())
 	if r.role == RoleChild && r.timing.RouterNeighbors > 0 && from != nil {
@@ -77,6 +77,9 @@ func (r *routes) neighborAdvertised(a advertised, info mleInfo) error {
 		}
 		if a.leader.PartitionID != r.leader.PartitionID || a.leader.LeaderRouterID != r.leader.LeaderRouterID {
 			r.change.enterPartition(a.leader)
+			if r.attach.waits(a.leader.PartitionID) {
+				r.attach.stop() // it is there
+			}
 			if r.fullThreadDevice() && a.route != nil {
 				r.reassign(a.route)
 			}
@@ -234,7 +237,12 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 
 // otherPartition considers joining a partition whose router was heard.
 func (r *routes) otherPartition(a advertised, info mleInfo) bool {
-	r.foreign = r.Now
+	if info.news {
+		r.beside.hear(r.Now, a.leader.PartitionID, r.besideNew())
+	}
+	if r.fits(a) {
+		r.foreign = r.Now
+	}
 	if a.route != nil && r.Now.Before(r.left.until) && a.leader.PartitionID == r.left.id &&
 		int8(a.route.IDSequence-r.left.sequence) <= 0 {
 		return false // left because its leader was gone, and still is
@@ -246,15 +254,26 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 		r.attach.heardRouter(a, info)
 		return false
 	}
+	if r.lostLeader(a) {
+		return false
+	}
 	if !r.better(a) {
-		r.tellBetter(info)
+		if r.fits(a) {
+			r.tellBetter(info)
+		}
 		return false
 	}
 	if r.hearsWell(info) ||
 		r.faint.persists(r.Now, a.leader.PartitionID, 3*r.timing.NetworkIDTimeout) {
-		r.attach.seek(a.leader.PartitionID, info)
+		r.attach.seek(a, info)
 	}
 	return false
+}
+
+// lostLeader reports whether who was heard says that it knows no way to its leader: it takes no children.
+func (r *routes) lostLeader(a advertised) bool {
+	id := a.leader.LeaderRouterID
+	return r.timing.AttachHold > 0 && a.route != nil && a.source.RouterID() != id && a.route.Routes[id].Cost == 0
 }
 
 // tellBetter lets a router of a worse partition hear of this one, at most once in an ordinary interval.
@@ -280,6 +299,9 @@ func (r *routes) mayTell() bool {
 
 // better reports whether the partition that was heard is better than this node's.
 func (r *routes) better(a advertised) bool {
+	if !r.fits(a) {
+		return false
+	}
 	if order := r.compareSizes(a); order != 0 {
 		return order > 0
 	}
@@ -287,6 +309,27 @@ func (r *routes) better(a advertised) bool {
 	single := a.route != nil && a.route.Routers.Len() <= 1
 	return comparePartitions(single, a.leader, r.single(), r.leader) > 0
 }
+
+// fits reports whether the partition that was heard and this one may become one, as far as the number of routers goes. A router that is all of its
+// partition may always become a child of another.
+//
+// Deviation: stock has no such bound. Of a field with more routers than a partition may have the nodes change partition for ever: each is
+// drawn to a better one, where those that need it for a parent find no place.
+func (r *routes) fits(a advertised) bool {
+	ours := max(r.neighbors.Routers.Active(), 1)
+	switch together := ours + a.routers; {
+	case !r.quiet.now() || !a.quiet || a.routers == 0:
+		return true
+	case ours == 1 && a.route != nil, a.routers == 1 && r.isRouter():
+		return true
+	case together > neighbors.MaxRouters: // with a few more they are given a while
+		return together <= maxTogether && max(ours, a.routers) < neighbors.MaxRouters && r.beside.isNew(r.Now, a.leader.PartitionID, r.besideNew())
+	}
+	return true
+}
+
+// besideNew is how long another partition is new: until then it is tried whether it and this one may be one.
+func (r *routes) besideNew() time.Duration { return 15 * r.timing.NetworkIDTimeout }
 
 // compareSizes compares the partition that was heard with this node's own, where all in both have this engine: one with at least twice as many
 // routers is better. It returns 0 where that does not tell.

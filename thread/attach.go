@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
+	"github.com/gopymesh/pymesh/thread/internal/core"
 	"github.com/gopymesh/pymesh/thread/internal/dataset"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/ip6"
@@ -42,6 +43,8 @@ const (
 	// Deviation: OpenThread has the former alone. On LoRa two nodes whose first Parent Requests collide, and who are too far apart to hear that
 	// the channel is busy, would collide again each time, for ever.
 	attachStartAirtimes = 4
+	// seekLater is how many times SearchJitter others go ahead of who may wait in a search for a better partition.
+	seekLater = 20
 )
 
 // attacher searches for a parent (Thread 1.1 §4.7): it asks all routers, then routers and router-eligible end devices, chooses the best
@@ -79,6 +82,7 @@ type attacher struct {
 	heardParent bool               // the present parent answered too
 	heard       ieee802154.ExtAddr // who was heard of a better partition
 	sought      uint32             // that partition
+	ofRouter    bool               // it is a router
 	vain        vainSearches
 	courtesy    courtesy
 	doubtful    bool // nobody answered the search before for the partition that this one is for
@@ -189,7 +193,15 @@ func (a *attacher) start(mode attachMode) {
 }
 
 // seek searches for a better partition that was heard of, unless that has been in vain lately.
-func (a *attacher) seek(partition uint32, info mleInfo) {
+//
+// Deviation: for stock all do so alike. Children go with their parent, if it keeps its router ID, and an end device that is asked for a place has to
+// become a router before: so routers search first, and routers are asked rather than end devices.
+func (a *attacher) seek(ad advertised, info mleInfo) {
+	partition, ofRouter := ad.leader.PartitionID, ad.route != nil
+	if ofRouter && !a.ofRouter && a.waits(partition) {
+		a.heard, a.ofRouter = info.ext, true
+		a.timer = core.Earliest(a.timer, a.Now.Add(a.seekDelay()))
+	}
 	if !a.idle() {
 		return
 	}
@@ -199,10 +211,31 @@ func (a *attacher) seek(partition uint32, info mleInfo) {
 	}
 	ok, again := a.vain.begin(a.Now, partition, pause, info.news)
 	if ok {
-		a.doubtful, a.heard, a.sought = again, info.ext, partition
+		a.doubtful, a.heard, a.sought, a.ofRouter = again, info.ext, partition, ofRouter
 		a.courtesy.again = 0
 		a.start(attachBetter)
 	}
+}
+
+// waits reports whether a search for a partition is yet to begin.
+func (a *attacher) waits(partition uint32) bool {
+	return a.timing.AttachHold > 0 && a.state == attachStart && a.mode == attachBetter && a.sought == partition && a.asksOne()
+}
+
+// seekDelay is how long a search for a better partition waits: longer where the channel is full, and then longest for an end device, and until a
+// router is heard there.
+func (a *attacher) seekDelay() time.Duration {
+	times := 1
+	if a.full() {
+		times = 4
+		if a.role == RoleChild && a.routerEligible() {
+			times += seekLater
+		}
+		if !a.ofRouter {
+			times += seekLater
+		}
+	}
+	return time.Millisecond + a.RandomUpTo(time.Duration(times)*a.timing.SearchJitter)
 }
 
 // asksOne reports whether the search is for a better partition, by a node that is to be a router there as well: any parent will do.
@@ -220,6 +253,9 @@ func (a *attacher) startDelay() time.Duration {
 	t := a.timing
 	if a.mode == attachAny && a.leaderless() {
 		return time.Millisecond + a.succession() // one founds a partition before the others do
+	}
+	if a.mode == attachBetter {
+		return a.seekDelay()
 	}
 	if a.role != RoleDetached {
 		if a.full() {

@@ -42,6 +42,7 @@ type routes struct {
 	helped    time.Time // when a neighbor last was told of ways that it did not know
 	left      leftPartition
 	faint     faintPartition
+	beside    besides
 	route64   mle.Route64 // received
 
 	twoLeaders, leaderLost lasting.Condition

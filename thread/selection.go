@@ -184,11 +184,12 @@ func (s *selection) childStarted(mode attachMode) {
 	if s.routerEligible() {
 		s.schedule()
 	}
-	if mode == attachBetter && s.timing.AttachHold > 0 {
-		// Deviation: an OpenThread end device waits ten minutes. Those that were its neighbors in the partition before hear of this one so.
+	children := &s.neighbors.Children
+	if mode == attachBetter && s.timing.AttachHold > 0 && !(s.previousID.Valid() && children.HasAny()) {
+		// Deviation: an OpenThread end device waits ten minutes. Those that were its neighbors in the partition before hear of this one so. Its
+		// children must not: they come with it, if it is a router again under the same ID.
 		s.routes.advertiseAsREED()
 	}
-	children := &s.neighbors.Children
 	if s.previousID.Valid() {
 		switch mode {
 		case attachSameDowngrade:
@@ -297,6 +298,9 @@ func (s *selection) handleAnswer(ev tmfEvent) error {
 		if s.previousID.Valid() {
 			s.parent.removeChildren()
 			s.previousID = mle.InvalidRouterID
+			if s.timing.AttachHold > 0 {
+				s.routes.advertiseAsREED() // they hear that they have no parent any more
+			}
 		}
 		return nil
 	}

@@ -4,9 +4,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopymesh/pymesh/thread/coap"
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/mle"
+	"github.com/gopymesh/pymesh/thread/tmf"
 )
 
 // Where all have this engine, the larger of two partitions is the better one, if it is twice as large. Else their IDs decide, as ever.
@@ -21,6 +23,8 @@ func TestBetterBySize(t *testing.T) {
 		{"a little larger", []byte{companyNone, 0, 5, 1, 0}, 1, false},
 		{"as large, with a higher ID", []byte{companyNone, 0, 3, 1, 0}, 9, true},
 		{"half as large, with a higher ID", []byte{companyNone, 0, 1, 1, 0}, 9, false},
+		{"as large as there is room for", []byte{companyNone, 0, 31, 1, 0}, 1, true},
+		{"full", []byte{companyNone, 0, 32, 1, 0}, 9, false},
 		{"with a board in it", []byte{3, 0, 6, 1, 0}, 1, false},
 		{"with a board in it, and a higher ID", []byte{3, 0, 1, 1, 0}, 9, true},
 		{"it does not say how large", []byte{companyNone}, 9, true},
@@ -44,6 +48,83 @@ func TestBetterBySize(t *testing.T) {
 			t.Errorf("%s: with a board here, not the ID decides", tt.name)
 		}
 	}
+}
+
+// Partitions that are too large to become one leave each other alone: none of both sides searches, or advertises for the other's sake. A router that
+// is all of its partition may be a child of any.
+func TestTooLargeForOne(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		ours, theirs int
+		route        bool
+		old          bool // it has been there for long
+		fits         bool
+	}{
+		{"both at half", 16, 16, true, true, true},
+		{"some more", 20, 20, true, false, true},
+		{"some more, for long", 17, 16, true, true, false},
+		{"many more", 21, 20, true, false, false},
+		{"full", 32, 2, true, false, false},
+		{"a single router, of a router", 1, 32, true, true, true},
+		{"a single router, of an end device", 1, 32, false, true, false},
+		{"theirs is a single router", 32, 1, true, true, true},
+	} {
+		e := newFuzzEngine(t, 0)
+		e.timing.AdvertiseQuiet, e.timing.AttachHold = 4*e.timing.AdvertiseMax, time.Second
+		ids := mle.RouterIDSet(0).Add(e.ownID())
+		for id := mle.RouterID(10); ids.Len() < tt.ours; id++ {
+			ids = ids.Add(id)
+		}
+		e.neighbors.SetAssigned(ids, 2)
+		a := advertised{leader: mle.LeaderData{PartitionID: 1, Weighting: 64}, companyReport: companyReport{quiet: true, routers: tt.theirs}}
+		if tt.route {
+			a.route = new(mle.Route64) // of the leader
+		}
+		for range 10 {
+			e.Advance(e.Now.Add(e.routes.besideNew() / 9))
+			if tt.old {
+				e.routes.beside.hear(e.Now, 1, e.routes.besideNew())
+			}
+		}
+		if got := e.routes.fits(a); got != tt.fits {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+		e.routes.told = time.Time{}
+		e.routes.otherPartition(a, mleInfo{ext: ieee802154.ExtAddr{0x77}, fresh: true, news: true, rssi: -50})
+		if told := !e.routes.told.IsZero(); !tt.fits && (told || !e.attach.idle()) {
+			t.Errorf("%s: it answers", tt.name)
+		}
+		e.quiet.other = e.Now
+		if !e.routes.fits(a) {
+			t.Errorf("%s: with a board here, stock's order counts", tt.name)
+		}
+	}
+}
+
+// A partition is new for a while, again when it was not heard for as long, and when too many others have been heard.
+func TestBesides(t *testing.T) {
+	const while = time.Minute
+	var b besides
+	now := time.Unix(1e9, 0)
+	at := func(after time.Duration, id uint32, want bool) {
+		t.Helper()
+		now = now.Add(after)
+		if got := b.isNew(now, id, while); got != want {
+			t.Errorf("%d is new: %v", id, got)
+		}
+		b.hear(now, id, while)
+	}
+	at(0, 1, true)
+	at(while/2, 1, true)
+	at(while/2, 1, false)
+	at(while/2, 1, false)
+	at(while, 1, true)
+	at(while/2, 1, true)
+	at(while/2, 1, false)
+	for id := range uint32(maxBesides) {
+		at(time.Second, 2+id, true)
+	}
+	at(time.Second, 1, true)
 }
 
 // In a large mesh a router steps down that the others cover, with children only if each of them hears another router and routers are many.
@@ -145,5 +226,53 @@ func TestNobodyToServe(t *testing.T) {
 		if got := e.selection.crowded(); got != tt.stays {
 			t.Errorf("%s: stays an end device: %v", tt.name, got)
 		}
+	}
+}
+
+// A router that has gone into a better partition as a child says nothing of that while it has children and asks for its router ID: they would
+// look for another parent. If it does not get one, it does.
+func TestChildrenComeAlong(t *testing.T) {
+	for _, children := range []bool{false, true} {
+		e := newFuzzEngine(t, 2)
+		e.timing.AttachHold, e.timing.AdvertiseQuiet = time.Second, 4*e.timing.AdvertiseMax
+		if children {
+			e.neighbors.AddChild(fuzzChild, neighbors.Valid).RLOC16 = mle.RouterRLOC16(9) | 1
+		}
+		e.selection.previousID, e.selection.partition = 9, e.leader.PartitionID+1
+		e.selection.childStarted(attachBetter)
+		if e.routes.advertise.Running() == children || e.selection.asking() != children {
+			t.Errorf("children: %v, advertises: %v, asks: %v", children, e.routes.advertise.Running(), e.selection.asking())
+		}
+		if !children {
+			continue
+		}
+		m := coap.Message{Code: coap.Changed, Payload: tmf.AppendStatus(nil, tmf.StatusNoAddressAvailable)}
+		ev := tmfEvent{Message: m}
+		ev.Tag.id = e.selection.open
+		if err := e.selection.handleAnswer(ev); err != nil || !e.routes.advertise.Running() || e.neighbors.Children.HasAny() {
+			t.Errorf("without a router ID: advertises: %v, %v", e.routes.advertise.Running(), err)
+		}
+	}
+}
+
+// A search for a better partition that waits asks a router there rather than an end device, and ends where the parent goes there.
+func TestSeekOrder(t *testing.T) {
+	e := newFuzzEngine(t, 2) // a child of fuzzRouter
+	e.timing.AttachHold, e.timing.SearchJitter = time.Second, time.Hour
+	ad := advertised{leader: mle.LeaderData{PartitionID: e.leader.PartitionID + 1}}
+	one, router := ieee802154.ExtAddr{0x77}, ieee802154.ExtAddr{0x78}
+	e.attach.seek(ad, mleInfo{ext: one, news: true})
+	if e.attach.state != attachStart || e.attach.heard != one {
+		t.Fatalf("%v, asks %v", e.attach.state, e.attach.heard)
+	}
+	ad.route = new(mle.Route64)
+	e.attach.seek(ad, mleInfo{ext: router, news: true})
+	e.attach.seek(ad, mleInfo{ext: one, news: true})
+	if e.attach.heard != router {
+		t.Errorf("asks %v", e.attach.heard)
+	}
+	ad.source = e.neighbors.Parent.RLOC16
+	if err := e.routes.neighborAdvertised(ad, mleInfo{ext: fuzzRouter}); err != nil || !e.attach.idle() || e.leader.PartitionID != ad.leader.PartitionID {
+		t.Errorf("%v, idle %v, partition %d", err, e.attach.idle(), e.leader.PartitionID)
 	}
 }

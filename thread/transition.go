@@ -151,6 +151,7 @@ func (e *Engine) enterPartition(d mle.LeaderData) {
 	changed := d.PartitionID != e.leader.PartitionID
 	if changed {
 		e.quiet.forget()
+		e.places.told = 0 // nobody there knows, though the place may have the same address
 		e.shortcuts.forget()
 		e.deputy.forget()
 		e.counters.PartitionChanges++
