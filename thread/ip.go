@@ -385,6 +385,7 @@ func (x *ipLayer) sendUnreachableTo(to netip.Addr, h ip6.Header, icmpError bool)
 		x.sender.Free(m)
 		return
 	}
+	m.Priority = sender.PriorityNet // who does not hear of it goes on sending in vain
 	_ = x.send(m)
 }
 

@@ -275,9 +275,10 @@ type glimpse struct {
 	tmf       bool
 }
 
-// priority is that of the network's own messages for such as pass through, too: a router ID, or where an address is, is not to be had without.
+// priority is that of the network's own messages for such as pass through, too: a router ID, or where an address is or is not, is not to be had
+// without.
 func (g *glimpse) priority() sender.Priority {
-	if g.tmf {
+	if g.tmf || g.icmpError {
 		return sender.PriorityNet
 	}
 	return sender.PriorityOf(g.TrafficClass)

@@ -306,6 +306,7 @@ func (x *mleMessenger) receive(payload []byte, src, dst netip.Addr, hopLimit uin
 	info := mleInfo{src: src, dst: dst, ext: neighbors.ExtOf(src), rssi: rssi, keySequence: h.KeySequence, counter: h.FrameCounter}
 	if dst.IsMulticast() {
 		x.company.beside(info)
+		x.shortcuts.advertised(info)
 	}
 	ccm := x.keys.MLE(h.KeySequence)
 	if x.unneeded(h, payload, ccm, info) {

@@ -122,12 +122,13 @@ func (p *places) recall(target netip.Addr) {
 // untold returns how many places are to be told.
 func (p *places) untold() int { return p.resolver.Untold() + p.hints.Untold() }
 
-// pace tells of places apart from Advertisements where many are waiting, and nothing else is new: where partitions meet there is more to do.
+// pace tells of places, and of children, apart from Advertisements where many are waiting, and nothing else is new: where partitions meet there is
+// more to do.
 func (p *places) pace() {
 	r := p.routes
 	alone := r.foreign.IsZero() || p.AgeOf(r.foreign) >= p.timing.NetworkIDTimeout
 	calm := alone && r.advertise.Interval() >= p.timing.AdvertiseMax
-	if !calm || !r.quiet.now() || !p.isRouter() || p.full() || p.Now.Before(p.again) || p.untold() < backlog {
+	if !calm || !r.quiet.now() || !p.isRouter() || p.full() || p.Now.Before(p.again) || p.untold() < backlog && r.mle.shortcuts.untold() < backlog {
 		return
 	}
 	r.sendPlaces()

@@ -216,7 +216,11 @@ func (r *routes) sendAdvertisement() {
 
 // sendPlaces sends an Advertisement without routes, for the sake of what else is in it.
 func (r *routes) sendPlaces() {
-	r.mle.send(ip6.LinkLocalAllNodes, r.mle.places.append(r.beginAdvertisement()))
+	b := r.beginAdvertisement()
+	if r.mle.shortcuts.untold() >= backlog { // they take their datagrams over this node until then
+		b = r.mle.shortcuts.append(b)
+	}
+	r.mle.send(ip6.LinkLocalAllNodes, r.mle.places.append(b))
 }
 
 // beginAdvertisement begins an Advertisement with its sender and partition.

@@ -91,6 +91,19 @@ func (s *shortcuts) append(b []byte) []byte {
 	return mle.AppendTLV(b, mle.TLVChildren, value)
 }
 
+// untold returns how many children there are of which nobody has heard yet.
+func (s *shortcuts) untold() (n int) {
+	if !s.quiet.now() || !s.isRouter() {
+		return 0
+	}
+	for c := range s.neighbors.Children.Established() {
+		if known := c.Known(); c.ToldAt.IsZero() && s.Now.Sub(known.At) < knownTooOld*knownUnit && s.due(c, known) {
+			n++
+		}
+	}
+	return n
+}
+
 // due reports whether there is something to tell of a child.
 func (s *shortcuts) due(c *neighbors.Child, known neighbors.Known) bool {
 	if !c.Valid() || !c.FullThreadDevice() || c.Sleepy() || known.Key != s.keys.Sequence() {
@@ -135,10 +148,20 @@ func (s *shortcuts) unknown(src ieee802154.ShortAddr) {
 // passing notes how well a frame of somebody to somebody else was heard. It may be forged.
 func (s *shortcuts) passing(src, dst ieee802154.ShortAddr, rssi int) {
 	s.deputy.passing(mle.RLOC16(src), mle.RLOC16(dst))
-	if s.neighbors.Peers.Empty() {
-		return
+	if !s.neighbors.Peers.Empty() {
+		s.heard(s.neighbors.Peers.ByRLOC16(mle.RLOC16(src)), rssi)
 	}
-	if p := s.neighbors.Peers.ByRLOC16(mle.RLOC16(src)); p != nil {
+}
+
+// advertised notes how well an MLE message to all was heard: an end device says little else as long as nobody speaks to it. It may be forged as well.
+func (s *shortcuts) advertised(info mleInfo) {
+	if !s.neighbors.Peers.Empty() {
+		s.heard(s.neighbors.Peers.ByExt(info.ext), info.rssi)
+	}
+}
+
+func (s *shortcuts) heard(p *neighbors.Neighbor, rssi int) {
+	if p != nil {
 		p.Link.Add(&s.scale, rssi)
 		p.LastHeard = s.Now
 	}

@@ -19,7 +19,11 @@ type siblings struct {
 	unicasts []ieee802154.Frame // from short addresses
 }
 
-func newSiblings(t *testing.T) *siblings {
+func newSiblings(t *testing.T) *siblings { return newFamily(t, 2, 15*time.Minute) }
+
+// newFamily has more children, of which two are looked at, and another time to become acquainted.
+func newFamily(t *testing.T, children int, settle time.Duration) *siblings {
+	t.Helper()
 	c := &siblings{}
 	within := func(_ float64, a, b lorasim.Position) float64 {
 		if a.Distance(b) > 1.5 {
@@ -32,8 +36,8 @@ func newSiblings(t *testing.T) *siblings {
 			c.unicasts = append(c.unicasts, f)
 		}
 	}})
-	for i := range 3 {
-		c.Add(1, lorasim.Position{X: float64(i) / 2}, func(cfg *thread.Config) {
+	for i := range 1 + children {
+		c.Add(1, lorasim.Position{X: float64(i) / float64(children)}, func(cfg *thread.Config) {
 			cfg.RouterUpgradeThreshold = 1 // the leader is enough
 		})
 	}
@@ -52,7 +56,7 @@ func newSiblings(t *testing.T) *siblings {
 		t.Fatal("no two children")
 	}
 	c.intruder = c.AddIntruder(lorasim.Position{X: 0.5})
-	c.Run(15 * time.Minute)
+	c.Run(settle)
 	return c
 }
 
@@ -98,6 +102,14 @@ func TestShortcuts(t *testing.T) {
 	c.Run(3 * time.Minute)
 	if direct, around := c.ping(t); direct != 0 || around < 4 {
 		t.Errorf("beside a board: %d frames between the children, %d over the parent", direct, around)
+	}
+}
+
+// A parent of many tells of them soon: their datagrams need not all go over it.
+func TestShortcutsOfMany(t *testing.T) {
+	c := newFamily(t, 8, 8*time.Minute)
+	if direct, around := c.ping(t); direct < 2 || around != 0 {
+		t.Errorf("%d frames between the children, %d over the parent", direct, around)
 	}
 }
 

@@ -102,6 +102,16 @@ func (t *Peers) ByRLOC16(rloc mle.RLOC16) *Neighbor {
 	return nil
 }
 
+// ByExt returns the peer with that extended address.
+func (t *Peers) ByExt(ext ieee802154.ExtAddr) *Neighbor {
+	for _, p := range t.entries {
+		if p.Ext == ext {
+			return p
+		}
+	}
+	return nil
+}
+
 // Empty reports whether there are none.
 func (t *Peers) Empty() bool { return len(t.entries) == 0 }
 
