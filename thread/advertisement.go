@@ -175,7 +175,7 @@ func (r *routes) routerHeardRouter(a advertised, info mleInfo) bool {
 	if from.Valid() {
 		if info.fresh && from.Ext == info.ext {
 			r.selection.considerDowngrade(a.route, id)
-			from.LastHeard, from.Alone, from.Burdened = r.Now, a.alone, a.burden >= heavyBurden
+			from.LastHeard, from.Alone, from.Burdened = r.Now, a.alone, a.burden
 			r.learn(a.route, id)
 			r.selection.considerSparing()
 		}
@@ -208,7 +208,7 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 		return true
 	}
 	if from != nil && info.news && r.hearsWell(info) {
-		from.HeardWell, from.Burdened = r.Now, a.burden >= heavyBurden
+		from.HeardWell, from.Burdened = r.Now, a.burden
 	}
 	if info.fresh {
 		r.selection.considerUpgrade()

@@ -43,8 +43,6 @@ const (
 	// Deviation: OpenThread has the former alone. On LoRa two nodes whose first Parent Requests collide, and who are too far apart to hear that
 	// the channel is busy, would collide again each time, for ever.
 	attachStartAirtimes = 4
-	// seekLater is how many times SearchJitter others go ahead of who may wait in a search for a better partition.
-	seekLater = 20
 )
 
 // attacher searches for a parent (Thread 1.1 §4.7): it asks all routers, then routers and router-eligible end devices, chooses the best
@@ -222,22 +220,6 @@ func (a *attacher) waits(partition uint32) bool {
 	return a.timing.AttachHold > 0 && a.state == attachStart && a.mode == attachBetter && a.sought == partition && a.asksOne()
 }
 
-// seekDelay is how long a search for a better partition waits: longer where the channel is full, and then longest for an end device, and until a
-// router is heard there.
-func (a *attacher) seekDelay() time.Duration {
-	times := 1
-	if a.full() {
-		times = 4
-		if a.role == RoleChild && a.routerEligible() {
-			times += seekLater
-		}
-		if !a.ofRouter {
-			times += seekLater
-		}
-	}
-	return time.Millisecond + a.RandomUpTo(time.Duration(times)*a.timing.SearchJitter)
-}
-
 // asksOne reports whether the search is for a better partition, by a node that is to be a router there as well: any parent will do.
 //
 // Deviation: OpenThread asks everybody. Where partitions meet, many search at once, and all routers in range answer each of them, those of
@@ -246,56 +228,6 @@ func (a *attacher) seekDelay() time.Duration {
 // Nor does a node without a place, once it has heard a router.
 func (a *attacher) asksOne() bool {
 	return a.courtesy.direct || a.mode == attachBetter && a.routerEligible()
-}
-
-// startDelay is at random for the first attempt, then grows exponentially.
-func (a *attacher) startDelay() time.Duration {
-	t := a.timing
-	if a.mode == attachAny && a.leaderless() {
-		return time.Millisecond + a.succession() // one founds a partition before the others do
-	}
-	if a.mode == attachBetter {
-		return a.seekDelay()
-	}
-	if a.role != RoleDetached {
-		if a.full() {
-			return time.Millisecond + a.RandomUpTo(4*t.SearchJitter)
-		}
-		return time.Millisecond + a.RandomUpTo(t.SearchJitter)
-	}
-	if a.counter == 0 {
-		if t.SearchJitter > 0 {
-			return time.Millisecond + a.RandomUpTo(t.SearchJitter)
-		}
-		return time.Millisecond + a.RandomUpTo(t.ParentRequestRouters)
-	}
-	shift := a.counter - 1
-	delay := t.AttachBackoffMax
-	if shift < 32 && t.AttachBackoffMin<<shift <= t.AttachBackoffMax {
-		delay = t.AttachBackoffMin << shift
-	} else {
-		delay += a.RandomUpTo(2*t.AttachBackoffJitter) - t.AttachBackoffJitter
-	}
-	if a.full() { // Deviation: for stock each failure counts the same, whatever the reason
-		delay += a.RandomUpTo(2 * a.timing.AttachHold)
-	}
-	return delay + a.RandomUpTo(max(attachStartJitter, attachStartAirtimes*t.FrameTime))
-}
-
-// succession is how long a node waits before it searches for a partition with a leader, and founds one if there is none: routers in the order of
-// their IDs, which all know, end devices after them.
-func (a *attacher) succession() time.Duration {
-	hold := a.timing.AttachHold
-	if !a.isRouter() {
-		return hold + a.RandomUpTo(3*hold)
-	}
-	rank := 0
-	for id := range a.neighbors.Routers.Assigned().All() {
-		if id < a.ownID() && id != a.leader.LeaderRouterID {
-			rank++
-		}
-	}
-	return min(time.Duration(rank)*hold*2, 6*hold) + a.RandomUpTo(hold/2)
 }
 
 // NextTimeout returns when the search goes on by itself.
@@ -421,26 +353,6 @@ func (a *attacher) requestParents(state attachState) {
 	b = mle.AppendScanMask(b, mask)
 	b = mle.AppendVersion(b, mle.Version1_1)
 	a.mle.send(to, b)
-}
-
-// window is how long answers are awaited, where ordinary is what stock waits.
-//
-// Deviation: stock's nodes that have asked at the same time, too far apart to hear each other, ask at the same time ever after.
-func (a *attacher) window(ordinary time.Duration) time.Duration {
-	t := a.timing
-	switch {
-	case t.AttachHold == 0:
-		return ordinary
-	case a.leaderless():
-		return min(ordinary, t.ParentResponseAll+t.SearchJitter/3) // all are searching, and who comes first is agreed
-	case a.courtesy.middle:
-		return min(ordinary, t.ParentResponseAll+t.SearchJitter) // all are searching
-	case a.asksOne() && !a.isCrowded():
-		return min(ordinary, t.SearchJitter) // it answers at once
-	case a.role == RoleDetached:
-		return ordinary*3/5 + a.RandomUpTo(ordinary/5)
-	}
-	return ordinary
 }
 
 // failed decides what follows a search without result.

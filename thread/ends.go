@@ -1,14 +1,12 @@
 package thread
 
 import (
-	"iter"
 	"net/netip"
 
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/internal/addresses"
 	"github.com/gopymesh/pymesh/thread/internal/neighbors"
 	"github.com/gopymesh/pymesh/thread/internal/resolver"
-	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/lowpan"
 	"github.com/gopymesh/pymesh/thread/mle"
 )
@@ -27,6 +25,8 @@ type ends struct {
 	addresses *addresses.Table
 	resolver  *resolver.Resolver
 	quiet     *quiet
+
+	srcs, dsts []netip.Addr // to choose from
 }
 
 // of returns what a datagram may leave out whose destination has been located.
@@ -42,47 +42,30 @@ func (e *ends) of(src, dst netip.Addr) lowpan.Ends {
 
 // restore puts into a datagram what its frame has left out. It reports false if that cannot be found.
 func (e *ends) restore(datagram []byte, left lowpan.Ends, r *received) bool {
-	h, err := ip6.ParseHeader(datagram)
-	if err != nil || !r.secured || !ip6.HasChecksum(h.NextHeader) {
-		return false
-	}
-	payload := datagram[ip6.HeaderSize:]
-	for dst := range e.candidates(h.Dst, left.Dst, r.dst) {
-		for src := range e.candidates(h.Src, left.Src, r.src) {
-			if ip6.VerifyChecksum(src, dst, h.NextHeader, payload) == nil {
-				ip6.SetAddresses(datagram, src, dst)
-				return true
-			}
-		}
-	}
-	return false
+	e.srcs, e.dsts = e.at(e.srcs[:0], r.src), e.at(e.dsts[:0], r.dst)
+	return r.secured && left.Restore(datagram, e.srcs, e.dsts)
 }
 
-// candidates yields the address that a datagram has, or those which may have been left out: of the node at a place.
-func (e *ends) candidates(has netip.Addr, left bool, at ieee802154.Addr) iter.Seq[netip.Addr] {
-	return func(yield func(netip.Addr) bool) {
-		if !left {
-			yield(has)
-			return
+// at appends the addresses that may have been left out: those of the node at a place. A minimal child is at its parent's place, or at its own.
+func (e *ends) at(list []netip.Addr, place ieee802154.Addr) []netip.Addr {
+	rloc, prefix := mle.RLOC16(place.Short), e.addresses.Prefix()
+	if rloc == e.rloc {
+		list = e.addresses.AppendMeshLocal(list)
+	}
+	for c := range e.neighbors.Children.Established() {
+		if c.FullThreadDevice() || rloc != e.rloc && rloc != c.RLOC16 {
+			continue
 		}
-		rloc := mle.RLOC16(at.Short)
-		if rloc == e.rloc && !e.addresses.MeshLocal(yield) {
-			return
-		}
-		for c := range e.neighbors.Children.Established() { // a minimal child is at its parent's place, or at its own
-			if c.FullThreadDevice() || rloc != e.rloc && rloc != c.RLOC16 {
-				continue
-			}
-			for _, a := range c.Addresses {
-				if e.addresses.Prefix().Contains(a) && !yield(a) {
-					return
-				}
-			}
-		}
-		for a := range e.resolver.At(rloc) {
-			if e.addresses.Prefix().Contains(a) && !yield(a) {
-				return
+		for _, a := range c.Addresses {
+			if prefix.Contains(a) {
+				list = append(list, a)
 			}
 		}
 	}
+	for a := range e.resolver.At(rloc) {
+		if prefix.Contains(a) {
+			list = append(list, a)
+		}
+	}
+	return list
 }

@@ -175,7 +175,7 @@ type companyReport struct {
 	routers int  // in the partition; 0 if it does not say
 	hears   int  // routers, well
 	dropped int  // children that it has dropped; -1 if it does not say
-	burden  int  // of the sender, see thrift
+	burden  bool // the sender has little airtime left, see thrift
 	slow    int  // how many times rarer the sender's Advertisements are, if it is the leader
 }
 
@@ -193,7 +193,7 @@ func (q *quiet) report(m mle.Message) (c companyReport) {
 	}
 	if len(value) >= 6 {
 		c.slow = min(max(int(value[5]&(1<<burdenShift-1)), 1), leaderSlow)
-		c.burden = int(value[5] >> burdenShift)
+		c.burden = value[5]>>burdenShift >= heavyBurden
 	}
 	return c
 }

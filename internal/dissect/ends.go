@@ -7,13 +7,13 @@ import (
 	"github.com/gopymesh/pymesh/thread/ieee802154"
 	"github.com/gopymesh/pymesh/thread/ip6"
 	"github.com/gopymesh/pymesh/thread/lowpan"
+	"github.com/gopymesh/pymesh/thread/mle"
 )
 
 // Ours: how many places are remembered, and how many addresses at each. A router is the place of its minimal children as well.
 const (
-	maxPlaces      = 1024
-	maxAtOnePlace  = 8
-	rlocIIDPattern = "\x00\x00\x00\xff\xfe\x00"
+	maxPlaces     = 1024
+	maxAtOnePlace = 8
 )
 
 // ends are the mesh-local addresses that were seen at each place, to find again those that frames leave out, see [lowpan.Ends].
@@ -30,8 +30,8 @@ func (e ends) learn(f *Frame, src, dst ieee802154.Addr) {
 }
 
 func (e ends) put(f *Frame, at ieee802154.Addr, a netip.Addr) {
-	b := a.As16()
-	if at.Mode != ieee802154.AddrModeShort || at.IsBroadcast() || !f.meshLocal.Contains(a) || string(b[8:14]) == rlocIIDPattern {
+	_, locator := mle.LocatorOf(a)
+	if at.Mode != ieee802154.AddrModeShort || at.IsBroadcast() || !f.meshLocal.Contains(a) || locator {
 		return
 	}
 	known := slices.DeleteFunc(e[at.Short], func(k netip.Addr) bool { return k == a })
@@ -44,28 +44,12 @@ func (e ends) put(f *Frame, at ieee802154.Addr, a netip.Addr) {
 	e[at.Short] = slices.Insert(known, 0, a)
 }
 
-// restore puts into the frame's datagram what was left out, if it finds addresses with which the checksum is right.
+// restore puts into the frame's datagram what was left out, if that was seen before.
 func (e ends) restore(f *Frame, src, dst ieee802154.Addr) {
-	h, err := ip6.ParseHeader(f.Datagram)
-	if err != nil {
-		return
+	f.Unaddressed = !f.Ends.Restore(f.Datagram, e[src.Short], e[dst.Short])
+	if !f.Unaddressed {
+		e.learn(f, src, dst)
 	}
-	candidates := func(left bool, at ieee802154.Addr, has netip.Addr) []netip.Addr {
-		if left {
-			return e[at.Short]
-		}
-		return []netip.Addr{has}
-	}
-	for _, s := range candidates(f.Ends.Src, src, h.Src) {
-		for _, d := range candidates(f.Ends.Dst, dst, h.Dst) {
-			if ip6.VerifyChecksum(s, d, h.NextHeader, f.Datagram[ip6.HeaderSize:]) == nil {
-				ip6.SetAddresses(f.Datagram, s, d)
-				e.learn(f, src, dst)
-				return
-			}
-		}
-	}
-	f.Unaddressed = true
 }
 
 // decompress takes a datagram out of the frame that has all of it.

@@ -1,6 +1,10 @@
 package lowpan
 
-import "github.com/gopymesh/pymesh/thread/ip6"
+import (
+	"net/netip"
+
+	"github.com/gopymesh/pymesh/thread/ip6"
+)
 
 // Ends are addresses of a datagram that are left out of its frame, although they do not follow from the frame's own: the other end is to know
 // what ML-EID the node at that place has. In LOWPAN_IPHC they are elided, under the context [EndsContext] (RFC 6282 §3.1.2 leaves open how
@@ -18,8 +22,12 @@ var endForm = form{bits: iphcAC | iphcAMElided, context: EndsContext}
 
 // isEnd reports whether an address in a form stands for an end.
 func (c *Contexts) isEnd(form, context uint8) bool {
-	return context == EndsContext && form&(iphcAC|iphcAMMask) == iphcAC|iphcAMElided &&
-		c.bases[EndsContext].bits == 0 && c.bases[MeshLocalContext].bits > 0
+	return context == EndsContext && form&(iphcAC|iphcAMMask) == iphcAC|iphcAMElided && c.mayElideEnds()
+}
+
+// mayElideEnds reports whether the context is free, and there is a prefix for what is left out.
+func (c *Contexts) mayElideEnds() bool {
+	return c.bases[EndsContext].bits == 0 && c.bases[MeshLocalContext].bits > 0
 }
 
 // EndsOf returns the ends that are left out of a frame, which starts with LOWPAN_IPHC.
@@ -36,7 +44,7 @@ func EndsOf(frame []byte, ctx *Contexts) (ends Ends) {
 // endsOf returns which ends of the datagram may be left out. What is left out has to be found again, with a checksum to tell: the datagram is not
 // in fragments, and its first header that of a protocol that has one.
 func (p Packet) endsOf(ctx *Contexts) (ends Ends) {
-	if p.Ends == (Ends{}) || ctx.bases[EndsContext].bits > 0 {
+	if p.Ends == (Ends{}) || !ctx.mayElideEnds() {
 		return Ends{}
 	}
 	h, err := ip6.ParseHeader(p.Datagram)
@@ -45,8 +53,29 @@ func (p Packet) endsOf(ctx *Contexts) (ends Ends) {
 	}
 	meshLocal := &ctx.bases[MeshLocalContext]
 	src, dst := h.Src.As16(), h.Dst.As16()
-	return Ends{
-		Src: p.Ends.Src && meshLocal.bits > 0 && meshLocal.contains(&src),
-		Dst: p.Ends.Dst && meshLocal.bits > 0 && meshLocal.contains(&dst),
+	return Ends{Src: p.Ends.Src && meshLocal.contains(&src), Dst: p.Ends.Dst && meshLocal.contains(&dst)}
+}
+
+// Restore puts into a datagram the addresses that were left out, the first of those that may be it, at either end, with which its checksum is right. It
+// reports false, and leaves the datagram as it is, if there are none.
+func (e Ends) Restore(datagram []byte, srcs, dsts []netip.Addr) bool {
+	h, err := ip6.ParseHeader(datagram)
+	if err != nil || !ip6.HasChecksum(h.NextHeader) {
+		return false
 	}
+	if !e.Src {
+		srcs = []netip.Addr{h.Src}
+	}
+	if !e.Dst {
+		dsts = []netip.Addr{h.Dst}
+	}
+	for _, dst := range dsts {
+		for _, src := range srcs {
+			if ip6.VerifyChecksum(src, dst, h.NextHeader, datagram[ip6.HeaderSize:]) == nil {
+				ip6.SetAddresses(datagram, src, dst)
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -218,18 +218,16 @@ func (t *Table) list() (changed bool) {
 	return !slices.Equal(before, t.newest)
 }
 
-// MeshLocal yields the addresses under the mesh-local prefix, the ML-EID first, until yield returns false: so does MeshLocal then.
-func (t *Table) MeshLocal(yield func(netip.Addr) bool) bool {
+// AppendMeshLocal appends the addresses under the mesh-local prefix, the ML-EID first.
+func (t *Table) AppendMeshLocal(list []netip.Addr) []netip.Addr {
 	eid := t.EID()
-	if !yield(eid) {
-		return false
-	}
+	list = append(list, eid)
 	for i := range t.entries {
-		if a := t.entries[i].addr; a != eid && t.meshLocal.Contains(a) && !yield(a) {
-			return false
+		if a := t.entries[i].addr; a != eid && t.meshLocal.Contains(a) {
+			list = append(list, a)
 		}
 	}
-	return true
+	return list
 }
 
 // All returns the unicast addresses of the node, the newest first.
