@@ -71,10 +71,11 @@ func (b SubBand) airtimeLimit() time.Duration {
 
 // ledger adds up the airtime of the last hour.
 type ledger struct {
-	origin time.Time // of slot 0
-	slot   int64     // the newest
-	used   [slots]time.Duration
-	total  time.Duration
+	origin  time.Time // of slot 0
+	started int64     // the slot in which the account began
+	slot    int64     // the newest
+	used    [slots]time.Duration
+	total   time.Duration
 }
 
 // advance forgets what is older than an hour.
@@ -169,12 +170,16 @@ func (a *account) wait(now time.Time, p parcel) time.Duration {
 
 // reserve returns what is to be left for the ranks above data. Over an hour it comes from their
 // own airtime, which is forgotten as fast as they use more. In the first hour that is less than
-// they will need, and their pace so far tells how much.
+// they will need, and their pace so far tells how much, or that of late if it is lower.
 func (a *account) reserve(now time.Time) time.Duration {
 	used := a.control.total
 	age := min(max(now.Sub(a.control.origin), slotTime), DutyCycleWindow)
 	need := time.Duration(float64(used) * float64(DutyCycleWindow) / float64(age))
-	return max(min(need, a.share(reserveShare))-used, 0)
+	need = max(min(need, a.share(reserveShare))-used, 0)
+	if a.control.slot < a.control.started+longPace {
+		return need // what is sent at the very beginning tells little of what follows
+	}
+	return min(need, a.need(now))
 }
 
 // need returns what the ranks above data will use, at their pace of late, until as much is forgotten of what was used: after a mesh has
@@ -191,13 +196,19 @@ func (a *account) need(now time.Time) (most time.Duration) {
 	return most
 }
 
-// paceSlots is the time over which a pace is taken, newSlots the least: what is sent at the very beginning tells little.
-const paceSlots, newSlots = 40, 8
+// longPace and shortPace are the times over which a pace is taken, in slots: the lower one counts, for what a mesh takes to form it does not take
+// again. newSlots is the least: what is sent at the very beginning tells little.
+const longPace, shortPace, newSlots = 40, 26, 8
 
 // pace returns the airtime for a slot of late.
 func (l *ledger) pace(now time.Time) float64 {
 	l.advance(now)
-	n := min(l.slot+1, paceSlots)
+	return min(l.paceOver(longPace), l.paceOver(shortPace))
+}
+
+// paceOver returns the mean airtime of the last slots.
+func (l *ledger) paceOver(last int64) float64 {
+	n := min(l.slot+1, last)
 	var sum time.Duration
 	for slot := l.slot - n + 1; slot <= l.slot; slot++ {
 		sum += l.used[slot%slots]

@@ -99,7 +99,7 @@ func (a *account) record(now time.Time, last bool) SentAirtime {
 
 // begin lets a ledger begin at a time, with an hour before it.
 func (l *ledger) begin(at time.Time) {
-	l.origin, l.slot = at.Add(-DutyCycleWindow), slots-1
+	l.origin, l.slot, l.started = at.Add(-DutyCycleWindow), slots-1, slots-1
 }
 
 // note adds what was sent some time before the newest slot.

@@ -159,7 +159,7 @@ func TestTenJoiners(t *testing.T) {
 
 // Two joiners begin at once; the commissioner talks to both.
 func TestTwoJoinersAtOnce(t *testing.T) {
-	x := newEntrance(t, lorasim.Options{Seed: 3}, 2, 2, nil)
+	x := newEntrance(t, lorasim.Options{Seed: 5}, 2, 2, nil)
 	x.allow(thread.Joiner{EUI64: x.joiners[0].ExtAddr(), Password: joinerPassword, Timeout: time.Hour})
 	x.allow(thread.Joiner{EUI64: x.joiners[1].ExtAddr(), Password: "J02NME", Timeout: time.Hour})
 	x.Run(20 * time.Second)

@@ -406,10 +406,9 @@ func (r *routes) askSilent(to *neighbors.Router) {
 // counts as lost. Deviation: stock relies on Advertisements alone. Nobody acknowledges those, and heavy traffic on LoRa swallows
 // four in a row, upon which a mesh in good order would fall apart. Those who have missed the same ones ask at different times.
 func (r *routes) askForRoutes() {
-	timeout := r.quiet.leaderTimeout()
-	pause := timeout / 8
+	after, pause := r.quiet.leaderSilence()
 	switch {
-	case r.Now.Sub(r.neighbors.Routers.Updated) < timeout/2:
+	case r.Now.Sub(r.neighbors.Routers.Updated) < after:
 		r.askAgain = time.Time{}
 		return
 	case r.askAgain.IsZero():

@@ -18,6 +18,15 @@ func (a Airtime) committed() float64 {
 	return float64(a.Used+a.Need) / float64(a.Limit)
 }
 
+// short is the share of the limit that is used, or will be, as a node counts that decides whether to send data: what it needed while the mesh formed tells
+// others to spare it, but not itself to be silent.
+func (a Airtime) short() float64 {
+	if a.Limit <= 0 {
+		return 0
+	}
+	return float64(a.Used+min(a.Need, time.Duration(mostNeed*float64(a.Limit)))) / float64(a.Limit)
+}
+
 // thrift is what a node with little airtime left does: it makes the ways over itself dearer, so that others are taken, and keeps what is
 // left for what holds the mesh together. Data go no more then, neither its own nor others'.
 //
@@ -44,6 +53,8 @@ var burdens = [...]struct {
 const (
 	// shortOf is the share from which on no data are sent: a little less than a governor would refuse, whose refusals are not expected.
 	shortOf = 0.94
+	// mostNeed is the share of the limit that acknowledgements and MLE take at most, in a mesh that has formed.
+	mostNeed = 0.30
 	// heavyBurden is the burden from which on others take over from a router, so that children become routers, and mostBurden the one from which on it
 	// says nothing more that can wait.
 	heavyBurden, mostBurden = 2, 3
@@ -54,7 +65,8 @@ const (
 // set takes news of the airtime.
 func (t *thrift) set(a Airtime) {
 	share := a.committed()
-	*t.hold = share >= shortOf || *t.hold && share >= shortOf-relief
+	short := a.short()
+	*t.hold = short >= shortOf || *t.hold && short >= shortOf-relief
 	cost := uint8(0)
 	for _, b := range burdens {
 		if share >= b.share || t.burden >= b.cost && share >= b.share-relief {
@@ -63,8 +75,7 @@ func (t *thrift) set(a Airtime) {
 		}
 	}
 	if cost != t.burden {
-		t.burden, t.routes.neighbors.Routers.Burden = cost, cost
-		t.routes.hurryAdvertise()
+		t.burden, t.routes.neighbors.Routers.Burden = cost, cost // of which the next Advertisement tells: it changes some times an hour
 	}
 }
 

@@ -27,6 +27,7 @@ func TestThrift(t *testing.T) {
 		{"half", 18 * time.Second, 0, 0, false},
 		{"most of it soon", 12 * time.Second, 12 * time.Second, 1, false},
 		{"more", 24 * time.Second, 4 * time.Second, 2, false},
+		{"needs much for a while", 14 * time.Second, 20 * time.Second, 3, false},
 		{"much", 28 * time.Second, 4 * time.Second, 3, false},
 		{"nearly all", 29 * time.Second, 5 * time.Second, 3, true},
 		{"a little less", 29 * time.Second, 4 * time.Second, 3, true},

@@ -21,6 +21,8 @@ type Counters struct {
 	TxUnicast, TxBroadcast, TxAckRequested uint64
 	// TxRepeated counts frames of neighbors with another engine that nobody had acknowledged, and that this node has repeated for them.
 	TxRepeated uint64
+	// TxPiggybacked counts frames that were sent in place of an acknowledgement, RxPiggybacked those that came in its place.
+	TxPiggybacked, RxPiggybacked uint64
 	// TxPolls counts data requests of a node that sleeps, PollsMissed those after which none of the frames came that were promised.
 	TxPolls, PollsMissed uint64
 
@@ -107,6 +109,7 @@ func (c *Counters) addMAC(m *mac.Counters) {
 	c.TxDeferred, c.TxNoAck, c.TxChannelBusy = m.TxDeferred, m.TxNoAck, m.TxChannelBusy
 	c.TxStuck, c.AcksWithheld, c.TxStopped = m.TxStuck, m.AcksWithheld, m.TxStopped
 	c.TxRepeated = m.TxRepeated
+	c.TxPiggybacked, c.RxPiggybacked = m.TxPiggybacked, m.RxPiggybacked
 	c.TxPolls, c.PollsMissed = m.TxPolls, m.PollsMissed
 	c.TxUnicast, c.TxBroadcast, c.TxAckRequested = m.TxUnicast, m.TxBroadcast, m.TxAckRequested
 	c.RxFrames, c.RxAcks, c.RxData, c.RxCommands, c.RxBeacons = m.RxFrames, m.RxAcks, m.RxData, m.RxCommands, m.RxBeacons

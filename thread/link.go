@@ -187,6 +187,9 @@ func (l *links) handleRequest(m mle.Message, info mleInfo) error {
 		}
 		r.Answered = l.Now
 	}
+	if info.fresh {
+		l.routes.missed()
+	}
 	return l.accept(r, challenge, requested, info)
 }
 

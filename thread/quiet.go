@@ -16,8 +16,8 @@ import (
 //	a neighbor without the TLV ─► heard ─► Advertisements as stock has them, everywhere, soon
 //	none heard of for a while ──────────► rare Advertisements
 //
-// Where it is quiet, the leader alone advertises as often as ever. Those that hear it miss it as soon as stock's nodes do, and tell the others,
-// who could not know, with the same TLV: the leader is lost.
+// Where it is quiet, the leader alone advertises half as often as ever. Those that hear it ask it, when they have missed one, upon which it advertises
+// for the others as well; and miss it as soon as stock's nodes do, and tell the others, who could not know, with the same TLV: the leader is lost.
 //
 // Deviation: stock has nothing of the kind. Advertisements are nine tenths of what an idle mesh sends: measured over a grid of 16 at SF7 they
 // take 7 % of the air with an interval of 32 s.
@@ -48,8 +48,10 @@ const (
 	companyNone, companyLost = 0x7f, 0x80
 	// companyFull stands for as many children as the sender can have.
 	companyFull = math.MaxUint8
-	// leaderSlow is how many times rarer a leader advertises that has little airtime left.
-	leaderSlow = 2
+	// leaderSlow is how many times rarer a leader advertises, leaderSlowest one that has little airtime left.
+	leaderSlow, leaderSlowest = 2, 3
+	// leaderAsked is how long those who have missed an Advertisement of the leader ask it whether it is there, before it counts as lost.
+	leaderAsked = 28 * time.Second
 	// burdenShift is where in the last byte the sender's burden begins.
 	burdenShift = 4
 	// muchNewer is by how much the router ID sequence of who contradicts must be ahead, a minute's count. Less is but another way of old news.
@@ -192,7 +194,7 @@ func (q *quiet) report(m mle.Message) (c companyReport) {
 		c.alone, c.routers, c.hears, c.dropped = value[1] == 0, int(value[2]), int(value[3]), int(value[4])
 	}
 	if len(value) >= 6 {
-		c.slow = min(max(int(value[5]&(1<<burdenShift-1)), 1), leaderSlow)
+		c.slow = min(max(int(value[5]&(1<<burdenShift-1)), 1), leaderSlowest)
 		c.burden = value[5]>>burdenShift >= heavyBurden
 	}
 	return c
@@ -252,10 +254,13 @@ func (q *quiet) interval() time.Duration {
 
 // slow is how many times rarer this node's Advertisements are if it is the leader: those who hear it wait as much longer for it.
 func (q *quiet) slow() int {
-	if q.rare && q.neighbors.Routers.Burden > 0 {
-		return leaderSlow
+	switch {
+	case !q.rare:
+		return 1
+	case q.neighbors.Routers.Burden > 0:
+		return leaderSlowest
 	}
-	return 1
+	return leaderSlow
 }
 
 // neighborAge is the silence after which a router neighbor is lost. Where Advertisements are rare routers ask before that.
@@ -272,12 +277,26 @@ func (q *quiet) silence() time.Duration { return q.timing.AdvertiseQuiet * 3 / 2
 // leaderTimeout is the time without a newer router ID sequence after which the leader is taken as lost.
 func (q *quiet) leaderTimeout() time.Duration {
 	switch {
-	case q.isNear() && q.rare:
-		return q.slower(q.timing.NetworkIDTimeout * 3 / 4) // it was asked meanwhile
-	case q.isNear():
+	case q.watches():
+		return q.slower(q.timing.AdvertiseMax*3/2) + leaderAsked // one comes early in its interval, the next one late
+	case q.isNear() && !q.rare:
 		return q.timing.NetworkIDTimeout
 	}
 	return q.longer(q.timing.NetworkIDTimeout)
+}
+
+// watches reports whether this node is one of those that notice soon that the leader is lost, and tell the others.
+func (q *quiet) watches() bool {
+	return q.rare && q.isNear()
+}
+
+// leaderSilence is the time without a newer router ID sequence after which others are asked for it, and how often.
+func (q *quiet) leaderSilence() (after, pause time.Duration) {
+	timeout := q.leaderTimeout()
+	if q.watches() {
+		return timeout - leaderAsked, leaderAsked / 2
+	}
+	return timeout / 2, timeout / 8
 }
 
 // isNear reports whether the leader itself was heard until lately.
@@ -285,8 +304,13 @@ func (q *quiet) isNear() bool {
 	return !q.near.IsZero() && q.Now.Sub(q.near) < q.slower(2*q.timing.NetworkIDTimeout)
 }
 
-// slower is how much longer times are that follow the leader's own Advertisements.
-func (q *quiet) slower(d time.Duration) time.Duration { return max(1, q.leaderPace) * d }
+// slower is how much longer times are that follow the leader's own Advertisements. Who hears of the leader from others may not have been told.
+func (q *quiet) slower(d time.Duration) time.Duration {
+	if q.rare {
+		return max(leaderSlow, q.leaderPace) * d
+	}
+	return d
+}
 
 // pace follows what is known: it is called each second.
 func (q *quiet) pace() {

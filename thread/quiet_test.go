@@ -33,14 +33,14 @@ func advertisements(m *meshtest.Mesh, ear *meshtest.Peer, within time.Duration) 
 	return counts
 }
 
-// Where all have this engine, routers advertise every four minutes, and the leader as often as ever. Once somebody is there who does not speak as
+// Where all have this engine, routers advertise every four minutes, and the leader each minute. Once somebody is there who does not speak as
 // they do, all advertise as stock does, also those who do not hear it.
 func TestQuiet(t *testing.T) {
 	m, ear := loraRow(t, 3, nil, 20*time.Minute)
 	for i, got := range advertisements(m, ear, 640*time.Second) {
 		least, most, role := 2, 5, m.Nodes[i].Role()
 		if role == thread.RoleLeader {
-			least, most = 15, 24
+			least, most = 8, 14
 		}
 		if got < least || got > most {
 			t.Errorf("%v sends %d Advertisements in 640 s, want %d to %d", role, got, least, most)

@@ -168,6 +168,13 @@ func (r *routes) hurryAdvertise() {
 	r.advertise.Hurry(r.Now, 4*r.timing.AdvertiseMin)
 }
 
+// missed has the leader advertise soon once somebody asks who has missed its Advertisement: others have, too, and are about to ask.
+func (r *routes) missed() {
+	if r.quiet.rare && r.role == RoleLeader && r.advertise.Running() {
+		r.advertise.Hurry(r.Now, r.timing.AdvertiseMin)
+	}
+}
+
 // advertiseAsREED lets others know of a router-eligible end device now and then.
 func (r *routes) advertiseAsREED() {
 	if r.advertise.Running() {

@@ -108,6 +108,9 @@ func (s *selection) mayDowngrade() bool {
 	return strong >= minDowngradeNeighbors && surplus > 0 && s.neighbors.Children.Attached() < 3*surplus
 }
 
+// helpers is how many more routers there may be where some have little airtime left. In one cell all would be, one after the other.
+const helpers = 5
+
 // crowded reports whether enough routers are around for this node to stay a child, or nobody whom it could serve. Routers that have little airtime
 // left need help.
 func (s *selection) crowded() bool {
@@ -118,15 +121,19 @@ func (s *selection) crowded() bool {
 	if s.neighbors.Routers.Active() >= fewRouters && !s.quiet.hasCompany() {
 		return true
 	}
-	n := 0
+	n, all := 0, 0
 	since := s.Now.Add(-s.quiet.neighborAge())
 	for id, r := range s.neighbors.Routers.All() {
-		if r.HeardWell.After(since) && !r.Burdened {
+		if !r.HeardWell.After(since) {
+			continue
+		}
+		all++
+		if !r.Burdened {
 			s.fresh = s.fresh.Remove(id)
 			n++
 		}
 	}
-	return n+s.fresh.Len() >= enough
+	return n+s.fresh.Len() >= enough || all+s.fresh.Len() >= enough+helpers
 }
 
 // hearNew notes that a new router was heard, whose ID this node may not know yet.

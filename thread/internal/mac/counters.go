@@ -29,6 +29,8 @@ type Counters struct {
 	TxUnicast, TxBroadcast, TxAckRequested uint64
 	// TxRepeated counts frames of others that were repeated: see repeater.
 	TxRepeated uint64
+	// TxPiggybacked counts frames that were sent in place of an acknowledgement, RxPiggybacked those that came in its place.
+	TxPiggybacked, RxPiggybacked uint64
 	// TxPolls counts data requests, PollsMissed those after which none of the frames came that were promised.
 	TxPolls, PollsMissed uint64
 }

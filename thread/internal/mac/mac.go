@@ -156,6 +156,8 @@ type MAC struct {
 	Shortcuts bool
 	// Repeats has frames of neighbors repeated: see repeater.
 	Repeats bool
+	// Piggyback has frames acknowledged by others: see piggyback.
+	Piggyback bool
 	// Unknown is told of each secured frame for this node from a short address that is not known. It is dropped. Nil for nothing.
 	Unknown func(src ieee802154.ShortAddr)
 	// Passing is told of each packet of a short address to another one that is not this node's, and how well it was heard. Nil for nothing.
@@ -218,10 +220,11 @@ type MAC struct {
 	heard heard  // the last frame that was for this node
 	rx    []byte // plaintext of the last secured frame
 
-	repeater repeater
-	announce *ieee802154.CCM
-	guests   [maxGuests]guest
-	kek      kek
+	repeater  repeater
+	piggyback piggyback
+	announce  *ieee802154.CCM
+	guests    [maxGuests]guest
+	kek       kek
 }
 
 // New returns a MAC that is off and has no short address. It draws one random number, its first sequence number.

@@ -38,6 +38,8 @@ type Received struct {
 func (m *MAC) Ignore(now time.Time, psdu []byte, rssi int) bool {
 	switch {
 	case !m.On:
+	case m.mayCarry(psdu):
+		return false
 	case m.isForeign(psdu, rssi):
 		if psdu[0]&ackRequestBit != 0 {
 			m.room = now.Add(m.timing.AckRoom)
@@ -76,6 +78,9 @@ func (m *MAC) HandleFrame(psdu []byte, rssi int) (Received, bool) {
 		m.receiveAck(f.Seq, f.FramePending)
 	case !m.addressed(&f):
 		m.Counters.RxOtherDestination++
+		if m.mayCarry(psdu) {
+			m.overhearCarried(&f, psdu)
+		}
 	default:
 		return m.receive(&f, psdu, rssi)
 	}
@@ -90,6 +95,11 @@ func (m *MAC) receiveAck(seq uint8, pending bool) {
 		return
 	}
 	m.promised = pending
+	m.acknowledged()
+}
+
+// acknowledged is for the frame in work.
+func (m *MAC) acknowledged() {
 	switch m.state {
 	case stateSending:
 		m.acked = true
@@ -131,6 +141,7 @@ func (m *MAC) takesExt(pan ieee802154.PANID, a ieee802154.ExtAddr) bool {
 // receive handles a frame that is for this node.
 func (m *MAC) receive(f *ieee802154.Frame, psdu []byte, rssi int) (Received, bool) {
 	m.acknowledgeUnproven() // the last one
+	m.piggyback.size = 0
 	m.heard = heard{pan: f.SrcPAN, seq: f.Seq, asks: f.AckRequest && !f.Dst.IsNone() && !f.Dst.IsBroadcast()}
 	if isPoll(f) {
 		m.heard.poller = f.Src
@@ -393,7 +404,9 @@ func (m *MAC) authenticate(f *ieee802154.Frame, psdu []byte, from source) ([]byt
 		n.MAC.Accept(seq, f.Security.FrameCounter)
 		m.keys.Follow(seq)
 		n.Repeats = 0
+		m.invite(psdu, from)
 		m.acknowledge()
+		m.receiveCarried(f)
 	}
 	return payload, nil
 }

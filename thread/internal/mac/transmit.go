@@ -47,11 +47,22 @@ func (m *MAC) Send(f ieee802154.Frame) error { return m.SendOn(0, f) }
 
 // SendOn is Send on a channel, with its number, on which the node is for this frame alone. 0 is the one where it listens.
 func (m *MAC) SendOn(channel uint8, f ieee802154.Frame) error {
-	if err := m.compose(&f); err != nil {
+	carries, next := channel == 0 && m.carries(&f), m.seq
+	if carries {
+		m.seq = m.acks[m.ackHead].seq + 1
+	}
+	err := m.compose(&f)
+	if carries {
+		m.seq = next
+	}
+	if err != nil {
 		return err
 	}
 	m.begin(f.Dst, effort{m.timing.MaxCSMABackoffs, m.retriesTo(f.Dst)})
 	m.channel = channel
+	if carries {
+		m.carry()
+	}
 	return nil
 }
 
@@ -152,6 +163,7 @@ func (m *MAC) record(a ieee802154.Addr) *neighbors.Neighbor {
 // begin starts the work on the frame.
 func (m *MAC) begin(dst ieee802154.Addr, e effort) {
 	m.dst, m.effort, m.poll, m.promised = dst, e, false, false
+	m.piggyback.owes, m.piggyback.came = false, false
 	m.backoffs, m.retries, m.left, m.acked = 0, 0, 0, false
 	m.over = false
 	m.Counters.TxFrames++
@@ -232,6 +244,9 @@ func (m *MAC) HandleTransmitDone(err error) {
 		return
 	}
 	m.radio, m.due = radioIdle, time.Time{}
+	if use == radioFrame {
+		m.settleDebt(err)
+	}
 	switch {
 	case use == radioAck:
 		// A lost acknowledgement is the peer's to notice.
@@ -252,7 +267,7 @@ func (m *MAC) HandleTransmitDone(err error) {
 	default:
 		m.state, m.ended = stateWaitAck, m.core.Now
 		m.left++
-		m.timer = m.core.Now.Add(m.ackWait())
+		m.timer = m.core.Now.Add(m.ackWait() + m.carryTime())
 	}
 }
 
@@ -392,7 +407,7 @@ func (m *MAC) finish(result Result) {
 		if n != nil {
 			// How strong it was says nothing: acknowledgements are not authenticated.
 			n.Failures, n.PauseUntil, n.LastAcked = 0, time.Time{}, m.core.Now
-			if m.left == 1 && !m.acked { // else it may be that of an earlier try
+			if m.left == 1 && !m.acked && !m.piggyback.came { // else it may be that of an earlier try
 				learnAckTime(n, m.core.Now.Sub(m.ended))
 			}
 		}
@@ -456,7 +471,7 @@ func (m *MAC) Stop() {
 	}
 	m.release()
 	m.state, m.timer, m.over, m.news = stateIdle, time.Time{}, false, false
-	m.heard = heard{}
+	m.heard, m.piggyback = heard{}, piggyback{}
 	m.stopRepeats()
 	if m.radio == radioAck {
 		m.ackLen = 1

@@ -84,6 +84,7 @@ func TestLearnRoutesNews(t *testing.T) {
 		{"better route", func(r *room) { r.link(right, 3); r.route(far, right, 5) }, left, 2, RouteChange{}},
 		{"other cost", func(r *room) { r.route(far, left, 5) }, left, 2, RouteChange{}},
 		{"higher cost", func(r *room) { r.route(far, left, 2) }, left, 4, RouteChange{Dearer: true}},
+		{"a little higher cost", func(r *room) { r.route(far, left, 2) }, left, 3, RouteChange{}},
 		{"higher cost to a linked router", func(r *room) { r.link(far, 1); r.route(far, left, 2) }, left, 4, RouteChange{}},
 		{"next hop is no more", func(r *room) { r.route(far, 40, 2) }, left, 2, RouteChange{News: true}},
 		{"from a router without an ID", func(*room) {}, 40, 2, RouteChange{}},

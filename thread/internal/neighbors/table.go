@@ -391,7 +391,7 @@ func (t *Table) Release(id mle.RouterID, reuse time.Time) {
 // A RouteChange is what has become of the routes that lead over other routers.
 type RouteChange struct {
 	News   bool // a route came or went of which the neighbors must hear
-	Dearer bool // a route costs more than before, maybe because its cost counts up in a loop
+	Dearer bool // a route costs more than before, by two at least, maybe because its cost counts up in a loop
 }
 
 // LearnRoutes applies the Route64 of the linked router with ID from to the routing table until nothing changes.
@@ -439,7 +439,7 @@ func (t *Table) learnRoute(r, neighbor *Router, from mle.RouterID, cost uint8, c
 		}
 	case through <= MaxRouteCost:
 		change.News = change.News || next == nil && unlinked
-		change.Dearer = change.Dearer || next != nil && unlinked && cost > r.Cost
+		change.Dearer = change.Dearer || next != nil && unlinked && cost > r.Cost+1
 		r.NextHop, r.Cost = from, cost
 	case next == neighbor:
 		change.News = change.News || unlinked

@@ -13,6 +13,7 @@ var help = map[string]string{
 	"mac_frames_total":       "Frames, by type: sent, tries again not counted, and received.",
 	"mac_retries_total":      "Tries of frames after the first.",
 	"mac_repeated_total":     "Frames of boards that nobody acknowledged, repeated for them.",
+	"mac_piggybacked_total":  "Frames that were sent, or came, in place of an acknowledgement.",
 	"mac_failures_total":     "Frames that were given up.",
 	"forwarded_frames_total": "Frames of others that this node has passed on.",
 	"datagrams_total":        "Datagrams that were received whole, sent, given up, and let through by a border router.",
@@ -29,6 +30,10 @@ func frames(direction, kind string) series {
 	return series{"mac_frames_total", []string{"direction", direction, "type", kind}}
 }
 
+func piggybacked(direction string) series {
+	return series{"mac_piggybacked_total", []string{"direction", direction}}
+}
+
 func datagrams(direction, result string) series {
 	return series{"datagrams_total", []string{"direction", direction, "result", result}}
 }
@@ -43,7 +48,8 @@ func radioError(op string) series { return series{"radio_errors_total", []string
 var engine = map[string]series{
 	"TxAcks": frames("tx", "ack"), "TxBeacons": frames("tx", "beacon"), "TxBeaconRequests": frames("tx", "beacon_request"), "TxPolls": frames("tx", "poll"),
 	"RxAcks": frames("rx", "ack"), "RxBeacons": frames("rx", "beacon"), "RxCommands": frames("rx", "command"), "RxData": frames("rx", "data"),
-	"TxRetries": {metric: "mac_retries_total"}, "TxRepeated": {metric: "mac_repeated_total"}, "Forwarded": {metric: "forwarded_frames_total"},
+	"TxRetries": {metric: "mac_retries_total"}, "TxRepeated": {metric: "mac_repeated_total"},
+	"TxPiggybacked": piggybacked("tx"), "RxPiggybacked": piggybacked("rx"), "Forwarded": {metric: "forwarded_frames_total"},
 	"TxNoAck": failed("no_ack"), "TxChannelBusy": failed("channel_busy"), "TxStuck": failed("stuck"), "TxStopped": failed("stopped"),
 
 	"RxDatagrams": datagrams("rx", "complete"), "TxDatagrams": datagrams("tx", "sent"), "TxDatagramsFailed": datagrams("tx", "failed"),
