@@ -181,6 +181,9 @@ func (r *routes) routerHeardRouter(a advertised, info mleInfo) bool {
 		}
 		return true
 	}
+	if r.links.heardBoard(from, a, info) {
+		return true
+	}
 	if r.mayLink(from, info) {
 		r.links.open(from, info)
 		return false

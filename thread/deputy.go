@@ -43,6 +43,9 @@ type deputy struct {
 	asked     [maxAsked]askedQuestion // the latest, as a ring
 	nextAsked int
 
+	wrote     [maxAsked]written // the latest datagrams of neighbors, as a ring
+	nextWrote int
+
 	answers []deputyAnswer
 	next    time.Time // when the first of answers is due, zero if there is none
 	census  []censusEntry
@@ -56,6 +59,9 @@ type deputyAnswer struct {
 	asker  mle.RLOC16
 	target netip.Addr
 	before mle.RouterIDSet // neighbors of the asker that are to answer before
+	own    bool            // it is this node's own address
+	hint   bool            // nobody has asked, as far as was heard: see delivered
+	hints  uint8           // how many were given
 }
 
 // An askedQuestion is one that was answered by a deputy.
@@ -75,13 +81,16 @@ type censusEntry struct {
 
 // Limits that this implementation chose.
 const (
-	maxDeputyAnswers = 8
+	maxDeputyAnswers = 16
 	maxAsked         = 16
 	maxCensus        = neighbors.MaxRouters
 	// askedAgain is within what time a question counts as asked again.
 	askedAgain = 5 * time.Minute
-	// deputyFirst and deputyNext are the pauses before the answer of the first deputy and between that and the second's, in times of the longest frame.
-	deputyFirst, deputyNext = 1, 2
+	// The first deputy answers after deputyFirst and up to deputyFirstSpread, the others after deputyNext and up to deputyNextSpread, in halves of the
+	// time of the longest frame. Until deputyFirst the asker sends its question again, and each board that has heard it sends it on twice. A board gives
+	// up after three seconds.
+	deputyFirst, deputyFirstSpread = 3, 2
+	deputyNext, deputyNextSpread   = 6, 14
 	// censusPause is the time between two questions for addresses, censusRank how much later each deputy asks than the one before it.
 	censusPause, censusRank = 10 * time.Second, 40 * time.Second
 	// censusTries bounds the questions to one neighbor without an answer.
@@ -93,15 +102,16 @@ func (d *deputy) active() bool {
 	return d.isRouter() && d.quiet.possible() && !d.quiet.now() && d.neighbors.Routers.Burden == 0
 }
 
-// before returns the routers that may speak for a neighbor as well, and come before this one.
-func (d *deputy) before(n *neighbors.Neighbor) (ids mle.RouterIDSet) {
+// before returns the routers that may speak for a neighbor as well, and come before this one: of those with this engine the owner of the
+// address that is asked for, if there is one, and such as have a lower ID.
+func (d *deputy) before(n *neighbors.Neighbor, owner mle.RLOC16) (ids mle.RouterIDSet) {
 	r := d.neighbors.Routers.Get(n.RLOC16.RouterID())
 	if n.Kind() == neighbors.KindChild || r == nil {
 		return 0
 	}
 	for id := range r.Others.All() {
 		other := d.neighbors.Routers.Get(id)
-		if id < d.ownID() && other != nil && !(other.Valid() && other.Foreign) {
+		if (id < d.ownID() || id.RLOC16() == owner) && other != nil && !(other.Valid() && other.Foreign) {
 			ids = ids.Add(id)
 		}
 	}
@@ -124,31 +134,64 @@ func (d *deputy) heardQuery(from, target netip.Addr, p tmf.Payload) {
 	if _, err := p.MLEID(); err == nil || !ok || !d.active() {
 		return // who says where it is has this engine
 	}
-	if rloc, _, ok := d.where(target); !ok || rloc == asker {
+	rloc, _, ok := d.where(target)
+	if !ok || rloc == asker {
 		return
 	}
-	if d.asksAgain(asker, target) {
-		d.resolver.Fail(target)
+	n := d.beside(asker)
+	again := d.asksAgain(asker, target)
+	switch {
+	case n == nil && again:
 		return
-	}
-	n := d.neighbors.ByRLOC16(asker)
-	beside := n != nil && n.Valid() && n.Foreign
-	if !beside {
+	case n == nil:
 		if d.tmf.settled = d.hasDeputy(asker); d.tmf.settled {
 			d.resolver.TellAgain(target) // who is to answer may not know it
 		}
 		return
 	}
-	d.tmf.settled = true
-	waits := func(a deputyAnswer) bool { return a.asker == asker && a.target == target }
-	if len(d.answers) == maxDeputyAnswers || slices.ContainsFunc(d.answers, waits) {
+	d.tmf.settled = !again
+	d.plan(deputyAnswer{asker: asker, target: target, before: d.before(n, rloc)})
+}
+
+// beside returns the neighbor at a place for which this node may speak, nil if there is none.
+func (d *deputy) beside(asker mle.RLOC16) *neighbors.Neighbor {
+	if n := d.neighbors.ByRLOC16(asker); n != nil && n.Valid() && n.Foreign {
+		return n
+	}
+	return nil
+}
+
+// plan has a question answered after a pause. A question that was heard takes the place of a hint.
+func (d *deputy) plan(a deputyAnswer) {
+	i := slices.IndexFunc(d.answers, func(b deputyAnswer) bool { return a.asker == b.asker && a.target == b.target })
+	if i >= 0 && (a.hint || !d.answers[i].hint) || i < 0 && len(d.answers) == maxDeputyAnswers {
 		return
 	}
-	a := deputyAnswer{asker: asker, target: target, before: d.before(n)}
-	pause := d.timing.FrameTime * time.Duration(deputyFirst+deputyNext*a.before.Len())
-	a.at = d.Now.Add(pause/2 + d.RandomUpTo(pause/2))
-	d.answers = append(d.answers, a)
+	var pause, spread time.Duration = deputyFirst, deputyFirstSpread
+	switch {
+	case a.hint:
+		pause = hintPause * time.Duration(2+a.hints) / 2
+	case a.before != 0:
+		pause, spread = deputyNext, deputyNextSpread
+	}
+	half := d.timing.FrameTime / 2
+	a.at = d.Now.Add(pause*half + d.RandomUpTo(spread*half))
+	if i >= 0 {
+		d.answers[i] = a
+	} else {
+		d.answers = append(d.answers, a)
+	}
 	d.next = core.Earliest(d.next, a.at)
+}
+
+// ownAsked answers a question for this node itself after a pause, if a board asks. It reports false if the question is to be answered at once.
+func (d *deputy) ownAsked(from, target netip.Addr, p tmf.Payload) bool {
+	asker, ok := d.addresses.Locator(from)
+	if _, err := p.MLEID(); err == nil || !ok || !d.quiet.possible() || len(d.answers) == maxDeputyAnswers {
+		return false
+	}
+	d.plan(deputyAnswer{asker: asker, target: target, own: true})
+	return true
 }
 
 // asksAgain notes a question, and reports whether it is asked again so soon that the answer must have been wrong, or is lost: the node may have
@@ -206,13 +249,24 @@ func (d *deputy) HandleTimeout() {
 			continue
 		}
 		d.answers = slices.Delete(d.answers, i, i+1)
+		if a.own && !a.hint {
+			d.queries.notify(a.asker.Addr(d.addresses.Prefix()), a.target, d.addresses.IID(), -1)
+			d.tmf.drain()
+			continue
+		}
 		d.answer(a)
+		if a.hints++; a.hint && a.hints < maxHints {
+			d.plan(a)
+		}
 	}
 }
 
 // answer tells a neighbor where an address is. The owner's own answer counts for more there: it says that it is younger.
 func (d *deputy) answer(a deputyAnswer) {
 	rloc, age, ok := d.where(a.target)
+	if a.own {
+		rloc, age, ok = d.rloc, 0, d.addresses.Own(a.target)
+	}
 	if !ok || !d.active() {
 		return
 	}
@@ -224,7 +278,9 @@ func (d *deputy) answer(a deputyAnswer) {
 	payload := tmf.AppendTargetEID(nil, a.target)
 	payload = tmf.AppendMLEID(payload, ip6.InterfaceIDOf(a.target))
 	payload = tmf.AppendRLOC16(payload, rloc)
-	payload = tmf.AppendTimeSinceLastTransaction(payload, max(age, time.Second))
+	if !a.own {
+		payload = tmf.AppendTimeSinceLastTransaction(payload, max(age, time.Second))
+	}
 	// It is not repeated: who has the owner's answer by then acknowledges no other.
 	d.tmf.coap.Send(d.tmf.path(to), newPost(coap.Confirmable, tmf.URIAddressNotify, payload))
 	d.tmf.drain()
@@ -233,7 +289,7 @@ func (d *deputy) answer(a deputyAnswer) {
 // pace asks a neighbor for its address, when it is time: it is called each second.
 func (d *deputy) pace() {
 	active := d.active()
-	d.mac.Repeats = active
+	d.mac.Repeats, d.mac.Boards = active, d.quiet.possible() && !d.quiet.now()
 	if !active || d.asking || d.Now.Before(d.pause) || d.full() {
 		return
 	}
@@ -279,7 +335,7 @@ func (d *deputy) entry(n *neighbors.Neighbor) *censusEntry {
 	} else if len(d.census) == maxCensus {
 		d.census = slices.Delete(d.census, 0, 1)
 	}
-	wait := censusPause/2 + d.RandomUpTo(censusPause) + censusRank*time.Duration(d.before(n).Len())
+	wait := censusPause/2 + d.RandomUpTo(censusPause) + censusRank*time.Duration(d.before(n, mle.InvalidRLOC16).Len())
 	d.census = append(d.census, censusEntry{ext: n.Ext, rloc: n.RLOC16, at: d.Now.Add(wait)})
 	return &d.census[len(d.census)-1]
 }
@@ -311,5 +367,6 @@ func (d *deputy) told(rloc mle.RLOC16, x Diagnostic) {
 
 // forget is for another place, or another partition.
 func (d *deputy) forget() {
+	clear(d.wrote[:])
 	d.answers, d.census, d.next, d.asking = d.answers[:0], d.census[:0], time.Time{}, false
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gopymesh/pymesh/thread"
 	"github.com/gopymesh/pymesh/thread/coap"
 	"github.com/gopymesh/pymesh/thread/ip6"
+	"github.com/gopymesh/pymesh/thread/mle"
 	"github.com/gopymesh/pymesh/thread/mpl"
 	"github.com/gopymesh/pymesh/thread/tmf"
 )
@@ -60,7 +61,12 @@ func TestDeputy(t *testing.T) {
 				sentOn++
 			}
 		}
-		return asked(m, board, tmf.URIAddressNotify), sentOn
+		for _, a := range asked(m, board, tmf.URIAddressNotify) {
+			if r := tmf.Payload(a.Payload).Read(); r.TargetEID() == target {
+				answers = append(answers, a)
+			}
+		}
+		return answers, sentOn
 	}
 	answers, sentOn := query(1, last.MeshLocalEID())
 	if len(answers) != 1 || sentOn > 0 {
@@ -72,8 +78,8 @@ func TestDeputy(t *testing.T) {
 	if err := r.Err(); err != nil || target != last.MeshLocalEID() || iid != ip6.InterfaceIDOf(target) || rloc != last.RLOC16() || !ok || age < time.Second {
 		t.Errorf("%v, %v is at %v since %v: %v", target, iid, rloc, age, err)
 	}
-	if _, sentOn := query(2, last.MeshLocalEID()); sentOn == 0 {
-		t.Error("asked again, as if the answer had been wrong, and not sent on")
+	if answers, sentOn := query(2, last.MeshLocalEID()); len(answers) == 0 || sentOn == 0 {
+		t.Errorf("asked again, as if the answer had been wrong: %d answers, the question sent on %d times", len(answers), sentOn)
 	}
 	if answers, sentOn := query(3, ip6.WithInterfaceID(thread.DefaultMeshLocalPrefix, ip6.InterfaceID{7})); len(answers) > 0 || sentOn == 0 {
 		t.Errorf("unknown: %d answers, the question sent on %d times", len(answers), sentOn)
@@ -137,5 +143,82 @@ func TestCensusInVain(t *testing.T) {
 	m.Run(20 * time.Minute)
 	if got := len(asked(m, board, tmf.URIDiagnosticGetRequest)); got == 0 || got > 4*5 { // each time CoAP sends it five times at most
 		t.Errorf("asked %d times", got)
+	}
+}
+
+// TestDeputyHint: a board to which a datagram was sent is told where to answer, unless it asks, or shows that it knows.
+func TestDeputyHint(t *testing.T) {
+	m, board := withBoard(t, 3)
+	n, last := m.Nodes[0], m.Nodes[2]
+	m.Run(time.Minute)
+	sends := func() {
+		board.Frames = nil
+		packet := must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: last.MeshLocalEID(), Dst: rlocAddr(board.RLOC16)}, 1, 2, nil))
+		if err := last.HandlePacket(m.Sim.Now(), packet); err != nil {
+			t.Fatal(err)
+		}
+		m.Until(10*time.Second, "the datagram", func() bool {
+			for _, psdu := range board.Frames {
+				if d, ok := openDatagram(m, psdu); ok && d.Src == last.MeshLocalEID() {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	sends()
+	m.Run(20 * time.Second)
+	if told := asked(m, board, tmf.URIAddressNotify); len(told) != 3 {
+		t.Fatalf("told %d times", len(told))
+	} else if r := tmf.Payload(told[0].Payload).Read(); r.TargetEID() != last.MeshLocalEID() {
+		t.Errorf("told of another one")
+	}
+	sends()
+	board.SendDatagram(shortAddress(n.RLOC16()), mplQuery(board, last.MeshLocalEID(), 1))
+	m.Run(20 * time.Second)
+	if told := asked(m, board, tmf.URIAddressNotify); len(told) != 1 {
+		t.Errorf("it asks, and is told %d times", len(told))
+	}
+}
+
+// TestGreet: a board that was heard, and to which there is no link, is asked for one before the next Advertisement, and not as long as the last one
+// keeps it busy.
+func TestGreet(t *testing.T) {
+	m, board := withBoard(t, 2)
+	n := m.Nodes[0]
+	if n.Role() != thread.RoleLeader {
+		t.Fatalf("the first is %v", n.Role())
+	}
+	solicit(t, m, board, n)
+	leader, _ := n.Leader()
+	requests := func() int { return len(board.Find(mle.LinkRequest, n.ExtAddr())) }
+	advertisements := func() int { return len(board.Find(mle.Advertisement, n.ExtAddr())) }
+	before := advertisements()
+	m.Until(time.Minute, "Advertisement", func() bool { return advertisements() > before })
+	m.Run(time.Second)
+	asked := requests()
+	advertise(board, leader.LeaderData, heardRoutes(board, n))
+	m.Run(8 * time.Second)
+	if got := requests(); got > asked {
+		t.Errorf("asked %d times while it is busy", got-asked)
+	}
+	before = advertisements()
+	m.Until(40*time.Second, "Advertisement", func() bool { return advertisements() > before })
+	if requests() == asked {
+		t.Fatal("not asked before the next Advertisement")
+	}
+	// Once linked, it restarts: it waits two seconds for an answer.
+	request := board.Find(mle.LinkRequest, n.ExtAddr())[requests()-1]
+	board.SendMLE(meshtest.LinkLocal(n.ExtAddr()), linkAccept(board, n, must(request.Challenge())))
+	m.Until(5*time.Second, "link", func() bool { return routersOf(n)[board.RLOC16].LinkEstablished })
+	for i := range 5 {
+		before := len(board.Find(mle.LinkAccept, n.ExtAddr()))
+		b := mle.AppendTLVRequest(mle.AppendVersion(mle.AppendCommand(nil, mle.LinkRequest), mle.Version1_1), mle.TLVAddress16, mle.TLVRoute64)
+		board.SendMLE(ip6.LinkLocalAllRouters, mle.AppendChallenge(b, meshtest.Challenge(byte(10+i))))
+		m.Run(2500 * time.Millisecond)
+		if len(board.Find(mle.LinkAccept, n.ExtAddr())) == before {
+			t.Error("no answer in time")
+		}
+		m.Run(20 * time.Second)
 	}
 }

@@ -335,6 +335,7 @@ func (e *Engine) housekeeping() {
 	e.places.pace()
 	e.deputy.pace()
 	e.mac.Piggyback = e.attached() && e.quiet.now() // boards would not take that for an acknowledgement
+	e.links.greet()
 	selectNow := e.selection.due()
 	switch e.role {
 	case RoleDetached:

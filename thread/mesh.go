@@ -81,6 +81,28 @@ func (x *meshLayer) receive(f mac.Received) {
 	x.arrive(r)
 }
 
+// passed notes what has gone out, whether it has arrived there.
+func (x *meshLayer) passed(m *sender.Message) {
+	d := x.queries.deputy
+	if !d.active() {
+		return
+	}
+	if m.Kind == sender.KindDatagram {
+		if rloc, _, ok := x.resolver.Place(m.Dst()); ok && m.Src() == x.addresses.EID() {
+			d.delivered(rloc, m.Src(), x.rloc)
+		}
+		return
+	}
+	header, size, err := lowpan.ParseMeshHeader(m.Data)
+	if err != nil {
+		return
+	}
+	r := received{payload: m.Data[size:], src: header.Src, dst: header.Dst}
+	if g, ok := x.peek(&r); ok && !g.icmpError && !g.tmf {
+		d.delivered(mle.RLOC16(header.Dst.Short), g.Src, mle.RLOC16(header.Src.Short))
+	}
+}
+
 // receiveOwn looks at a frame from this node's own address: an MLE message in it may be another node's.
 func (x *meshLayer) receiveOwn(f mac.Received) {
 	if lowpan.DispatchOf(f.Payload) != lowpan.DispatchIPHC {
@@ -219,8 +241,9 @@ func (x *meshLayer) receiveMesh(r received) {
 		return
 	}
 	inner, ok := x.peek(&r)
-	if ok {
-		x.correctSource(&r, inner.Src)
+	if ok && x.correctSource(&r, inner.Src) && x.learns(inner.Src) {
+		x.resolver.Learn(inner.Src, mle.RLOC16(r.src.Short))
+		x.queries.deputy.answered(mle.RLOC16(r.src.Short), dst, inner.Dst)
 	}
 	if header.HopsLeft == 0 {
 		x.counters.MeshHopsExceeded++
@@ -326,6 +349,7 @@ func (x *meshLayer) learnSource(r *received, src, dst netip.Addr) {
 	x.resolver.Learn(src, mle.RLOC16(r.src.Short))
 	if dst == x.addresses.EID() && mle.RLOC16(r.dst.Short) == x.rloc {
 		x.resolver.Spoke(src, x.rloc)
+		x.queries.deputy.answered(mle.RLOC16(r.src.Short), x.rloc, dst)
 	}
 	x.queries.settle()
 }
@@ -345,6 +369,11 @@ func (x *meshLayer) correctSource(r *received, src netip.Addr) bool {
 		}
 	}
 	return true
+}
+
+// learns reports whether the source of a passing datagram is worth to be known: a deputy may be asked for it.
+func (x *meshLayer) learns(a netip.Addr) bool {
+	return x.queries.deputy.active() && x.addresses.Prefix().Contains(a) && x.sought(a)
 }
 
 // sought reports whether the place of an address is one that has to be asked for.

@@ -128,7 +128,7 @@ func (p *places) pace() {
 	r := p.routes
 	alone := r.foreign.IsZero() || p.AgeOf(r.foreign) >= p.timing.NetworkIDTimeout
 	calm := alone && r.advertise.Interval() >= p.timing.AdvertiseMax
-	if !calm || !r.quiet.now() || !p.isRouter() || p.full() || p.Now.Before(p.again) || p.untold() < backlog && r.mle.shortcuts.untold() < backlog {
+	if !calm || !r.quiet.possible() || !p.isRouter() || p.full() || p.Now.Before(p.again) || p.untold() < backlog && r.mle.shortcuts.untold() < backlog {
 		return
 	}
 	r.sendPlaces()

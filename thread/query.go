@@ -133,7 +133,9 @@ func (q *queries) handleQuery(ev tmfEvent, p tmf.Payload) error {
 	from := ev.Path.Peer.Addr()
 	q.learnAsker(from, p)
 	if q.addresses.Own(target) {
-		q.notify(from, target, q.addresses.IID(), -1)
+		if !q.deputy.ownAsked(from, target, p) {
+			q.notify(from, target, q.addresses.IID(), -1)
+		}
 		return nil
 	}
 	if !q.isRouter() {

@@ -35,15 +35,16 @@ type routes struct {
 	keepAlive *keepAlive
 	quiet     *quiet
 
-	advertise *trickle.Timer
-	told      time.Time // when a worse partition was last told of this one
-	askAgain  time.Time // when to ask for routes again
-	foreign   time.Time // when another partition was heard last
-	helped    time.Time // when a neighbor last was told of ways that it did not know
-	left      leftPartition
-	faint     faintPartition
-	beside    besides
-	route64   mle.Route64 // received
+	advertise  *trickle.Timer
+	told       time.Time // when a worse partition was last told of this one
+	askAgain   time.Time // when to ask for routes again
+	foreign    time.Time // when another partition was heard last
+	advertised time.Time // when the last Advertisement was sent
+	helped     time.Time // when a neighbor last was told of ways that it did not know
+	left       leftPartition
+	faint      faintPartition
+	beside     besides
+	route64    mle.Route64 // received
 
 	twoLeaders, leaderLost lasting.Condition
 }
@@ -203,7 +204,7 @@ func (r *routes) NextTimeout() (time.Time, bool) { return r.advertise.NextTimeou
 
 // HandleTimeout sends an Advertisement, if one is due.
 func (r *routes) HandleTimeout() {
-	if r.advertise.HandleTimeout(r.Now) {
+	if r.advertise.HandleTimeout(r.Now) && !r.links.greets() {
 		r.sendAdvertisement()
 	}
 }
@@ -212,6 +213,7 @@ func (r *routes) sendAdvertisement() {
 	if !r.attach.staying() && !r.quiet.lost || r.selection.asking() || !r.attached() || !r.fullThreadDevice() {
 		return
 	}
+	r.advertised = r.Now
 	r.sender.DropMLE(ip6.LinkLocalAllNodes, mle.Advertisement) // that one is outdated
 	b := r.beginAdvertisement()
 	if r.isRouter() {

@@ -530,6 +530,9 @@ func (x *surroundings) handleRequest(m mle.Message, src netip.Addr) error {
 		return errMLERefused
 	}
 	jitter := discoveryJitter
+	if x.timing.AckRoom > 0 {
+		jitter -= x.timing.BackoffUnit << x.timing.MinBE // which the MAC may wait besides: who asks listens for 300 ms
+	}
 	if !x.multi {
 		jitter = max(jitter, 2*discoveryFrames*x.timing.FrameTime)
 	}

@@ -115,7 +115,7 @@ func (e *Engine) wireLayers() {
 		mle: &e.mle, tmf: &e.tmf, leases: &e.leases, admission: &e.admission, agency: &e.agency,
 		errors: core.Limiter{Interval: e.timing.ICMPErrorInterval, Burst: icmpErrors},
 	}
-	e.sender.Undeliverable, e.sender.Secure = e.ip.undeliverable, e.mle.secure
+	e.sender.Undeliverable, e.sender.Secure, e.sender.Passed = e.ip.undeliverable, e.mle.secure, e.mesh.passed
 	e.mle = mleMessenger{
 		self: e.self, keys: e.keys, neighbors: e.neighbors, sender: e.sender, macCounter: &e.mac.Counter, reserve: e.save,
 		answers: strangers.New(e.Core, 2*e.timing.FrameTime), vouch: e.mac.Vouch, expect: e.polls.Expect,
@@ -191,7 +191,7 @@ func (e *Engine) wireRouterSide(c *Config) {
 	e.mac.Unknown = e.shortcuts.unknown
 	e.mac.Passing, e.mac.Shortcuts = e.shortcuts.passing, e.quiet.possible()
 	e.links = links{
-		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, routes: &e.routes, distrib: &e.distrib,
+		self: e.self, change: e, neighbors: e.neighbors, mle: &e.mle, attach: &e.attach, routes: &e.routes, distrib: &e.distrib, quiet: &e.quiet,
 	}
 	e.routes = routes{
 		self: e.self, change: e, neighbors: e.neighbors, sender: e.sender, resolver: e.resolver, mle: &e.mle, attach: &e.attach,

@@ -156,8 +156,10 @@ type MAC struct {
 	Shortcuts bool
 	// Repeats has frames of neighbors repeated: see repeater.
 	Repeats bool
-	// Piggyback has frames acknowledged by others: see piggyback.
+	// Piggyback has frames sent in place of acknowledgements, and taken for them: see piggyback.
 	Piggyback bool
+	// Boards says that nodes are about that send what they have as soon as they have had an acknowledgement, or have sent one: see leaveRoom.
+	Boards bool
 	// Unknown is told of each secured frame for this node from a short address that is not known. It is dropped. Nil for nothing.
 	Unknown func(src ieee802154.ShortAddr)
 	// Passing is told of each packet of a short address to another one that is not this node's, and how well it was heard. Nil for nothing.

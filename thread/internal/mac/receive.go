@@ -50,6 +50,7 @@ func (m *MAC) Ignore(now time.Time, psdu []byte, rssi int) bool {
 		m.Counters.RxOtherDestination++
 	case isPlainAck(psdu) && (!m.wantsAck || psdu[seqOffset] != m.frameSeq):
 		m.Counters.RxAcks++ // of another's frame, or too late
+		m.room = m.leaveRoom(now)
 		if m.Repeats {
 			m.heardAck(psdu[seqOffset])
 		}

@@ -195,6 +195,15 @@ func (m *MAC) backoff() {
 	m.timer = m.core.Now.Add(units*m.timing.BackoffUnit + jitter)
 }
 
+// leaveRoom returns until when nothing is to be sent after an acknowledgement: Pycom's boards that have got one, or sent one, send the next frame
+// that they have within 9 ms, and do not look whether the other one does so, too.
+func (m *MAC) leaveRoom(now time.Time) time.Time {
+	if !m.Boards {
+		return m.room
+	}
+	return now.Add(m.timing.AckRoom)
+}
+
 // Times from the hand-over of a packet on, after which the radio should be done with it: it has listened before talking, for some times as
 // long as the longest frame lasts. Processors take their time as well.
 const (
@@ -252,6 +261,10 @@ func (m *MAC) HandleTransmitDone(err error) {
 		// A lost acknowledgement is the peer's to notice.
 		m.ackHead = (m.ackHead + 1) % maxPendingAcks
 		m.ackLen--
+		m.room = m.leaveRoom(m.core.Now)
+		if m.state == stateReady && m.core.Now.Before(m.room) {
+			m.state, m.timer = stateBackoff, m.core.Now
+		}
 	case use == radioRepeat:
 		// Its sender tries again itself.
 	case m.state != stateSending:
@@ -407,6 +420,7 @@ func (m *MAC) finish(result Result) {
 		if n != nil {
 			// How strong it was says nothing: acknowledgements are not authenticated.
 			n.Failures, n.PauseUntil, n.LastAcked = 0, time.Time{}, m.core.Now
+			m.room = m.leaveRoom(m.core.Now)
 			if m.left == 1 && !m.acked && !m.piggyback.came { // else it may be that of an earlier try
 				learnAckTime(n, m.core.Now.Sub(m.ended))
 			}

@@ -169,6 +169,62 @@ func TestAckRoom(t *testing.T) {
 	}
 }
 
+// Boards send what they have next as soon as an acknowledgement is over, whoever it came from. Where they are nothing is begun for AckRoom then.
+func TestRoomAfterAck(t *testing.T) {
+	acks := map[string]func(n *node){
+		"overheard": func(n *node) { n.ack(99, -70) },
+		"received":  func(n *node) { n.transmit(frame(toChild)) },
+		"sent": func(n *node) {
+			n.hear(letterFrom(fromChild, childExt).secure(0, 7).with(func(f *ieee802154.Frame) { f.AckRequest = true }))
+			if psdu, ok := n.PollTransmit(); !ok || !isPlainAck(psdu) {
+				n.t.Fatalf("sent %x", psdu)
+			}
+			n.HandleTransmitDone(nil)
+		},
+	}
+	for name, ack := range acks {
+		for _, boards := range []bool{true, false} {
+			n := newNode(t, timing)
+			n.Boards = boards
+			ack(n)
+			if n.room.After(n.core.Now) != boards {
+				t.Errorf("%s, boards %v: room until %v", name, boards, n.room.Sub(n.core.Now))
+			}
+			over := n.core.Now
+			n.send(frame(toChild))
+			if took := n.begins().Sub(over); boards && took < timing.AckRoom {
+				t.Errorf("%s: sent after %v", name, took)
+			}
+		}
+	}
+}
+
+// begins lets time pass until something is sent.
+func (n *node) begins() time.Time {
+	n.t.Helper()
+	for {
+		if _, ok := n.PollTransmit(); ok {
+			return n.core.Now
+		}
+		n.sleep()
+	}
+}
+
+// A frame that is ready while an acknowledgement is on its way waits as well.
+func TestRoomAfterAckOfReady(t *testing.T) {
+	n := newNode(t, timing)
+	n.Boards = true
+	n.hear(letterFrom(fromChild, childExt).secure(0, 7).with(func(f *ieee802154.Frame) { f.AckRequest = true }))
+	n.PollTransmit()
+	n.send(frame(toChild))
+	n.sleep()
+	n.HandleTransmitDone(nil)
+	over := n.core.Now
+	if took := n.begins().Sub(over); took < timing.AckRoom {
+		t.Errorf("sent after %v", took)
+	}
+}
+
 // §7.5.6.4.2: an acknowledgement is known by its sequence number, whatever else is in it. It may overtake the radio's "done".
 func TestAck(t *testing.T) {
 	const early, late = "before done", "after done"

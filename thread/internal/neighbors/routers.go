@@ -34,6 +34,7 @@ type Router struct {
 	Unanswered uint8     // Link Requests to it in a row
 	AskAfter   time.Time // when it may be asked again
 	Answered   time.Time // when this node answered a Link Request of it last
+	Greeted    time.Time // when it was last asked without having been heard just now, see links.greet
 }
 
 // Routers holds the partition's assigned router IDs and what this node knows of each.

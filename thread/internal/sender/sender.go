@@ -73,6 +73,8 @@ type Sender struct {
 	Hold bool
 	// Undeliverable, if set, is told of each message that is given up. It must not keep m.
 	Undeliverable func(m *Message, reason Reason)
+	// Passed, if set, is told of each datagram and mesh frame that has gone out as a whole. It must not keep m.
+	Passed func(m *Message)
 	// Secure secures an MLE message whose turn has come, the first time: in the order in which they are sent, for a neighbor takes a
 	// message that comes after a later one for a replay. An error gives the message up. Without it, what is queued is sealed.
 	Secure func(m *Message) error
@@ -554,11 +556,19 @@ func (s *Sender) Sent(ok bool) {
 		}
 	case m.Kind == KindMeshFrame:
 		s.Counters.Forwarded++
-		s.remove(m)
+		s.passed(m)
 	default:
 		s.Counters.TxDatagrams++
-		s.remove(m)
+		s.passed(m)
 	}
+}
+
+// passed ends the work on a message that has gone out.
+func (s *Sender) passed(m *Message) {
+	if s.Passed != nil && (m.Kind == KindMeshFrame || m.Kind == KindDatagram) {
+		s.Passed(m)
+	}
+	s.remove(m)
 }
 
 // fragmentGap is the pause between the fragments of a datagram: until the next hop has passed one on, and the one after that, too, which
