@@ -214,6 +214,9 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 		from.HeardWell, from.Burdened = r.Now, a.burden
 	}
 	if info.fresh {
+		if from != nil && r.timing.RouterNeighbors > 0 {
+			from.NoteWays(a.route, r.scale.Quality(r.scale.Margin(info.rssi), -1), a.strain)
+		}
 		r.selection.considerUpgrade()
 		if a.full {
 			r.selection.hurry()
@@ -253,6 +256,9 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 	if r.role == RoleChild && r.neighbors.Parent.Ext == info.ext {
 		return true // the parent changed partition: follow it
 	}
+	if info.fresh && r.isOurLeader(info) {
+		r.quiet.leaderLeft()
+	}
 	if r.attach.leaderless() {
 		r.attach.heardRouter(a, info)
 		return false
@@ -271,6 +277,12 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 		r.attach.seek(a, info)
 	}
 	return false
+}
+
+// isOurLeader reports whether a message is from who leads this partition, or did.
+func (r *routes) isOurLeader(info mleInfo) bool {
+	l := r.neighbors.Routers.Get(r.leader.LeaderRouterID)
+	return l != nil && l.Ext == info.ext && r.role != RoleLeader
 }
 
 // lostLeader reports whether who was heard says that it knows no way to its leader: it takes no children.

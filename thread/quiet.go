@@ -178,6 +178,7 @@ type companyReport struct {
 	hears   int  // routers, well
 	dropped int  // children that it has dropped; -1 if it does not say
 	burden  bool // the sender has little airtime left, see thrift
+	strain  bool // its ways cost more for that
 	slow    int  // how many times rarer the sender's Advertisements are, if it is the leader
 }
 
@@ -195,7 +196,7 @@ func (q *quiet) report(m mle.Message) (c companyReport) {
 	}
 	if len(value) >= 6 {
 		c.slow = min(max(int(value[5]&(1<<burdenShift-1)), 1), leaderSlowest)
-		c.burden = value[5]>>burdenShift >= heavyBurden
+		c.burden, c.strain = value[5]>>burdenShift >= heavyBurden, value[5]>>burdenShift > 0
 	}
 	return c
 }
@@ -208,6 +209,16 @@ func (q *quiet) heardLost(a advertised) {
 		q.routes.resetAdvertise()
 	default:
 		q.lost = true
+	}
+}
+
+// leaderLeft is for a neighbor of the leader that has heard it in another partition.
+//
+// Deviation: stock misses it after two minutes, and where Advertisements are rare it would be seven until all have heard.
+func (q *quiet) leaderLeft() {
+	if q.rare && q.isRouter() && !q.lost {
+		q.near = q.Now // this node knows
+		q.tellLost()
 	}
 }
 

@@ -14,6 +14,16 @@ import (
 // fewRouters is how many a mesh may have before those stay end devices that hear nobody but their parent.
 const fewRouters = 4
 
+// maxShorteners is up to how many routers there may be for another one that only shortens ways, and fewIDs from how many on one that does not more
+// than that is spare: the rest is for those who need a parent.
+const maxShorteners, fewIDs = 28, 31
+
+// shortenerStays is how long such a router stays one, whatever others say of their links.
+const shortenerStays = 10 * time.Minute
+
+// shortenAfter is how long a child's place has to be the same, and no other partition heard that may become one with this one.
+const shortenAfter = 4 * time.Minute
+
 // minDowngradeNeighbors is how many well-linked routers must be there before this one gives up being one, as in OpenThread.
 const minDowngradeNeighbors = 7
 
@@ -37,6 +47,9 @@ type selection struct {
 
 	fresh      mle.RouterIDSet // routers that were heard before their IDs are known
 	selectAt   time.Time       // when to change between router and child, zero if not considered
+	sparing    bool            // this router is to be a child since others can do without it
+	child      time.Time       // since when this node is the child of its parent
+	stays      time.Time       // until when it is not asked whether they can
 	previousID mle.RouterID    // asked for again at the next Address Solicit; InvalidRouterID if none
 	partition  uint32          // last partition in which this node was a router
 	open       uint32          // identifies the open Address Solicit; 0 if none is open
@@ -50,6 +63,7 @@ func (s *selection) asking() bool { return s.open != 0 }
 // schedule sets the random time at which the number of routers is judged again.
 func (s *selection) schedule() {
 	s.selectAt = s.Now.Add(time.Second + s.RandomUpTo(s.timing.RouterSelectionJitter-time.Second))
+	s.sparing = false
 }
 
 // hurry is for a child that has heard of a router without a place for another child: there may be more who need a parent.
@@ -62,9 +76,37 @@ func (s *selection) hurry() {
 
 // considerUpgrade is for a child that heard of its partition's routers.
 func (s *selection) considerUpgrade() {
-	if s.routerEligible() && s.selectAt.IsZero() && s.neighbors.Routers.Active() < s.upgradeAt && !s.crowded() {
+	switch {
+	case !s.routerEligible() || !s.selectAt.IsZero():
+	case s.neighbors.Routers.Active() < s.upgradeAt && !s.crowded():
 		s.schedule()
+	case s.shortens():
+		// One of them will do: its neighbors must hear of it before the next one decides.
+		s.selectAt = s.Now.Add(s.timing.RouterSelectionJitter/4 + s.RandomUpTo(3*s.timing.RouterSelectionJitter))
 	}
+}
+
+// shortens reports whether the ways between routers around this child are so long that it had better be one as well. Where there are many routers
+// already they have to be longer.
+//
+// Deviation: for stock the number of routers alone counts. Of a grid of 64 some 25 are routers, of which many are next to two others only: what goes
+// from one to another takes a third more frames than it would if all were, and most of it goes through the same few.
+func (s *selection) shortens() bool {
+	active := s.neighbors.Routers.Active()
+	if s.timing.RouterNeighbors == 0 || !s.quiet.now() || active > maxShorteners || !s.settled() {
+		return false
+	}
+	gain := uint8(1)
+	if active >= s.upgradeAt {
+		gain = 2
+	}
+	return s.neighbors.Routers.Shortens(s.Now.Add(-s.quiet.neighborAge()), gain)
+}
+
+// settled reports whether this child has had its place for a while, and nobody near it comes or goes.
+func (s *selection) settled() bool {
+	f := s.routes.foreign
+	return s.Now.Sub(s.child) >= shortenAfter && (f.IsZero() || s.Now.Sub(f) >= shortenAfter)
 }
 
 // considerDowngrade is for a router that got route from the router with ID from.
@@ -79,13 +121,14 @@ func (s *selection) considerDowngrade(route *mle.Route64, from mle.RouterID) {
 func (s *selection) considerSparing() {
 	if s.selectAt.IsZero() && s.spare() {
 		s.schedule()
+		s.sparing = true
 	}
 }
 
 // spare reports whether the mesh is as well without this router, and large enough for that to matter.
 func (s *selection) spare() bool {
 	active, children := s.neighbors.Routers.Active(), &s.neighbors.Children
-	if s.timing.RouterNeighbors == 0 || s.role != RoleRouter || active <= s.upgradeAt {
+	if s.timing.RouterNeighbors == 0 || s.role != RoleRouter || active <= s.upgradeAt || active < fewIDs && s.Now.Before(s.stays) {
 		return false
 	}
 	for c := range children.Established() {
@@ -93,7 +136,7 @@ func (s *selection) spare() bool {
 			return false
 		}
 	}
-	return s.neighbors.Routers.Spare(s.leader.LeaderRouterID, !children.HasAny())
+	return s.neighbors.Routers.Spare(s.leader.LeaderRouterID, !children.HasAny(), active < fewIDs)
 }
 
 // mayDowngrade reports whether enough routers and few enough children are around to do without this router.
@@ -162,15 +205,23 @@ func (s *selection) selectAsChild() {
 		s.schedule()
 		return
 	}
-	if s.neighbors.Routers.Active() < s.upgradeAt && !s.crowded() {
-		s.solicit(tmf.ReasonTooFewRouters)
+	reason := tmf.ReasonTooFewRouters
+	if s.neighbors.Routers.Active() >= s.upgradeAt {
+		reason = tmf.ReasonHaveChildIDRequest // the one for which there may be more
+	}
+	switch {
+	case reason == tmf.ReasonTooFewRouters && !s.crowded():
+		s.solicit(reason)
+	case s.shortens():
+		s.stays = s.Now.Add(shortenerStays)
+		s.solicit(reason)
 	}
 	s.routes.advertiseAsREED()
 }
 
 // selectAsRouter makes a router a child where routers are many.
 func (s *selection) selectAsRouter() {
-	if s.neighbors.Routers.Active() > s.downgradeAt || s.spare() {
+	if active := s.neighbors.Routers.Active(); active > s.downgradeAt && (!s.sparing || active >= fewIDs) || s.spare() {
 		s.Log.Info("enough routers without this one")
 		s.attach.start(attachSameDowngrade)
 	}
@@ -188,6 +239,7 @@ func (s *selection) eligibilityChanged() {
 
 // childStarted is what a full Thread device does on becoming a child.
 func (s *selection) childStarted(mode attachMode) {
+	s.child = s.Now
 	if s.routerEligible() {
 		s.schedule()
 	}

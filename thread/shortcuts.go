@@ -167,18 +167,37 @@ func (s *shortcuts) heard(p *neighbors.Neighbor, rssi int) {
 	}
 }
 
-// next returns the first hop of a shortcut to a node, if there is one: the node itself, or, for an end device, the parent of it.
+// next returns the first hop of a shortcut to a node, if there is one: the node itself, or, for an end device, the parent of it, or a router with a
+// shorter way there than its own parent has.
 func (s *shortcuts) next(to mle.RLOC16) (hop mle.RLOC16, ok bool) {
 	switch {
 	case !s.quiet.now() || !s.fullThreadDevice() || s.sleepy():
 		return 0, false
 	case s.usable(to):
 		return to, true
-	case s.role == RoleChild && to.IsChild():
-		router := to.RouterID().RLOC16()
-		return router, s.usable(router)
+	case s.role != RoleChild:
+		return 0, false
+	case to.IsChild() && s.usable(to.RouterID().RLOC16()):
+		return to.RouterID().RLOC16(), true
 	}
-	return 0, false
+	return s.nearer(to.RouterID())
+}
+
+// nearer returns a router beside this end device that has a shorter way to another one than its parent has. Where ways cost more than their length the
+// load is not moved: in a cell whose nodes had used up their airtime it was, until nobody had any left.
+func (s *shortcuts) nearer(to mle.RouterID) (hop mle.RLOC16, ok bool) {
+	routers := &s.neighbors.Routers
+	parent := routers.Get(s.neighbors.Parent.RLOC16.RouterID())
+	if parent == nil || parent.Ways == nil || parent.Ways.Dear {
+		return 0, false
+	}
+	least := min(parent.Way(to), neighbors.MaxRouteCost)
+	for _, r := range routers.Linked() {
+		if way := r.Way(to); way < least && !r.Ways.Dear && s.usable(r.RLOC16) {
+			least, hop, ok = way, r.RLOC16, true
+		}
+	}
+	return hop, ok
 }
 
 // usable reports whether a node is beside this one, and heard well.

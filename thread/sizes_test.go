@@ -163,6 +163,62 @@ func TestSparing(t *testing.T) {
 	}
 }
 
+// A router that hears its leader in another partition knows that this one has none any more, and says so. What is not fresh may be old.
+func TestLeaderLeft(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		role  uint8
+		ext   ieee802154.ExtAddr
+		fresh bool
+		lost  bool
+	}{
+		{"the leader", 0, fuzzRouter, true, true},
+		{"a recording of it", 0, fuzzRouter, false, false},
+		{"somebody else", 0, ieee802154.ExtAddr{0x77}, true, false},
+		{"another one, heard by the leader", 1, fuzzRouter, true, false},
+		{"the leader, heard by a child", 2, fuzzRouter, true, false},
+	} {
+		e := newFuzzEngine(t, tt.role)
+		e.timing.AdvertiseQuiet = 4 * e.timing.AdvertiseMax
+		e.quiet.rare = true
+		e.neighbors.Routers.Get(fuzzRouterRLOC.RouterID()).Ext = fuzzRouter
+		a := advertised{leader: mle.LeaderData{PartitionID: 1, Weighting: 64}, companyReport: companyReport{quiet: true, routers: 31}}
+		e.routes.otherPartition(a, mleInfo{ext: tt.ext, fresh: tt.fresh, news: true, rssi: -50})
+		if e.quiet.lost != tt.lost || e.routes.hearsLeader() == tt.lost {
+			t.Errorf("%s: lost %v, hears it %v", tt.name, e.quiet.lost, e.routes.hearsLeader())
+		}
+	}
+}
+
+// A router that only shortens ways stays one for a while, unless router IDs are few.
+func TestShortenerStays(t *testing.T) {
+	for _, tt := range []struct {
+		routers int
+		spare   bool
+	}{{20, false}, {fewIDs, true}} {
+		e := newFuzzEngine(t, 0)
+		e.timing.RouterNeighbors = 3
+		ids := e.neighbors.Routers.Assigned()
+		for id := mle.RouterID(10); ids.Len() < tt.routers; id++ {
+			ids = ids.Add(id)
+		}
+		e.neighbors.SetAssigned(ids, 2)
+		leader := e.neighbors.Routers.Get(fuzzRouterRLOC.RouterID())
+		leader.Ext, leader.QualityOut = fuzzRouter, 3
+		leader.Link.Reset(&e.scale, -50)
+		e.neighbors.Change(&leader.Neighbor, neighbors.Valid)
+		e.drop(&e.neighbors.Children.ByExt(fuzzChild).Neighbor)
+		e.selection.stays = e.Now.Add(shortenerStays)
+		if got := e.selection.spare(); got != tt.spare {
+			t.Errorf("%d routers: %v", tt.routers, got)
+		}
+		e.Advance(e.selection.stays)
+		if !e.selection.spare() {
+			t.Errorf("%d routers: still needed", tt.routers)
+		}
+	}
+}
+
 // A parent that has stepped down says so in its next Advertisement, and its children look for another one.
 func TestParentStepsDown(t *testing.T) {
 	e := newFuzzEngine(t, 2) // a child of fuzzRouter

@@ -27,6 +27,7 @@ type Router struct {
 	Alone     bool            // it says that it has no children
 	Burdened  bool            // it says that it has little airtime left, and others are to help
 	Asked     time.Time       // when it was asked whether it is still there
+	Ways      *Ways           // as it last said to an end device, nil before that
 
 	// Of the handshake, while there is no link.
 	Opened     time.Time // when the link was asked for, by either side

@@ -130,11 +130,11 @@ func goodLinks(route *mle.Route64) (ids mle.RouterIDSet) {
 }
 
 // Spare reports whether the ways between all routers next to this one lead past it: some of them, each of higher rank than this one, are connected
-// with each other by good links, and all the others are next to one of those. It has no children; above it are the leader, those who have, and those
+// with each other by good links, and all the others are next to one of those and, if ways are to stay short, no farther from each other than a detour. It has no children; above it are the leader, those who have, and those
 // with higher router IDs. So of two routers that
 // could do without each other one stays, whatever both believe at the same time: Dai and Wu, "An Extended Localized Algorithm for Connected
 // Dominating Set Formation in Ad Hoc Wireless Networks", 2004, rule k.
-func (t *Routers) Spare(leader mle.RouterID, alone bool) bool {
+func (t *Routers) Spare(leader mle.RouterID, alone, short bool) bool {
 	var above, all mle.RouterIDSet
 	for id, r := range t.Linked() {
 		all = all.Add(id)
@@ -145,11 +145,45 @@ func (t *Routers) Spare(leader mle.RouterID, alone bool) bool {
 	for above != 0 {
 		group, covered := t.connected(above)
 		if all&^covered == 0 {
-			return true
+			return !short || !t.lengthens(all, group)
 		}
 		above &^= group
 	}
 	return false
+}
+
+// detour is the longest way, in hops, between two routers next to this one for which it is spare. It is shorter than the ways for which an end device
+// becomes a router where there are many: see Shortens.
+const detour = 3
+
+// lengthens reports whether some of the routers next to this one would be farther from each other without it than a detour, over a group of them.
+func (t *Routers) lengthens(all, group mle.RouterIDSet) bool {
+	for rest := all; rest != 0; {
+		id := first(rest)
+		rest = rest.Remove(id)
+		reached := mle.RouterIDSet(0).Add(id)
+		for range detour {
+			reached = t.beside(reached&group.Add(id), all) | reached
+		}
+		if all&^reached != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// beside returns those of all linked routers that have good links to some of them, as one or the other says.
+func (t *Routers) beside(some, all mle.RouterIDSet) (them mle.RouterIDSet) {
+	for rest := all; rest != 0; {
+		id := first(rest)
+		rest = rest.Remove(id)
+		if others := t.entries[id].Others; some.Contains(id) {
+			them |= others & all
+		} else if others&some != 0 {
+			them = them.Add(id)
+		}
+	}
+	return them
 }
 
 // connected returns the first of some linked routers with those of them to which it is connected, and all that is next to any of these.

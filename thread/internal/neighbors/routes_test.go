@@ -317,21 +317,25 @@ func TestSpare(t *testing.T) {
 			map[mle.RouterID]mle.RouterIDSet{high: idSet(top), top: idSet(low, high)}, 0, true},
 		{"between two groups", 20, true, 50, map[mle.RouterID]uint8{low: 3, high: 3, top: 3},
 			map[mle.RouterID]mle.RouterIDSet{top: idSet(low)}, 0, false},
+		{"beside a row of four", 20, true, 50, map[mle.RouterID]uint8{low: 1, high: 3, top: 3, 50: 3},
+			map[mle.RouterID]mle.RouterIDSet{high: idSet(low, top), top: idSet(high, 50), 50: idSet(top)}, 0, true},
+		{"beside a row of five", 20, true, 50, map[mle.RouterID]uint8{low: 1, high: 3, top: 3, 50: 3, 51: 3},
+			map[mle.RouterID]mle.RouterIDSet{high: idSet(low, top), top: idSet(high, 50), 50: idSet(top, 51)}, 0, false},
 	} {
 		r := newRouter(t)
 		r.Routers.Self = tt.own.RLOC16()
-		r.SetAssigned(idSet(tt.own, low, high, top, 50), 2)
+		r.SetAssigned(idSet(tt.own, low, high, top, 50, 51), 2)
 		for id, q := range tt.links {
 			n := r.link(id, q)
 			n.Alone, n.Others = !tt.kids.Contains(id), tt.others[id]
 		}
-		if got := r.Routers.Spare(tt.leader, tt.alone); got != tt.spare {
+		if got := r.Routers.Spare(tt.leader, tt.alone, true); got != tt.spare {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 		for id := range tt.links {
 			r.Routers.Get(id).Burdened = true
 		}
-		if r.Routers.Spare(tt.leader, tt.alone) {
+		if r.Routers.Spare(tt.leader, tt.alone, true) {
 			t.Errorf("%s: spare beside such as need help", tt.name)
 		}
 	}

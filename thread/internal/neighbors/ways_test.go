@@ -1,0 +1,82 @@
+package neighbors
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/mle"
+)
+
+// says has a router tell of its ways to others, which are heard with a quality.
+func (r *room) says(id mle.RouterID, quality uint8, costs map[mle.RouterID]uint8) *Router {
+	route := mle.Route64{Routers: idSet(self, left, right, far)}
+	for to, cost := range costs {
+		route.Routes[to].Cost = cost
+	}
+	n := r.Routers.Get(id)
+	n.NoteWays(&route, quality, false)
+	n.HeardWell = r.core.Now
+	return n
+}
+
+// An end device shortens the way between two routers if that is longer than over it, as both say.
+func TestShortens(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		there, back uint8 // costs from left to right, and from right to left
+		quality     uint8 // of the link to left
+		gain        uint8
+		want        bool
+	}{
+		{"far apart", 3, 3, 3, 1, true},
+		{"as far as over this node", 2, 2, 3, 1, false},
+		{"one of them says otherwise", 5, 2, 3, 1, false},
+		{"the gain is too small", 3, 3, 3, 2, false},
+		{"the gain is just enough", 4, 4, 3, 2, true},
+		{"over a worse link", 3, 3, 2, 1, false},
+		{"over a worse link, very far apart", 4, 4, 2, 1, true},
+		{"one knows no way yet", 0, 5, 3, 1, false},
+	} {
+		r := newRoom(t)
+		r.SetAssigned(idSet(left, right, far), 1)
+		r.after(time.Minute)
+		r.says(left, tt.quality, map[mle.RouterID]uint8{right: tt.there})
+		r.says(right, 3, map[mle.RouterID]uint8{left: tt.back})
+		if got := r.Routers.Shortens(epoch, tt.gain); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+		if r.Routers.Shortens(r.core.Now, tt.gain) {
+			t.Errorf("%s: of routers that were not heard lately", tt.name)
+		}
+		r.Routers.Get(far).NoteWays(new(mle.Route64), 3, true)
+		if r.Routers.Shortens(epoch, tt.gain) {
+			t.Errorf("%s: beside one whose ways cost more than their length", tt.name)
+		}
+		r.Routers.Get(far).NoteWays(new(mle.Route64), 3, false)
+		r.Routers.Get(left).Burdened = true
+		if r.Routers.Shortens(epoch, tt.gain) {
+			t.Errorf("%s: beside such as need help", tt.name)
+		}
+	}
+}
+
+func TestWay(t *testing.T) {
+	r := newRoom(t)
+	r.SetAssigned(idSet(left, right, far), 1)
+	n := r.says(left, 2, map[mle.RouterID]uint8{right: 3})
+	for _, tt := range []struct {
+		to   mle.RouterID
+		want uint8
+	}{{left, 2}, {right, 5}, {far, 2 + MaxRouteCost}, {mle.InvalidRouterID, MaxRouteCost}} {
+		if got := n.Way(tt.to); got != tt.want {
+			t.Errorf("to %v: %d, want %d", tt.to, got, tt.want)
+		}
+	}
+	if got := r.Routers.Get(far).Way(left); got != MaxRouteCost {
+		t.Errorf("over who has said nothing: %d", got)
+	}
+	var nobody *Router
+	if got := nobody.Way(left); got != MaxRouteCost {
+		t.Errorf("over nobody: %d", got)
+	}
+}
