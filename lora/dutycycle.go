@@ -203,7 +203,11 @@ const longPace, shortPace, newSlots = 40, 26, 8
 // pace returns the airtime for a slot of late.
 func (l *ledger) pace(now time.Time) float64 {
 	l.advance(now)
-	return min(l.paceOver(longPace), l.paceOver(shortPace))
+	long := l.paceOver(longPace)
+	if l.slot < l.started+2*longPace {
+		return min(long, l.paceOver(shortPace))
+	}
+	return long
 }
 
 // paceOver returns the mean airtime of the last slots.

@@ -31,7 +31,7 @@ func TestThrift(t *testing.T) {
 		{"much", 28 * time.Second, 4 * time.Second, 3, false},
 		{"nearly all", 29 * time.Second, 5 * time.Second, 3, true},
 		{"a little less", 29 * time.Second, 4 * time.Second, 3, true},
-		{"less again", 28 * time.Second, 3500 * time.Millisecond, 3, false},
+		{"less again", 28 * time.Second, 2500 * time.Millisecond, 3, false},
 		{"less", 24 * time.Second, 4 * time.Second, 2, false},
 		{"little", 5 * time.Second, 0, 0, false},
 	} {

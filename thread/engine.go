@@ -334,7 +334,7 @@ func (e *Engine) housekeeping() {
 	e.quiet.pace()
 	e.places.pace()
 	e.deputy.pace()
-	e.mac.Piggyback = e.attached() && e.quiet.now() // boards would not take that for an acknowledgement
+	e.mac.Piggyback = e.timing.Piggyback && e.attached() && e.quiet.now() // boards would not take that for an acknowledgement
 	e.links.greet()
 	selectNow := e.selection.due()
 	switch e.role {

@@ -30,6 +30,8 @@ type Timing struct {
 	// AckRoom is how long the channel is left to others after a frame for one of them that asks for an acknowledgement, until that can
 	// be heard. Zero in stock.
 	AckRoom time.Duration
+	// Piggyback has the next frame acknowledge the one before it, if it leaves at once, where all nodes of the partition have this engine. False in stock.
+	Piggyback bool
 	// FrameTime is the airtime of the longest frame: what is bounded for the sake of the channel is counted in it.
 	FrameTime time.Duration
 

@@ -26,6 +26,7 @@ var levers = []lever{
 	{"routers where they are needed", func(t *thread.Timing) {
 		t.RouterNeighbors, t.ChildLinkOdds, t.RouterSelectionJitter = 0, 0, 30*time.Second
 	}},
+	{"answers and frames on their way for acknowledgements", func(t *thread.Timing) { t.Piggyback = false }},
 	{"rare Advertisements, places told, shortcuts", func(t *thread.Timing) { t.AdvertiseQuiet = 0 }},
 }
 
