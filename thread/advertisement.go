@@ -77,7 +77,7 @@ func (r *routes) neighborAdvertised(a advertised, info mleInfo) error {
 		}
 		if a.leader.PartitionID != r.leader.PartitionID || a.leader.LeaderRouterID != r.leader.LeaderRouterID {
 			r.change.enterPartition(a.leader)
-			if r.attach.waits(a.leader.PartitionID) {
+			if r.attach.waits(a.leader.PartitionID) || r.attach.waitsForAny() {
 				r.attach.stop() // it is there
 			}
 			if r.fullThreadDevice() && a.route != nil {
@@ -255,6 +255,10 @@ func (r *routes) otherPartition(a advertised, info mleInfo) bool {
 	}
 	if r.role == RoleChild && r.neighbors.Parent.Ext == info.ext {
 		return true // the parent changed partition: follow it
+	}
+	if r.isHeir(a, info) {
+		r.follow(a)
+		return true
 	}
 	if info.fresh && r.isOurLeader(info) {
 		r.quiet.leaderLeft()
@@ -446,7 +450,11 @@ func (r *routes) checkLeader() bool {
 	if r.fullThreadDevice() && r.neighbors.Routers.Active() > 0 && !r.hearsLeader() && r.attach.idle() {
 		r.leaderLost.Log(r.Now, r.Log, slog.LevelWarn, "leader lost", "partition", r.leader.PartitionID)
 		r.quiet.tellLost()
-		r.attach.start(attachSame1)
+		if r.quiet.lost {
+			r.attach.start(attachAny) // all here know, and who knows better says so
+		} else {
+			r.attach.start(attachSame1)
+		}
 	}
 	return r.role == RoleDetached
 }

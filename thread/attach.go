@@ -220,6 +220,11 @@ func (a *attacher) waits(partition uint32) bool {
 	return a.timing.AttachHold > 0 && a.state == attachStart && a.mode == attachBetter && a.sought == partition && a.asksOne()
 }
 
+// waitsForAny reports whether a search that follows the loss of the leader is yet to begin.
+func (a *attacher) waitsForAny() bool {
+	return a.timing.AttachHold > 0 && a.state == attachStart && a.mode == attachAny && a.attached()
+}
+
 // asksOne reports whether the search is for a better partition, by a node that is to be a router there as well: any parent will do.
 //
 // Deviation: OpenThread asks everybody. Where partitions meet, many search at once, and all routers in range answer each of them, those of
@@ -255,6 +260,9 @@ func (a *attacher) HandleTimeout() {
 	case attachSynchronize:
 		a.keepAlive.sendRequest()
 	case attachStart:
+		if a.mode == attachAny && !a.courtesy.direct && a.leading.succeed() {
+			return
+		}
 		if a.held() {
 			return
 		}

@@ -113,6 +113,8 @@ type transitions interface {
 	becomeLeader(id mle.RouterID)
 	// enterPartition makes d's partition the one that the node is in.
 	enterPartition(d mle.LeaderData)
+	// enterSuccession is for a router whose partition has another leader and another ID now, and is the same otherwise.
+	enterSuccession(d mle.LeaderData)
 	// setRLOC16 moves the node to another place of the mesh.
 	setRLOC16(rloc mle.RLOC16)
 	// drop ends the link to a neighbor, whatever it is to this node, with all that follows.

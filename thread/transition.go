@@ -173,6 +173,26 @@ func (e *Engine) enterPartition(d mle.LeaderData) {
 	e.leader.PartitionID, e.leader.Weighting, e.leader.LeaderRouterID = d.PartitionID, d.Weighting, d.LeaderRouterID
 }
 
+// enterSuccession makes d's partition, which has taken over this node's own, the one that the node is in: a router, which keeps its ID, its links
+// and its children.
+func (e *Engine) enterSuccession(d mle.LeaderData) {
+	e.quiet.forget()
+	e.places.told = 0
+	e.counters.PartitionChanges++
+	e.routes.left = leftPartition{
+		id: e.leader.PartitionID, sequence: e.neighbors.Routers.Sequence, until: e.Now.Add(e.timing.NetworkIDTimeout),
+	}
+	e.attach.stop()
+	e.attach.courtesy = courtesy{}
+	e.netData.Invalidate()
+	e.registrar.partitionChanged()
+	e.Log.Info("partition", "id", d.PartitionID, "after", e.leader.PartitionID)
+	e.events.emit(Event{Type: EventPartition})
+	e.leader.PartitionID, e.leader.Weighting, e.leader.LeaderRouterID = d.PartitionID, d.Weighting, d.LeaderRouterID
+	e.selection.partition = d.PartitionID
+	e.changed()
+}
+
 // forgetAddresses empties the cache of addresses; what waits for an answer waits in vain.
 func (e *Engine) forgetAddresses() {
 	e.resolver.Clear()

@@ -371,6 +371,17 @@ func (t *Table) Assign(id mle.RouterID, ext ieee802154.ExtAddr) *Router {
 	return r
 }
 
+// Succeed has this router count up the router ID sequence from now on, in place of the leader. Routers to which the way led over that one are given
+// time.
+func (t *Table) Succeed() {
+	for _, r := range t.Routers.All() {
+		if !r.Valid() {
+			r.LastHeard = t.core.Now
+		}
+	}
+	t.Routers.count(t.core.Now)
+}
+
 // Release takes a router ID back, as the leader does. It is not assigned again before reuse.
 func (t *Table) Release(id mle.RouterID, reuse time.Time) {
 	t.Drop(&t.Routers.entries[id].Neighbor)
