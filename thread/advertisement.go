@@ -450,7 +450,7 @@ func (r *routes) checkLeader() bool {
 	if r.fullThreadDevice() && r.neighbors.Routers.Active() > 0 && !r.hearsLeader() && r.attach.idle() {
 		r.leaderLost.Log(r.Now, r.Log, slog.LevelWarn, "leader lost", "partition", r.leader.PartitionID)
 		r.quiet.tellLost()
-		if r.quiet.lost {
+		if r.quiet.lost && r.selection.settled() {
 			r.attach.start(attachAny) // all here know, and who knows better says so
 		} else {
 			r.attach.start(attachSame1)

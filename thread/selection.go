@@ -103,7 +103,7 @@ func (s *selection) shortens() bool {
 	return s.neighbors.Routers.Shortens(s.Now.Add(-s.quiet.neighborAge()), gain)
 }
 
-// settled reports whether this child has had its place for a while, and nobody near it comes or goes.
+// settled reports whether this node has been in its partition for a while, and no other one was heard.
 func (s *selection) settled() bool {
 	f := s.routes.foreign
 	return s.Now.Sub(s.child) >= shortenAfter && (f.IsZero() || s.Now.Sub(f) >= shortenAfter)

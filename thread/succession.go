@@ -25,7 +25,7 @@ func successorID(partition uint32, leader mle.RouterID) uint32 {
 // succeed takes over the partition of a leader that is lost. It reports false if this node may not.
 func (l *leading) succeed() bool {
 	quiet, lost := l.routes.quiet, l.leader.LeaderRouterID
-	if l.role != RoleRouter || l.partitionID != 0 || !l.routerEligible() || !quiet.rare || !quiet.lost || !l.neighbors.Routers.IsAssigned(l.ownID()) {
+	if !l.selection.settled() || l.role != RoleRouter || l.partitionID != 0 || !l.routerEligible() || !quiet.rare || !quiet.lost || !l.neighbors.Routers.IsAssigned(l.ownID()) {
 		return false
 	}
 	id := l.ownID()
