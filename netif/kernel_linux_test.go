@@ -163,7 +163,7 @@ func TestPrograms(t *testing.T) {
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "19.5 degrees\n") })}
 		go func() { _ = server.Serve(l) }()
 		defer server.Close()
-		out, err := a.run("curl", "-sS", "-g", "--max-time", "60", "--retry", "2", "http://["+eid+"]:8080/")
+		out, err := a.run("curl", "-sS", "-g", "--max-time", "60", "--retry", "3", "--retry-all-errors", "http://["+eid+"]:8080/")
 		if err != nil || out != "19.5 degrees\n" {
 			t.Errorf("%v: %q", err, out)
 		}

@@ -399,6 +399,8 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router, lost, gone 
 		r.neighbors.Drop(&to.Neighbor)
 	case to.Valid() && r.Now.Sub(to.LastHeard) >= r.quiet.silence():
 		r.askSilent(to)
+	case to.Valid() && to.Failures > 0:
+		r.askMute(to)
 	case to.State() == neighbors.LinkRequest && r.Now.Sub(to.Opened) >= r.timing.LinkRequest:
 		r.links.unansweredBy(to)
 		r.neighbors.Drop(&to.Neighbor)
@@ -416,6 +418,19 @@ func (r *routes) expireRouter(id mle.RouterID, to *neighbors.Router, lost, gone 
 // a link, or a router that is gone would be taken for a way for a quarter of an hour.
 func (r *routes) askSilent(to *neighbors.Router) {
 	if r.quiet.rare && r.isRouter() && r.Now.Sub(to.Asked) >= r.timing.AdvertiseMax {
+		to.Asked = r.Now
+		r.links.request(to)
+	}
+}
+
+// muteAgain is the time between requests to a router that has not acknowledged.
+const muteAgain = 6 * time.Second
+
+// askMute asks a router that has not acknowledged a frame whether it is still there, again and again until it acknowledges or the link is lost.
+//
+// Deviation: stock waits until other frames to it have failed. On LoRa there is one now and then: for minutes each way over a lost router would be in vain.
+func (r *routes) askMute(to *neighbors.Router) {
+	if r.timing.AttachHold > 0 && r.isRouter() && r.Now.Sub(to.Asked) >= muteAgain && r.selection.settled() && !r.full() {
 		to.Asked = r.Now
 		r.links.request(to)
 	}

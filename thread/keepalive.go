@@ -155,7 +155,8 @@ func (k *keepAlive) parentSays(a advertised) {
 // Advertisements must have been lost, or all.
 func (k *keepAlive) checkSilence(limit time.Duration) {
 	p := &k.neighbors.Parent
-	if k.timing.ListenerTimeout > 0 && !k.sleepy() && k.role == RoleChild && k.state == updateNone && k.AgeOf(p.LastHeard) >= limit {
+	silent := k.AgeOf(p.LastHeard) >= limit || p.Failures > 0 && !k.full() // it has not acknowledged the last frame
+	if k.timing.ListenerTimeout > 0 && !k.sleepy() && k.role == RoleChild && k.state == updateNone && silent {
 		k.sendRequest()
 	}
 }

@@ -167,3 +167,27 @@ func TestCourtesy(t *testing.T) {
 		t.Errorf("%d of 8 nodes in a cell are routers", routers)
 	}
 }
+
+// One frame that a router does not acknowledge is enough to find that it is gone: it is asked until the link is lost.
+func TestMuteRouter(t *testing.T) {
+	m, _ := loraRow(t, 3, nil, 20*time.Minute)
+	if _, ok := m.Nodes[0].Ping(m.Nodes[2].MeshLocalEID(), 8, time.Minute); !ok {
+		t.Fatal("no answer")
+	}
+	m.Nodes[1].PowerOff()
+	linked := func() bool {
+		for _, r := range m.Nodes[0].Routers() {
+			if r.ExtAddr == m.Nodes[1].ExtAddr() && r.LinkEstablished {
+				return true
+			}
+		}
+		return false
+	}
+	role := m.Nodes[0].Role()
+	if _, ok := m.Nodes[0].Ping(m.Nodes[2].MeshLocalEID(), 9, time.Minute); ok {
+		t.Fatal("answered")
+	}
+	if linked() || role == thread.RoleChild && m.Nodes[0].Role() == thread.RoleChild {
+		t.Errorf("%v still counts on a router that does not answer", role)
+	}
+}
