@@ -196,8 +196,8 @@ func (a *account) need(now time.Time) (most time.Duration) {
 	return most
 }
 
-// longPace and shortPace are the times over which a pace is taken, in slots: the lower one counts, for what a mesh takes to form it does not take
-// again. newSlots is the least: what is sent at the very beginning tells little.
+// longPace and shortPace are the times over which a pace is taken, in slots: at first the lower one counts, for what a mesh takes to form it does not
+// take again. newSlots is the least: what is sent at the very beginning tells little.
 const longPace, shortPace, newSlots = 40, 26, 8
 
 // pace returns the airtime for a slot of late.

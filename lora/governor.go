@@ -373,8 +373,8 @@ type Usage struct {
 	Used time.Duration
 	// Left is what is left of Limit; 0 also where there is no limit.
 	Left time.Duration
-	// Need is what acknowledgments and what holds the mesh together will take, at their pace of the last ten minutes, or of the last three if that is
-	// lower, until as much of Used is forgotten; 0 also where there is no limit.
+	// Need is what acknowledgments and what holds the mesh together will take, at their pace of the last ten minutes, until as much of Used is
+	// forgotten; in the first twenty minutes at that of the last six and a half if it is lower; 0 also where there is no limit.
 	Need time.Duration
 	// Delayed counts packets that had to wait, Refused those that Send returned with
 	// ErrDutyCycle.

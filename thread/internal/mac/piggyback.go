@@ -92,7 +92,7 @@ func (m *MAC) overhearCarried(f *ieee802154.Frame, psdu []byte) {
 		m.room = m.core.Now.Add(m.timing.AckRoom)
 	}
 	n := m.record(m.dst)
-	if n == nil || !n.Valid() || !m.awaits(f.Seq) || f.Src != m.dst {
+	if n == nil || !n.Valid() {
 		return
 	}
 	if _, _, err := m.check(f, psdu, n, n.Ext); err == nil {
