@@ -39,9 +39,10 @@ var (
 )
 
 // How long joining takes, in times of the longest frame, where that is more than on IEEE 802.15.4. A flight of DTLS has up to 650 bytes, seven
-// frames on each hop.
+// frames on each hop, and so has its answer; where somebody else joins as well both take twice as long. A flight that is sent again too early
+// holds up the very answer that it asks for.
 const (
-	dtlsFrames    = 40
+	dtlsFrames    = 120
 	lingerFrames  = 15
 	pauseFrames   = 20
 	silenceFrames = 300
@@ -53,7 +54,7 @@ const (
 func dtlsTiming(t *Timing) dtls.Timing {
 	d := dtls.DefaultTiming()
 	d.Initial = max(d.Initial, dtlsFrames*t.FrameTime)
-	d.Max = max(d.Max, 4*d.Initial)
+	d.Max = max(d.Max, 2*d.Initial)
 	return d
 }
 

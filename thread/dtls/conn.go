@@ -304,9 +304,10 @@ func (c *Conn) handleFragments(now time.Time, b []byte, epoch uint16) {
 }
 
 // repeated sends the own flight again: the peer has sent the end of its last once more. It does so by its timer, and so seldom, unless it is
-// somebody else.
+// somebody else. While this side waits for an answer it is its own timer that tells when: an answer to each copy as well would be the same flight
+// twice for each that was lost, or was only slow (RFC 6347 §4.2.4).
 func (c *Conn) repeated(now time.Time) {
-	if len(c.flight) == 0 || now.Sub(c.sent) < c.cfg.Timing.Initial/2 {
+	if len(c.flight) == 0 || !c.deadline.IsZero() || now.Sub(c.sent) < c.cfg.Timing.Initial/2 {
 		return
 	}
 	c.Counters.Retransmissions++
