@@ -243,6 +243,17 @@ func (g *Governor) save(last bool) {
 
 // Send transmits a packet when the duty cycle allows, as [Govern] says.
 func (g *Governor) Send(ctx context.Context, packet []byte) error {
+	return g.transmit(ctx, packet, nil)
+}
+
+// Answer is Send for an answer, if the radio is an [Answerer].
+func (g *Governor) Answer(ctx context.Context, packet []byte) error {
+	r, _ := g.radio.(Answerer)
+	return g.transmit(ctx, packet, r)
+}
+
+// transmit sends a packet: as an answer, if it is given a radio for that.
+func (g *Governor) transmit(ctx context.Context, packet []byte, answerer Answerer) error {
 	cfg := g.radio.Config()
 	p := parcel{airtime: cfg.Airtime(len(packet)), rank: rankOf(packet)}
 	accounts, err := g.book(ctx, cfg, p)
@@ -253,7 +264,11 @@ func (g *Governor) Send(ctx context.Context, packet []byte) error {
 		g.save(false)
 	}
 	began := g.clock.Now()
-	err = g.radio.Send(ctx, packet)
+	if answerer != nil {
+		err = answerer.Answer(ctx, packet)
+	} else {
+		err = g.radio.Send(ctx, packet)
+	}
 	now := g.clock.Now()
 	took := p.airtime
 	switch {

@@ -242,6 +242,38 @@ func TestGovernorCountsWhatWasSent(t *testing.T) {
 	})
 }
 
+// answerer is a radio that leaves room for acknowledgments.
+type answerer struct {
+	bareRadio
+	answers int
+}
+
+func (r *answerer) Answer(ctx context.Context, packet []byte) error {
+	r.answers++
+	return r.Send(ctx, packet)
+}
+
+// TestGovernorAnswers: an answer is handed on as one, if the radio knows answers, and costs what other packets cost.
+func TestGovernorAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &answerer{}
+		for want, radio := range []Radio{&r.bareRadio, r} {
+			g := fresh(radio)
+			for range 2 {
+				if err := g.Answer(t.Context(), longFrame); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := g.Send(t.Context(), longFrame); err != nil {
+				t.Fatal(err)
+			}
+			if used := g.Usage()[0].Used; r.answers != 2*want || used != 3*longAirtime {
+				t.Errorf("%d answers, %v used", r.answers, used)
+			}
+		}
+	})
+}
+
 // TestGovernorLogs: a line when it begins, and one when it is over.
 func TestGovernorLogs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -51,6 +51,14 @@ type Sleeper interface {
 	Sleep(asleep bool)
 }
 
+// An Answerer is a [Radio] that leaves room for the acknowledgment of a packet which it has received, and so makes what it is given by Send wait.
+type Answerer interface {
+	Radio
+	// Answer transmits a packet as Send does, but does not wait for the acknowledgment of the packet received last: it is, or takes the place of, that
+	// acknowledgment.
+	Answer(ctx context.Context, packet []byte) error
+}
+
 // A Meter is a [Radio] that measures the power on its channel.
 type Meter interface {
 	Radio

@@ -203,6 +203,10 @@ func (e *Engine) receive(f mac.Received) {
 // packet is valid until then, also if the engine has gone on without it, see RadioStuck.
 func (e *Engine) PollTransmit() (psdu []byte, ok bool) { return e.mac.PollTransmit() }
 
+// Answering reports whether the packet from the last PollTransmit is an acknowledgement of the one received last, or takes the place of one. A radio
+// that leaves room for acknowledgements does not make it wait (lora.Answerer).
+func (e *Engine) Answering() bool { return e.mac.Answering() }
+
 // HandleTransmitDone tells the engine that the packet from the last PollTransmit has left the antenna (err nil), or why it has not: after
 // ErrRefused the frame is given up, so that it does not hold up others which the radio may still send; after any other error it is tried
 // again, as on a busy channel.

@@ -78,6 +78,8 @@ type Runner struct {
 	bounded bounded   // the radio, if it knows what it may send
 	told    time.Time // when the engine was last told
 
+	answerer lora.Answerer // the radio, if it leaves room for acknowledgements
+
 	sleeper lora.Sleeper // the radio, if it can sleep
 	asleep  bool         // it was told to
 
@@ -108,6 +110,7 @@ type part struct {
 // transmission is a packet to send, until ctx ends. The zero value is none.
 type transmission struct {
 	psdu   []byte
+	answer bool
 	ctx    context.Context
 	cancel context.CancelFunc
 }
@@ -131,6 +134,7 @@ func Start(engine *thread.Engine, radio lora.Radio, log *slog.Logger, hooks Hook
 		tx: make(chan transmission), txDone: make(chan error, 1), measure: make(chan time.Time, 1), powers: make(chan int),
 		ctx: ctx, cancel: cancel, done: make(chan struct{}), energy: Energy{Floor: thread.EnergyUnknown},
 	}
+	r.answerer, _ = radio.(lora.Answerer)
 	r.sleeper, _ = radio.(lora.Sleeper)
 	r.bounded, _ = radio.(bounded)
 	if r.meter, _ = radio.(lora.Meter); r.meter != nil {
@@ -279,7 +283,7 @@ func (r *Runner) now() time.Time {
 func (r *Runner) fetch() chan<- transmission {
 	if r.ready.psdu == nil && r.sending.psdu == nil {
 		if psdu, ok := r.engine.PollTransmit(); ok {
-			r.ready.psdu = psdu
+			r.ready.psdu, r.ready.answer = psdu, r.engine.Answering()
 			r.ready.ctx, r.ready.cancel = context.WithCancel(r.ctx)
 		}
 	}
@@ -404,7 +408,11 @@ func (r *Runner) send() {
 	for {
 		select {
 		case t := <-r.tx:
-			r.txDone <- r.radio.Send(t.ctx, t.psdu)
+			send := r.radio.Send
+			if t.answer && r.answerer != nil {
+				send = r.answerer.Answer
+			}
+			r.txDone <- send(t.ctx, t.psdu)
 		case <-r.ctx.Done():
 			return
 		}

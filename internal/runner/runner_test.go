@@ -86,6 +86,49 @@ func start(t *testing.T, radio lora.Radio, hooks Hooks) (*Runner, *bytes.Buffer)
 	return r, log
 }
 
+// answerer is a fakeRadio that leaves room for acknowledgements.
+type answerer struct {
+	fakeRadio
+	answers [][]byte
+}
+
+func (r *answerer) Answer(_ context.Context, packet []byte) error {
+	r.answers = append(r.answers, bytes.Clone(packet))
+	return nil
+}
+
+// TestAnswers: a radio that tells answers from other packets gets an acknowledgement as one, and nothing else.
+func TestAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		radio := &answerer{fakeRadio: fakeRadio{send: func([]byte) error { sent++; return nil }}}
+		letter := ieee802154.Frame{
+			Type: ieee802154.Data, Version: ieee802154.Version2006, AckRequest: true, PANIDCompression: true, Seq: 7, DstPAN: thread.DefaultPANID,
+			Dst: ieee802154.ExtAddress(ieee802154.ExtAddr{1}), Src: ieee802154.ExtAddress(ieee802154.ExtAddr{2}), Payload: []byte{0x7f, 0x33, 0xf0},
+		}
+		psdu, err := letter.AppendBinary(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		came := false
+		radio.receive = func(ctx context.Context, buf []byte) (lora.Reception, error) {
+			if came {
+				<-ctx.Done()
+				return lora.Reception{}, ctx.Err()
+			}
+			came = true
+			time.Sleep(time.Second)
+			return lora.Reception{N: copy(buf, psdu), RSSI: -80}, nil
+		}
+		r, _ := start(t, radio, Hooks{})
+		time.Sleep(10 * time.Second)
+		r.Close()
+		if want := ieee802154.AppendAck(nil, 7, false); len(radio.answers) != 1 || !bytes.Equal(radio.answers[0], want) || sent == 0 {
+			t.Errorf("answers %x, want %x; %d other packets", radio.answers, want, sent)
+		}
+	})
+}
+
 // TestFrameHook sees what was sent, once, and not what the radio refused.
 func TestFrameHook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -22,9 +22,10 @@ type scene struct {
 }
 
 type send struct {
-	at   time.Duration
-	from byte // A, B or S
-	size int
+	at      time.Duration
+	from    byte // A, B or S
+	size    int
+	answers bool
 }
 
 // Deeds are what S did.
@@ -73,7 +74,7 @@ func (s scene) inVirtualTime(t *testing.T) (o deeds) {
 	for _, m := range s.sends {
 		i := strings.IndexByte("ABS", m.from)
 		sim.After(m.at, func() {
-			actors[i].out = append(actors[i].out, m.packet())
+			actors[i].out, actors[i].answers = append(actors[i].out, m.packet()), m.answers
 			nodes[i].Touch()
 		})
 	}
@@ -101,9 +102,12 @@ func (s scene) link(set func(from, to lorasim.Endpoint, rssi float64), a, b, sub
 
 // actor is a station that does as it is told.
 type actor struct {
-	out   [][]byte
-	heard string
+	out     [][]byte
+	answers bool // the last of out
+	heard   string
 }
+
+func (a *actor) Answering() bool { return a.answers }
 
 func (*actor) NextTimeout() (time.Time, bool)             { return time.Time{}, false }
 func (*actor) HandleTimeout(time.Time)                    {}
@@ -159,7 +163,12 @@ func (s scene) inRealTime(t *testing.T, chip bool) (o deeds) {
 		for _, m := range s.sends {
 			group.Go(func() {
 				time.Sleep(m.at)
-				_ = radios[strings.IndexByte("ABS", m.from)].Send(ctx, m.packet()) // what is refused has not begun
+				r := radios[strings.IndexByte("ABS", m.from)]
+				send := r.Send
+				if m.answers {
+					send = r.(lora.Answerer).Answer
+				}
+				_ = send(ctx, m.packet()) // what is refused has not begun
 			})
 		}
 		time.Sleep(sceneTime)
@@ -191,23 +200,25 @@ func TestAirsAgree(t *testing.T) {
 		began []time.Duration // of S, within a tolerance
 		slack time.Duration
 	}{
-		{"a free channel", scene{weak, 0, []send{{0, 'S', 20}}}, "", []time.Duration{1600 * time.Microsecond}, ms},
-		{"the third symbol is not noticed", scene{weak, 0, []send{{0, 'A', 100}, {3 * symbol, 'S', 20}}}, "", []time.Duration{1600*time.Microsecond + 3*symbol}, ms},
-		{"the seventh symbol is", scene{weak, 0, []send{{0, 'A', 100}, {7 * symbol, 'S', 20}}}, "A", []time.Duration{listen + long + 14*ms + 25*ms}, 40 * ms},
-		{"nor the payload", scene{weak, 0, []send{{0, 'A', 100}, {80 * ms, 'S', 20}}}, "A", []time.Duration{listen + long + 14*ms + 25*ms}, 40 * ms},
-		{"an acknowledgment follows after the pause", scene{weak, 0, []send{{0, 'A', 100}, {listen + long + ms/4, 'S', 5}}}, "A", []time.Duration{listen + long + 5*ms}, ms},
-		{"another packet leaves room for one", scene{weak, 0, []send{{0, 'A', 100}, {listen + long + ms/4, 'S', 6}}}, "A", []time.Duration{listen + long + 14*ms + 25*ms}, 40 * ms},
-		{"soon after its own, activity is looked for", scene{weak, 0, []send{{0, 'S', 20}, {100 * ms, 'S', 20}}}, "", []time.Duration{1600 * time.Microsecond, 103500 * time.Microsecond}, ms / 2},
-		{"and found in the payload of a packet that it missed", scene{weak, 0, []send{{0, 'S', 20}, {20 * ms, 'A', 100}, {70 * ms, 'S', 20}}}, "", []time.Duration{ms, 21*ms + long + 25*ms}, 60 * ms},
-		{"but not by an acknowledgment, which keeps a gap", scene{weak, 0, []send{{0, 'S', 20}, {59 * ms, 'S', 5}}}, "", []time.Duration{ms, 1600*time.Microsecond + cfg.Airtime(20) + 5*ms}, ms},
-		{"a packet that began while S was sending is lost", scene{weak, 0, []send{{0, 'S', 20}, {30 * ms, 'A', 50}}}, "", []time.Duration{ms}, ms},
-		{"one that begins well after that is heard", scene{weak, 0, []send{{0, 'S', 20}, {62 * ms, 'A', 50}}}, "A", []time.Duration{ms}, ms},
-		{"two of the same strength destroy each other", scene{weak, weak, []send{{0, 'A', 50}, {40 * ms, 'B', 50}}}, "", nil, 0},
-		{"the first one is much stronger", scene{weak + 10, weak, []send{{0, 'A', 50}, {40 * ms, 'B', 50}}}, "A", nil, 0},
-		{"the second one is much stronger, and late", scene{weak, weak + 10, []send{{0, 'A', 50}, {40 * ms, 'B', 50}}}, "", nil, 0},
-		{"the second one is much stronger, and early", scene{weak, weak + 10, []send{{0, 'A', 50}, {5 * ms, 'B', 50}}}, "B", nil, 0},
-		{"one after the other", scene{weak, weak, []send{{0, 'A', 50}, {150 * ms, 'B', 50}}}, "AB", nil, 0},
-		{"too weak", scene{-130, 0, []send{{0, 'A', 50}}}, "", nil, 0},
+		{"a free channel", scene{weak, 0, []send{{0, 'S', 20, false}}}, "", []time.Duration{1600 * time.Microsecond}, ms},
+		{"the third symbol is not noticed", scene{weak, 0, []send{{0, 'A', 100, false}, {3 * symbol, 'S', 20, false}}}, "", []time.Duration{1600*time.Microsecond + 3*symbol}, ms},
+		{"the seventh symbol is", scene{weak, 0, []send{{0, 'A', 100, false}, {7 * symbol, 'S', 20, false}}}, "A", []time.Duration{listen + long + 14*ms + 25*ms}, 40 * ms},
+		{"nor the payload", scene{weak, 0, []send{{0, 'A', 100, false}, {80 * ms, 'S', 20, false}}}, "A", []time.Duration{listen + long + 14*ms + 25*ms}, 40 * ms},
+		{"an acknowledgment follows after the pause", scene{weak, 0, []send{{0, 'A', 100, false}, {listen + long + ms/4, 'S', 5, false}}}, "A", []time.Duration{listen + long + 5*ms}, ms},
+		{"another packet leaves room for one", scene{weak, 0, []send{{0, 'A', 100, false}, {listen + long + ms/4, 'S', 6, false}}}, "A", []time.Duration{listen + long + 14*ms + 25*ms}, 40 * ms},
+		{"but not an answer", scene{weak, 0, []send{{0, 'A', 100, false}, {listen + long + ms/4, 'S', 60, true}}}, "A", []time.Duration{listen + long + 5*ms}, ms},
+		{"nor one that asks for more", scene{weak, 0, []send{{0, 'A', 100, false}, {listen + long + ms/4, 'S', 60, true}, {listen + long + 5*ms + cfg.Airtime(60) + ms, 'S', 40, true}}}, "A", []time.Duration{listen + long + 5*ms, listen + long + 10*ms + cfg.Airtime(60)}, ms},
+		{"soon after its own, activity is looked for", scene{weak, 0, []send{{0, 'S', 20, false}, {100 * ms, 'S', 20, false}}}, "", []time.Duration{1600 * time.Microsecond, 103500 * time.Microsecond}, ms / 2},
+		{"and found in the payload of a packet that it missed", scene{weak, 0, []send{{0, 'S', 20, false}, {20 * ms, 'A', 100, false}, {70 * ms, 'S', 20, false}}}, "", []time.Duration{ms, 21*ms + long + 25*ms}, 60 * ms},
+		{"but not by an acknowledgment, which keeps a gap", scene{weak, 0, []send{{0, 'S', 20, false}, {59 * ms, 'S', 5, false}}}, "", []time.Duration{ms, 1600*time.Microsecond + cfg.Airtime(20) + 5*ms}, ms},
+		{"a packet that began while S was sending is lost", scene{weak, 0, []send{{0, 'S', 20, false}, {30 * ms, 'A', 50, false}}}, "", []time.Duration{ms}, ms},
+		{"one that begins well after that is heard", scene{weak, 0, []send{{0, 'S', 20, false}, {62 * ms, 'A', 50, false}}}, "A", []time.Duration{ms}, ms},
+		{"two of the same strength destroy each other", scene{weak, weak, []send{{0, 'A', 50, false}, {40 * ms, 'B', 50, false}}}, "", nil, 0},
+		{"the first one is much stronger", scene{weak + 10, weak, []send{{0, 'A', 50, false}, {40 * ms, 'B', 50, false}}}, "A", nil, 0},
+		{"the second one is much stronger, and late", scene{weak, weak + 10, []send{{0, 'A', 50, false}, {40 * ms, 'B', 50, false}}}, "", nil, 0},
+		{"the second one is much stronger, and early", scene{weak, weak + 10, []send{{0, 'A', 50, false}, {5 * ms, 'B', 50, false}}}, "B", nil, 0},
+		{"one after the other", scene{weak, weak, []send{{0, 'A', 50, false}, {150 * ms, 'B', 50, false}}}, "AB", nil, 0},
+		{"too weak", scene{-130, 0, []send{{0, 'A', 50, false}}}, "", nil, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for way, o := range map[string]deeds{

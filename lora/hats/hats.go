@@ -26,6 +26,7 @@ type Hat struct {
 
 // Radio is what both drivers are.
 type Radio interface {
+	lora.Answerer
 	lora.Sleeper
 	lora.Clocked
 	// Chip returns the name of the chip.

@@ -26,7 +26,7 @@ type device interface {
 	due()
 }
 
-// Radio is a radio on an Air. It is a [lora.Radio], a [lora.Sleeper], a [lora.Meter], and [lora.Clocked].
+// Radio is a radio on an Air. It is a [lora.Radio], a [lora.Answerer], a [lora.Sleeper], a [lora.Meter], and [lora.Clocked].
 type Radio struct {
 	antenna
 	air    *Air
@@ -37,10 +37,11 @@ type Radio struct {
 }
 
 var (
-	_ lora.Radio   = (*Radio)(nil)
-	_ lora.Clocked = (*Radio)(nil)
-	_ lora.Sleeper = (*Radio)(nil)
-	_ lora.Meter   = (*Radio)(nil)
+	_ lora.Radio    = (*Radio)(nil)
+	_ lora.Clocked  = (*Radio)(nil)
+	_ lora.Answerer = (*Radio)(nil)
+	_ lora.Sleeper  = (*Radio)(nil)
+	_ lora.Meter    = (*Radio)(nil)
 )
 
 // received is a packet in the queue of a Radio.
@@ -194,6 +195,15 @@ func (r *Radio) Clock() lora.Clock { return r.air.Clock() }
 // Send transmits a packet, as [lora.Radio] says. When ctx ends first, the
 // transmission is cut short.
 func (r *Radio) Send(ctx context.Context, packet []byte) error {
+	return r.transmit(ctx, packet, false)
+}
+
+// Answer transmits a packet, as [lora.Answerer] says.
+func (r *Radio) Answer(ctx context.Context, packet []byte) error {
+	return r.transmit(ctx, packet, true)
+}
+
+func (r *Radio) transmit(ctx context.Context, packet []byte, answer bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -206,7 +216,7 @@ func (r *Radio) Send(ctx context.Context, packet []byte) error {
 	case <-closed:
 		return lora.ErrClosed
 	}
-	if !r.start(packet) {
+	if !r.start(packet, answer) {
 		return lora.ErrClosed
 	}
 	select {
@@ -229,7 +239,7 @@ func (r *Radio) Sleep(asleep bool) {
 }
 
 // start hands a packet to the air, unless the radio is closed.
-func (r *Radio) start(packet []byte) bool {
+func (r *Radio) start(packet []byte, answer bool) bool {
 	a := r.air
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -237,7 +247,7 @@ func (r *Radio) start(packet []byte) bool {
 		return false
 	}
 	now := a.catchUp()
-	a.send(&r.antenna, packet, now)
+	a.send(&r.antenna, packet, answer, now)
 	a.queue.set(r.id, r.deadline)
 	a.arm()
 	return true

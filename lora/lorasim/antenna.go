@@ -89,6 +89,7 @@ type antenna struct {
 	start    int64 // of the transmission
 	refusal  error // what the end of listening will report
 	packet   []byte
+	answer   bool // an acknowledgment, or in the place of one
 
 	giveUp     int64   // until when it waits for a free channel
 	detectFrom int64   // start of the detection of activity

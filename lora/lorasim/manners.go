@@ -24,8 +24,8 @@ type Manners struct {
 	// DeafAfterSend and DeafAfterReceive are how long the receiver stays off after a packet. A packet that begins in that time is
 	// received all the same if enough of its preamble is left afterwards.
 	DeafAfterSend, DeafAfterReceive time.Duration
-	// Window is how long all packets but acknowledgments (those of up to 5 bytes) wait after the end of another one's packet that is no
-	// acknowledgment, and then for a random time as after a busy channel.
+	// Window is how long all packets but answers (see [Answerer]; acknowledgments are, those of up to 5 bytes) wait after the end of another
+	// one's packet that is no acknowledgment, and then for a random time as after a busy channel.
 	Window time.Duration
 	// Wait is how long a packet waits while the channel is busy, until it is refused. A busy channel is looked at again after a random
 	// time of RetryMin to RetryMax: of whole Slots after RetryMin, if there are such. Load is how much longer than RetryMax that may be
@@ -80,7 +80,7 @@ func BoardManners() Manners {
 // a chirp, of a preamble or of a payload, and receives nothing. A reception that has begun without the modem's status telling of it yet
 // is lost, unless enough of the preamble is left. It draws as much current as receiving, and counts as that in [lora.Activity].
 type Detection struct {
-	// Always is before each packet. Otherwise it is before a packet that is no acknowledgment, when the receiver may have missed the
+	// Always is before each packet. Otherwise it is before a packet that is no answer, when the receiver may have missed the
 	// beginning of another one: for as long after a packet of one's own as the longest packet lasts.
 	Always bool
 	// Symbols is how long it takes. Measured: 1.80 to 1.86 at SF9 to SF12. Default 1.85.
@@ -186,7 +186,7 @@ const acknowledgment = 5
 
 // room returns until when a packet leaves room for the acknowledgments of others; 0 if it need not.
 func (m *medium) room(a *antenna, now int64) int64 {
-	if len(a.packet) <= acknowledgment || now >= a.windowAt {
+	if a.answer || now >= a.windowAt {
 		return 0
 	}
 	return a.windowAt + m.contend(a) - int64(a.manners.RetryMin)
@@ -260,7 +260,7 @@ func (m *medium) prepare(a *antenna) bool {
 
 // blind reports whether a packet may be on the air that began while the antenna was sending.
 func (m *medium) blind(a *antenna) bool {
-	return len(a.packet) > acknowledgment && a.sentAt != 0 && a.deadline-a.sentAt < int64(a.cfg.Airtime(lora.MaxPacket))
+	return !a.answer && a.sentAt != 0 && a.deadline-a.sentAt < int64(a.cfg.Airtime(lora.MaxPacket))
 }
 
 // unlock ends a reception because the receiver is turned off for a packet of its own.

@@ -259,17 +259,22 @@ func TestDetectionCostsReceiving(t *testing.T) {
 	}
 }
 
-// TestRoomForAcknowledgments gives a packet at the end of another one's: it waits, unless it is an acknowledgment.
+// TestRoomForAcknowledgments gives a packet at the end of another one's: it waits, unless it is an acknowledgment, or takes the place of one.
 func TestRoomForAcknowledgments(t *testing.T) {
 	driver := DriverManners(lora.Config{})
 	for _, tt := range []struct {
 		size     int
+		answers  bool
 		from, to time.Duration
-	}{{5, driver.Pause, driver.Pause + 1}, {6, driver.Window, driver.Window + driver.RetryMax + 2*ms}} {
+	}{
+		{5, false, driver.Pause, driver.Pause + 1}, {60, true, driver.Pause, driver.Pause + 1},
+		{6, false, driver.Window, driver.Window + driver.RetryMax + 2*ms},
+	} {
 		for seed := range uint64(10) {
 			b := newBench(Options{Seed: seed, Manners: driver}, 2)
 			b.SetLink(b.nd[0], b.nd[1], -80)
 			b.nd[0].SetManners(Manners{})
+			b.st[1].answers = tt.answers
 			b.sendAt(0, 0, 20)
 			end := ms + airtime(20)
 			b.sendAt(end+1, 1, tt.size)

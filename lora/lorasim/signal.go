@@ -23,8 +23,9 @@ const (
 
 // send begins to listen or to transmit. The antenna must be idle. A driver calls advance
 // at a.deadline.
-func (m *medium) send(a *antenna, packet []byte, now int64) {
+func (m *medium) send(a *antenna, packet []byte, answer bool, now int64) {
 	a.packet = append(a.packet[:0], packet...)
+	a.answer = answer || len(packet) <= acknowledgment
 	a.refusal = a.fault
 	if a.refusal == nil && (len(packet) == 0 || len(packet) > a.modem.maxPacket) {
 		a.refusal = lora.ErrPacketSize

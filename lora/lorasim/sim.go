@@ -40,6 +40,13 @@ type Listener interface {
 	Listening() bool
 }
 
+// Answerer is a [Station] that answers. The Sim asks it once PollTransmit has a packet: see [lora.Answerer].
+type Answerer interface {
+	Station
+	// Answering reports whether the packet from the last PollTransmit is an acknowledgment of the one received last, or takes the place of one.
+	Answering() bool
+}
+
 // Meter is a [Station] that wants to know more of a packet than its strength in whole dBm: the Sim calls HandleSignal in place of
 // HandleFrame.
 type Meter interface {
@@ -182,7 +189,8 @@ func (n *Node) Touch() {
 		n.listen()
 		if ok {
 			n.sending = true
-			s.send(&n.antenna, psdu, s.now)
+			a, answers := n.station.(Answerer)
+			s.send(&n.antenna, psdu, answers && a.Answering(), s.now)
 			s.queue.set(n.radio, n.deadline)
 		}
 	}

@@ -15,9 +15,12 @@ type script struct {
 	timeout time.Time
 	onTimer func(now time.Time)
 
-	heard []heardFrame
-	done  []error
+	answers bool // all that it sends
+	heard   []heardFrame
+	done    []error
 }
+
+func (s *script) Answering() bool { return s.answers }
 
 type heardFrame struct {
 	at   time.Time

@@ -31,7 +31,7 @@
 //   - While the modem receives, even a packet far below the threshold, nothing is sent. What it says counts for as long as it can be true:
 //     a preamble until a header should have come, a header until the longest packet would be over.
 //   - After a busy channel there is a random pause ([PycomListen]), of slots in which the start of a packet is noticed.
-//   - The time in which a packet's acknowledgment begins is left to it.
+//   - The time in which a packet's acknowledgment begins is left to it, and to what takes its place (Answer).
 //   - After a packet of its own the receiver cannot know what is on the air already: then one channel activity detection precedes a packet.
 //   - The reference is a crystal, unless the board has a TCXO.
 //   - The overcurrent limit is 140 mA at +18 to +20 dBm, 100 mA else.

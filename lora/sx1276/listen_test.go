@@ -191,23 +191,26 @@ func TestPhantomPreamble(t *testing.T) {
 	}
 }
 
-// TestWindow: a packet that is given while another one's acknowledgment may begin waits for that; an acknowledgment does not.
+// TestWindow: a packet that is given while another one's acknowledgment may begin waits for that; an acknowledgment does not, nor what takes
+// its place.
 func TestWindow(t *testing.T) {
 	onBench(t, func(b *bench) {
 		listen := sx1276.PycomListen(b.radio.Config())
 		for _, tt := range []struct {
 			size     int
+			send     func(context.Context, []byte) error
 			from, to time.Duration
 		}{
-			{5, listen.Turnaround, listen.Turnaround + time.Millisecond},
-			{6, listen.Window, listen.Window + listen.Backoff + 5*time.Millisecond},
+			{5, b.radio.Send, listen.Turnaround, listen.Turnaround + time.Millisecond},
+			{60, b.radio.Answer, listen.Turnaround, listen.Turnaround + time.Millisecond},
+			{6, b.radio.Send, listen.Window, listen.Window + listen.Backoff + 5*time.Millisecond},
 		} {
 			time.Sleep(time.Second)
 			if err := b.peer.Send(context.Background(), make([]byte, 30)); err != nil {
 				b.Fatal(err)
 			}
 			end := time.Now()
-			if err := b.radio.Send(context.Background(), make([]byte, tt.size)); err != nil {
+			if err := tt.send(context.Background(), make([]byte, tt.size)); err != nil {
 				b.Fatal(err)
 			}
 			if began := time.Since(end) - b.radio.Config().Airtime(tt.size); began < tt.from || began > tt.to {

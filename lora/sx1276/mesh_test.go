@@ -16,12 +16,39 @@ import (
 	"github.com/gopymesh/pymesh/lora/sx1276"
 )
 
+// promptness is how soon frames begin after those in whose place of an acknowledgment they are.
+type promptness struct {
+	frames            int
+	shortest, longest time.Duration
+
+	last struct {
+		from, seq int
+		asks      bool
+		end       time.Time
+	}
+}
+
+func (p *promptness) watch(x lorasim.Transmission) {
+	const ackRequest, seqOffset, ackSize = 1 << 5, 2, 5
+	last := p.last
+	p.last.from, p.last.seq, p.last.asks, p.last.end = x.From, int(x.Packet[seqOffset]), x.Packet[0]&ackRequest != 0, x.Start.Add(x.Airtime)
+	if !last.asks || x.From == last.from || len(x.Packet) == ackSize || p.last.seq != last.seq+1 {
+		return
+	}
+	took := x.Start.Sub(last.end)
+	if p.frames++; p.frames == 1 || took < p.shortest {
+		p.shortest = took
+	}
+	p.longest = max(p.longest, took)
+}
+
 // TestMesh forms a chain of nodes, most of them on emulated chips and one on a simulated radio, in
 // which each hears its neighbors alone. Datagrams go from end to end, before and after a chip on
 // the way has lost its settings.
 func TestMesh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		air := lorasim.NewAir(lorasim.Options{Seed: 1, Propagation: lorasim.LinksOnly})
+		var prompt promptness
+		air := lorasim.NewAir(lorasim.Options{Seed: 1, Propagation: lorasim.LinksOnly, Watch: prompt.watch})
 		var ends []lorasim.Endpoint
 		var nodes []*pymesh.Node
 		var chips []*sx1276emu.Chip
@@ -30,6 +57,7 @@ func TestMesh(t *testing.T) {
 			var radio lora.Radio
 			if i == 1 {
 				r := air.Radio(lora.Config{}, lorasim.Position{})
+				r.SetManners(lorasim.DriverManners(lora.Config{}))
 				ends, radio = append(ends, r), r
 			} else {
 				chip := emulate(t, air, sx1276emu.Options{Seed: uint64(i)})
@@ -94,6 +122,10 @@ func TestMesh(t *testing.T) {
 		chips[1].BrownOut()
 		time.Sleep(10 * time.Second)
 		talk()
+		t.Logf("%d frames in the place of acknowledgments, after %v to %v", prompt.frames, prompt.shortest, prompt.longest)
+		if prompt.frames < 10 || prompt.shortest < 4*time.Millisecond || prompt.longest > 8*time.Millisecond {
+			t.Error("they leave as acknowledgments do: after a pause of 5 ms, and at once then")
+		}
 		for i, r := range radios {
 			s := r.Stats()
 			t.Logf("%+v", s)

@@ -9,7 +9,7 @@ import (
 	"periph.io/x/conn/v3/spi"
 )
 
-// Radio is a chip that sends and receives. It is a [lora.Radio], a [lora.Sleeper], a [lora.Meter], and [lora.Clocked].
+// Radio is a chip that sends and receives. It is a [lora.Radio], a [lora.Answerer], a [lora.Sleeper], a [lora.Meter], and [lora.Clocked].
 //
 // Its methods may be called by many goroutines at once; of several calls of Send one is served
 // after the other.
@@ -19,10 +19,11 @@ type Radio struct {
 }
 
 var (
-	_ lora.Radio   = (*Radio)(nil)
-	_ lora.Clocked = (*Radio)(nil)
-	_ lora.Sleeper = (*Radio)(nil)
-	_ lora.Meter   = (*Radio)(nil)
+	_ lora.Radio    = (*Radio)(nil)
+	_ lora.Clocked  = (*Radio)(nil)
+	_ lora.Answerer = (*Radio)(nil)
+	_ lora.Sleeper  = (*Radio)(nil)
+	_ lora.Meter    = (*Radio)(nil)
 )
 
 // New drives a chip at an SPI port, which it connects, with the pins given. Neither is closed by
@@ -75,6 +76,11 @@ func (r *Radio) Clock() lora.Clock { return r.driver.Clock() }
 // An [*lora.Error] says that the chip did not do its part; it is being reset then, and the next
 // packet may be given at once. When ctx ends during the transmission, the chip finishes the packet.
 func (r *Radio) Send(ctx context.Context, packet []byte) error { return r.driver.Send(ctx, packet) }
+
+// Answer transmits a packet, as [lora.Answerer] says, and otherwise as Send does.
+func (r *Radio) Answer(ctx context.Context, packet []byte) error {
+	return r.driver.Answer(ctx, packet)
+}
 
 // Power returns the power on the channel, as [lora.Meter] says.
 func (r *Radio) Power(ctx context.Context) (int, error) { return r.driver.Power(ctx) }

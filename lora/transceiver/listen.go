@@ -28,8 +28,8 @@ type Listen struct {
 	Turnaround time.Duration
 	// Gap is the shortest time from the end of a packet of one's own to the start of the next.
 	Gap time.Duration
-	// Window is how long all packets but acknowledgments (those of up to 5 bytes) wait after the end of another one's packet, so that
-	// its acknowledgment has begun and can be noticed.
+	// Window is how long all packets but answers wait after the end of another one's packet, so that its acknowledgment has begun and
+	// can be noticed. Answers are what is given to Answer ([lora.Answerer]), and acknowledgments, by their length of 5 bytes at most.
 	Window time.Duration
 	// Activity adds one channel activity detection, of two symbols, before a packet for which the receiver has not been on long
 	// enough to have heard the beginning of every other one: after a packet of one's own.

@@ -20,7 +20,13 @@ const remedyHung = "end the program; if that does not help, the host's SPI drive
 // queueLength is how many packets wait for Receive; the oldest is dropped for one more.
 const queueLength = 16
 
-// Driver drives a chip. It is a [lora.Radio], a [lora.Sleeper], and [lora.Clocked].
+// request is a packet to send.
+type request struct {
+	packet []byte
+	answer bool
+}
+
+// Driver drives a chip. It is a [lora.Radio], a [lora.Answerer], a [lora.Sleeper], and [lora.Clocked].
 //
 // Its methods may be called by many goroutines at once; of several calls of Send one is served
 // after the other.
@@ -36,7 +42,7 @@ type Driver struct {
 
 	// Between callers and loop.
 	turn     chan struct{} // held by Send
-	requests chan []byte
+	requests chan request
 	results  chan error
 	cancels  chan struct{}
 	rx       chan Packet
@@ -60,7 +66,7 @@ func New(chip Chip, line transceiver.Input, lineName string, cfg lora.Config, o 
 	d := &Driver{
 		cfg: cfg, opt: o, clock: steady.New(o.Clock), line: line, lineName: lineName,
 		turn:     make(chan struct{}, 1),
-		requests: make(chan []byte),
+		requests: make(chan request),
 		results:  make(chan error, 1),
 		cancels:  make(chan struct{}),
 		rx:       make(chan Packet, queueLength),
@@ -118,7 +124,15 @@ func (d *Driver) Send(ctx context.Context, packet []byte) error {
 	if d.governor != nil {
 		return d.governor.Send(ctx, packet)
 	}
-	return d.send(ctx, packet)
+	return d.send(ctx, request{packet: packet})
+}
+
+// Answer transmits a packet, as [lora.Answerer] says.
+func (d *Driver) Answer(ctx context.Context, packet []byte) error {
+	if d.governor != nil {
+		return d.governor.Answer(ctx, packet)
+	}
+	return d.send(ctx, request{packet, true})
 }
 
 // Usage returns how much of the duty cycle is used and left in each sub-band, of a radio that keeps to it.
@@ -134,7 +148,13 @@ type bare struct{ *Driver }
 
 func (b bare) Close() error { return b.close() }
 
-func (b bare) Send(ctx context.Context, packet []byte) error { return b.send(ctx, packet) }
+func (b bare) Send(ctx context.Context, packet []byte) error {
+	return b.send(ctx, request{packet: packet})
+}
+
+func (b bare) Answer(ctx context.Context, packet []byte) error {
+	return b.send(ctx, request{packet, true})
+}
 
 // Govern makes the radio keep to the duty cycle, unless told otherwise.
 func (d *Driver) Govern() {
@@ -147,11 +167,11 @@ func (d *Driver) Govern() {
 	}
 }
 
-func (d *Driver) send(ctx context.Context, packet []byte) error {
-	if len(packet) == 0 || len(packet) > lora.MaxPacket {
+func (d *Driver) send(ctx context.Context, r request) error {
+	if len(r.packet) == 0 || len(r.packet) > lora.MaxPacket {
 		return lora.ErrPacketSize
 	}
-	if limit := d.opt.Listen.MaxAirtime; limit > 0 && d.cfg.Airtime(len(packet)) > limit {
+	if limit := d.opt.Listen.MaxAirtime; limit > 0 && d.cfg.Airtime(len(r.packet)) > limit {
 		return &lora.Error{Op: "send", Err: transceiver.ErrAirtime}
 	}
 	if err := ctx.Err(); err != nil {
@@ -165,7 +185,7 @@ func (d *Driver) send(ctx context.Context, packet []byte) error {
 		return lora.ErrClosed
 	}
 	select {
-	case d.requests <- packet:
+	case d.requests <- r:
 	case <-ctx.Done():
 		<-d.turn
 		return ctx.Err()

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// shortestPacket is the length of an acknowledgment in bytes. The driver looks at the interrupt line, or at
+	// shortestPacket is the length of an acknowledgment in bytes: what is not longer is taken for one. The driver looks at the interrupt line, or at
 	// the chip, after three quarters of the airtime of one, so that it loses no packet with its edge.
 	shortestPacket   = 5
 	minPoll, maxPoll = time.Millisecond, 100 * time.Millisecond
@@ -74,8 +74,8 @@ func (d *Driver) run() {
 		select {
 		case at := <-d.edges:
 			err = d.handleEdge(at)
-		case packet := <-requests:
-			d.accept(packet)
+		case r := <-requests:
+			d.accept(r)
 		case <-cancels:
 			d.cancel()
 		case <-timer.C:

@@ -28,6 +28,7 @@ const (
 type transmission struct {
 	state  txState
 	silent bool // nobody waits for the result
+	answer bool // an acknowledgment, or in the place of one
 	packet [lora.MaxPacket]byte
 	n      int
 	at     time.Time // of the next step
@@ -52,15 +53,16 @@ const (
 	txGrace = 50 * time.Millisecond
 )
 
-// accept takes a packet from Send.
-func (d *Driver) accept(packet []byte) {
+// accept takes a packet from Send or Answer.
+func (d *Driver) accept(r request) {
 	if d.down != nil {
 		d.results <- d.down
 		return
 	}
 	t, now := &d.tx, d.clock.Now()
-	t.n = copy(t.packet[:], packet)
+	t.n = copy(t.packet[:], r.packet)
 	t.state, t.silent = txWaiting, false
+	t.answer = r.answer || t.n <= shortestPacket
 	t.giveUp = now.Add(d.opt.Listen.Wait)
 	t.at = now
 	d.yield()
@@ -143,9 +145,9 @@ func (d *Driver) sample() error {
 }
 
 // blind reports whether a packet may be on the air whose beginning the receiver has not heard, and that is worth a look. An
-// acknowledgment does not wait for one: its place on the air is kept free.
+// answer does not wait for one: its place on the air is kept free.
 func (d *Driver) blind(now time.Time) bool {
-	return d.opt.Listen.Activity && d.tx.n > shortestPacket && now.Sub(d.listenSince) < d.maxReception
+	return d.opt.Listen.Activity && !d.tx.answer && now.Sub(d.listenSince) < d.maxReception
 }
 
 // assess sends the packet if there is no activity on the channel.
@@ -183,10 +185,10 @@ func (d *Driver) contend(now time.Time) time.Duration {
 	return time.Duration(rand.IntN(int(slots+0.5))) * d.slot
 }
 
-// yield makes a packet wait that is not an acknowledgment until those of others could begin, and then its turn.
+// yield makes a packet wait that is no answer until those of others could begin, and then its turn.
 func (d *Driver) yield() {
 	t, now := &d.tx, d.clock.Now()
-	if t.n > shortestPacket && now.Before(d.window) {
+	if !t.answer && now.Before(d.window) {
 		t.at = d.window.Add(d.contend(now))
 	}
 }

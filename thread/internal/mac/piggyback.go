@@ -57,6 +57,11 @@ func (m *MAC) carry() {
 	m.Counters.TxPiggybacked++
 }
 
+// Answering reports whether the packet that the radio has is an acknowledgement, or in the place of one.
+func (m *MAC) Answering() bool {
+	return m.radio == radioAck || m.radio == radioFrame && m.piggyback.owes
+}
+
 // settleDebt has an acknowledgement follow after all, if the frame in work was to be one and the radio has not sent it.
 func (m *MAC) settleDebt(err error) {
 	owes := m.piggyback.owes

@@ -35,10 +35,13 @@ func TestPiggyback(t *testing.T) {
 		n.receives(255)
 		n.send(secure(frame(dst)))
 		psdu, ok := n.PollTransmit()
-		if !ok || len(psdu) <= ieee802154.AckSize || psdu[seqOffset] != 0 {
-			t.Fatalf("%s: %x, %v is sent", name, psdu, ok)
+		if !ok || len(psdu) <= ieee802154.AckSize || psdu[seqOffset] != 0 || !n.Answering() {
+			t.Fatalf("%s: %x, %v is sent, an answer: %v", name, psdu, ok, n.Answering())
 		}
 		n.HandleTransmitDone(nil)
+		if n.Answering() {
+			t.Errorf("%s: the radio has nothing", name)
+		}
 		if psdu, ok := n.PollTransmit(); ok {
 			t.Errorf("%s: %x follows", name, psdu)
 		}
@@ -91,7 +94,7 @@ func TestPiggybackUnsent(t *testing.T) {
 		n.send(secure(frame(fromChild)))
 		n.PollTransmit()
 		n.HandleTransmitDone(err)
-		if ack, ok := n.PollTransmit(); !ok || !bytes.Equal(ack, ieee802154.AppendAck(nil, 7, false)) {
+		if ack, ok := n.PollTransmit(); !ok || !bytes.Equal(ack, ieee802154.AppendAck(nil, 7, false)) || !n.Answering() {
 			t.Fatalf("after %v %x, %v is sent", err, ack, ok)
 		}
 		n.HandleTransmitDone(nil)
