@@ -137,6 +137,45 @@ func TestRFC7731_7_3_SeedLifetime(t *testing.T) {
 	}
 }
 
+// TestLateMulticasts: on LoRa a datagram that comes around again after minutes, as from a board that had to wait with it, is old still, the node's own as
+// well; one of a board that has begun anew is not.
+func TestLateMulticasts(t *testing.T) {
+	m, n, p := leading(t, func(c *thread.Config) {
+		c.Timing.MPLSeedLifetime, c.Timing.MPLSeedLate = thread.TimingPymesh().MPLSeedLifetime, thread.TimingPymesh().MPLSeedLate
+	})
+	p.Attach(n, thread.ModeFullThreadDevice, time.Hour)
+	for i, step := range []struct {
+		wait     time.Duration
+		sequence uint8
+		want     int
+	}{{0, 19, 1}, {0, 20, 1}, {31 * time.Second, 20, 0}, {3 * time.Minute, 19, 0}, {time.Second, 0, 1}} {
+		m.Run(step.wait)
+		multicast(p, 64, seed16(0x8000, step.sequence), "x")
+		m.Run(200 * time.Millisecond)
+		if got, _ := received(n); len(got) != step.want {
+			t.Errorf("step %d: received %q, want %d", i, got, step.want)
+		}
+	}
+	own := must(ip6.AppendUDP(nil, ip6.Header{HopLimit: 64, Src: rlocAddr(n.RLOC16()), Dst: ip6.RealmLocalAllNodes}, 1234, 5678, []byte("own")))
+	n.Send(own)
+	m.Run(time.Second)
+	sent := len(repetitions(m, p, "own"))
+	if sent == 0 {
+		t.Fatal("not sent")
+	}
+	m.Run(time.Minute)
+	for _, psdu := range p.Frames {
+		if d, ok := openDatagram(m, psdu); ok && d.HasMPL && d.Protocol == ip6.ProtocolUDP && string(d.Payload[ip6.UDPHeaderSize:]) == "own" {
+			p.SendDatagram(shortAddress(mle.BroadcastRLOC16), d.Bytes)
+			break
+		}
+	}
+	m.Run(time.Second)
+	if got := len(repetitions(m, p, "own")); got != sent {
+		t.Errorf("its own datagram is sent on %d times", got-sent)
+	}
+}
+
 // TestRFC7731_6_1_LongSeeds: seeds that name themselves with 64 or 128 bits, as Thread's never do, are not followed.
 func TestRFC7731_6_1_LongSeeds(t *testing.T) {
 	m, n, p := linked(t)

@@ -150,8 +150,9 @@ type Timing struct {
 	Reassembly time.Duration
 
 	// MPLInterval bounds the random delay between the transmissions of one MPL message (RFC 7731 §5.4);
-	// MPLSeedLifetime is how long a seed is remembered.
-	MPLInterval, MPLSeedLifetime time.Duration
+	// MPLSeedLifetime is how long a seed is remembered, and MPLSeedLate for how long after that its last few messages are. Zero, as in stock, is for no
+	// longer.
+	MPLInterval, MPLSeedLifetime, MPLSeedLate time.Duration
 	// MPLRedundancy is the number of copies heard from neighbors that make a router's own needless (RFC 6206 §4.2, k). Zero, as in
 	// stock, is none.
 	MPLRedundancy int

@@ -95,7 +95,7 @@ func (t *Timing) durations() []namedDuration {
 		{"AddressQuery", t.AddressQuery, some}, {"AddressQueryRetry", t.AddressQueryRetry, some},
 		{"AddressQueryRetryMax", t.AddressQueryRetryMax, some}, {"AddressNotifyInterval", t.AddressNotifyInterval, none},
 		{"ICMPErrorInterval", t.ICMPErrorInterval, some}, {"Reassembly", t.Reassembly, some},
-		{"MPLInterval", t.MPLInterval, some}, {"MPLSeedLifetime", t.MPLSeedLifetime, some},
+		{"MPLInterval", t.MPLInterval, some}, {"MPLSeedLifetime", t.MPLSeedLifetime, some}, {"MPLSeedLate", t.MPLSeedLate, none},
 		{"CoAPAckTimeout", t.CoAPAckTimeout, some}, {"CommissionerTimeout", t.CommissionerTimeout, time.Second},
 		{"AnnounceProcess", t.AnnounceProcess, some}, {"OrphanAnnounce", t.OrphanAnnounce, some},
 		{"OrphanAnnounceMin", t.OrphanAnnounceMin, some},

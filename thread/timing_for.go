@@ -95,7 +95,7 @@ func (t *Timing) stretch(frame time.Duration) {
 		&t.AttachBackoffMin, &t.AttachBackoffJitter, &t.SearchJitter, &t.AttachHold, &t.ChildIDRequest, &t.ChildUpdateRetry,
 		&t.DataWait, &t.AttachPoll, &t.FastPoll, &t.PollRetry, &t.MinPoll,
 		&t.LinkRequest, &t.LinkRequestJitter, &t.ResponseDelay, &t.DataResponseJitter, &t.DataResponseRepeat, &t.AdvertiseMin, &t.RouterSelectionJitter,
-		&t.AddressQuery, &t.AddressQueryRetry, &t.AddressQueryRetryMax, &t.AddressNotifyInterval, &t.ICMPErrorInterval, &t.MPLInterval, &t.MPLSeedLifetime, &t.CoAPAckTimeout,
+		&t.AddressQuery, &t.AddressQueryRetry, &t.AddressQueryRetryMax, &t.AddressNotifyInterval, &t.ICMPErrorInterval, &t.MPLInterval, &t.MPLSeedLifetime, &t.MPLSeedLate, &t.CoAPAckTimeout,
 		&t.CommissionerTimeout, &t.AnnounceProcess, &t.OrphanAnnounce, &t.OrphanAnnounceMin)
 	t.scale(ratio(frame, pycomFastest),
 		&t.AdvertiseMax, &t.AdvertiseQuiet, &t.REEDAdvertise, &t.REEDAdvertiseJitter, &t.MaxNeighborAge, &t.ChildTimeout, &t.ListenerTimeout, &t.Supervision, &t.SupervisionTimeout,

@@ -116,6 +116,10 @@ func (t *Timing) askSlowly() {
 	// Deviation: stock forgets a seed after 5 s. A multicast that waits longer in a LoRa node's queue would then be new to all who
 	// sent it on already, and circulate.
 	t.MPLSeedLifetime = 30 * time.Second
+	// Deviation: a board of Pycom forgets a seed after 5 s, and tries a frame for 8 s that nobody acknowledges, while what it has to send on waits. So it
+	// sends again what its neighbors have forgotten, and they do: a question went round for four minutes, until the hop limit of 64 was used
+	// up, and brought about some hundred answers. Who counts from another number on, as a board does after a restart, is heard.
+	t.MPLSeedLate = 10 * time.Minute
 	// Deviation: stock waits 3 s; a query and its answer over several LoRa hops with a lost frame (2 s until it is sent
 	// again) take longer.
 	t.AddressQuery = 8 * time.Second

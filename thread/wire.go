@@ -79,7 +79,7 @@ func (e *Engine) wireRooms(c *Config) {
 	e.neighbors.Routers.Sequence = uint8(e.Core.Rand.Uint32())
 	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, FragmentGaps: t.FragmentGaps, LostDatagram: t.LostDatagram}, e.mac, &e.mesh, &e.contexts)
 	e.mpl = mpl.NewDomain(e.Core.Rand, mpl.Config{
-		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, Seeds: seedsFor(t), Datagrams: mplDatagrams, Redundancy: t.MPLRedundancy, Reserve: e.save,
+		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, SeedLate: t.MPLSeedLate, Seeds: seedsFor(t), Datagrams: mplDatagrams, Redundancy: t.MPLRedundancy, Reserve: e.save,
 	})
 	e.resolver = resolver.New(e.Core, resolver.Timing{Query: t.AddressQuery, Retry: t.AddressQueryRetry, RetryMax: t.AddressQueryRetryMax})
 	e.netData = networkdata.New(e.Core)

@@ -27,6 +27,7 @@ const (
 type Config struct {
 	Interval     time.Duration // in which a datagram is sent once
 	SeedLifetime time.Duration // how long a seed is known after its last new datagram
+	SeedLate     time.Duration // see [SeedSet]
 	Seeds        int           // how many seeds are known at a time
 	Datagrams    int           // how many datagrams may be buffered
 	Redundancy   int           // see [BufferConfig]
@@ -69,8 +70,10 @@ type Domain struct {
 // NewDomain returns a Domain that draws from r. It buffers nothing until [Domain.SetExpirations]. Its sequence begins at
 // 0, of which nothing is stored.
 func NewDomain(r *rand.Rand, c Config) *Domain {
+	seeds := NewSeedSet(c.Seeds, c.SeedLifetime)
+	seeds.Late = c.SeedLate
 	return &Domain{
-		seeds:   NewSeedSet(c.Seeds, c.SeedLifetime),
+		seeds:   seeds,
 		buffer:  NewBuffer(r, BufferConfig{Interval: c.Interval, Expirations: ChildExpirations, Datagrams: c.Datagrams, Redundancy: c.Redundancy}),
 		reserve: c.Reserve,
 	}

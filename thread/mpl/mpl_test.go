@@ -73,6 +73,33 @@ func TestRFC7731_7_3_SeedLifetime(t *testing.T) {
 	}
 }
 
+// TestLate: the last few datagrams of a seed stay old for a while after its lifetime, those before and after them do not.
+func TestLate(t *testing.T) {
+	const late = time.Minute
+	for _, tt := range []struct {
+		sequence uint8
+		after    time.Duration // since the lifetime
+		want     bool
+	}{
+		{2, 0, false}, {2, late - 1, false}, {2, late, true}, {3, 0, true}, {1, 0, false}, {251, 0, false}, {250, 0, true}, {130, 0, true},
+	} {
+		s := NewSeedSet(DefaultSeeds, DefaultSeedLifetime)
+		s.Late = late
+		s.Accept(epoch, 1, 2)
+		if got := s.Accept(epoch.Add(DefaultSeedLifetime+tt.after), 1, tt.sequence); got != tt.want {
+			t.Errorf("number %d after 2, %v late: new %v", tt.sequence, tt.after, got)
+		}
+	}
+	// A node that has begun anew is heard, and then known as any other.
+	s := NewSeedSet(DefaultSeeds, DefaultSeedLifetime)
+	s.Late = late
+	s.Accept(epoch, 1, 40)
+	again := epoch.Add(DefaultSeedLifetime)
+	if !s.Accept(again, 1, 0) || s.Accept(again, 1, 0) || !s.Accept(again, 1, 1) {
+		t.Error("a seed that counts from another number on is not taken")
+	}
+}
+
 // TestRFC7731_7_3_SeedSetFull: of more seeds than there are places the one heard of longest ago gives way; none is dropped for want of place.
 func TestRFC7731_7_3_SeedSetFull(t *testing.T) {
 	s := NewSeedSet(DefaultSeeds, DefaultSeedLifetime)

@@ -15,6 +15,8 @@ const (
 	DefaultSeeds = 32
 	// DefaultSeedLifetime is how long a seed is known after its last new datagram.
 	DefaultSeedLifetime = 5 * time.Second
+	// lateNumbers is how many sequence numbers, the latest and those before it, are old while [SeedSet.Late] lasts.
+	lateNumbers = 8
 )
 
 // SeedID identifies a seed. In Thread it is the RLOC16 of the node that put a datagram into the mesh.
@@ -50,6 +52,10 @@ func OptionFor(seed SeedID, rloc, src netip.Addr, sequence uint8) ip6.MPLOption 
 // SeedSet is the set of seeds of which datagrams came lately, with the latest sequence number of each (RFC 7731 §7.3,
 // where it is the Seed Set). It needs no timeouts.
 type SeedSet struct {
+	// Late is for how long after its life a seed's last few datagrams are old still. Others are new: a node that begins anew after a restart
+	// counts from another number on. Zero is for no longer.
+	Late time.Duration
+
 	seeds    []seed
 	lifetime time.Duration
 }
@@ -76,8 +82,8 @@ func (s *SeedSet) Accept(now time.Time, id SeedID, sequence uint8) bool {
 	var place *seed
 	for i := range s.seeds {
 		e := &s.seeds[i]
-		if e.id == id && now.Before(e.expires) {
-			if !newer(sequence, e.latest) {
+		if e.id == id && !e.expires.IsZero() {
+			if s.isOld(now, e, sequence) {
 				return false
 			}
 			place = e
@@ -92,6 +98,14 @@ func (s *SeedSet) Accept(now time.Time, id SeedID, sequence uint8) bool {
 	}
 	*place = seed{id: id, latest: sequence, expires: now.Add(s.lifetime)}
 	return true
+}
+
+// isOld reports whether a datagram of a seed came before.
+func (s *SeedSet) isOld(now time.Time, e *seed, sequence uint8) bool {
+	if now.Before(e.expires) {
+		return !newer(sequence, e.latest)
+	}
+	return now.Before(e.expires.Add(s.Late)) && e.latest-sequence < lateNumbers
 }
 
 // newer compares sequence numbers in the sense of RFC 1982.
