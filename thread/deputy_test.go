@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -83,6 +84,24 @@ func TestDeputy(t *testing.T) {
 	}
 	if answers, sentOn := query(3, ip6.WithInterfaceID(thread.DefaultMeshLocalPrefix, ip6.InterfaceID{7})); len(answers) > 0 || sentOn == 0 {
 		t.Errorf("unknown: %d answers, the question sent on %d times", len(answers), sentOn)
+	}
+}
+
+// TestMulticastHops: where a board is about, a multicast goes no farther than the mesh is wide, and two hops.
+func TestMulticastHops(t *testing.T) {
+	m, board := withBoard(t, 3)
+	m.Run(time.Minute)
+	board.Frames = nil
+	board.SendDatagram(shortAddress(m.Nodes[0].RLOC16()), mplQuery(board, ip6.WithInterfaceID(thread.DefaultMeshLocalPrefix, ip6.InterfaceID{7}), 1))
+	m.Run(7 * time.Second)
+	var left []uint8
+	for _, psdu := range board.Frames {
+		if d, ok := openDatagram(m, psdu); ok && d.HasMPL {
+			left = append(left, d.HopLimit)
+		}
+	}
+	if len(left) == 0 || slices.Max(left) != 2+2 {
+		t.Errorf("sent on with hop limits %d, want 4 at most", left)
 	}
 }
 

@@ -116,6 +116,16 @@ func (r *routes) nextHop(dst mle.RLOC16) (mle.RLOC16, bool) {
 // spareHops is what the hop limit of a mesh header has beyond the cost of the route, which may change on the way.
 const spareHops = 1
 
+// farthest is the cost of the way to the farthest router, and so the number of hops at most.
+func (r *routes) farthest() (hops uint8) {
+	for id, to := range r.neighbors.Routers.All() {
+		if id != r.ownID() {
+			hops = max(hops, r.neighbors.Routers.PathCost(to))
+		}
+	}
+	return hops
+}
+
 // hopsTo is the cost of the route to dst, and so the number of hops at most.
 func (r *routes) hopsTo(dst mle.RLOC16) uint8 {
 	hops := uint8(neighbors.MaxRouteCost + 1) // a child knows no costs

@@ -39,6 +39,18 @@ func seedsFor(t *Timing) int {
 	return int(min(max(mpl.DefaultSeeds, mpl.DefaultSeeds*t.MPLSeedLifetime/mpl.DefaultSeedLifetime), mostSeeds))
 }
 
+// multicastHops is how far another node's multicast may go on from here, 0 for as far as it likes: where boards are about, to the farthest router, and
+// two hops more, since it may miss the shortest way.
+//
+// Deviation: stock has it go as far as its hop limit, mostly 64, allows. A board takes what comes round after 5 s for new, see MPLSeedLate, and so do
+// those next to it, again and again.
+func (e *Engine) multicastHops() uint8 {
+	if !e.mac.Boards {
+		return 0
+	}
+	return e.routes.farthest() + 2*spareHops
+}
+
 // wire makes the rooms and hands each what it needs of the others.
 func (e *Engine) wire(c *Config) {
 	e.self = &self{
@@ -79,7 +91,7 @@ func (e *Engine) wireRooms(c *Config) {
 	e.neighbors.Routers.Sequence = uint8(e.Core.Rand.Uint32())
 	e.sender = sender.New(e.Core, sender.Timing{FragmentGap: t.FragmentGap, FragmentGaps: t.FragmentGaps, LostDatagram: t.LostDatagram}, e.mac, &e.mesh, &e.contexts)
 	e.mpl = mpl.NewDomain(e.Core.Rand, mpl.Config{
-		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, SeedLate: t.MPLSeedLate, Seeds: seedsFor(t), Datagrams: mplDatagrams, Redundancy: t.MPLRedundancy, Reserve: e.save,
+		Interval: t.MPLInterval, SeedLifetime: t.MPLSeedLifetime, SeedLate: t.MPLSeedLate, Seeds: seedsFor(t), Datagrams: mplDatagrams, Redundancy: t.MPLRedundancy, Hops: e.multicastHops, Reserve: e.save,
 	})
 	e.resolver = resolver.New(e.Core, resolver.Timing{Query: t.AddressQuery, Retry: t.AddressQueryRetry, RetryMax: t.AddressQueryRetryMax})
 	e.netData = networkdata.New(e.Core)

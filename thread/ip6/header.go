@@ -142,6 +142,11 @@ func SetAddresses(datagram []byte, src, dst netip.Addr) {
 	copy(datagram[sourceOffset+len(s):HeaderSize], d[:])
 }
 
+// LimitHops lowers the hop limit of a datagram that has more, of at least HeaderSize bytes.
+func LimitHops(datagram []byte, most uint8) {
+	datagram[hopLimitOffset] = min(datagram[hopLimitOffset], most)
+}
+
 // DecrementHopLimit takes one off the hop limit of a datagram that a node forwards, and reports whether it may go on. It
 // may not, and stays as it is, if it came with a hop limit of 0 or would leave with one (RFC 8200 §3), or is cut off
 // before its header ends.

@@ -2,6 +2,7 @@ package mpl
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -32,6 +33,8 @@ type Config struct {
 	Datagrams    int           // how many datagrams may be buffered
 	Redundancy   int           // see [BufferConfig]
 
+	// Hops returns how many hops a datagram of another node's has left at most when this one sends it on; 0 for no bound. Nil for never a bound.
+	Hops func() uint8
 	// Reserve is called when the sequence has reached the stored limit. It is to store [Domain.Limit] and to say so with
 	// [Domain.Stored]. If it fails the datagram is sent all the same, and Reserve is called for the next one again.
 	Reserve func() bool
@@ -60,6 +63,7 @@ type Config struct {
 type Domain struct {
 	seeds   *SeedSet
 	buffer  *Buffer
+	hops    func() uint8
 	reserve func() bool
 
 	next   uint8 // sequence number of the next datagram
@@ -75,6 +79,7 @@ func NewDomain(r *rand.Rand, c Config) *Domain {
 	return &Domain{
 		seeds:   seeds,
 		buffer:  NewBuffer(r, BufferConfig{Interval: c.Interval, Expirations: ChildExpirations, Datagrams: c.Datagrams, Redundancy: c.Redundancy}),
+		hops:    c.Hops,
 		reserve: c.Reserve,
 	}
 }
@@ -128,9 +133,22 @@ func (d *Domain) Accept(now time.Time, datagram []byte, opt ip6.MPLOption, src n
 		return false
 	}
 	if forward {
-		d.buffer.Forward(now, datagram, seed, opt.Sequence)
+		d.buffer.Forward(now, d.limited(datagram), seed, opt.Sequence)
 	}
 	return true
+}
+
+// limited is a datagram with the hop limit with which it is to be sent on, and one more.
+func (d *Domain) limited(datagram []byte) []byte {
+	if d.hops == nil || len(datagram) < ip6.HeaderSize {
+		return datagram
+	}
+	if most := d.hops(); most > 0 {
+		d.out = append(d.out[:0], datagram...)
+		ip6.LimitHops(d.out, min(most, math.MaxUint8-1)+1)
+		return d.out
+	}
+	return datagram
 }
 
 // Withdraw has a datagram that was accepted not be sent any more.

@@ -242,6 +242,29 @@ func TestAccept(t *testing.T) {
 	}
 }
 
+// TestHops: what is sent on has no more hops left than are allowed, and is taken for new or old as before.
+func TestHops(t *testing.T) {
+	for _, tt := range []struct{ came, most, want uint8 }{{64, 0, 63}, {64, 5, 5}, {6, 5, 5}, {5, 5, 4}, {2, 5, 1}, {64, 1, 1}, {64, 255, 63}} {
+		n := newNode(t, 1)
+		n.hops = func() uint8 { return tt.most }
+		in := withOption(t, 0x6c00, 5)
+		in[7] = tt.came
+		out := bytes.Clone(in)
+		out[7] = tt.want
+		if !n.accept(in, true) || n.accept(in, true) || in[7] != tt.came {
+			t.Errorf("%+v: not new once, or changed", tt)
+		}
+		if times := drain(t, n.buffer, out); len(times) != 2 {
+			t.Errorf("%+v: forwards at %v", tt, times)
+		}
+	}
+	n := newNode(t, 1)
+	n.hops = func() uint8 { return 5 }
+	if n.Accept(epoch, nil, ip6.MPLOption{}, rloc, true); n.Len() != 0 {
+		t.Error("sends on what is cut off")
+	}
+}
+
 // Seed identifiers that Thread does not use are not accepted; those of datagrams that are not forwarded are known all the same.
 func TestAcceptUnusual(t *testing.T) {
 	n := newNode(t, 1)
