@@ -246,13 +246,13 @@ func (m *medium) prepare(a *antenna) bool {
 		a.state = detecting
 		a.detectFrom = a.deadline
 		a.deadline += int64(b.CAD.Symbols * float64(a.modem.symbol))
-		m.unlock(a)
+		m.unlock(a, &a.stats.Deaf) // as what begins meanwhile
 		return true
 	case a.state != turning && b.Turnaround > 0:
 		a.account(a.deadline)
 		a.state = turning
 		a.deadline += int64(b.Turnaround)
-		m.unlock(a)
+		m.unlock(a, &a.stats.HalfDuplex)
 		return true
 	}
 	return false
@@ -264,10 +264,10 @@ func (m *medium) blind(a *antenna) bool {
 }
 
 // unlock ends a reception because the receiver is turned off for a packet of its own.
-func (m *medium) unlock(a *antenna) {
+func (m *medium) unlock(a *antenna, counted *uint64) {
 	if a.lock != nil && !m.opt.Ideal {
 		a.lock = nil
-		a.stats.HalfDuplex++
+		*counted++
 	}
 }
 

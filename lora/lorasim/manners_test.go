@@ -243,7 +243,7 @@ func TestDetectionTakesReceptions(t *testing.T) {
 		b.sendAt(0, 0, 50)
 		b.sendAt(tt.began, 1, 10)
 		b.Run(time.Second)
-		if s := b.nd[1].Stats(); s.Busy != 1 || (s.Delivered == 1) != tt.heard {
+		if s := b.nd[1].Stats(); s.Busy != 1 || (s.Delivered == 1) != tt.heard || s.Delivered+s.Deaf != 1 || s.HalfDuplex != 0 {
 			t.Errorf("%v before: %+v", tt.began, s)
 		}
 	}

@@ -133,7 +133,7 @@ func (m *medium) begin(a *antenna, now int64) {
 	if m.opt.Watch != nil {
 		m.opt.Watch(Transmission{int(a.id), m.opt.Start.Add(time.Duration(now)), time.Duration(a.deadline - now), a.packet})
 	}
-	m.unlock(a)
+	m.unlock(a, &a.stats.HalfDuplex)
 	for i := range a.links {
 		l := &a.links[i]
 		b := m.antennas[l.to]
