@@ -64,6 +64,9 @@ func (r *routes) unneeded(beginning mle.Message, info mleInfo) bool {
 	if r.role == RoleChild && r.timing.RouterNeighbors > 0 && from != nil {
 		return false // it counts as a router that is heard
 	}
+	if source.IsRouter() && from == nil && r.links.mayAskStranger() {
+		return false
+	}
 	return !source.IsRouter() || from == nil || from.RLOC16 == r.rloc || !r.mayLink(from, info)
 }
 
@@ -169,13 +172,20 @@ func (r *routes) followAssignment(a advertised, info mleInfo) bool {
 func (r *routes) routerHeardRouter(a advertised, info mleInfo) bool {
 	id := a.source.RouterID()
 	from := r.neighbors.Routers.Get(id)
-	if from == nil || from.RLOC16 == r.rloc {
+	switch {
+	case from == nil:
+		if int8(a.route.IDSequence-r.neighbors.Routers.Sequence) > 0 {
+			r.links.askStranger(info)
+		}
+		return true
+	case from.RLOC16 == r.rloc:
 		return true
 	}
 	if from.Valid() {
 		if info.fresh && from.Ext == info.ext {
 			r.selection.considerDowngrade(a.route, id)
 			from.LastHeard, from.Alone, from.Burdened = r.Now, a.alone, a.burden
+			r.doubt(a.route, from)
 			r.learn(a.route, id)
 			r.selection.considerSparing()
 		}
@@ -217,6 +227,7 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 		if from != nil && r.timing.RouterNeighbors > 0 {
 			from.NoteWays(a.route, r.scale.Quality(r.scale.Margin(info.rssi), -1), a.strain)
 		}
+		r.selection.considerBridging()
 		r.selection.considerUpgrade()
 		if a.full {
 			r.selection.hurry()
@@ -236,6 +247,7 @@ func (r *routes) childHeardRouter(a advertised, info mleInfo) bool {
 		return false
 	}
 	if from.Valid() && info.fresh && from.Ext == info.ext {
+		r.doubt(a.route, from)
 		from.LastHeard = r.Now
 	}
 	return true
@@ -424,7 +436,7 @@ func (r *routes) askSilent(to *neighbors.Router) {
 }
 
 // muteAgain is the time between requests to a router that has not acknowledged.
-const muteAgain = 6 * time.Second
+const muteAgain = 3 * time.Second
 
 // askMute asks a router that has not acknowledged a frame whether it is still there, again and again until it acknowledges or the link is lost.
 //
@@ -433,6 +445,16 @@ func (r *routes) askMute(to *neighbors.Router) {
 	if r.timing.AttachHold > 0 && r.isRouter() && r.Now.Sub(to.Asked) >= muteAgain && r.selection.settled() && !r.full() {
 		to.Asked = r.Now
 		r.links.request(to)
+	}
+}
+
+// doubt has routers, or the parent, asked at once whether they are there to which a neighbor, as it says, has lost its link: they may be gone.
+//
+// Deviation: stock's routers find out each for itself. Where Advertisements are rare, each would send over a lost router until four frames of its own
+// had failed.
+func (r *routes) doubt(route *mle.Route64, from *neighbors.Router) {
+	if r.quiet.rare {
+		r.neighbors.Doubt(route, from, r.Now.Add(-muteAgain))
 	}
 }
 

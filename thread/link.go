@@ -36,6 +36,7 @@ type links struct {
 	challenge      mle.Challenge // of the last multicast Link Request
 	challengeUntil time.Time
 	greetAfter     time.Time // before which no board is greeted
+	strangerAsked  time.Time // when a router whose ID is not known was asked last
 }
 
 // request asks one router for a link, or all routers in range if r is nil.
@@ -174,16 +175,14 @@ func (l *links) handleRequest(m mle.Message, info mleInfo) error {
 		}
 	} else {
 		// A router that restarted does not know its address: only a neighbor can tell it.
-		n := l.neighbors.ByExt(info.ext)
-		if n == nil || n.Kind() != neighbors.KindRouter || !n.Valid() {
+		if r = l.restarted(info.ext); r == nil {
 			return errMLEUnexpected
 		}
-		r = l.neighbors.Routers.Get(n.RLOC16.RouterID())
 	}
 	if !l.mle.mayAnswer(info, strangers.ForLinks) {
 		return errMLERefused
 	}
-	if r != nil && !r.Valid() {
+	if r != nil && hasSource && !r.Valid() {
 		if r.State() != neighbors.LinkRequest || r.Ext != info.ext {
 			l.heardUnlinked(r, info)
 		}
@@ -193,6 +192,45 @@ func (l *links) handleRequest(m mle.Message, info mleInfo) error {
 		l.routes.missed()
 	}
 	return l.accept(r, challenge, requested, info)
+}
+
+// restarted returns the router with an extended address that has restarted, nil if there is none.
+//
+// Deviation: for stock it is one to which there is a link. Where a router that does not acknowledge is asked at once, there is none to it after a
+// quarter of a minute; it is no less the same one, as long as its ID is.
+func (l *links) restarted(ext ieee802154.ExtAddr) *neighbors.Router {
+	if n := l.neighbors.ByExt(ext); n != nil {
+		if n.Kind() != neighbors.KindRouter || !n.Valid() {
+			return nil
+		}
+		return l.neighbors.Routers.Get(n.RLOC16.RouterID())
+	}
+	if r := l.neighbors.Routers.ByExt(ext); l.quiet.rare && r != nil && r.RLOC16 != l.rloc {
+		return r
+	}
+	return nil
+}
+
+// askStranger asks a router for a link whose ID this one does not know: its answer, which is proven to be fresh, tells of the assignment of its ID. It
+// may take the place of one that is lost, and be the way by which that would come from the leader.
+//
+// Deviation: stock waits until it has heard of the ID from the leader.
+func (l *links) askStranger(info mleInfo) {
+	if !l.mayAskStranger() || !l.mle.mayAnswer(info, strangers.ForLinks) {
+		return
+	}
+	l.strangerAsked = l.Now
+	l.challenge, l.challengeUntil = l.newChallenge(), l.Now.Add(l.timing.LinkRequest)
+	b := mle.AppendVersion(l.mle.start(mle.LinkRequest), mle.Version1_1)
+	b = mle.AppendTLVRequest(b, mle.TLVLinkMargin)
+	b = mle.AppendSourceAddress(b, l.rloc)
+	b = mle.AppendLeaderData(b, l.distrib.leaderData())
+	l.mle.delay(info.src, mle.AppendChallenge(b, l.challenge), l.RandomUpTo(l.timing.LinkRequestJitter))
+}
+
+// mayAskStranger reports whether askStranger would.
+func (l *links) mayAskStranger() bool {
+	return l.role == RoleRouter && l.quiet.rare && l.routes.selection.familiar() && l.Now.Sub(l.strangerAsked) >= muteAgain
 }
 
 // heardRequest is for a child, which counts the routers that it hears: a new one asks for links before it advertises.
@@ -240,7 +278,7 @@ const boardListens = 2 * time.Second
 // only wants to listen.
 func (l *links) accept(r *neighbors.Router, challenge mle.Challenge, requested mle.TLVRequest, info mleInfo) error {
 	command := mle.LinkAccept
-	if r != nil && !r.Valid() {
+	if r != nil && !r.Valid() && !requested.Contains(mle.TLVAddress16) { // else it has to be a router before, and advertises then
 		command = mle.LinkAcceptAndRequest
 	}
 	b := mle.AppendVersion(l.mle.start(command), mle.Version1_1)
@@ -347,7 +385,7 @@ func (l *links) handleAccept(m mle.Message, info mleInfo) error {
 		if r := l.neighbors.Routers.Get(id); r == nil || r.RLOC16 == l.rloc {
 			return nil
 		}
-	case l.neighbors.Routers.Get(id) == nil:
+	case l.neighbors.Routers.Get(id) == nil && (!l.isRouter() || !l.quiet.rare):
 		return errMLEUnexpected
 	case l.isRouter():
 		if again, err := l.learn(&a, info); !again || err != nil {
@@ -397,6 +435,9 @@ func (l *links) learn(a *acceptance, info mleInfo) (bool, error) {
 		l.routes.learn(&a.route, id)
 	}
 	r := l.neighbors.Routers.Get(id)
+	if r == nil && l.role == RoleRouter && l.quiet.rare && l.answersMulticast(a.response) {
+		r = l.neighbors.Expect(id)
+	}
 	if r == nil {
 		return false, nil
 	}

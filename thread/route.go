@@ -286,8 +286,11 @@ func (r *routes) reassign(t *mle.Route64) bool {
 // linkLost updates the routes after the link to a router ended.
 func (r *routes) linkLost(to *neighbors.Router) {
 	loss := r.neighbors.LoseLink(to)
-	if loss.News {
+	switch {
+	case loss.News:
 		r.resetAdvertise()
+	case r.quiet.rare:
+		r.advertise.Hurry(r.Now, r.timing.AdvertiseMin)
 	}
 	if loss.Unreachable {
 		r.resolver.ForgetRouter(to.RLOC16.RouterID())

@@ -24,6 +24,9 @@ const shortenerStays = 10 * time.Minute
 // shortenAfter is how long a child's place has to be the same, and no other partition heard that may become one with this one.
 const shortenAfter = 4 * time.Minute
 
+// bridgeAfter and up to bridgeSpread more is when a child becomes a router that hears routers between which there is no way any more.
+const bridgeAfter, bridgeSpread = time.Second, 6 * time.Second
+
 // minDowngradeNeighbors is how many well-linked routers must be there before this one gives up being one, as in OpenThread.
 const minDowngradeNeighbors = 7
 
@@ -49,6 +52,7 @@ type selection struct {
 	selectAt   time.Time       // when to change between router and child, zero if not considered
 	sparing    bool            // this router is to be a child since others can do without it
 	child      time.Time       // since when this node is the child of its parent
+	entered    time.Time       // since when this node is in its partition
 	stays      time.Time       // until when it is not asked whether they can
 	previousID mle.RouterID    // asked for again at the next Address Solicit; InvalidRouterID if none
 	partition  uint32          // last partition in which this node was a router
@@ -101,6 +105,39 @@ func (s *selection) shortens() bool {
 		gain = 2
 	}
 	return s.neighbors.Routers.Shortens(s.Now.Add(-s.quiet.neighborAge()), gain)
+}
+
+// bridge returns two routers that this child hears, between which there is no way any more, and for which it may be one: some router is lost that was.
+// It returns nil if there are none.
+//
+// Deviation: for stock the number of routers alone counts. Where the one in the middle of a grid of nine is lost, those that have no way to the leader
+// left would search for a place, one by one, after four minutes.
+func (s *selection) bridge() (a, b *neighbors.Router) {
+	if s.timing.RouterNeighbors == 0 || !s.quiet.now() || !s.familiar() {
+		return nil, nil
+	}
+	return s.neighbors.Routers.Apart(s.Now.Add(-s.quiet.neighborAge()))
+}
+
+// familiar reports whether this node has been in its partition for a while.
+func (s *selection) familiar() bool { return s.Now.Sub(s.entered) >= shortenAfter }
+
+// stranded reports whether the parent knows no way to the leader, and one of two other routers does: over the parent nobody becomes a router.
+func (s *selection) stranded(a, b *neighbors.Router) bool {
+	leader := s.leader.LeaderRouterID
+	parent := s.neighbors.Routers.Get(s.neighbors.Parent.RLOC16.RouterID())
+	reaches := func(r *neighbors.Router) bool { return r.Way(leader) < neighbors.MaxRouteCost }
+	return parent != nil && parent.Ways != nil && !reaches(parent) && (reaches(a) || reaches(b))
+}
+
+// considerBridging is for a child that has heard of the ways of its partition's routers.
+func (s *selection) considerBridging() {
+	if one, _ := s.bridge(); one == nil || !s.routerEligible() {
+		return
+	}
+	if soon := s.Now.Add(bridgeAfter + s.RandomUpTo(bridgeSpread)); s.selectAt.IsZero() || s.selectAt.After(soon) {
+		s.selectAt = soon
+	}
 }
 
 // settled reports whether this node has been in its partition for a while, and no other one was heard.
@@ -201,7 +238,12 @@ func (s *selection) due() bool {
 
 // selectAsChild makes a child a router where routers are few, and lets others know of it where they are not.
 func (s *selection) selectAsChild() {
-	if s.full() { // each new router has others ask for links, and advertise
+	one, other := s.bridge()
+	switch {
+	case one != nil && s.stranded(one, other):
+		s.attach.detach()
+		return
+	case one == nil && s.full(): // each new router has others ask for links, and advertise
 		s.schedule()
 		return
 	}
@@ -212,7 +254,7 @@ func (s *selection) selectAsChild() {
 	switch {
 	case reason == tmf.ReasonTooFewRouters && !s.crowded():
 		s.solicit(reason)
-	case s.shortens():
+	case one != nil, s.shortens():
 		s.stays = s.Now.Add(shortenerStays)
 		s.solicit(reason)
 	}

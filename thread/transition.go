@@ -166,6 +166,7 @@ func (e *Engine) enterPartition(d mle.LeaderData) {
 		e.netData.Invalidate()
 	}
 	if changed {
+		e.selection.entered = e.Now
 		e.registrar.partitionChanged()
 		e.Log.Info("partition", "id", d.PartitionID)
 		e.events.emit(Event{Type: EventPartition})

@@ -131,6 +131,16 @@ var steps = []struct {
 	}},
 	{"CountUp", func(l *life) { l.Routers.CountUp(l.core.Now, time.Minute) }},
 	{"LearnRoutes", func(l *life) { l.LearnRoutes(l.route64(), l.id()) }},
+	{"Doubt", func(l *life) {
+		if r := l.router(); r != nil {
+			l.Doubt(l.route64(), r, l.core.Now)
+		}
+	}},
+	{"Expect", func(l *life) {
+		if id := l.id(); !l.Routers.IsAssigned(id) {
+			l.Expect(id)
+		}
+	}},
 	{"LearnLeaderRoute", func(l *life) { l.Routers.LearnLeaderRoute(l.route64(), l.id(), l.id()) }},
 	{"SetParent", func(l *life) { l.SetParent(Neighbor{Ext: l.ext(), RLOC16: l.id().RLOC16()}, 1, l.state()) }},
 	{"Change the parent", func(l *life) { l.Change(&l.Parent.Neighbor, l.state()) }},

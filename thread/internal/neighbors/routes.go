@@ -1,6 +1,10 @@
 package neighbors
 
-import "github.com/gopymesh/pymesh/thread/mle"
+import (
+	"time"
+
+	"github.com/gopymesh/pymesh/thread/mle"
+)
 
 // Distance-vector routing between routers, as OpenThread has it: each advertises the quality of its links and the cost of its routes;
 // each takes the cheapest way among what its neighbors offer.
@@ -114,6 +118,33 @@ func (t *Routers) Lacks(route *mle.Route64, from mle.RouterID) bool {
 		}
 	}
 	return false
+}
+
+// doubted is how many unacknowledged frames somebody's word counts that a neighbor is gone.
+const doubted = 2
+
+// Doubt counts as frames that were not acknowledged what a router tells in route: that it no longer has a link to another one to which it had a good
+// one, and this node has one, too, or is its child. Whom this node has heard since a time is not doubted.
+func (t *Table) Doubt(route *mle.Route64, from *Router, since time.Time) {
+	lost := from.Others & route.Routers
+	for rest := lost; rest != 0; {
+		id := first(rest)
+		rest = rest.Remove(id)
+		if told := route.Routes[id]; told.LinkQualityIn != 0 || told.LinkQualityOut != 0 {
+			continue
+		}
+		if n := t.ByRLOC16(id.RLOC16()); n != nil && n.Valid() {
+			n.doubt(since)
+		}
+	}
+	from.Others = goodLinks(route)
+}
+
+// doubt counts as frames that were not acknowledged that somebody has lost a neighbor which was not heard here since a time.
+func (n *Neighbor) doubt(since time.Time) {
+	if n.Failures == 0 && !n.LastHeard.After(since) && !n.LastFrame.After(since) && !n.LastAcked.After(since) {
+		n.Failures = doubted
+	}
 }
 
 // goodQuality is the quality, both ways, from which on a link carries what another one did.

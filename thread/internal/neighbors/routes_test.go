@@ -2,6 +2,7 @@ package neighbors
 
 import (
 	"testing"
+	"time"
 
 	"github.com/gopymesh/pymesh/thread/mle"
 )
@@ -444,5 +445,68 @@ func TestSpread(t *testing.T) {
 	}
 	if taken[left] < 8 || taken[right] < 8 {
 		t.Errorf("taken: %v", taken)
+	}
+}
+
+// Whose link a neighbor has lost is doubted, unless it was heard since.
+func TestDoubt(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		before, after uint8 // quality of left's link to right, as it says
+		heard         time.Duration
+		want          uint8
+	}{
+		{"lost", 3, 0, -time.Minute, doubted},
+		{"lost, and heard here since", 3, 0, 0, 0},
+		{"worse", 3, 1, -time.Minute, 0},
+		{"there was none", 0, 0, -time.Minute, 0},
+		{"there was none worth to be counted", 1, 0, -time.Minute, 0},
+	} {
+		r := newRouter(t)
+		r.after(time.Hour)
+		from, to := r.link(left, 3), r.link(right, 3)
+		says := func(quality uint8) {
+			route := mle.Route64{Routers: idSet(self, left, right, far)}
+			route.Routes[right].LinkQualityIn, route.Routes[right].LinkQualityOut = quality, quality
+			r.Doubt(&route, from, r.core.Now.Add(-time.Second))
+		}
+		says(tt.before)
+		to.LastHeard = r.core.Now.Add(tt.heard)
+		if to.Failures != 0 {
+			t.Errorf("%s: doubted from the first", tt.name)
+		}
+		if says(tt.after); to.Failures != tt.want {
+			t.Errorf("%s: %d frames that were not acknowledged", tt.name, to.Failures)
+		}
+		to.Failures = 0
+		if says(tt.after); to.Failures != 0 {
+			t.Errorf("%s: doubted again", tt.name)
+		}
+	}
+}
+
+// A child doubts its parent in the same way.
+func TestDoubtParent(t *testing.T) {
+	r := newRoom(t)
+	r.SetAssigned(idSet(left, right), 1)
+	r.View = AsListener
+	r.SetParent(Neighbor{Ext: extOf(right), RLOC16: right.RLOC16()}, 1, Valid)
+	from := r.Routers.Get(left)
+	from.Others = idSet(right)
+	r.after(time.Minute)
+	if r.Doubt(&mle.Route64{Routers: idSet(left, right)}, from, epoch); r.Parent.Failures != doubted {
+		t.Errorf("%d frames that were not acknowledged", r.Parent.Failures)
+	}
+}
+
+// An ID that is expected is assigned until the next assignment says otherwise.
+func TestExpect(t *testing.T) {
+	r := newRouter(t)
+	r.SetAssigned(idSet(self, left), 1)
+	if e := r.Expect(far); e == nil || e != r.Routers.Get(far) || r.Routers.Sequence != 1 {
+		t.Errorf("%v, sequence %d", e, r.Routers.Sequence)
+	}
+	if r.SetAssigned(idSet(self, left), 2); r.Routers.IsAssigned(far) {
+		t.Error("it is still assigned")
 	}
 }

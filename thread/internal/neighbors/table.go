@@ -371,6 +371,13 @@ func (t *Table) Assign(id mle.RouterID, ext ieee802154.ExtAddr) *Router {
 	return r
 }
 
+// Expect takes a router ID for assigned, before its assignment is known: who has it has proven to be there. The next assignment tells.
+func (t *Table) Expect(id mle.RouterID) *Router {
+	r := t.Routers.assign(id)
+	r.LastHeard = t.core.Now
+	return r
+}
+
 // Succeed has this router count up the router ID sequence from now on, in place of the leader. Routers to which the way led over that one are given
 // time.
 func (t *Table) Succeed() {

@@ -68,6 +68,22 @@ func (t *Routers) Shortens(since time.Time, gain uint8) bool {
 	return false
 }
 
+// Apart returns two routers that were heard well since a time and know no way to each other, as both say; nil if there are none. One that is gone has
+// said that it knows one.
+func (t *Routers) Apart(since time.Time) (one, other *Router) {
+	for a, from := range t.All() {
+		if from.Ways == nil || !from.HeardWell.After(since) {
+			continue
+		}
+		for b, to := range t.All() {
+			if b > a && to.Ways != nil && to.HeardWell.After(since) && from.Ways.cost[b] >= MaxRouteCost && to.Ways.cost[a] >= MaxRouteCost {
+				return from, to
+			}
+		}
+	}
+	return nil, nil
+}
+
 // shortened reports whether a router would be an end of a way that this node shortens.
 func (r *Router) shortened(since time.Time) bool {
 	return r.Ways != nil && !r.Burdened && r.HeardWell.After(since)

@@ -60,6 +60,36 @@ func TestShortens(t *testing.T) {
 	}
 }
 
+// Two routers are apart if neither knows a way to the other. Who still says that it does may be the one that is gone.
+func TestApart(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		there, back uint8 // costs from left to right, and from right to left; 0 for none
+		want        bool
+	}{
+		{"no way", 0, 0, true},
+		{"one knows a way", 0, 3, false},
+		{"the other one does", 3, 0, false},
+		{"both do", 3, 3, false},
+	} {
+		r := newRoom(t)
+		r.SetAssigned(idSet(left, right, far), 1)
+		r.after(time.Minute)
+		r.says(left, 3, map[mle.RouterID]uint8{right: tt.there})
+		if one, _ := r.Routers.Apart(epoch); one != nil {
+			t.Errorf("%s: beside one that has said nothing", tt.name)
+		}
+		r.says(right, 3, map[mle.RouterID]uint8{left: tt.back})
+		one, other := r.Routers.Apart(epoch)
+		if got := one == r.Routers.Get(left) && other == r.Routers.Get(right); got != tt.want || got != (one != nil) {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+		if one, _ := r.Routers.Apart(r.core.Now); one != nil {
+			t.Errorf("%s: of routers that were not heard lately", tt.name)
+		}
+	}
+}
+
 func TestWay(t *testing.T) {
 	r := newRoom(t)
 	r.SetAssigned(idSet(left, right, far), 1)
