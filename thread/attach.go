@@ -543,6 +543,9 @@ func (a *attacher) sendChildIDRequest() bool {
 	if a.dataset.Dated() || c.Leader.PartitionID == a.leader.PartitionID {
 		// Deviation: stock names its dataset always. But each leader makes one without time, and two of them need not be the same.
 		b = a.dataset.AppendTimestamp(b)
+	} else if a.timing.AttachHold > 0 {
+		// Deviation: stock's parents send all of theirs then. On LoRa that is a second frame of 0.2 s, a fifth of what a parent sends while a mesh forms.
+		b = a.dataset.AppendDigest(b)
 	}
 	b = a.pending.AppendTimestamp(b)
 	if !a.fullThreadDevice() {
@@ -592,6 +595,11 @@ func (a *attacher) handleChildIDResponse(m mle.Message, info mleInfo) error {
 	a.arrived()
 	if !m.Has(mle.TLVPendingTimestamp) {
 		a.pending.Absent()
+	}
+	if a.timing.AttachHold > 0 {
+		if err := a.dataset.Confirm(m); err != nil {
+			a.Log.Error("no dataset", "err", err)
+		}
 	}
 	a.distrib.manage.learn(m) // last: of another prefix the parent hears as of all changes
 	return nil

@@ -212,3 +212,28 @@ func TestDataset_Configuration(t *testing.T) {
 		t.Error("a damaged dataset is taken")
 	}
 }
+
+// On LoRa a dataset without time is not sent to who would make the same one of its configuration, and to who would not it is.
+func TestDataset_NotSentTwice(t *testing.T) {
+	fragments := 0
+	m := meshtest.New(t, lorasim.Options{Seed: 1, Propagation: lorasim.Uniform(-90), Watch: func(x lorasim.Transmission) {
+		if f, err := ieee802154.ParseFrame(x.Packet); err == nil && f.FramePending && f.Type == ieee802154.Data {
+			fragments++
+		}
+	}})
+	for i, want := range []int{0, 0, 1} { // fragments before the last, when node i has joined
+		store := new(thread.MemoryStore)
+		n := m.Add(1, lorasim.Position{}, func(c *thread.Config) {
+			c.Timing, c.Store = thread.TimingPymesh(), store
+			if i == 2 {
+				c.NetworkName = "other"
+			}
+		})
+		n.Start()
+		m.Until(5*time.Minute, "attached", func() bool { return n.Role() >= thread.RoleChild })
+		m.Run(10 * time.Second)
+		if s, _, _ := store.Load(); fragments != want || n.Network() != m.Nodes[0].Network() || s.Dataset == nil {
+			t.Errorf("node %d: %d fragments, stored %+v, in %+v", i+1, fragments, s.Dataset, n.Network())
+		}
+	}
+}

@@ -321,7 +321,7 @@ func (p *parentSide) handleChildIDRequest(m mle.Message, info mleInfo) error {
 	for t := range requested.All() {
 		c.Requested = append(c.Requested, t)
 	}
-	c.NeedsDataset, c.NeedsPending = !p.dataset.Same(m), !p.pending.Same(m)
+	c.NeedsDataset, c.NeedsPending = !p.dataset.Told(m), !p.pending.Same(m)
 	p.register(c, addresses)
 	if p.role == RoleChild {
 		// Become a router first, then answer.
@@ -379,20 +379,29 @@ func (p *parentSide) sendChildIDResponse(c *neighbors.Child) {
 	if !c.FullThreadDevice() {
 		b = p.appendAddresses(b, c)
 	}
-	p.attached(c)
+	added := p.attached(c)
 	p.mle.send(neighbors.LinkLocal(c.Ext), b)
+	if added {
+		p.tellFull()
+	}
 }
 
-// attached makes c a valid child.
-func (p *parentSide) attached(c *neighbors.Child) {
-	if !c.Valid() {
-		c.LastAcked = p.Now
-		p.neighbors.Change(&c.Neighbor, neighbors.Valid)
-		p.change.changed()
-		if p.timing.AttachHold > 0 && p.neighbors.Children.Full() {
-			p.routes.sendAdvertisement() // those who would ask hear of it, and children that may become routers
-		}
+// tellFull tells those who would ask, and children that may become routers, that there is no place for another child.
+func (p *parentSide) tellFull() {
+	if p.timing.AttachHold > 0 && p.neighbors.Children.Full() {
+		p.routes.sendAdvertisement()
 	}
+}
+
+// attached makes c a valid child. It reports false if c was one.
+func (p *parentSide) attached(c *neighbors.Child) bool {
+	if c.Valid() {
+		return false
+	}
+	c.LastAcked = p.Now
+	p.neighbors.Change(&c.Neighbor, neighbors.Valid)
+	p.change.changed()
+	return true
 }
 
 // register keeps the addresses that a minimal child has registered.
@@ -583,7 +592,9 @@ func (p *parentSide) handleUpdateResponse(m mle.Message, info mleInfo) error {
 	if !c.Valid() {
 		c.Link.Add(&p.scale, info.rssi) // else the MAC has
 	}
-	p.attached(c)
+	if p.attached(c) {
+		p.tellFull()
+	}
 	c.LastHeard = p.Now
 	return nil
 }

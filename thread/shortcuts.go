@@ -74,15 +74,14 @@ func (s *shortcuts) append(b []byte) []byte {
 		return b
 	}
 	value := make([]byte, 0, maxAdvertisement)
-	for c := range s.neighbors.Children.Established() {
-		known := c.Known()
-		age := (s.Now.Sub(known.At) + knownUnit - 1) / knownUnit
-		if len(value)/childSize >= room || age >= knownTooOld || !s.due(c, known) {
-			continue
+	for range room {
+		c, known := s.longestUntold()
+		if c == nil {
+			break
 		}
 		value = binary.BigEndian.AppendUint16(value, uint16(c.RLOC16))
 		value = append(value, c.Ext[:]...)
-		value = append(binary.BigEndian.AppendUint32(value, known.Counter), byte(age))
+		value = append(binary.BigEndian.AppendUint32(value, known.Counter), byte(s.units(known)))
 		c.Told, c.ToldAt, c.Tells = known, s.Now, c.Tells+1
 	}
 	if len(value) == 0 {
@@ -91,13 +90,30 @@ func (s *shortcuts) append(b []byte) []byte {
 	return mle.AppendTLV(b, mle.TLVChildren, value)
 }
 
+// longestUntold returns the child of which there is something to tell and nobody has heard for the longest time: all have their turn.
+func (s *shortcuts) longestUntold() (longest *neighbors.Child, news neighbors.Known) {
+	for c := range s.neighbors.Children.Established() {
+		known := c.Known()
+		first := longest == nil || c.ToldAt.Before(longest.ToldAt)
+		if first && c.ToldAt.Before(s.Now) && s.units(known) < knownTooOld && s.due(c, known) {
+			longest, news = c, known
+		}
+	}
+	return longest, news
+}
+
+// units is how long ago something was known.
+func (s *shortcuts) units(known neighbors.Known) time.Duration {
+	return (s.Now.Sub(known.At) + knownUnit - 1) / knownUnit
+}
+
 // untold returns how many children there are of which nobody has heard yet.
 func (s *shortcuts) untold() (n int) {
 	if !s.quiet.now() || !s.isRouter() {
 		return 0
 	}
 	for c := range s.neighbors.Children.Established() {
-		if known := c.Known(); c.ToldAt.IsZero() && s.Now.Sub(known.At) < knownTooOld*knownUnit && s.due(c, known) {
+		if known := c.Known(); c.ToldAt.IsZero() && s.units(known) < knownTooOld && s.due(c, known) {
 			n++
 		}
 	}

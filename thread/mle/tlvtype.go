@@ -53,6 +53,10 @@ const TLVPlaces TLVType = 0xe2
 // address, and the least MAC frame counter of its next frame, under the key sequence of the message.
 const TLVChildren TLVType = 0xe3
 
+// TLVDatasetDigest is another one: in a Child ID Request, four bytes that tell the active dataset without time that the sender has, or would make of
+// its configuration. A parent that has the same one does not send it.
+const TLVDatasetDigest TLVType = 0xe4
+
 // Sizes of TLV values, in bytes.
 const (
 	rloc16Size           = 2

@@ -5,6 +5,7 @@ package dataset
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"math"
 	"time"
@@ -20,6 +21,8 @@ const (
 	maxSize = 254
 
 	timestampSize = 8
+	// digestSize is how much of a SHA-256 tells datasets from each other.
+	digestSize = 4
 )
 
 var (
@@ -138,19 +141,28 @@ func (a *Active) Unregistered() bool {
 // Found completes the node's own dataset from the network's parameters and makes it that of a new partition, with timestamp 0 if there was
 // none. It fails if the network does not pass its Check, or the dataset would be too long.
 func (a *Active) Found() error {
-	tlvs, err := a.network.Dataset(a.policy).AppendBinary(nil)
+	tlvs, err := a.complete()
 	if err != nil {
 		return err
+	}
+	a.own = record{true, a.own.timestamp, tlvs}
+	a.partition = a.own
+	return nil
+}
+
+// complete returns the node's own dataset, completed from the network's parameters.
+func (a *Active) complete() ([]byte, error) {
+	tlvs, err := a.network.Dataset(a.policy).AppendBinary(nil)
+	if err != nil {
+		return nil, err
 	}
 	if a.own.known {
 		tlvs = merge(tlvs, a.own.tlvs)
 	}
 	if len(tlvs) > maxSize {
-		return errTooLong
+		return nil, errTooLong
 	}
-	a.own = record{true, a.own.timestamp, tlvs}
-	a.partition = a.own
-	return nil
+	return tlvs, nil
 }
 
 // merge returns the TLVs of base, with those of change in place of the ones of the same type, and what else change has behind them.
@@ -304,6 +316,49 @@ func (a *Active) follow(tlvs []byte) (n meshcop.Network, policy meshcop.Security
 func (a *Active) Same(m mle.Message) bool {
 	timestamp, ok := m.Find(mle.TLVActiveTimestamp)
 	return ok && a.partition.known && bytes.Equal(timestamp, a.partition.timestamp[:])
+}
+
+// digest tells datasets without time from each other. Of one with a time that tells enough: ok is false.
+func (a *Active) digest() (d [digestSize]byte, ok bool) {
+	if a.Dated() {
+		return d, false
+	}
+	tlvs := a.partition.tlvs
+	if !a.partition.known {
+		var err error
+		if tlvs, err = a.complete(); err != nil {
+			return d, false
+		}
+	}
+	sum := sha256.Sum256(tlvs)
+	return [digestSize]byte(sum[:]), true
+}
+
+// AppendDigest appends a TLV that says which dataset without time a node has, or would make if it founded a partition, to its Child ID Request; nothing if
+// it has one with a time. See Confirm.
+func (a *Active) AppendDigest(b []byte) []byte {
+	d, ok := a.digest()
+	if !ok {
+		return b
+	}
+	return mle.AppendTLV(b, mle.TLVDatasetDigest, d[:])
+}
+
+// Told reports whether a Child ID Request names the dataset that is known here, by its time or its digest.
+func (a *Active) Told(m mle.Message) bool {
+	d, ok := a.digest()
+	theirs, has := m.Find(mle.TLVDatasetDigest)
+	return ok && a.partition.known && has && bytes.Equal(theirs, d[:]) || a.Same(m)
+}
+
+// Confirm is for a node without a dataset that has told which one it would make: an answer with a dataset's time alone, which is none, says that it is
+// the partition's. It fails as Found does.
+func (a *Active) Confirm(m mle.Message) error {
+	timestamp, ok := m.Find(mle.TLVActiveTimestamp)
+	if a.partition.known || !ok || !bytes.Equal(timestamp, make([]byte, timestampSize)) || m.Has(mle.TLVActiveOperationalDataset) {
+		return nil
+	}
+	return a.Found()
 }
 
 // AppendTimestamp appends the Active Timestamp TLV, which names the dataset, to an MLE message; nothing if none is known.

@@ -202,6 +202,65 @@ func TestLearn(t *testing.T) {
 	check(t, "another", a, noTime, generated)
 }
 
+// Who joins with a dataset without time tells by a digest which one that is: a parent that has the same one need not send it, and its answer is taken
+// for that.
+func TestDigest(t *testing.T) {
+	other := network
+	other.Name = "other"
+	dated := New(network, usual)
+	if err := dated.Set([8]byte(unhex(t, someTime)), unhex(t, generated), true); err != nil {
+		t.Fatal(err)
+	}
+	member := New(network, usual)
+	if _, err := member.Learn(message(t, noTime, generated)); err != nil {
+		t.Fatal(err)
+	}
+	parent := New(network, usual)
+	if err := parent.Found(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name  string
+		child *Active
+		told  bool
+	}{
+		{"as configured", New(network, usual), true},
+		{"of another partition", member, true},
+		{"configured otherwise", New(other, usual), false},
+		{"one with a time", dated, false},
+	} {
+		m := mle.Message{Command: mle.ChildIDRequest, TLVs: tt.child.AppendDigest(nil)}
+		if got := parent.Told(m); got != tt.told {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+		if New(network, usual).Told(m) || dated.Told(m) {
+			t.Errorf("%s: a parent that has none, or one with a time, takes it for its own", tt.name)
+		}
+	}
+	if m := message(t, noTime, "-"); !parent.Told(m) {
+		t.Error("a timestamp tells as well")
+	}
+
+	child := New(network, usual)
+	for _, m := range []mle.Message{message(t, "-", "-"), message(t, someTime, "-"), message(t, noTime, changed)} {
+		if err := child.Confirm(m); err != nil || child.Known() {
+			t.Errorf("%x confirms nothing: %v", m.TLVs, err)
+		}
+	}
+	if err := child.Confirm(message(t, noTime, "-")); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "confirmed", child, noTime, generated)
+	if missing, err := child.Learn(message(t, noTime, "-")); missing || err != nil {
+		t.Errorf("after that it is missing: %v, %v", missing, err)
+	}
+	bad := network
+	bad.Name = strings.Repeat("x", 17)
+	if b := New(bad, usual).AppendDigest(nil); len(b) != 0 {
+		t.Errorf("of none: %x", b)
+	}
+}
+
 // The network follows the dataset, but for what the dataset has come by (Thread 1.1 §8.4.3).
 func TestNetworkFollows(t *testing.T) {
 	prefix, channel := "0708fd112233445566aa", "0003000014"
