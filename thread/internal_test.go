@@ -42,3 +42,21 @@ func TestComparePartitions(t *testing.T) {
 		}
 	}
 }
+
+// Of a partition's successors the one whose turn came first is better; all are better than the partition, and no better than one that was.
+func TestSuccessorID(t *testing.T) {
+	const old, better = 0xffa2fc02, 0xffdf71dd
+	first, last := successorID(old, 0), successorID(old, mle.MaxRouterID)
+	if first <= last || last <= old || first >= better {
+		t.Errorf("%x and %x succeed %x", first, last, uint32(old))
+	}
+	if again := successorID(first, 5); again <= first || again >= better {
+		t.Errorf("%x succeeds %x", again, first)
+	}
+	if id := successorID(0x12345678, 3); id < ownPartitions {
+		t.Errorf("%x is none of our own", id)
+	}
+	if id := successorID(0xffffffff, 3); id < ownPartitions {
+		t.Errorf("%x after the highest", id)
+	}
+}

@@ -1,6 +1,8 @@
 package thread
 
 import (
+	"math"
+
 	"github.com/gopymesh/pymesh/thread/mle"
 )
 
@@ -12,14 +14,20 @@ import (
 // Deviation: stock's nodes search one by one, as for a new network. Measured over grids of 16 at SF7, it took a minute and a half after the loss was
 // known, up to three.
 
-// successorBits are those of a partition ID that tell which one it succeeds.
-const successorBits = 18
+// successorBits are those of a partition ID that tell which of a partition's successors it is: half of them whose turn it was, the rest which
+// partition it succeeds.
+const successorBits, hashBits = 12, 6
 
 // successorID returns the ID of the partition that takes over another one, led by the router with an ID: of two the one whose turn came first is
-// better. It lies among [ownPartitions].
+// better. It lies among [ownPartitions], and next above the one before: those that were better than that are better than its successor, too. Else the
+// small half of a mesh that is still coming together, whose leader has gone over to the other, would draw the large one over.
 func successorID(partition uint32, leader mle.RouterID) uint32 {
 	const golden = 0x9e3779b1 // 2^32 by the golden ratio: close IDs come far apart
-	return ownPartitions | uint32(mle.MaxRouterID-leader)<<successorBits | partition*golden>>(32-successorBits)
+	order := (ownPartitions | partition) >> successorBits
+	if order < math.MaxUint32>>successorBits {
+		order++
+	}
+	return order<<successorBits | uint32(mle.MaxRouterID-leader)<<hashBits | partition*golden>>(32-hashBits)
 }
 
 // succeed takes over the partition of a leader that is lost. It reports false if this node may not.
