@@ -347,14 +347,17 @@ func (r *routes) better(a advertised) bool {
 // Deviation: stock has no such bound. Of a field with more routers than a partition may have the nodes change partition for ever: each is
 // drawn to a better one, where those that need it for a parent find no place.
 func (r *routes) fits(a advertised) bool {
-	ours := max(r.neighbors.Routers.Active(), 1)
-	switch together := ours + a.routers; {
+	ours, theirs := r.quiet.routers(), a.routers
+	if a.route != nil {
+		theirs = min(theirs, a.route.Reached())
+	}
+	switch together := ours + theirs; {
 	case !r.quiet.now() || !a.quiet || a.routers == 0:
 		return true
-	case ours == 1 && a.route != nil, a.routers == 1 && r.isRouter():
+	case ours == 1 && a.route != nil, theirs == 1 && r.isRouter():
 		return true
 	case together > neighbors.MaxRouters: // with a few more they are given a while
-		return together <= maxTogether && max(ours, a.routers) < neighbors.MaxRouters && r.beside.isNew(r.Now, a.leader.PartitionID, r.besideNew())
+		return together <= maxTogether && max(ours, theirs) < neighbors.MaxRouters && r.beside.isNew(r.Now, a.leader.PartitionID, r.besideNew())
 	}
 	return true
 }

@@ -126,6 +126,20 @@ func (q *quiet) advertise(plain []byte) []byte {
 	})
 }
 
+// routers is how many routers the partition has, as far as this node knows, at least one.
+func (q *quiet) routers() int {
+	all := &q.neighbors.Routers
+	switch {
+	case q.isRouter():
+		return max(all.Reached(), 1)
+	case q.role == RoleChild:
+		if n := all.Get(q.neighbors.Parent.RLOC16.RouterID()).Reached(); n > 0 {
+			return n
+		}
+	}
+	return max(all.Active(), 1)
+}
+
 // value is what all messages say.
 func (q *quiet) value() byte {
 	value := byte(companyNone)

@@ -32,6 +32,17 @@ type Route64 struct {
 	Routes [NumRouterIDs]Route
 }
 
+// Reached returns the number of routers that the sender has a way to, itself among them.
+func (r *Route64) Reached() int {
+	n := 0
+	for id := range r.Routers.All() {
+		if r.Routes[id].Cost > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // ParseRoute64 parses a Route64 TLV. Bytes after the last router's entry are ignored.
 func ParseRoute64(value []byte) (Route64, error) {
 	if checkLength(TLVRoute64, value) != nil {

@@ -68,6 +68,18 @@ func (t *Routers) Assigned() mle.RouterIDSet { return t.assigned }
 // Active returns the number of assigned router IDs.
 func (t *Routers) Active() int { return t.assigned.Len() }
 
+// Reached returns the number of routers to which a way is known, this one among them. Of those that have gone elsewhere the IDs are assigned for some
+// minutes more.
+func (t *Routers) Reached() int {
+	n := 0
+	for _, r := range t.All() {
+		if r.RLOC16 == t.Self || t.PathCost(r) < MaxRouteCost {
+			n++
+		}
+	}
+	return n
+}
+
 // HeardSince returns the number of routers that were heard well since t.
 func (t *Routers) HeardSince(since time.Time) int {
 	n := 0

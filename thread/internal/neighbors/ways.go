@@ -31,6 +31,20 @@ func (r *Router) NoteWays(route *mle.Route64, quality uint8, dear bool) {
 	}
 }
 
+// Reached returns the number of routers to which a router knows a way, itself among them, as it last said to an end device; 0 if it has not.
+func (r *Router) Reached() int {
+	if r == nil || r.Ways == nil {
+		return 0
+	}
+	n := 0
+	for _, cost := range r.Ways.cost {
+		if cost < MaxRouteCost {
+			n++
+		}
+	}
+	return n
+}
+
 // Way is the cost of the way to another router over this one, for an end device; MaxRouteCost and more where none is known.
 func (r *Router) Way(to mle.RouterID) uint8 {
 	switch {
