@@ -101,10 +101,17 @@ func (s *selection) shortens() bool {
 		return false
 	}
 	gain := uint8(1)
-	if active >= s.upgradeAt {
+	if active >= s.upgradeAt && !s.tooWide() {
 		gain = 2
 	}
 	return s.neighbors.Routers.Shortens(s.Now.Add(-s.quiet.neighborAge()), gain)
+}
+
+// tooWide reports whether there are routers to which the parent knows no way: where the mesh is as wide as a way may cost, none may be longer than it
+// has to be.
+func (s *selection) tooWide() bool {
+	reached := s.neighbors.Routers.Get(s.neighbors.Parent.RLOC16.RouterID()).Reached()
+	return reached > 0 && reached < s.neighbors.Routers.Active()
 }
 
 // bridge returns two routers that this child hears, between which there is no way any more, and for which it may be one: some router is lost that was.

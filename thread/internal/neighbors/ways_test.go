@@ -110,3 +110,26 @@ func TestWay(t *testing.T) {
 		t.Errorf("over nobody: %d", got)
 	}
 }
+
+// An end device knows from its parent, and a router from its own routes, how many routers are in reach: IDs of such as are gone stay assigned.
+func TestReached(t *testing.T) {
+	r := newRoom(t)
+	r.SetAssigned(idSet(left, right, far), 1)
+	route := mle.Route64{Routers: idSet(left, right, far)}
+	route.Routes[left].Cost, route.Routes[right].Cost = 1, 3
+	if n := route.Reached(); n != 2 {
+		t.Errorf("the sender has a way to %d", n)
+	}
+	n := r.Routers.Get(left)
+	if n.Reached() != 0 {
+		t.Error("a router that has said nothing knows ways")
+	}
+	n.NoteWays(&route, 3, false)
+	if got := n.Reached(); got != 2 {
+		t.Errorf("the parent has a way to %d", got)
+	}
+	var none *Router
+	if none.Reached() != 0 || r.Routers.Active() != 3 {
+		t.Error("no router knows ways, or none is assigned")
+	}
+}
