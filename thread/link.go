@@ -278,7 +278,8 @@ const boardListens = 2 * time.Second
 // only wants to listen.
 func (l *links) accept(r *neighbors.Router, challenge mle.Challenge, requested mle.TLVRequest, info mleInfo) error {
 	command := mle.LinkAccept
-	if r != nil && !r.Valid() && !requested.Contains(mle.TLVAddress16) { // else it has to be a router before, and advertises then
+	restarts := l.quiet.rare && requested.Contains(mle.TLVAddress16) // it has to be a router again before, and advertises then
+	if r != nil && !r.Valid() && !restarts {
 		command = mle.LinkAcceptAndRequest
 	}
 	b := mle.AppendVersion(l.mle.start(command), mle.Version1_1)

@@ -72,7 +72,11 @@ func (e *Engine) becomeDisabled() {
 func (e *Engine) becomeDetached() {
 	e.attach.stop()
 	e.keepAlive.reset()
-	e.neighbors.DropLinks()
+	if listener := e.role == RoleChild || e.role == RoleDetached; !listener || !e.quiet.rare {
+		// Deviation: an end device of stock asks those anew to which it listens. Here it goes on listening: who has lost its parent may be the one that
+		// is to take its place, and should know soon who is around.
+		e.neighbors.DropLinks()
+	}
 	e.selection.reset() // an answer would go to an address that is given up
 	e.registrar.stop()
 	e.stopRouting()

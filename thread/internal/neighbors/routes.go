@@ -65,7 +65,7 @@ func (t *Routers) Route64() mle.Route64 {
 			continue
 		}
 		cost := t.PathCost(r)
-		if cost >= MaxRouteCost {
+		if cost >= MaxRouteCost || t.Spread && t.overDoubted(id) {
 			cost = 0 // no route
 		} else if cost < burdened {
 			cost = min(cost+t.Burden, burdened)
@@ -73,6 +73,13 @@ func (t *Routers) Route64() mle.Route64 {
 		out.Routes[id] = mle.Route{LinkQualityOut: r.QualityOut, LinkQualityIn: r.Link.Quality, Cost: cost}
 	}
 	return out
+}
+
+// overDoubted reports whether the way to a router leads over a neighbor that seems to be gone. Those who have lost that one must not hear of it: each
+// would take the other's way, and its cost count up.
+func (t *Routers) overDoubted(id mle.RouterID) bool {
+	next, ok := t.NextHop(id)
+	return ok && next != id.RLOC16() && t.Get(next.RouterID()).Failures >= doubted
 }
 
 // Covers reports whether the neighbor with ID from, which sent route, has links at least as good to all routers that this one has
@@ -113,7 +120,7 @@ func (t *Routers) Lacks(route *mle.Route64, from mle.RouterID) bool {
 	link := t.LinkCost(t.Get(from))
 	for id, r := range t.All() {
 		lacks := id != from && r.RLOC16 != t.Self && route.Routers.Contains(id) && route.Routes[id].Cost == 0
-		if next, ok := t.NextHop(id); lacks && ok && next != from.RLOC16() && t.PathCost(r)+link < MaxRouteCost {
+		if next, ok := t.NextHop(id); lacks && ok && next != from.RLOC16() && t.PathCost(r)+link < MaxRouteCost && !t.overDoubted(id) {
 			return true
 		}
 	}

@@ -221,6 +221,13 @@ func TestRoute64(t *testing.T) {
 	if got := r.Routers.Route64(); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
+	r.Routers.Get(right).Failures = doubted
+	for spread, cost := range map[bool]uint8{false: 6, true: 0} {
+		r.Routers.Spread = spread
+		if got := r.Routers.Route64(); got.Routes[far].Cost != cost || got.Routes[right].Cost != 1 {
+			t.Errorf("over one that seems to be gone, %v: %+v", spread, got)
+		}
+	}
 	r.Drop(&n.Neighbor)
 	r.LoseLink(n)
 	if got := r.Routers.Route64().Routes[left]; got != (mle.Route{}) {
@@ -366,6 +373,7 @@ func TestLacks(t *testing.T) {
 	}{
 		{"a link", func(r *room) { r.link(far, 3) }, idSet(self, left, far), 0, true},
 		{"a route", func(r *room) { r.link(right, 3); r.route(far, right, 3) }, idSet(self, left, far), 0, true},
+		{"a route over one that seems to be gone", func(r *room) { r.link(right, 3).Failures = doubted; r.route(far, right, 3) }, idSet(self, left, far), 0, false},
 		{"it knows one", func(r *room) { r.link(far, 3) }, idSet(self, left, far), 5, false},
 		{"only over itself", func(r *room) { r.route(far, left, 3) }, idSet(self, left, far), 0, false},
 		{"no way", func(*room) {}, idSet(self, left, far), 0, false},
@@ -496,6 +504,18 @@ func TestDoubtParent(t *testing.T) {
 	r.after(time.Minute)
 	if r.Doubt(&mle.Route64{Routers: idSet(left, right)}, from, epoch); r.Parent.Failures != doubted {
 		t.Errorf("%d frames that were not acknowledged", r.Parent.Failures)
+	}
+}
+
+// The parent is none of the routers to which an end device listens beside it.
+func TestParentIsNoLink(t *testing.T) {
+	r := newRoom(t)
+	r.SetAssigned(idSet(left, right), 1)
+	r.View = AsListener
+	r.Routers.Get(left).Ext = extOf(left)
+	r.link(left, 3)
+	if r.SetParent(Neighbor{Ext: extOf(left), RLOC16: left.RLOC16()}, 1, Valid); r.Routers.Links() != 0 {
+		t.Error("it is")
 	}
 }
 

@@ -77,8 +77,11 @@ func (t *Table) Drop(n *Neighbor) {
 	n.Link = LinkInfo{}
 }
 
-// SetParent makes n the parent, in state s.
+// SetParent makes n the parent, in state s. It is no longer one of the routers to which an end device listens beside it.
 func (t *Table) SetParent(n Neighbor, leaderCost uint8, s State) {
+	if r := t.Routers.LinkedByExt(n.Ext); r != nil {
+		t.Change(&r.Neighbor, Invalid)
+	}
 	n.kind, n.state = KindParent, s
 	t.Parent = Parent{Neighbor: n, LeaderCost: leaderCost}
 }

@@ -82,6 +82,9 @@ func (t *Routers) Shortens(since time.Time, gain uint8) bool {
 	return false
 }
 
+// apart is from which cost on the way from one router to another counts as none, where a child hears both: it may be counting up.
+const apart = 8
+
 // Apart returns two routers that were heard well since a time and know no way to each other, as both say; nil if there are none. One that is gone has
 // said that it knows one.
 func (t *Routers) Apart(since time.Time) (one, other *Router) {
@@ -90,7 +93,7 @@ func (t *Routers) Apart(since time.Time) (one, other *Router) {
 			continue
 		}
 		for b, to := range t.All() {
-			if b > a && to.Ways != nil && to.HeardWell.After(since) && from.Ways.cost[b] >= MaxRouteCost && to.Ways.cost[a] >= MaxRouteCost {
+			if b > a && to.Ways != nil && to.HeardWell.After(since) && from.Ways.cost[b] >= apart && to.Ways.cost[a] >= apart {
 				return from, to
 			}
 		}

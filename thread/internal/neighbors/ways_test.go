@@ -71,6 +71,7 @@ func TestApart(t *testing.T) {
 		{"one knows a way", 0, 3, false},
 		{"the other one does", 3, 0, false},
 		{"both do", 3, 3, false},
+		{"their ways count up", apart, apart + 2, true},
 	} {
 		r := newRoom(t)
 		r.SetAssigned(idSet(left, right, far), 1)
