@@ -56,29 +56,34 @@ func TestTooLargeForOne(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
 		ours, theirs int
+		gone         int // of each, with an ID still
 		route        bool
 		old          bool // it has been there for long
 		fits         bool
 	}{
-		{"both at half", 16, 16, true, true, true},
-		{"some more", 20, 20, true, false, true},
-		{"some more, for long", 17, 16, true, true, false},
-		{"many more", 21, 20, true, false, false},
-		{"full", 32, 2, true, false, false},
-		{"a single router, of a router", 1, 32, true, true, true},
-		{"a single router, of an end device", 1, 32, false, true, false},
-		{"theirs is a single router", 32, 1, true, true, true},
+		{"both at half", 16, 16, 0, true, true, true},
+		{"some more", 20, 20, 0, true, false, true},
+		{"some more, for long", 17, 16, 0, true, true, false},
+		{"many more", 21, 20, 0, true, false, false},
+		{"many more, of which some are gone", 21, 20, 1, true, false, true},
+		{"full", 32, 2, 0, true, false, false},
+		{"a single router, of a router", 1, 32, 0, true, true, true},
+		{"a single router, of an end device", 1, 32, 0, false, true, false},
+		{"theirs is a single router", 32, 1, 0, true, true, true},
 	} {
 		e := newFuzzEngine(t, 0)
 		e.timing.AdvertiseQuiet, e.timing.AttachHold = 4*e.timing.AdvertiseMax, time.Second
+		near := fuzzRouterRLOC.RouterID()
 		ids := mle.RouterIDSet(0).Add(e.ownID())
-		for id := mle.RouterID(10); ids.Len() < tt.ours; id++ {
-			ids = ids.Add(id)
+		if tt.ours > 1 {
+			ids = ids.Add(near)
 		}
+		ids = withMore(ids, tt.ours)
 		e.neighbors.SetAssigned(ids, 2)
+		e.neighbors.LearnRoutes(waysTo(ids.Remove(e.ownID()), tt.ours-1-tt.gone), near)
 		a := advertised{leader: mle.LeaderData{PartitionID: 1, Weighting: 64}, companyReport: companyReport{quiet: true, routers: tt.theirs}}
 		if tt.route {
-			a.route = new(mle.Route64) // of the leader
+			a.route = waysTo(withMore(0, tt.theirs), tt.theirs-tt.gone) // of the leader
 		}
 		for range 10 {
 			e.Advance(e.Now.Add(e.routes.besideNew() / 9))
@@ -99,6 +104,26 @@ func TestTooLargeForOne(t *testing.T) {
 			t.Errorf("%s: with a board here, stock's order counts", tt.name)
 		}
 	}
+}
+
+// withMore adds IDs to a set until there are n.
+func withMore(ids mle.RouterIDSet, n int) mle.RouterIDSet {
+	for id := mle.RouterID(10); ids.Len() < n; id++ {
+		ids = ids.Add(id)
+	}
+	return ids
+}
+
+// waysTo is what a router says that knows ways to the first n of some routers, whose IDs are assigned.
+func waysTo(ids mle.RouterIDSet, n int) *mle.Route64 {
+	route := &mle.Route64{Routers: ids}
+	for id := range ids.All() {
+		if n > 0 {
+			route.Routes[id].Cost = 2
+			n--
+		}
+	}
+	return route
 }
 
 // A partition is new for a while, again when it was not heard for as long, and when too many others have been heard.
