@@ -116,6 +116,10 @@ func (r *routes) nextHop(dst mle.RLOC16) (mle.RLOC16, bool) {
 // spareHops is what the hop limit of a mesh header has beyond the cost of the route, which may change on the way.
 const spareHops = 1
 
+// nearWay is the cost of a way up to which twice as much, with what else is added, fits into a mesh header without another byte: on LoRa that is 5 ms on
+// each hop.
+const nearWay = 6
+
 // farthest is the cost of the way to the farthest router, and so the number of hops at most.
 func (r *routes) farthest() (hops uint8) {
 	for id, to := range r.neighbors.Routers.All() {
@@ -129,8 +133,11 @@ func (r *routes) farthest() (hops uint8) {
 // hopsTo is the cost of the route to dst, and so the number of hops at most.
 func (r *routes) hopsTo(dst mle.RLOC16) uint8 {
 	hops := uint8(neighbors.MaxRouteCost + 1) // a child knows no costs
-	if r.isRouter() {
+	switch parent := r.neighbors.Routers.Get(r.neighbors.Parent.RLOC16.RouterID()); {
+	case r.isRouter():
 		hops = r.neighbors.Routers.PathCost(r.neighbors.Routers.Get(dst.RouterID()))
+	case parent.Way(dst.RouterID()) <= nearWay:
+		hops = 2 * nearWay
 	}
 	if !dst.IsRouter() {
 		hops++

@@ -57,13 +57,10 @@ func (r *Router) Way(to mle.RouterID) uint8 {
 }
 
 // Shortens reports whether this end device, if it were a router, would shorten the way between two routers that were heard well since a time, by a
-// gain in cost at least. Both have to know a way: who has just come may not have heard of the other.
+// gain in cost at least. Both have to know a way: who has just come may not have heard of the other. A way is longer, too, where a router on it has little
+// airtime left and says that it costs more: so this node takes over from it. Where the ends themselves have little left no way is shortened: in a
+// cell all would become routers, one after the other.
 func (t *Routers) Shortens(since time.Time, gain uint8) bool {
-	for _, r := range t.All() {
-		if r.Ways != nil && r.Ways.Dear {
-			return false
-		}
-	}
 	for a, from := range t.All() {
 		if !from.shortened(since) {
 			continue

@@ -49,10 +49,9 @@ func TestShortens(t *testing.T) {
 			t.Errorf("%s: of routers that were not heard lately", tt.name)
 		}
 		r.Routers.Get(far).NoteWays(new(mle.Route64), 3, true)
-		if r.Routers.Shortens(epoch, tt.gain) {
-			t.Errorf("%s: beside one whose ways cost more than their length", tt.name)
+		if got := r.Routers.Shortens(epoch, tt.gain); got != tt.want {
+			t.Errorf("%s, beside one whose ways cost more than their length: %v", tt.name, got)
 		}
-		r.Routers.Get(far).NoteWays(new(mle.Route64), 3, false)
 		r.Routers.Get(left).Burdened = true
 		if r.Routers.Shortens(epoch, tt.gain) {
 			t.Errorf("%s: beside such as need help", tt.name)
