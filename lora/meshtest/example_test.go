@@ -28,9 +28,9 @@ func Example() {
 		fmt.Println("reply:", ok)
 	}
 	// Output:
-	// node 1: router with 1 neighbors
+	// node 1: leader with 1 neighbors
 	// node 2: router with 2 neighbors
-	// node 3: leader with 1 neighbors
+	// node 3: router with 1 neighbors
 	// reply: true
 	// reply: true
 }
