@@ -65,6 +65,7 @@ const (
 
 // set takes news of the airtime.
 func (t *thrift) set(a Airtime) {
+	t.routes.limited = a.Limit > 0
 	share := a.committed()
 	short := a.short()
 	*t.hold = short >= shortOf || *t.hold && short >= shortOf-relief

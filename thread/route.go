@@ -36,6 +36,7 @@ type routes struct {
 	quiet     *quiet
 
 	advertise  *trickle.Timer
+	limited    bool      // the law bounds the airtime
 	told       time.Time // when a worse partition was last told of this one
 	askAgain   time.Time // when to ask for routes again
 	foreign    time.Time // when another partition was heard last
@@ -162,7 +163,11 @@ func (r *routes) resetAdvertise() {
 		return
 	}
 	if !r.advertise.Running() {
-		r.startTrickle(trickle.Config{Imin: r.timing.AdvertiseMin, Imax: r.quiet.interval()})
+		imin := r.timing.AdvertiseMin
+		if r.limited {
+			imin = imin * 3 / 2 // forming takes a third of the hour's airtime
+		}
+		r.startTrickle(trickle.Config{Imin: imin, Imax: r.quiet.interval()})
 	}
 	// Deviation: for stock each change is a reason, however many there are while a mesh forms.
 	if r.full() && r.advertise.Interval() <= 4*r.timing.AdvertiseMin {
