@@ -133,7 +133,7 @@ func (q *quiet) routers() int {
 	case q.isRouter():
 		return max(all.Reached(), 1)
 	case q.role == RoleChild:
-		if n := all.Get(q.neighbors.Parent.RLOC16.RouterID()).Reached(); n > 0 {
+		if n := q.neighbors.ParentRouter().Reached(); n > 0 {
 			return n
 		}
 	}

@@ -134,7 +134,7 @@ func (r *routes) farthest() (hops uint8) {
 // hopsTo is the cost of the route to dst, and so the number of hops at most.
 func (r *routes) hopsTo(dst mle.RLOC16) uint8 {
 	hops := uint8(neighbors.MaxRouteCost + 1) // a child knows no costs
-	switch parent := r.neighbors.Routers.Get(r.neighbors.Parent.RLOC16.RouterID()); {
+	switch parent := r.neighbors.ParentRouter(); {
 	case r.isRouter():
 		hops = r.neighbors.Routers.PathCost(r.neighbors.Routers.Get(dst.RouterID()))
 	case parent.Way(dst.RouterID()) <= nearWay:

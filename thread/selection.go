@@ -110,7 +110,7 @@ func (s *selection) shortens() bool {
 // tooWide reports whether there are routers to which the parent knows no way: where the mesh is as wide as a way may cost, none may be longer than it
 // has to be.
 func (s *selection) tooWide() bool {
-	reached := s.neighbors.Routers.Get(s.neighbors.Parent.RLOC16.RouterID()).Reached()
+	reached := s.neighbors.ParentRouter().Reached()
 	return reached > 0 && reached < s.neighbors.Routers.Active()
 }
 
@@ -132,7 +132,7 @@ func (s *selection) familiar() bool { return s.Now.Sub(s.entered) >= shortenAfte
 // stranded reports whether the parent knows no way to the leader, and one of two other routers does: over the parent nobody becomes a router.
 func (s *selection) stranded(a, b *neighbors.Router) bool {
 	leader := s.leader.LeaderRouterID
-	parent := s.neighbors.Routers.Get(s.neighbors.Parent.RLOC16.RouterID())
+	parent := s.neighbors.ParentRouter()
 	reaches := func(r *neighbors.Router) bool { return r.Way(leader) < neighbors.MaxRouteCost }
 	return parent != nil && parent.Ways != nil && !reaches(parent) && (reaches(a) || reaches(b))
 }

@@ -203,7 +203,7 @@ func (s *shortcuts) next(to mle.RLOC16) (hop mle.RLOC16, ok bool) {
 // load is not moved: in a cell whose nodes had used up their airtime it was, until nobody had any left.
 func (s *shortcuts) nearer(to mle.RouterID) (hop mle.RLOC16, ok bool) {
 	routers := &s.neighbors.Routers
-	parent := routers.Get(s.neighbors.Parent.RLOC16.RouterID())
+	parent := s.neighbors.ParentRouter()
 	if parent == nil || parent.Ways == nil || parent.Ways.Dear {
 		return 0, false
 	}

@@ -95,10 +95,14 @@ func (t *Table) SetCandidate(c Candidate) {
 // ClearCandidate forgets the candidate.
 func (t *Table) ClearCandidate() { t.Candidate = Candidate{} }
 
+// ParentRouter is what an end device knows of its parent as one of the routers, nil if nobody has told of its router ID. Whether there is a parent
+// [Parent.Valid] says.
+func (t *Table) ParentRouter() *Router { return t.Routers.Get(t.Parent.RLOC16.RouterID()) }
+
 // AdoptParent makes the parent a linked router, as it is for a child that has just become a router itself. It returns nil if
 // the parent has no router ID, or there is no parent.
 func (t *Table) AdoptParent() *Router {
-	r := t.Routers.Get(t.Parent.RLOC16.RouterID())
+	r := t.ParentRouter()
 	if r != nil && t.Parent.Valid() {
 		t.Change(&r.Neighbor, Invalid)
 		r.Neighbor = t.Parent.Neighbor
